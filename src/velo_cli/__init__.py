@@ -1,0 +1,1 @@
+"""The commands `velo` and `velo-test`: parse arguments, call, print."""

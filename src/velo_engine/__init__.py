@@ -1,0 +1,1 @@
+"""The streaming SQL engine: SQL text, a typed plan, incremental execution, sinks."""

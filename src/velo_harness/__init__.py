@@ -1,0 +1,1 @@
+"""The test harness: specs, data generation, the runner, assertions and reports."""

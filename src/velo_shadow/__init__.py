@@ -1,0 +1,1 @@
+"""The shadow comparator: tells, with evidence, whether two streams are the same."""
