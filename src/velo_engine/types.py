@@ -246,7 +246,9 @@ def kernel_type(t: SqlType) -> str:
         case SqlType(name=TypeName.MAP, key=SqlType() as key, element=SqlType() as element):
             return f"MAP({kernel_type(key)}, {kernel_type(element)})"
         case SqlType(name=TypeName.ROW):
-            children = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}" {kernel_type(child)}' for name, child in t.fields)
+            children = ", ".join(
+                f'"{name.replace(chr(34), chr(34) * 2)}" {kernel_type(child)}' for name, child in t.fields
+            )
             return f"STRUCT({children})"
         case _:
             return _KERNEL[t.name]

@@ -1,0 +1,287 @@
+"""The typed logical plan: a tree of relations per statement; statements refer to each other by name.
+
+Each node states the schema of its output. Expressions are bound to the positions of the node's input (for joins: left row,
+then right row). The changelog mode and upsert keys of a node are derived in `plan/changelog.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from velo_engine.plan.expressions import AggregateCall, Expression
+from velo_engine.schema import RowSchema
+
+SYSTEM_COLUMNS = ("_timestamp", "_offset", "_partition", "_processing_time", "_key", "_topic")
+"""What a source can add to a record, under these names: record timestamp TIMESTAMP_LTZ(3), offset BIGINT, partition INT,
+processing time TIMESTAMP_LTZ(3), key STRING, topic STRING."""
+
+
+class SourceKind(Enum):
+    """How a relation outside the program is read."""
+
+    STREAM = "stream"
+    """Records arrive over time; a row of a join's left side."""
+    TABLE = "table"
+    """A reference table: read whole before the first stream record."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTable:
+    """A relation that the program reads and does not define: declared columns and connector properties.
+
+    `properties` are those of the WITH clause for this source, without the source's name prefix: `type`, `path`, `format`,
+    `topic`, `has_headers`, … An input given by the caller (a test) replaces the connector.
+    """
+
+    name: str
+    kind: SourceKind
+    schema: RowSchema
+    properties: Mapping[str, str]
+    primary_key: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Reads a source. `schema` is the source's columns, then the requested system columns."""
+
+    source: SourceTable
+    system_columns: tuple[str, ...]
+    schema: RowSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Reads the changelog of another statement of the program."""
+
+    statement: str
+    schema: RowSchema
+
+
+@dataclass(frozen=True, slots=True)
+class AssignWatermark:
+    """Makes `time_column` (TIMESTAMP or TIMESTAMP_LTZ, precision at most 3) the event time of its input.
+
+    The watermark after each row is the maximum of `time - delay` so far, per value of `partition_column` when given, then the
+    minimum over partitions. A row whose time is NULL is an error of that row. Replaces the watermark of the input edge, except
+    the final one.
+    """
+
+    input: PlanNode
+    time_column: int
+    delay_ms: int
+    partition_column: int | None
+    idle_timeout_ms: int | None
+    schema: RowSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Keeps rows whose predicate is true."""
+
+    input: PlanNode
+    predicate: Expression
+    schema: RowSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Computes one expression per output column."""
+
+    input: PlanNode
+    expressions: tuple[Expression, ...]
+    schema: RowSchema
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAggregate:
+    """Unwindowed GROUP BY. Output: the keys, then the aggregates. No keys: one global group."""
+
+    input: PlanNode
+    keys: tuple[int, ...]
+    calls: tuple[AggregateCall, ...]
+    schema: RowSchema
+
+
+class WindowKind(Enum):
+    """How event time is cut."""
+
+    TUMBLE = "tumble"
+    HOP = "hop"
+    CUMULATE = "cumulate"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """A window assigner. Milliseconds; windows are `[start, end)`, aligned to the epoch plus `offset_ms`."""
+
+    kind: WindowKind
+    size_ms: int
+    """Length of the window; the gap for SESSION; the maximum size for CUMULATE."""
+    slide_ms: int
+    """HOP: distance of starts; CUMULATE: the step; else equal to `size_ms`."""
+    offset_ms: int = 0
+
+
+class Emit(Enum):
+    """When a result is given out."""
+
+    CHANGES = "changes"
+    FINAL = "final"
+
+
+class LateData(Enum):
+    """What becomes of a row for which every window has closed."""
+
+    DROP = "drop"
+    DEAD_LETTER = "dead_letter"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAggregate:
+    """GROUP BY within event-time windows.
+
+    Output: the keys, the aggregates, then `window_start`, `window_end` (TIMESTAMP(3)) and `window_time` (the type of
+    `time_column`, value end - 1 ms). With Emit.FINAL a window is emitted once, when the watermark reaches end - 1 ms (plus the
+    allowed lateness it stays open for later rows).
+    """
+
+    input: PlanNode
+    window: WindowSpec
+    time_column: int
+    keys: tuple[int, ...]
+    calls: tuple[AggregateCall, ...]
+    emit: Emit
+    allowed_lateness_ms: int
+    late_data: LateData
+    schema: RowSchema
+
+
+class JoinKind(Enum):
+    """Which unmatched rows appear, padded with NULL."""
+
+    INNER = "inner"
+    LEFT = "left"
+    RIGHT = "right"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class TableJoin:
+    """Enriches a stream: each left row meets the rows that the table holds when it arrives. INNER or LEFT.
+
+    The result never changes afterwards (Flink's lookup join). Keys are equal positions of both sides; NULL keys never
+    match. `condition` is over left ++ right and may be None.
+    """
+
+    input: PlanNode
+    table: PlanNode
+    kind: JoinKind
+    left_keys: tuple[int, ...]
+    right_keys: tuple[int, ...]
+    condition: Expression | None
+    schema: RowSchema
+
+
+@dataclass(frozen=True, slots=True)
+class RegularJoin:
+    """Joins two changelogs without a time bound; both sides are kept, later rows retract padded results."""
+
+    left: PlanNode
+    right: PlanNode
+    kind: JoinKind
+    left_keys: tuple[int, ...]
+    right_keys: tuple[int, ...]
+    condition: Expression | None
+    schema: RowSchema
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One ORDER BY item over an input column."""
+
+    column: int
+    descending: bool = False
+    nulls_first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TopN:
+    """Keeps the first `limit` rows of every partition in `order`; ties keep arrival order.
+
+    Output: the input columns, then the rank (BIGINT) when `with_rank`.
+    """
+
+    input: PlanNode
+    partition: tuple[int, ...]
+    order: tuple[SortKey, ...]
+    limit: int
+    with_rank: bool
+    schema: RowSchema
+
+
+PlanNode: TypeAlias = (
+    Scan
+    | Upstream
+    | AssignWatermark
+    | Filter
+    | Project
+    | GroupAggregate
+    | WindowAggregate
+    | TableJoin
+    | RegularJoin
+    | TopN
+)
+
+
+def inputs(node: PlanNode) -> tuple[PlanNode, ...]:
+    """The relations a node reads, left to right."""
+    match node:
+        case Scan() | Upstream():
+            return ()
+        case TableJoin(input=left, table=right) | RegularJoin(left=left, right=right):
+            return (left, right)
+        case _:
+            return (node.input,)
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where a statement's changelog goes besides the statements that read it.
+
+    `properties` are those of the WITH clause for this sink, without its name prefix; `upsert_key` are output positions:
+    declared with PRIMARY KEY, else proven by the plan, else empty.
+    """
+
+    name: str
+    properties: Mapping[str, str]
+    upsert_key: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStatement:
+    """One query of the program, ready to run."""
+
+    name: str
+    plan: PlanNode
+    sink: Sink | None
+    emit: Emit
+    reads: tuple[str, ...]
+    """Statements it depends on, directly."""
+    sources: tuple[str, ...]
+    """Sources it scans, directly, in order of appearance."""
+    aliases: Mapping[str, str]
+    """Other names a spec may use for an output column (`o.order_id` for `order_id`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedProgram:
+    """All statements, each after those it reads, and the sources they scan."""
+
+    statements: Mapping[str, PlannedStatement]
+    sources: Mapping[str, SourceTable]
+    properties: Mapping[str, str]
+    """Job-wide properties (`emit.semantics`, `failure_strategy`, `state.ttl`, …)."""
