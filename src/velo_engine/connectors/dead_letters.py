@@ -1,0 +1,84 @@
+"""The dead letter queue: records that could not be decoded or computed, with what is needed to mend and replay them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+DEFAULT_MAX_SIZE = 10_000
+"""Letters kept in memory unless told otherwise; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One record, why it was set aside, and where it came from."""
+
+    source: str
+    """The topic or file source."""
+    partition: int
+    offset: int
+    reason: str
+    raw: bytes | None
+    """The record's original value; None where the record was read as columns (Parquet)."""
+    statement: str
+    """The query that could not use it."""
+    row: str | None = None
+    """The decoded values as a JSON object; None when decoding itself failed."""
+
+    def to_json(self) -> bytes:
+        """The letter as one JSON object on one line. `raw` is text when it is UTF-8, else `raw_base64` holds it."""
+        fields: dict[str, object] = {
+            "source": self.source,
+            "partition": self.partition,
+            "offset": self.offset,
+            "reason": self.reason,
+            "statement": self.statement,
+        }
+        if self.raw is not None:
+            try:
+                fields["raw"] = self.raw.decode()
+            except UnicodeDecodeError:
+                fields["raw_base64"] = base64.b64encode(self.raw).decode()
+        if self.row is not None:
+            fields["row"] = msgspec.Raw(self.row.encode())
+        return msgspec.json.encode(fields)
+
+
+class DeadLetterQueue:
+    """Counts every letter, keeps the first `max_size`, and passes each one on when told where to."""
+
+    def __init__(
+        self, max_size: int = DEFAULT_MAX_SIZE, *, forward: Callable[[DeadLetter], None] | None = None
+    ) -> None:
+        self.max_size = max_size
+        self.count = 0
+        self._letters: list[DeadLetter] = []
+        self._forward = forward
+
+    @property
+    def letters(self) -> tuple[DeadLetter, ...]:
+        """The letters kept, in the order they came."""
+        return tuple(self._letters)
+
+    @property
+    def dropped(self) -> int:
+        """Letters counted but not kept (they were still passed on)."""
+        return self.count - len(self._letters)
+
+    def add(self, letter: DeadLetter) -> None:
+        """Takes one letter."""
+        self.count += 1
+        if len(self._letters) < self.max_size:
+            self._letters.append(letter)
+        if self._forward is not None:
+            self._forward(letter)
+
+    def count_by_reason(self) -> dict[str, int]:
+        """How many of the kept letters gave each reason, most frequent first."""
+        counts: dict[str, int] = {}
+        for letter in self._letters:
+            counts[letter.reason] = counts.get(letter.reason, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,95 @@
+"""What a source and a sink are to the job that drives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import pyarrow as pa
+
+from velo_engine.batch import Int32s, Int64s
+from velo_engine.schema import RowSchema
+
+Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
+"""Record headers in order; a name may occur more than once, as in Kafka."""
+
+NO_TIMESTAMP = -1
+"""The timestamp of a record that has none (rows of files); Kafka's RecordBatch.NO_TIMESTAMP."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFailure:
+    """A record that did not decode."""
+
+    order: int
+    partition: int
+    offset: int
+    reason: str
+    """In the user's terms; for files it begins with `path:line: `."""
+    raw: bytes
+    """The record's value as it was read (empty for a record without value or bytes of its own)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBatch:
+    """Consecutive records of one source: each is a row or a failure. `order` increases over both together."""
+
+    table: pa.Table
+    """Physical columns `c0`, `c1`, … of the source's schema."""
+    partition: Int32s
+    """Per row. Always 0 for files."""
+    offset: Int64s
+    """Per row. For files the number of records before it in all the source's files."""
+    timestamp_ms: Int64s
+    """Per row, milliseconds since the epoch; `NO_TIMESTAMP` where there is none."""
+    order: Int64s
+    """Per row, strictly increasing over the whole source: the global sequence when the input carries one (then sources
+    merge by it), else the number of records read before it."""
+    failures: tuple[SourceFailure, ...]
+    """By `order`."""
+    keys: Callable[[], Sequence[bytes | None]]
+    """The record keys, per row; built when called."""
+    headers: Callable[[], Sequence[Headers]]
+    """The record headers, per row; built when called."""
+
+    def __len__(self) -> int:
+        """Rows."""
+        return int(self.table.num_rows)
+
+    @property
+    def records(self) -> int:
+        """Records read: rows and failures."""
+        return len(self) + len(self.failures)
+
+
+class Source(Protocol):
+    """A bounded input, read in order."""
+
+    name: str
+    schema: RowSchema
+
+    def read(self, limit: int) -> SourceBatch | None:
+        """Up to `limit` (at least 1) next records, at least one; None at the end of the input.
+
+        The concatenation of all batches does not depend on the limits.
+        """
+
+    def close(self) -> None:
+        """Gives back what is open; may be called at any time, and twice."""
+
+
+class Sink(Protocol):
+    """Where a statement's rows go."""
+
+    written: int
+    """Records written so far."""
+
+    def write(self, rows: pa.Table) -> None:
+        """Writes rows in order: physical columns of the sink's schema and `kind` (int8, `RowKind`)."""
+
+    def close(self) -> None:
+        """Completes the output: only now is a file under its name."""
+
+    def abort(self) -> None:
+        """Gives up after an error: leaves nothing half-written under the output's name."""

@@ -1,0 +1,114 @@
+"""Reading an in-memory topic as a bounded source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from velo_engine.batch import Int32s, Int64s
+from velo_engine.connectors.source import SourceBatch, SourceFailure
+from velo_engine.connectors.topics import Partition, Topic
+from velo_engine.formats.base import Format
+from velo_engine.schema import RowSchema
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The records to read, in order."""
+
+    partition: Int32s
+    offset: Int64s
+    order: Int64s
+
+    def span(self, start: int, end: int) -> _Plan:
+        return _Plan(self.partition[start:end], self.offset[start:end], self.order[start:end])
+
+    def at(self, positions: Int64s) -> _Plan:
+        return _Plan(self.partition[positions], self.offset[positions], self.order[positions])
+
+
+class TopicSource:
+    """The records that `topic` holds when the first batch is read; what is appended later is not read.
+
+    Partitions are merged by the global sequence when the topic has one, else by (timestamp, partition, offset) as a
+    merge of logs: a record never overtakes an earlier one of its partition.
+    """
+
+    def __init__(self, topic: Topic, decoder: Format, schema: RowSchema, *, name: str | None = None) -> None:
+        self.name = name or topic.name
+        self.schema = schema
+        self._topic = topic
+        self._format = decoder
+        self._plan: _Plan | None = None
+        self._next = 0
+
+    def read(self, limit: int) -> SourceBatch | None:
+        """Up to `limit` next records; None at the end."""
+        if self._plan is None:
+            self._plan = _reading_plan(self._topic)
+        span = self._plan.span(self._next, self._next + limit)
+        count = len(span.offset)
+        if count == 0:
+            return None
+        self._next += count
+        values = self._column(span, lambda log: log.values)
+        decoded = self._format.decode(values)
+        rows = span.at(decoded.positions) if decoded.failures else span
+        return SourceBatch(
+            table=decoded.table,
+            partition=rows.partition,
+            offset=rows.offset,
+            timestamp_ms=np.array(self._column(rows, lambda log: log.timestamps_ms), np.int64),
+            order=rows.order,
+            failures=tuple(
+                SourceFailure(
+                    order=int(span.order[f.index]),
+                    partition=int(span.partition[f.index]),
+                    offset=int(span.offset[f.index]),
+                    reason=f.reason,
+                    raw=values[f.index] or b"",
+                )
+                for f in decoded.failures
+            ),
+            keys=lambda: self._column(rows, lambda log: log.keys),
+            headers=lambda: self._column(rows, lambda log: log.headers),
+        )
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _column(self, span: _Plan, column: Callable[[Partition], Sequence[_T]]) -> Sequence[_T]:
+        """One column of the records of `span`."""
+        logs = [column(log) for log in self._topic.logs]
+        offsets = span.offset.tolist()
+        if len(logs) == 1:
+            log = logs[0]
+            if offsets and offsets[-1] - offsets[0] == len(offsets) - 1:
+                return log[offsets[0] : offsets[-1] + 1]
+            return [log[o] for o in offsets]
+        return [logs[p][o] for p, o in zip(span.partition.tolist(), offsets, strict=True)]
+
+
+def _reading_plan(topic: Topic) -> _Plan:
+    """Every record of `topic` as it is now."""
+    lengths = topic.end_offsets
+    partition = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    offset = np.concatenate([np.arange(n, dtype=np.int64) for n in lengths])
+    if topic.sequenced:
+        order = np.concatenate([np.array(log.sequences, np.int64) for log in topic.logs])
+        if len(lengths) == 1:
+            return _Plan(partition, offset, order)
+        by = np.argsort(order, kind="stable")
+        return _Plan(partition[by], offset[by], order[by])
+    position = np.arange(len(offset), dtype=np.int64)
+    if len(lengths) == 1:
+        return _Plan(partition, offset, position)
+    # The running maximum makes a record that is older than its predecessor follow it at once, as a merge of logs does.
+    times = np.concatenate([np.maximum.accumulate(np.array(log.timestamps_ms, np.int64)) for log in topic.logs])
+    by = np.lexsort((offset, partition, times))
+    return _Plan(partition[by], offset[by], position)

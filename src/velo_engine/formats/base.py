@@ -1,0 +1,110 @@
+"""What a format is: record values (bytes) to physical columns and back, whole batches at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from velo_engine.batch import Int64s
+from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.schema import RowSchema
+
+MAX_RECORD_BYTES = 16 * 1024 * 1024
+"""A longer record is a failure: one record must not be able to fill the memory."""
+
+SHOWN_VALUE = 60
+"""Characters of an offending value that a reason shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeFailure:
+    """A record that has no row, and why."""
+
+    index: int
+    """The position in the batch of messages."""
+    reason: str
+    """In the user's terms: the field, its declared type and the value (cut to `SHOWN_VALUE`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The rows of a batch of messages. Every message is either at one of `positions` or in `failures`."""
+
+    table: pa.Table
+    """Physical columns `c0`, `c1`, … of the schema; no system columns."""
+    positions: Int64s
+    """For each row the index of its message; strictly increasing."""
+    failures: tuple[DecodeFailure, ...]
+    """By index."""
+
+
+class Format(Protocol):
+    """Reads and writes record values of one schema. Has no state from one call to the next."""
+
+    def decode(self, messages: Sequence[bytes | None]) -> Decoded:
+        """Rows of `messages`; a message that does not decode is a failure and its neighbours go on."""
+
+    def encode(self, table: pa.Table) -> list[bytes]:
+        """One message for each row of `table` (physical columns; further columns are ignored)."""
+
+
+FORMAT_NAMES = ("json", "csv", "raw")
+PLANNED_FORMATS = frozenset({"avro", "protobuf"})
+
+
+def open_format(name: str, schema: RowSchema, options: Mapping[str, str]) -> Format:
+    """The format called `name` for records of `schema`.
+
+    `options` uses the keys of Flink's table options (`json.timestamp-format.standard`, `csv.field-delimiter`, …) and
+    `timestamp.format.<column>`; each format's module lists its own. Keys of other parts of the program are ignored.
+
+    Raises VeloError: an unknown format, an option value that means nothing, or a type that the format cannot carry.
+    """
+    match name.casefold():
+        case "json":
+            from velo_engine.formats.json_format import JsonFormat
+
+            return JsonFormat(schema, options)
+        case "csv":
+            from velo_engine.formats.csv_format import CsvFormat
+
+            return CsvFormat(schema, options)
+        case "raw":
+            from velo_engine.formats.raw_format import RawFormat
+
+            return RawFormat(schema, options)
+        case planned if planned in PLANNED_FORMATS:
+            raise VeloError(
+                ErrorCode.BAD_PROPERTY,
+                f'the format "{name}" is not supported by this version',
+                hint=f"supported: {', '.join(FORMAT_NAMES)}",
+            )
+        case _:
+            raise VeloError(
+                ErrorCode.BAD_PROPERTY,
+                f'"{name}" is not a format',
+                hint=did_you_mean(name, FORMAT_NAMES, noun="format"),
+            )
+
+
+def shown(value: str) -> str:
+    """`value` as a reason shows it: quoted, control characters escaped, cut."""
+    text = value if len(value) <= SHOWN_VALUE else value[:SHOWN_VALUE] + "…"
+    return '"' + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text) + '"'
+
+
+def without_failures(
+    columns: Sequence[pa.Array], schema: RowSchema, count: int, failures: Mapping[int, str]
+) -> Decoded:
+    columns: Sequence[pa.Array], schema: RowSchema, count: int, failures: Mapping[int, str]
+) -> Decoded:
+    """`Decoded` from columns that still hold a placeholder at each failed index."""
+    table = pa.table(list(columns), schema=schema.physical())
+    if not failures:
+        return Decoded(table, np.arange(count, dtype=np.int64), ())
+    kept = np.setdiff1d(np.arange(count, dtype=np.int64), np.fromiter(failures, np.int64, len(failures)))
+    return Decoded(table.take(kept), kept, tuple(DecodeFailure(i, failures[i]) for i in sorted(failures)))
