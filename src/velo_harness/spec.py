@@ -1,0 +1,290 @@
+"""The model of a test spec: what a `*.test.yaml` file says, checked and with positions, before anything runs.
+
+`velo_harness.spec_loader.load_spec` makes it. Data literals (expected values, rows, operands of comparisons) stay `YamlNode`s: the
+column they meet gives them their type (`velo_harness.scalars`). Everything else is a plain Python value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from velo_engine.errors import Location
+from velo_harness.data_schema import FieldConstraints
+from velo_harness.yaml_source import YamlNode
+
+DEFAULT_SEED = 42
+DEFAULT_TIMEOUT_MS = 30_000
+DEFAULT_RECORDS = 1000
+DEFAULT_NOW = datetime(2025, 1, 1, tzinfo=UTC)
+"""What "now" is in a run whose spec does not say: fixed, so that the same spec gives the same bytes every day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A pytest mark: `slow`, or `xfail: reason`."""
+
+    name: str
+    argument: str | None
+    location: Location = field(compare=False)
+
+
+class Severity(StrEnum):
+    """What a failed assertion does: an ERROR fails the query, a WARNING is reported."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Operator(StrEnum):
+    """How a value is compared; all spellings of the format are normalised to these."""
+
+    EQUALS = "equals"
+    NOT_EQUALS = "not_equals"
+    GREATER_THAN = "greater_than"
+    LESS_THAN = "less_than"
+    GREATER_THAN_OR_EQUAL = "greater_than_or_equal"
+    LESS_THAN_OR_EQUAL = "less_than_or_equal"
+    BETWEEN = "between"
+    IN = "in"
+    CONTAINS = "contains"
+    STARTS_WITH = "starts_with"
+    ENDS_WITH = "ends_with"
+    MATCHES = "matches"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One comparison: two operands for BETWEEN (both ends included), any number for IN, else one.
+
+    An operand is usually a scalar, whose text may hold a `{{ template }}`.
+    """
+
+    operator: Operator
+    operands: tuple[YamlNode, ...]
+    location: Location = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AssertionSpec:
+    """One assertion as written.
+
+    `parameters` has the keys that `assertion_types.ASSERTION_TYPES[type]` lists, without the common ones and without the
+    comparison: defaults filled in, aliases resolved to the first spelling, absent optional ones None.
+    """
+
+    type: str
+    parameters: Mapping[str, Any]
+    comparisons: tuple[Comparison, ...]
+    """All must hold. Empty for types that compare nothing."""
+    message: str | None
+    """What the author says about it (`message`, `reason` or `description`)."""
+    severity: Severity
+    where: str | None
+    """A SQL predicate that chooses the output rows to look at."""
+    allow_empty: bool
+    """Whether the assertion may pass without a single row to look at."""
+    location: Location
+    parameter_locations: Mapping[str, Location]
+    """Places of the parameters that are written, and of `where`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowLiteral:
+    """A row as written: column names with their nodes."""
+
+    values: Mapping[str, YamlNode]
+    location: Location = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLiteral:
+    """An expected change: `op` is `+I`, `-U`, `+U` or `-D`."""
+
+    op: str
+    row: RowLiteral
+
+
+@dataclass(frozen=True, slots=True)
+class LateLiteral:
+    """A row expected to be late; `late_by_ms` when the spec says by how much."""
+
+    row: RowLiteral
+    late_by_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedError:
+    """The query is expected to fail: by this code, with a message that the regular expression finds."""
+
+    code: str | None
+    matches: str | None
+    location: Location = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far a column may differ from what is expected. Numbers are the decimal texts as written."""
+
+    absolute: str | None = None
+    relative: str | None = None
+    within_ms: int | None = None
+    ignore_case: bool = False
+
+
+class ChangelogOrder(StrEnum):
+    """How the order of an expected changelog counts."""
+
+    EXACT = "exact"
+    PER_KEY = "per_key"
+    CONTAINS = "contains"
+
+
+class ColumnScope(StrEnum):
+    """Whether columns that the expected rows do not name count."""
+
+    LISTED = "listed"
+    EXACT = "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """Exact expectations (`expect`). At least one of rows, rows_file, changelog, late and error is given."""
+
+    rows: tuple[RowLiteral, ...] | None
+    """Final contents as a bag (or keyed by `key`); an empty tuple means: no rows."""
+    rows_file: Path | None
+    changelog: tuple[ChangeLiteral, ...] | None
+    late: tuple[LateLiteral, ...] | None
+    error: ExpectedError | None
+    key: tuple[str, ...]
+    order: ChangelogOrder
+    tolerance: Mapping[str, Tolerance]
+    ignore: tuple[str, ...]
+    columns: ColumnScope
+    location: Location
+    name_locations: Mapping[str, Location]
+    """Places of the column names in key, ignore and tolerance, under `key.<name>`, `ignore.<name>`, `tolerance.<name>`."""
+
+
+class DataFormat(StrEnum):
+    """The formats of data files."""
+
+    CSV = "csv"
+    CSV_NO_HEADER = "csv_no_header"
+    JSON_LINES = "json_lines"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """Rows of an input taken from a file; the path is absolute and checked to lie in the project."""
+
+    path: Path
+    format: DataFormat
+    location: Location = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSimulation:
+    """How the event times of generated rows run. Times are RFC 3339 or relative to the spec's `now`, as written."""
+
+    start_time: str | None = None
+    end_time: str | None = None
+    sequential: bool = True
+    jitter_ms: int = 0
+    events_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of a query. Exactly one of rows, data_file, from_previous, or none of them: then it is generated."""
+
+    source: str
+    schema: str | None
+    """A schema's name or path as written; None: the schema called like the source, else the DDL's columns."""
+    records: int | None
+    seed: int | None
+    null_probability: float | None
+    overrides: Mapping[str, FieldConstraints]
+    """Constraints that replace those of the schema's field, each kind by itself."""
+    rows: tuple[RowLiteral, ...] | None
+    data_file: DataFile | None
+    from_previous: str | None
+    """The name of the query whose output this input is."""
+    key_field: str | None
+    partitions: int
+    topic: str | None
+    """`source_type: {type: kafka, topic}`: the topic the rows are written to; None: the one the SQL names."""
+    time_simulation: TimeSimulation | None
+    location: Location
+    key_locations: Mapping[str, Location] = field(compare=False)
+    """Places of the keys that are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """What is checked on one sink of a query."""
+
+    sink: str
+    assertions: tuple[AssertionSpec, ...]
+    expect: Expectation | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One entry of `queries`: a statement of the SQL with its inputs and checks."""
+
+    name: str
+    description: str | None
+    tags: tuple[str, ...]
+    marks: tuple[Mark, ...]
+    skip: str | None
+    """The reason why it is skipped; None: it runs."""
+    dependencies: tuple[str, ...]
+    """Statements that must run first, beside those the SQL shows."""
+    inputs: tuple[Input, ...]
+    expect: Expectation | None
+    assertions: tuple[AssertionSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    timeout_ms: int
+    default_records: int | None
+    """Rows of an input that says nothing; None: the schema's record_count, else `DEFAULT_RECORDS`."""
+    location: Location
+    """The name's place."""
+    dependency_locations: tuple[Location, ...] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A test spec."""
+
+    file: Path
+    name: str
+    description: str | None
+    tags: tuple[str, ...]
+    marks: tuple[Mark, ...]
+    sql_file: Path | None
+    """The program under test, when the spec names it; else `discovery.find_sql` finds it."""
+    sql: str | None
+    """The program under test, when it is written inline."""
+    seed: int
+    now: datetime | None
+    """What "now" is in this run, in UTC; None: the real clock (`now: wall`)."""
+    config: Mapping[str, str]
+    """Job properties; nested mappings become dotted keys."""
+    schemas: Mapping[str, str]
+    """Source name → schema name or path, for inputs that do not say."""
+    reference_tables: Mapping[str, DataFile | str]
+    """Source name → the file that holds its rows, or the schema to generate them by, for sources that no input names."""
+    queries: tuple[Query, ...]
+    location: Location
+    sql_location: Location | None = None
+    """The place of `sql_file` or of the inline text (whose first line stands on the line after)."""
+    config_locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
