@@ -100,8 +100,6 @@ def shown(value: str) -> str:
 def without_failures(
     columns: Sequence[pa.Array], schema: RowSchema, count: int, failures: Mapping[int, str]
 ) -> Decoded:
-    columns: Sequence[pa.Array], schema: RowSchema, count: int, failures: Mapping[int, str]
-) -> Decoded:
     """`Decoded` from columns that still hold a placeholder at each failed index."""
     table = pa.table(list(columns), schema=schema.physical())
     if not failures:
