@@ -1,0 +1,48 @@
+"""Which casts exist, and which the engine inserts by itself.
+
+Source: the matrix of https://nightlies.apache.org/flink/flink-docs-release-2.3/docs/sql/reference/data-types/#cast
+"""
+
+from __future__ import annotations
+
+from velo_engine.types import BINARIES, INTERVALS, NUMERICS, STRINGS, TEMPORALS, TIMESTAMPS, SqlType, TypeName
+
+_NESTED = frozenset({TypeName.ARRAY, TypeName.MULTISET, TypeName.MAP, TypeName.ROW})
+
+
+def can_cast(source: SqlType, target: SqlType) -> bool:
+    """Whether CAST(source AS target) exists."""
+    s, t = source.name, target.name
+    if s is TypeName.NULL or (s == t and s not in _NESTED):
+        return True
+    if t in STRINGS:
+        return True
+    if s in STRINGS:
+        return t not in _NESTED and t not in INTERVALS
+    if s in NUMERICS:
+        return t in NUMERICS or t is TypeName.BOOLEAN
+    if s is TypeName.BOOLEAN:
+        return t in NUMERICS
+    if s in BINARIES:
+        return t in BINARIES
+    if s is TypeName.DATE:
+        return t in TIMESTAMPS
+    if s in TIMESTAMPS:
+        return t in TEMPORALS
+    if s in _NESTED:
+        return source.as_nullable() == target.as_nullable()
+    return False
+
+
+def can_coerce(source: SqlType, target: SqlType) -> bool:
+    """Whether a value of `source` may stand where `target` is expected without a CAST."""
+    s, t = source.name, target.name
+    if s is TypeName.NULL or source.as_nullable() == target.as_nullable():
+        return True
+    if s in NUMERICS and t in NUMERICS:
+        return True
+    if (s in STRINGS and t in STRINGS) or (s in BINARIES and t in BINARIES):
+        return True
+    if s == t:
+        return s not in _NESTED
+    return s is TypeName.DATE and t in TIMESTAMPS
