@@ -47,6 +47,7 @@ class ErrorCode(Enum):
     UNRESOLVED_TEMPLATE = ("VELO2008", ExitCode.WRONG_INPUT, "a {{ template }} that names nothing")
     PATH_OUTSIDE_PROJECT = ("VELO2009", ExitCode.WRONG_INPUT, "a path that leaves the project")
     NO_TESTS = ("VELO2010", ExitCode.WRONG_INPUT, "nothing to run was found")
+    NOT_YET_SUPPORTED = ("VELO2011", ExitCode.WRONG_INPUT, "a part of the format that this version does not do")
 
     # 3xxx: files, topics and records
     FILE_NOT_FOUND = ("VELO3001", ExitCode.WRONG_INPUT, "a file that does not exist")
