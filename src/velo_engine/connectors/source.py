@@ -52,6 +52,8 @@ class SourceBatch:
     """The record keys, per row; built when called."""
     headers: Callable[[], Sequence[Headers]]
     """The record headers, per row; built when called."""
+    values: Callable[[], Sequence[bytes | None]] | None = None
+    """The records as they were read, per row, for dead letters; None where there are only columns (Parquet)."""
 
     def __len__(self) -> int:
         """Rows."""

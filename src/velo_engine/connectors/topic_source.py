@@ -77,6 +77,7 @@ class TopicSource:
             ),
             keys=lambda: self._column(rows, lambda log: log.keys),
             headers=lambda: self._column(rows, lambda log: log.headers),
+            values=lambda: self._column(rows, lambda log: log.values),
         )
 
     def close(self) -> None:

@@ -1,0 +1,144 @@
+"""The engine's public face: parse, plan, run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from velo_engine.connectors.source import Sink, Source
+from velo_engine.connectors.topics import TopicStore
+from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, SourceTable
+from velo_engine.runtime.inputs import Input
+from velo_engine.runtime.options import EmitSemantics, FailureStrategy, JobOptions
+from velo_engine.schema import RowSchema
+from velo_engine.sql.program import Program
+
+if TYPE_CHECKING:
+    from velo_engine.runtime.job import Job
+    from velo_engine.runtime.result import JobResult
+
+
+class Engine:
+    """Runs streaming SQL over in-memory topics, files and given rows.
+
+    Relative paths of a program start at `base_dir`; when `root` is given no path may leave it.
+    """
+
+    def __init__(self, *, base_dir: Path | None = None, root: Path | None = None) -> None:
+        self.base_dir = base_dir if base_dir is not None else Path.cwd()
+        self.root = root
+        self.topics = TopicStore()
+
+    def parse(self, text: str, *, file: str = "<sql>", variables: Mapping[str, str] | None = None) -> Program:
+        """The statements of `text`; `variables` are for `${NAME}`. Raises VeloError at the first syntax error."""
+        from velo_engine.sql.parser import parse_program
+
+        return parse_program(text, file=file, variables=variables)
+
+    def plan(
+        self, program: Program | str, *, schemas: Mapping[str, RowSchema | SourceTable] | None = None
+    ) -> PlannedProgram:
+        """The typed plan of `program`.
+
+        `schemas` are the columns of sources that the program does not declare; files without either are looked into.
+        """
+        from velo_engine.plan.planner import plan_program
+
+        parsed = self.parse(program) if isinstance(program, str) else program
+        return plan_program(parsed, schemas=schemas or {}, infer=self._inferred)
+
+    def run(
+        self,
+        program: PlannedProgram,
+        *,
+        targets: Sequence[str] | None = None,
+        inputs: Mapping[str, Input] | None = None,
+        options: JobOptions | None = None,
+    ) -> JobResult:
+        """Run `targets` (default: every statement) and all they read, to the end of the input.
+
+        `inputs` replace the connectors of the sources they name.
+        """
+        job = self.job(program, targets=targets, inputs=inputs, options=options)
+        return job.run()
+
+    def job(
+        self,
+        program: PlannedProgram,
+        *,
+        targets: Sequence[str] | None = None,
+        inputs: Mapping[str, Input] | None = None,
+        options: JobOptions | None = None,
+    ) -> Job:
+        """The job that `run` runs, for callers that drive it span by span."""
+        from velo_engine.kernel import Kernel
+        from velo_engine.runtime.job import Job
+
+        given = inputs or {}
+        for name in given:
+            if name not in program.sources:
+                raise VeloError(
+                    ErrorCode.UNKNOWN_TABLE,
+                    f'the program reads no source "{name}"',
+                    hint=did_you_mean(name, program.sources, noun="source"),
+                )
+        wanted = tuple(targets) if targets is not None else tuple(program.statements)
+        return Job(
+            program,
+            wanted,
+            with_properties(options or JobOptions(), program.properties),
+            Kernel(),
+            lambda source: self._open_source(source, given.get(source.name)),
+            self._open_sink,
+        )
+
+    def _open_source(self, source: SourceTable, given: Input | None) -> Source:
+        from velo_engine.runtime.open_connector import open_source
+
+        return open_source(source, given, self.topics, self.base_dir, self.root)
+
+    def _open_sink(self, statement: PlannedStatement) -> Sink | None:
+        from velo_engine.runtime.open_connector import open_sink
+
+        return open_sink(statement, self.topics, self.base_dir, self.root)
+
+    def _inferred(self, name: str, properties: Mapping[str, str]) -> RowSchema:
+        from velo_engine.runtime.open_connector import inferred_schema
+
+        return inferred_schema(name, properties, self.base_dir, self.root)
+
+
+FAILURE_STRATEGIES = {
+    "logandcontinue": FailureStrategy.DEAD_LETTER,
+    "sendtodlq": FailureStrategy.DEAD_LETTER,
+    "failbatch": FailureStrategy.FAIL,
+}
+
+
+def with_properties(options: JobOptions, properties: Mapping[str, str]) -> JobOptions:
+    """`options`, with what they leave open taken from the program's job properties.
+
+    Raises VeloError BAD_PROPERTY for a value that means nothing.
+    """
+    if options.emit is None:
+        text = properties.get("emit.semantics", EmitSemantics.VELOSTREAM.value)
+        known = {e.value: e for e in EmitSemantics}
+        if text not in known:
+            raise _bad("emit.semantics", text, known)
+        options = replace(options, emit=known[text])
+    if options.failure_strategy is None:
+        text = properties.get("failure_strategy", "SendToDLQ")
+        strategy = FAILURE_STRATEGIES.get(text.replace("_", "").casefold())
+        if strategy is None:
+            raise _bad("failure_strategy", text, ("LogAndContinue", "SendToDLQ", "FailBatch"))
+        options = replace(options, failure_strategy=strategy)
+    return options
+
+
+def _bad(key: str, text: str, known: Mapping[str, object] | Sequence[str]) -> VeloError:
+    return VeloError(
+        ErrorCode.BAD_PROPERTY, f'"{text}" is not a value of {key}', hint=did_you_mean(text, known, noun="value")
+    )

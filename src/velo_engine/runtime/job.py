@@ -1,0 +1,271 @@
+"""A job: drives the records of all sources through the pipeline, span by span, and keeps the books."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from velo_engine.batch import (
+    FINAL_WATERMARK,
+    INITIAL_WATERMARK,
+    ChangeBatch,
+    Int64s,
+    StepFunction,
+    empty_rows,
+    numpy_column,
+)
+from velo_engine.connectors.dead_letters import DeadLetterQueue
+from velo_engine.connectors.source import Sink, Source
+from velo_engine.kernel import Kernel
+from velo_engine.operators.base import LateRows, RowFailures
+from velo_engine.plan import nodes
+from velo_engine.plan.nodes import Emit, PlannedProgram, PlannedStatement, PlanNode, SourceKind, SourceTable
+from velo_engine.runtime.accounting import Accounting
+from velo_engine.runtime.ingest import Span, spans
+from velo_engine.runtime.letters import RowPlace, SpanLetters
+from velo_engine.runtime.options import EmitSemantics, FailureStrategy, JobOptions, Progress
+from velo_engine.runtime.pipeline import Pipeline, PipelineBuilder, Step, StepServices, closure
+from velo_engine.runtime.result import JobResult, StatementResult, concatenated
+from velo_engine.runtime.scan import scan_rows
+from velo_engine.schema import RowSchema
+
+NO_EVENTS = np.empty(0, np.int64)
+
+
+@dataclass(slots=True)
+class _StatementRun:
+    """What one statement gave out so far."""
+
+    plan: PlannedStatement
+    sink: Sink | None
+    accounting: Accounting = field(default_factory=Accounting)
+    changes: list[pa.Table] = field(default_factory=list)
+    late: list[pa.Table] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Job:
+    """One run of a planned program.
+
+    `open_source` gives the input of a source, `open_sink` the sink of a statement (None: nothing but the captured result).
+    """
+
+    def __init__(
+        self,
+        program: PlannedProgram,
+        targets: tuple[str, ...],
+        options: JobOptions,
+        kernel: Kernel,
+        open_source: Callable[[SourceTable], Source],
+        open_sink: Callable[[PlannedStatement], Sink | None],
+    ) -> None:
+        self._program = program
+        self._options = options
+        self._kernel = kernel
+        self._open_source = open_source
+        names = closure(program, targets)
+        self._streams = _streams(program, names)
+        self._sources = [open_source(program.sources[name]) for name in self._streams]
+        self._readers = [[n for n in names if s in program.statements[n].sources] for s in self._streams]
+        self._queue = DeadLetterQueue(options.dead_letter_max_size)
+        self._letters = SpanLetters(self._queue, options.failure_strategy or FailureStrategy.DEAD_LETTER, self._sources)
+        self._runs = {n: _StatementRun(program.statements[n], open_sink(program.statements[n])) for n in names}
+        self._late_records: dict[str, int] = {}
+        """Per statement the records of this span that came too late."""
+        self._now_ms = options.now_ms if options.now_ms is not None else time.time_ns() // 1_000_000
+        self._records = 0
+        self._next_seq = 0
+        self._seconds = 0.0
+        self._pipeline = self._built(targets)
+
+    def spans(self) -> Iterator[Span]:
+        """The input still to be read."""
+        return spans(self._sources, self._options.batch_size, self._next_seq)
+
+    def run(self) -> JobResult:
+        """Read all input to its end, complete the sinks, and give the result."""
+        try:
+            for span in self.spans():
+                self.step(span)
+        except BaseException:
+            for run in self._runs.values():
+                if run.sink is not None:
+                    run.sink.abort()
+            raise
+        finally:
+            for source in self._sources:
+                source.close()
+        return self.finish()
+
+    def step(self, span: Span) -> None:
+        """Handle one span of events."""
+        began = time.perf_counter()
+        self._letters.open(span, self._readers)
+        outputs: list[ChangeBatch] = []
+        for step in self._pipeline.steps:
+            outputs.append(self._run_step(step, span, outputs))
+        for name, root in self._pipeline.roots.items():
+            self._deliver(self._runs[name], outputs[root])
+        self._settle(outputs)
+        self._letters.close()
+        self._next_seq = span.end_seq
+        self._records += sum(taken.records for taken in span.slices if taken is not None)
+        self._seconds += time.perf_counter() - began
+        if self._options.on_progress is not None:
+            self._options.on_progress(Progress(self._records, span.last))
+
+    def finish(self) -> JobResult:
+        """Complete the sinks and give the result."""
+        results = {name: self._result(run) for name, run in self._runs.items()}
+        for run in self._runs.values():
+            if run.sink is not None:
+                run.sink.close()
+        return JobResult(results, self._queue.letters, self._queue.count, self._records, self._seconds * 1000)
+
+    def snapshot(self) -> dict[int, dict[str, pa.Table]]:
+        """The state of every operator, by step."""
+        return {i: s.operator.snapshot() for i, s in enumerate(self._pipeline.steps) if s.operator is not None}
+
+    def restore(self, state: Mapping[int, Mapping[str, pa.Table]]) -> None:
+        """Load a snapshot of a job with the same plan."""
+        for i, step in enumerate(self._pipeline.steps):
+            if step.operator is not None:
+                step.operator.restore(state[i])
+
+    def _built(self, targets: tuple[str, ...]) -> Pipeline:
+        builder = PipelineBuilder(
+            self._program,
+            self._kernel,
+            StepServices(self._failures, self._late),
+            emit_unchanged=self._options.emit is not EmitSemantics.FLINK,
+            time_zone=self._options.time_zone,
+            partitions={s.name: getattr(s, "partitions", 1) for s in self._sources},
+            table_rows=self._table_rows,
+        )
+        return builder.build(targets)
+
+    def _run_step(self, step: Step, span: Span, outputs: Sequence[ChangeBatch]) -> ChangeBatch:
+        run = self._runs[step.statement]
+        began = time.perf_counter()
+        if step.scan is not None:
+            batch = self._scanned(step.scan, span)
+            run.accounting.read += self._scanned_records(step.scan, span)
+        else:
+            assert step.operator is not None
+            batch = step.operator.process(*(outputs[i] for i in step.inputs))
+        run.seconds += time.perf_counter() - began
+        return batch
+
+    def _scanned(self, scan: nodes.Scan, span: Span) -> ChangeBatch:
+        taken = span.slices[self._streams.index(scan.source.name)]
+        rows = empty_rows(scan.schema) if taken is None else scan_rows(scan, taken, self._now_ms)
+        end = span.end_seq + 1 if span.last else span.end_seq
+        watermark = StepFunction.constant(INITIAL_WATERMARK)
+        if span.last:
+            watermark = StepFunction(INITIAL_WATERMARK, np.array([span.end_seq]), np.array([FINAL_WATERMARK]))
+        return ChangeBatch(rows, span.first_seq, end, watermark, StepFunction.constant(self._now_ms))
+
+    def _scanned_records(self, scan: nodes.Scan, span: Span) -> int:
+        taken = span.slices[self._streams.index(scan.source.name)]
+        return 0 if taken is None else taken.records
+
+    def _deliver(self, run: _StatementRun, batch: ChangeBatch) -> None:
+        run.accounting.emitted += len(batch)
+        if not len(batch):
+            return
+        if self._options.capture:
+            run.changes.append(batch.rows)
+        if run.sink is not None:
+            run.sink.write(batch.rows)
+
+    def _settle(self, outputs: Sequence[ChangeBatch]) -> None:
+        """Count the fates of this span's records in every statement."""
+        steps = self._pipeline.steps
+        for step in steps:
+            accounting = self._runs[step.statement].accounting
+            accounting.read += sum(len(outputs[i]) for i in step.inputs if steps[i].statement != step.statement)
+            if step.accepts:
+                accounting.accepted += sum(len(outputs[i]) for i in step.inputs)
+        for name, run in self._runs.items():
+            root = self._pipeline.roots[name]
+            if steps[root].statement != name:
+                run.accounting.read += len(outputs[root])
+            if steps[root].statement != name or not steps[root].accepted:
+                run.accounting.accepted += len(outputs[root])
+            late = self._late_records.pop(name, 0)
+            run.accounting.late += late
+            run.accounting.dead_lettered += len(self._letters.dead.get(name, ()))
+            run.accounting.accepted -= late + len(self._letters.dead_after_join.get(name, ()))
+
+    def _result(self, run: _StatementRun) -> StatementResult:
+        plan, accounting = run.plan, run.accounting
+        own = [s for s in self._pipeline.steps if s.statement == plan.name]
+        accounting.filtered = sum(s.counters.filtered for s in own if not s.accepted)
+        accounting.partly_late = sum(s.counters.partly_late for s in own)
+        accounting.state_rows = sum(s.counters.state_rows for s in own)
+        accounting.written = 0 if run.sink is None else run.sink.written
+        accounting.check(plan.name)
+        late = pa.concat_tables(run.late) if run.late else pa.table({"late_by_ms": pa.array([], pa.int64())})
+        key = plan.sink.upsert_key if plan.sink is not None else ()
+        rows = concatenated(plan.plan.schema, run.changes)
+        return StatementResult(
+            plan.name, plan.plan.schema, plan.aliases, key, rows, late, accounting, run.seconds * 1000
+        )
+
+    def _failures(self, statement: str, place: RowPlace) -> RowFailures:
+        def failed(rows: pa.Table, reasons: Sequence[str]) -> None:
+            self._letters.fail_rows(statement, place, rows, reasons)
+
+        return failed
+
+    def _late(self, statement: str, schema: RowSchema, joined: bool) -> LateRows:
+        names = [*schema.names, "late_by_ms"]
+
+        def too_late(rows: pa.Table, lateness_ms: Int64s) -> None:
+            seqs = numpy_column(rows, "seq")
+            count = len(np.unique(seqs)) if joined else len(seqs)
+            self._late_records[statement] = self._late_records.get(statement, 0) + count
+            columns = [rows.column(i) for i in range(len(schema))]
+            self._runs[statement].late.append(pa.table([*columns, pa.array(lateness_ms)], names=names))
+
+        return too_late
+
+    def _table_rows(self, node: PlanNode) -> pa.Table:
+        """The whole contents of a join's table side: a job of its own over bounded input."""
+        name = "table of a join"
+        statement = PlannedStatement(name, node, None, Emit.CHANGES, _upstreams(node), _scans(node), {})
+        sources = {s: replace(self._program.sources[s], kind=SourceKind.STREAM) for s in self._program.sources}
+        program = replace(self._program, statements={**self._program.statements, name: statement}, sources=sources)
+        options = replace(self._options, capture=True, on_progress=None)
+        job = Job(program, (name,), options, self._kernel, self._open_source, lambda _: None)
+        result = job.run()
+        for letter in result.dead_letters:
+            self._queue.add(letter)
+        final = result.statements[name].final
+        return pa.table(final.columns, schema=node.schema.physical())
+
+
+def _streams(program: PlannedProgram, names: Sequence[str]) -> list[str]:
+    """The stream sources of the statements, in order of appearance."""
+    found: dict[str, None] = {}
+    for name in names:
+        for source in program.statements[name].sources:
+            if program.sources[source].kind is SourceKind.STREAM:
+                found.setdefault(source)
+    return list(found)
+
+
+def _scans(node: PlanNode) -> tuple[str, ...]:
+    if isinstance(node, nodes.Scan):
+        return (node.source.name,)
+    return tuple(name for child in nodes.inputs(node) for name in _scans(child))
+
+
+def _upstreams(node: PlanNode) -> tuple[str, ...]:
+    if isinstance(node, nodes.Upstream):
+        return (node.statement,)
+    return tuple(name for child in nodes.inputs(node) for name in _upstreams(child))

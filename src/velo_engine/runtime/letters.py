@@ -1,0 +1,105 @@
+"""Rows without a result: which record each came from, and whether the job may go on without it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+import pyarrow as pa
+
+from velo_engine.batch import numpy_column
+from velo_engine.connectors.dead_letters import DeadLetter, DeadLetterQueue
+from velo_engine.connectors.source import Source
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.formats.base import open_format
+from velo_engine.runtime.ingest import Span
+from velo_engine.runtime.options import FailureStrategy
+
+
+class RowPlace(IntEnum):
+    """How far a row has come; the further, the harder to take it out again."""
+
+    READ = 0
+    """Before any join or aggregation."""
+    JOINED = 1
+    """After a join with a reference table."""
+    IN_STATE = 2
+    """After an operator that remembers it."""
+
+
+@dataclass(slots=True)
+class SpanLetters:
+    """Collects the dead letters of one span, then hands them on in the order of their events."""
+
+    queue: DeadLetterQueue
+    strategy: FailureStrategy
+    sources: Sequence[Source]
+    span: Span | None = None
+    _letters: list[tuple[int, int, DeadLetter]] = field(default_factory=list)
+    dead: dict[str, set[int]] = field(default_factory=dict)
+    """Per statement the events of this span that were dead-lettered."""
+    dead_after_join: dict[str, set[int]] = field(default_factory=dict)
+    """Those of them that a join had already taken in."""
+
+    def open(self, span: Span, readers: Sequence[Sequence[str]]) -> None:
+        """Begin a span. Records that did not decode are dead for every statement that reads their source."""
+        self.span = span
+        self.dead, self.dead_after_join = {}, {}
+        for source, taken, statements in zip(self.sources, span.slices, readers, strict=True):
+            for seq, failure in taken.failures if taken is not None else ():
+                for statement in statements:
+                    self._add(
+                        seq,
+                        DeadLetter(
+                            source.name, failure.partition, failure.offset, failure.reason, failure.raw, statement
+                        ),
+                    )
+
+    def fail_rows(self, statement: str, place: RowPlace, rows: pa.Table, reasons: Sequence[str]) -> None:
+        """Rows of `statement`, met at `place`, have no result."""
+        for seq, reason in zip(numpy_column(rows, "seq").tolist(), reasons, strict=True):
+            if place is RowPlace.IN_STATE:
+                raise VeloError(
+                    ErrorCode.JOB_FAILED,
+                    f"{statement}: {reason}",
+                    hint="the row comes from a join or an aggregation, so it cannot be set aside; guard the expression "
+                    "(CASE, NULLIF, TRY_CAST)",
+                )
+            self._add(seq, self._letter(statement, seq, reason))
+            if place is RowPlace.JOINED:
+                self.dead_after_join.setdefault(statement, set()).add(seq)
+
+    def close(self) -> None:
+        """End a span: its letters go to the queue."""
+        for _, _, letter in sorted(self._letters, key=lambda item: item[:2]):
+            self.queue.add(letter)
+        self._letters.clear()
+
+    def _add(self, seq: int, letter: DeadLetter) -> None:
+        if self.strategy is FailureStrategy.FAIL:
+            raise VeloError(
+                ErrorCode.JOB_FAILED,
+                f"{letter.statement}: {letter.source}[{letter.partition}]@{letter.offset}: {letter.reason}",
+                hint="failure_strategy = 'SendToDLQ' sets such records aside and goes on",
+            )
+        dead = self.dead.setdefault(letter.statement, set())
+        if seq not in dead:
+            dead.add(seq)
+            self._letters.append((seq, len(self._letters), letter))
+
+    def _letter(self, statement: str, seq: int, reason: str) -> DeadLetter:
+        """The record that caused event `seq`."""
+        assert self.span is not None
+        for source, taken in zip(self.sources, self.span.slices, strict=True):
+            if taken is None:
+                continue
+            at = int(np.searchsorted(taken.seq, seq))
+            if at < len(taken.seq) and taken.seq[at] == seq:
+                i = taken.start + at
+                row = open_format("json", source.schema, {}).encode(taken.batch.table.slice(i, 1))[0].decode()
+                raw = None if taken.batch.values is None else taken.batch.values()[i]
+                offset, partition = int(taken.batch.offset[i]), int(taken.batch.partition[i])
+                return DeadLetter(source.name, partition, offset, reason, raw, statement, row)
+        raise AssertionError(f"event {seq} has no record")

@@ -1,0 +1,58 @@
+"""How a job is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from velo_engine.connectors.dead_letters import DEFAULT_MAX_SIZE
+
+
+class EmitSemantics(Enum):
+    """What an unwindowed aggregate gives out when a row leaves its result unchanged (property `emit.semantics`)."""
+
+    VELOSTREAM = "velostream"
+    """One updated row per input row, always."""
+    FLINK = "flink"
+    """Nothing."""
+
+
+class FailureStrategy(Enum):
+    """What happens to a record that does not decode or has no result (property `failure_strategy`).
+
+    After the first join or aggregation a failing row always fails the job, as in Flink: state already contains it.
+    """
+
+    DEAD_LETTER = "dead_letter"
+    """The record goes to the dead letter queue; its neighbours go on."""
+    FAIL = "fail"
+    """The job fails at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a running job stands."""
+
+    records: int
+    """Records read so far, over all sources."""
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """Settings of one run; properties of the program fill what is None here."""
+
+    batch_size: int = 10_000
+    """Most events handled at once. Never changes a result."""
+    emit: EmitSemantics | None = None
+    failure_strategy: FailureStrategy | None = None
+    time_zone: str = "UTC"
+    """Session time zone."""
+    now_ms: int | None = None
+    """Processing time and CURRENT_TIMESTAMP, milliseconds since the epoch; None for the real clock."""
+    dead_letter_max_size: int = DEFAULT_MAX_SIZE
+    capture: bool = True
+    """Keep every statement's changelog in memory for the result."""
+    on_progress: Callable[[Progress], None] | None = None
+    """Called after every batch; may raise to stop the job."""

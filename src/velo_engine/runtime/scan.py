@@ -1,0 +1,46 @@
+"""From a source's records to the rows of a scan: the system columns that the program asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from velo_engine.batch import make_rows
+from velo_engine.connectors.source import NO_TIMESTAMP
+from velo_engine.plan.nodes import Scan
+from velo_engine.runtime.ingest import SourceSlice
+
+
+def scan_rows(scan: Scan, taken: SourceSlice, now_ms: int) -> pa.Table:
+    """Insert rows of the records of `taken`: the source's columns, then the scan's system columns."""
+    table = taken.rows
+    n = table.num_rows
+    columns = [*table.columns, *(_system_column(name, scan, taken, now_ms) for name in scan.system_columns)]
+    return make_rows(scan.schema, columns, np.zeros(n, np.int8), taken.seq, np.zeros(n, np.int32))
+
+
+def _system_column(name: str, scan: Scan, taken: SourceSlice, now_ms: int) -> pa.Array:
+    batch, part = taken.batch, slice(taken.start, taken.stop)
+    n = taken.stop - taken.start
+    match name:
+        case "_timestamp":
+            ms = batch.timestamp_ms[part]
+            return pa.array(ms * 1000, pa.timestamp("us"), mask=ms == NO_TIMESTAMP)
+        case "_processing_time":
+            return pa.array(np.full(n, now_ms * 1000, np.int64), pa.timestamp("us"))
+        case "_offset":
+            return pa.array(batch.offset[part], pa.int64())
+        case "_partition":
+            return pa.array(batch.partition[part], pa.int32())
+        case "_key":
+            return pa.array(_texts(batch.keys()[part]), pa.string())
+        case "_topic":
+            return pa.array([scan.source.properties.get("topic", scan.source.name)] * n, pa.string())
+    raise AssertionError(f"{name} is not a system column")
+
+
+def _texts(keys: Sequence[bytes | None]) -> list[str | None]:
+    """Record keys as text; bytes that are not UTF-8 show as U+FFFD."""
+    return [None if key is None else key.decode("utf-8", "replace") for key in keys]
