@@ -1,0 +1,1 @@
+"""SQL text to a program: dialect, syntax nodes, statements, properties, and the binding of expressions."""
