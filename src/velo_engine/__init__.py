@@ -1,6 +1,7 @@
 """The streaming SQL engine: SQL text, a typed plan, incremental execution, sinks.
 
-The public names are imported when first used, so that `velo_engine.errors` alone costs nothing: every pytest run imports it.
+The public names are imported when first used, so that `velo_engine.errors` alone costs nothing: every pytest run
+imports it.
 """
 
 from importlib import import_module
