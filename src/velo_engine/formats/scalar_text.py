@@ -1,0 +1,126 @@
+"""Columns of scalars as text: the way back from `text_columns`, for CSV, JSON and record keys."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from velo_engine.formats.temporal_cells import MICROS, MICROS_A_DAY
+from velo_engine.formats.text_columns import text_bytes
+from velo_engine.types import BINARIES, FLOATS, STRINGS, SqlType, TypeName
+
+_FIRST_FOUR_DIGIT_YEAR = -719_162 * MICROS_A_DAY
+_LAST_FOUR_DIGIT_YEAR = 2_932_897 * MICROS_A_DAY
+
+
+def scalar_text(column: pa.Array, t: SqlType, *, iso_timestamps: bool = False) -> pa.Array:
+    """Each value of a scalar column as Flink's formats write it; NULL stays NULL.
+
+    Decimals plain and at full scale; timestamps `2024-01-01 00:00:00.5` (with `T` in ISO form, with `Z` for
+    TIMESTAMP_LTZ) without trailing zeros; floats with the fewest digits that read back the same, `NaN`, `Infinity`;
+    binary as base64.
+    """
+    match t.name:
+        case name if name in STRINGS:
+            return column
+        case TypeName.DECIMAL:
+            return _decimals(column, t)
+        case name if name in FLOATS:
+            return _floats(column)
+        case TypeName.TIMESTAMP | TypeName.TIMESTAMP_LTZ:
+            return _timestamps(column, t, "T" if iso_timestamps else " ")
+        case TypeName.TIME:
+            return _without_trailing_zeros(column.cast(pa.string()))
+        case TypeName.DATE:
+            midnights = column.cast(pa.int32()).cast(pa.int64())
+            return pc.utf8_slice_codeunits(_moments(pc.multiply(midnights, MICROS_A_DAY)), 0, -len(" 00:00:00"))
+        case name if name in BINARIES:
+            return pa.array([_base64(value) for value in column.to_pylist()], pa.string())
+        case _:
+            return column.cast(pa.string())
+
+
+def _decimals(column: pa.Array, t: SqlType) -> pa.Array:
+    text = column.cast(pa.string())
+    # Arrow writes small numbers of many digits as Java does: 1E-7.
+    if t.scale > 6 and b"E" in text_bytes(text):
+        return pa.array([None if v is None else format(Decimal(v), "f") for v in text.to_pylist()], pa.string())
+    return text
+
+
+def _floats(column: pa.Array) -> pa.Array:
+    if column.type == pa.float32():
+        # The fewest digits of a float are fewer than those of the same number as a double.
+        return pa.array([None if v is None else _float_text(float(v)) for v in column.cast(pa.string()).to_pylist()])
+    values = column.to_pylist()
+    finite = pc.all(pc.is_finite(column)).as_py() is not False
+    if finite and values and column.null_count == 0:
+        return pa.array(msgspec.json.encode(values)[1:-1].decode().split(","), pa.string())
+    return pa.array([None if v is None else _float_text(v) for v in values], pa.string())
+
+
+def _float_text(value: float) -> str:
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "Infinity" if value > 0 else "-Infinity"
+    return msgspec.json.encode(value).decode()
+
+
+def _timestamps(column: pa.Array, t: SqlType, separator: str) -> pa.Array:
+    text = _moments(column.cast(pa.int64()))
+    if separator != " ":
+        text = pc.replace_substring(text, " ", separator, max_replacements=1)
+    return pc.binary_join_element_wise(text, "Z", "") if t.name is TypeName.TIMESTAMP_LTZ else text
+
+
+def _moments(micros: pa.Array) -> pa.Array:
+    """`2024-01-01 00:00:00.5` from microseconds."""
+    bounds = pc.min_max(micros).as_py()
+    if bounds["min"] is not None and not (
+        bounds["min"] >= _FIRST_FOUR_DIGIT_YEAR and bounds["max"] < _LAST_FOUR_DIGIT_YEAR
+    ):
+        return pa.array([_moment(value) for value in micros.to_pylist()], pa.string())
+    moments = micros.cast(pa.timestamp("us"))
+    try:
+        return moments.cast(pa.timestamp("s")).cast(pa.string())
+    except pa.ArrowInvalid:
+        return _without_trailing_zeros(moments.cast(pa.string()))
+
+
+def _without_trailing_zeros(text: pa.Array) -> pa.Array:
+    """Times that all have a fraction, with only its needed digits."""
+    return pc.ascii_rtrim(pc.ascii_rtrim(text, "0"), ".")
+
+
+def _moment(micros: int | None) -> str | None:
+    """One moment of any year, as Java prints it: years beyond 9999 with a sign."""
+    if micros is None:
+        return None
+    days, of_day = divmod(micros, MICROS_A_DAY)
+    year, month, day = _civil_from_days(days)
+    seconds, fraction = divmod(of_day, MICROS)
+    sign = "-" if year < 0 else "+" if year > 9999 else ""
+    tail = f".{fraction:06d}".rstrip("0") if fraction else ""
+    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{sign}{abs(year):04d}-{month:02d}-{day:02d} {clock}{tail}"
+
+
+def _civil_from_days(days: int) -> tuple[int, int, int]:
+    """Year, month and day of the proleptic Gregorian calendar (the inverse of `days_from_civil`)."""
+    era, day_of_era = divmod(days + 719_468, 146_097)
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    shifted = (5 * day_of_year + 2) // 153
+    month = shifted + (3 if shifted < 10 else -9)
+    return year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1
+
+
+def _base64(value: Any) -> str | None:
+    import base64
+
+    return None if value is None else base64.b64encode(value).decode()
