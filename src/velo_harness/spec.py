@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from velo_engine.errors import Location
-from velo_harness.data_schema import FieldConstraints
+from velo_harness.constraints import FieldConstraints
 from velo_harness.yaml_source import YamlNode
 
 DEFAULT_SEED = 42
@@ -128,10 +130,10 @@ class ExpectedError:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far a column may differ from what is expected. Numbers are the decimal texts as written."""
+    """How far a column may differ from what is expected."""
 
-    absolute: str | None = None
-    relative: str | None = None
+    absolute: Decimal | None = None
+    relative: Decimal | None = None
     within_ms: int | None = None
     ignore_case: bool = False
 
@@ -167,8 +169,8 @@ class Expectation:
     ignore: tuple[str, ...]
     columns: ColumnScope
     location: Location
-    name_locations: Mapping[str, Location]
-    """Places of the column names in key, ignore and tolerance, under `key.<name>`, `ignore.<name>`, `tolerance.<name>`."""
+    key_locations: Mapping[str, Location]
+    """Places of the values that are written, by key."""
 
 
 class DataFormat(StrEnum):
@@ -198,7 +200,8 @@ class TimeSimulation:
     end_time: str | None = None
     sequential: bool = True
     jitter_ms: int = 0
-    events_per_second: float | None = None
+    events_per_second: Decimal | None = None
+    locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +227,7 @@ class Input:
     time_simulation: TimeSimulation | None
     location: Location
     key_locations: Mapping[str, Location] = field(compare=False)
-    """Places of the keys that are written."""
+    """Places of the values that are written, by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +261,8 @@ class Query:
     """Rows of an input that says nothing; None: the schema's record_count, else `DEFAULT_RECORDS`."""
     location: Location
     """The name's place."""
-    dependency_locations: tuple[Location, ...] = field(compare=False)
+    key_locations: Mapping[str, Location] = field(compare=False)
+    """Places of the values that are written, by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +272,8 @@ class Spec:
     file: Path
     name: str
     description: str | None
+    origin: str | None
+    """What a generated spec was converted from: `flink: job.sql`."""
     tags: tuple[str, ...]
     marks: tuple[Mark, ...]
     sql_file: Path | None
@@ -278,7 +284,7 @@ class Spec:
     now: datetime | None
     """What "now" is in this run, in UTC; None: the real clock (`now: wall`)."""
     config: Mapping[str, str]
-    """Job properties; nested mappings become dotted keys."""
+    """Job properties; nested mappings become dotted keys. `time_zone` is among them, see `Spec.zone`."""
     schemas: Mapping[str, str]
     """Source name → schema name or path, for inputs that do not say."""
     reference_tables: Mapping[str, DataFile | str]
@@ -287,4 +293,12 @@ class Spec:
     location: Location
     sql_location: Location | None = None
     """The place of `sql_file` or of the inline text (whose first line stands on the line after)."""
+    """None when discovery finds the program."""
     config_locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
+    """Places of the job properties."""
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The job's time zone, for naive times; None: UTC."""
+        name = self.config.get("time_zone", "UTC")
+        return None if name == "UTC" else ZoneInfo(name)

@@ -1,0 +1,210 @@
+"""Reading one assertion: its type chooses its keys; all spellings of comparisons become one form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
+from velo_harness.assertion_types import (
+    ASSERTION_TYPES,
+    COMMON_KEYS,
+    LATER_TYPES,
+    SHORT_FORMS,
+    AssertionType,
+    Compares,
+)
+from velo_harness.discovery import PathPolicy
+from velo_harness.keys import Fields, JsonSchema, Kind, bad_value, not_supported, read_object, shown
+from velo_harness.kinds import PathText, Regex, defined
+from velo_harness.spec import AssertionSpec, Comparison, Operator
+from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, YamlSequence
+
+TEMPLATE_START = "{{"
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion(Kind):
+    """An assertion: an object whose `type` says which other keys it may have; read as its type and `Fields`."""
+
+    noun: str = "an assertion (a mapping with a type)"
+
+    def accepts(self, node: YamlNode) -> bool:
+        """Whether it is a mapping."""
+        return isinstance(node, YamlMapping)
+
+    def read(self, node: YamlNode) -> tuple[AssertionType, Fields]:
+        """The type and the keys. Errors: MISSING_KEY, BAD_VALUE, NOT_YET_SUPPORTED, UNKNOWN_KEY, NOTHING_CHECKED."""
+        if not isinstance(node, YamlMapping):
+            raise self.refuse(node)
+        kind = _type_of(node)
+        fields = read_object(node, kind.format())
+        if kind.one_of and not any(fields.has(name) for name in kind.one_of):
+            message = f"this {kind.name} assertion checks nothing"
+            hint = f"give {' or '.join(kind.one_of)}"
+            raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("type"), hint=hint)
+        return kind, fields
+
+    def json_schema(self, definitions: dict[str, JsonSchema]) -> JsonSchema:
+        """One branch a type."""
+        return defined("assertion", definitions, lambda: _assertion_schema(definitions))
+
+
+def _assertion_schema(definitions: dict[str, JsonSchema]) -> JsonSchema:
+    branches = []
+    for kind in ASSERTION_TYPES.values():
+        schema = kind.format().json_schema(definitions)
+        schema["properties"]["type"] = {"const": kind.name, "description": kind.doc}
+        if kind.one_of:
+            spelt = [s for key in kind.parameters if key.name in kind.one_of for s in key.spellings]
+            schema["anyOf"] = [{"required": [name]} for name in spelt]
+        then = defined(f"{kind.name} assertion", definitions, lambda schema=schema: schema)  # type: ignore[misc]
+        branches.append({"if": {"properties": {"type": {"const": kind.name}}, "required": ["type"]}, "then": then})
+    return {
+        "type": "object",
+        "description": "One check of a query's output.",
+        "properties": {"type": {"enum": list(ASSERTION_TYPES), "description": COMMON_KEYS[0].doc}},
+        "required": ["type"],
+        "allOf": branches,
+    }
+
+
+def _type_of(node: YamlMapping) -> AssertionType:
+    given = node.get("type")
+    if given is None:
+        message, hint = 'an assertion needs the key "type"', "known: " + ", ".join(ASSERTION_TYPES)
+        raise VeloError(ErrorCode.MISSING_KEY, message, location=node.location, hint=hint)
+    if not isinstance(given, YamlScalar):
+        raise bad_value(f"the type of an assertion must be a name, not {shown(given)}", given.location)
+    if given.text in LATER_TYPES:
+        raise not_supported(f'the assertion type "{given.text}"', given.location)
+    if given.text not in ASSERTION_TYPES:
+        hint = did_you_mean(given.text, ASSERTION_TYPES, noun="assertion type")
+        raise bad_value(f'unknown assertion type "{given.text}"', given.location, hint=hint)
+    return ASSERTION_TYPES[given.text]
+
+
+def assertion_spec(read: tuple[AssertionType, Fields], folder: Path, policy: PathPolicy) -> AssertionSpec:
+    """The assertion as the model has it. `folder` is the spec's. Errors: NOTHING_CHECKED, BAD_VALUE, PATH_OUTSIDE_PROJECT."""
+    kind, fields = read
+    comparisons = tuple(_comparisons(fields)) if kind.compares is not Compares.NO else ()
+    if kind.compares is Compares.REQUIRED and not comparisons:
+        message = f"this {kind.name} assertion compares with nothing"
+        hint = "give an operator with its value, or a short form such as greater_than: 0"
+        raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("type"), hint=hint)
+    parameters: dict[str, Any] = {}
+    for key in kind.parameters:
+        value = fields[key.name]
+        if isinstance(key.kind, PathText) and value is not None:
+            value = policy.resolve(value, folder, fields.at(key.name))
+        parameters[key.name] = value
+    _check_parameters(kind, fields)
+    return AssertionSpec(
+        kind.name,
+        parameters,
+        comparisons,
+        fields["message"],
+        fields["severity"],
+        fields["where"],
+        fields["allow_empty"],
+        fields.at("type"),
+        {name: place for name, place in fields.locations.items() if name in parameters or name == "where"},
+    )
+
+
+def _check_parameters(kind: AssertionType, fields: Fields) -> None:
+    """Combinations of parameters that cannot be meant."""
+    for low, high in (("min_ms", "max_ms"), ("min_size_bytes", "max_size_bytes")):
+        if low in fields.values and fields[low] is not None and fields[high] is not None and fields[low] > fields[high]:
+            raise bad_value(f"{low} is greater than {high}", fields.at(low))
+    if kind.name == "aggregate_check":
+        if fields.has("function") and fields.has("expression"):
+            raise bad_value("give function or expression, not both", fields.at("expression"))
+        if fields.has("function") and fields["function"] != "count" and not fields.has("field"):
+            message = f'the function "{fields["function"]}" needs the key "field"'
+            raise VeloError(ErrorCode.MISSING_KEY, message, location=fields.at("function"))
+        if fields.has("expression") and fields.has("field"):
+            raise bad_value("field belongs to function; the expression names its columns itself", fields.at("field"))
+    if kind.name == "window_boundary" and fields["verify_containment"] and not fields.has("timestamp_field"):
+        message = "verify_containment needs timestamp_field"
+        raise VeloError(ErrorCode.MISSING_KEY, message, location=fields.at("verify_containment"))
+
+
+def _comparisons(fields: Fields) -> Iterator[Comparison]:
+    """Every comparison that is written: with `operator`, with bounds or a value alone, and each short form."""
+    operator: Operator | None = fields["operator"]
+    if operator is not None:
+        yield _spelt_out(operator, fields)
+    else:
+        yield from _without_operator(fields)
+    for word, short in SHORT_FORMS.items():
+        if word in fields.values and fields.has(word):
+            yield _comparison(short, fields[word], fields.at(word))
+
+
+def _spelt_out(operator: Operator, fields: Fields) -> Comparison:
+    place = fields.at("operator")
+    low, high = fields["min"], fields["max"]
+    if operator is Operator.BETWEEN and low is not None and high is not None:
+        _refuse_extra(fields, "value", "values")
+        return _comparison(operator, YamlSequence((low, high), place), place)
+    if operator is Operator.IN and fields["values"] is not None:
+        _refuse_extra(fields, "value", "min", "max")
+        return Comparison(operator, fields["values"], place)
+    _refuse_extra(fields, "values", "min", "max")
+    if fields["value"] is None:
+        needs = {Operator.BETWEEN: "min and max", Operator.IN: "values"}.get(operator, "value")
+        message = (
+            f'operator: {operator} needs the key "{needs}"'
+            if needs == "value"
+            else f"operator: {operator} needs {needs}"
+        )
+        raise VeloError(ErrorCode.MISSING_KEY, message, location=place)
+    return _comparison(operator, fields["value"], fields.at("value"))
+
+
+def _without_operator(fields: Fields) -> Iterator[Comparison]:
+    low, high = fields["min"], fields["max"]
+    _refuse_extra(fields, "values")
+    if low is not None and high is not None:
+        yield _comparison(Operator.BETWEEN, YamlSequence((low, high), fields.at("min")), fields.at("min"))
+    elif low is not None:
+        yield _comparison(Operator.GREATER_THAN_OR_EQUAL, low, fields.at("min"))
+    elif high is not None:
+        yield _comparison(Operator.LESS_THAN_OR_EQUAL, high, fields.at("max"))
+    if fields["value"] is not None:
+        yield _comparison(Operator.EQUALS, fields["value"], fields.at("value"))
+
+
+def _refuse_extra(fields: Fields, *names: str) -> None:
+    for name in names:
+        if name in fields.values and fields.has(name):
+            raise bad_value(f'"{name}" has no effect with this operator', fields.at(name))
+
+
+def _comparison(operator: Operator, operand: YamlNode, place: Location) -> Comparison:
+    """One comparison with its operands checked for number and form."""
+    if operator is Operator.BETWEEN:
+        return Comparison(operator, _bounds(operand), place)
+    if operator is Operator.IN:
+        if not isinstance(operand, YamlSequence):
+            raise bad_value(f"this must be a list, not {shown(operand)}", operand.location)
+        return Comparison(operator, operand.items, place)
+    if operator not in (Operator.EQUALS, Operator.NOT_EQUALS) and not isinstance(operand, YamlScalar):
+        raise bad_value(f"this must be a value, not {shown(operand)}", operand.location)
+    if operator is Operator.MATCHES and isinstance(operand, YamlScalar) and TEMPLATE_START not in operand.text:
+        Regex().read(operand)
+    return Comparison(operator, (operand,), place)
+
+
+def _bounds(operand: YamlNode) -> tuple[YamlNode, ...]:
+    if isinstance(operand, YamlMapping) and set(operand.keys) == {"min", "max"}:
+        operand = YamlSequence(tuple(node for key in ("min", "max") if (node := operand.get(key))), operand.location)
+    if not isinstance(operand, YamlSequence) or len(operand.items) != 2:
+        raise bad_value("between takes two values: [smallest, greatest]", operand.location)
+    for item in operand.items:
+        if not isinstance(item, YamlScalar):
+            raise bad_value(f"this must be a value, not {shown(item)}", item.location)
+    return operand.items

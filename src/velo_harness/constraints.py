@@ -1,0 +1,190 @@
+"""The model of field constraints: how the values of a generated column are made.
+
+A field has at most one *source* of values: an enum, a range (with a distribution), a pattern, a sequence, a time range, a Faker
+provider, a reference, a derived expression, a correlation, a probability. The rest (length, unique) limits what the source gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+from velo_engine.errors import Location
+from velo_harness.yaml_source import YamlScalar
+
+
+@dataclass(frozen=True, slots=True)
+class Enumeration:
+    """One of `values`, with these relative weights (none: all alike)."""
+
+    values: tuple[YamlScalar, ...]
+    weights: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Smallest and greatest value, both included; an open end is None. Their texts are typed by the field."""
+
+    minimum: YamlScalar | None = None
+    maximum: YamlScalar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """Smallest and greatest number of characters, bytes or elements."""
+
+    minimum: int = 0
+    maximum: int | None = None
+
+
+class Shape(StrEnum):
+    """The shapes of distributions."""
+
+    UNIFORM = "uniform"
+    NORMAL = "normal"
+    LOG_NORMAL = "log_normal"
+    ZIPF = "zipf"
+    EXPONENTIAL = "exponential"
+    RANDOM_WALK = "random_walk"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How values are spread over the range; parameters that are None follow from the range, see `generation.numbers`."""
+
+    shape: Shape
+    mean: float | None = None
+    """normal and exponential: the mean, before the range cuts."""
+    std_dev: float | None = None
+    """normal: the standard deviation, before the range cuts."""
+    mu: float | None = None
+    """log_normal: the mean of the logarithm."""
+    sigma: float | None = None
+    """log_normal: the standard deviation of the logarithm."""
+    exponent: float | None = None
+    """zipf: rank k has a weight of k ** -exponent."""
+    rate: float | None = None
+    """exponential: 1 / mean."""
+    drift: float = 0.0
+    """random_walk: the mean relative step."""
+    volatility: float = 0.01
+    """random_walk: the standard deviation of the relative step."""
+    start: float | None = None
+    """random_walk: the first value of each walk; None: anywhere in the range."""
+    group_by: tuple[str, ...] = ()
+    """random_walk: one walk for each value of these fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A SQL expression over the other fields."""
+
+    expression: str
+    depends_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key: a value of `field` in the rows of `schema` in the same run; `match_rate` is the share that matches."""
+
+    schema: str
+    field: str
+    match_rate: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A time from `start` to before `end`; RFC 3339 or relative to the run's now, as written."""
+
+    start: str
+    end: str
+    sequential: bool | None = None
+    """Times rise from row to row. None: as is usual for the type, see `generation.times`."""
+    epoch_ms: bool = False
+    """The field is a number of milliseconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """start, start + step, …"""
+
+    start: Decimal = Decimal(1)
+    step: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """field × factor + noise × a standard normal variable."""
+
+    field: str
+    factor: float = 1.0
+    offset: float = 0.0
+    noise: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Faker:
+    """A Faker provider: `name`, `email`, `company`, …"""
+
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A regular expression that every value matches."""
+
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probability:
+    """How often a boolean is true."""
+
+    of_true: float
+
+
+OnlySource: TypeAlias = (
+    Enumeration | Pattern | Sequence | TimeRange | Faker | Reference | Derived | Correlation | Probability | None
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldConstraints:
+    """The constraints of one field."""
+
+    source: OnlySource = None
+    """What gives the values, when it is not range and distribution."""
+    range: Range | None = None
+    distribution: Distribution | None = None
+    length: Length | None = None
+    unique: bool = False
+    null_probability: float | None = None
+    locations: dict[str, Location] = field(default_factory=dict, compare=False)
+    """Places of what is written, by key."""
+
+    def fields_used(self) -> Iterator[tuple[str, str]]:
+        """Other fields that these name, each with the key that names it."""
+        if isinstance(self.source, Derived):
+            yield from ((name, "derived") for name in self.source.depends_on)
+        if isinstance(self.source, Correlation):
+            yield self.source.field, "correlated_with"
+        if self.distribution is not None:
+            yield from ((name, "distribution") for name in self.distribution.group_by)
+
+    def overridden(self, other: FieldConstraints) -> FieldConstraints:
+        """These with `other` put over them: a new source of values replaces the old one, everything else is replaced singly."""
+        ranged = other.range is not None or other.distribution is not None
+        walks_enum = isinstance(self.source, Enumeration) and other.distribution is not None and other.range is None
+        return replace(
+            self,
+            source=other.source if other.source is not None or (ranged and not walks_enum) else self.source,
+            range=other.range if other.range is not None or other.source is not None else self.range,
+            distribution=other.distribution if other.distribution or other.source is not None else self.distribution,
+            length=other.length or self.length,
+            unique=self.unique or other.unique,
+            null_probability=self.null_probability if other.null_probability is None else other.null_probability,
+            locations=self.locations | other.locations,
+        )

@@ -1,0 +1,273 @@
+"""From a spec file to its model: every key read by its table, then what no table can say is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
+from velo_harness.assertion_loader import assertion_spec
+from velo_harness.discovery import PathPolicy, find_data
+from velo_harness.expectation_loader import expectation
+from velo_harness.input_loader import data_file, input_of
+from velo_harness.keys import Fields, bad_value, not_supported, read_object, shown
+from velo_harness.spec import (
+    DEFAULT_NOW,
+    DEFAULT_SEED,
+    DEFAULT_TIMEOUT_MS,
+    DataFile,
+    Input,
+    Mark,
+    OutputSpec,
+    Query,
+    Spec,
+)
+from velo_harness.spec_keys import SPEC
+from velo_harness.typed_values import parse_timestamp
+from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, read_yaml
+
+
+def load_spec(path: Path, *, allowed: Sequence[Path] = ()) -> Spec:
+    """The spec in a file. `allowed` are folders outside the project that its paths may lead to.
+
+    Errors: those of reading YAML, UNKNOWN_KEY, BAD_VALUE, MISSING_KEY, NOT_YET_SUPPORTED, NOTHING_CHECKED,
+    PATH_OUTSIDE_PROJECT, FILE_NOT_FOUND; each at its place.
+    """
+    return spec_of(read_yaml(path), path, PathPolicy.for_file(path, allowed))
+
+
+def spec_of(node: YamlNode, path: Path, policy: PathPolicy) -> Spec:
+    """The spec that a tree says; relative paths start at the folder of `path`. Errors: as `load_spec`."""
+    fields = read_object(node, SPEC)
+    suite = _suite(fields)
+    config, config_places = _config(fields)
+    head = _Head(path.resolve().parent, policy, *_defaults(fields, suite))
+    sql_file = _sql_file(fields, head)
+    spec = Spec(
+        file=path,
+        name=suite["name"] if suite is not None else fields["application"],
+        description=fields["description"],
+        origin=_origin(suite),
+        tags=fields["tags"],
+        marks=_marks(fields),
+        sql_file=sql_file,
+        sql=fields["sql"],
+        seed=DEFAULT_SEED if fields["seed"] is None else fields["seed"],
+        now=_now(fields, _zone(config, config_places)),
+        config=config,
+        schemas=fields["schemas"],
+        reference_tables=_reference_tables(fields, head),
+        queries=tuple(_queries(fields["queries"], head)),
+        location=fields.location,
+        sql_location=fields.locations.get("sql_file") or fields.locations.get("sql"),
+        config_locations=config_places,
+    )
+    _check_pacing(spec)
+    return spec
+
+
+class _Head:
+    """What the parts of a spec need to know of the whole."""
+
+    def __init__(self, folder: Path, policy: PathPolicy, timeout_ms: int, records: int | None) -> None:
+        self.folder = folder
+        self.policy = policy
+        self.timeout_ms = timeout_ms
+        self.records = records
+
+
+def _suite(fields: Fields) -> Fields | None:
+    suite: Fields | None = fields["test_suite"]
+    if suite is not None and fields.has("application"):
+        raise bad_value("give application or test_suite, not both", fields.key_locations["test_suite"])
+    if suite is None and not fields.has("application"):
+        message = 'a spec needs the key "application" (or "test_suite")'
+        raise VeloError(ErrorCode.MISSING_KEY, message, location=fields.location)
+    return suite
+
+
+def _origin(suite: Fields | None) -> str | None:
+    if suite is None:
+        return None
+    parts = [part for part in (suite["source_system"], suite["original_file"]) if part is not None]
+    return ": ".join(parts) or None
+
+
+def _defaults(fields: Fields, suite: Fields | None) -> tuple[int, int | None]:
+    """The timeout and the number of records that hold where queries say nothing."""
+    inner: Fields | None = suite["defaults"] if suite is not None else None
+    for here, there in (("default_timeout_ms", "timeout_ms"), ("default_records", "records_per_source")):
+        if inner is not None and inner.has(there) and fields.has(here):
+            raise bad_value(f"{here} and test_suite.defaults.{there} mean the same", fields.key_locations[here])
+    timeout = fields["default_timeout_ms"] or (inner["timeout_ms"] if inner is not None else None)
+    records = fields["default_records"]
+    if records is None and inner is not None:
+        records = inner["records_per_source"]
+    return timeout or DEFAULT_TIMEOUT_MS, records
+
+
+def _sql_file(fields: Fields, head: _Head) -> Path | None:
+    if fields["sql_file"] is None:
+        return None
+    place = fields.at("sql_file")
+    if fields.has("sql"):
+        raise bad_value("give sql_file or sql, not both", fields.key_locations["sql_file"])
+    path = head.policy.resolve(fields["sql_file"], head.folder, place)
+    if not path.is_file():
+        beside = [p.name for p in sorted(path.parent.glob("*.sql"))]
+        hint = did_you_mean(path.name, beside, noun=f"SQL file in {path.parent.name}/")
+        message = f'there is no SQL file "{fields["sql_file"]}"'
+        raise VeloError(ErrorCode.FILE_NOT_FOUND, message, location=place, hint=hint)
+    return path
+
+
+def _now(fields: Fields, zone: ZoneInfo | None) -> datetime | None:
+    text = fields["now"]
+    if text is None:
+        return DEFAULT_NOW
+    if text == "wall":
+        return None
+    parsed = parse_timestamp(text)
+    if parsed is None:
+        hint = "write a time such as 2025-01-01T00:00:00Z, or wall for the real clock"
+        raise bad_value(f'"{text}" is not a time', fields.at("now"), hint=hint)
+    return (parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=zone or UTC)).astimezone(UTC)
+
+
+def _config(fields: Fields) -> tuple[dict[str, str], dict[str, Location]]:
+    """Job properties under dotted keys, with their places."""
+    values: dict[str, str] = {}
+    places: dict[str, Location] = {}
+    for key, value in _dotted(fields["config"].items(), ""):
+        if key in values:
+            raise bad_value(f'the property "{key}" is given twice', value.location)
+        values[key], places[key] = value.text, value.location
+    return values, places
+
+
+def _dotted(entries: Iterable[tuple[str, YamlNode]], prefix: str) -> Iterator[tuple[str, YamlScalar]]:
+    for name, node in entries:
+        match node:
+            case YamlMapping(entries=inner):
+                yield from _dotted(((key.text, value) for key, value in inner), f"{prefix}{name}.")
+            case YamlScalar():
+                yield prefix + name, node
+            case _:
+                raise bad_value(f"a job property must be text, not {shown(node)}", node.location)
+
+
+def _zone(config: Mapping[str, str], places: Mapping[str, Location]) -> ZoneInfo | None:
+    name = config.get("time_zone", "UTC")
+    try:
+        return None if name == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message, hint = f'there is no time zone "{name}"', "write a name such as Europe/Berlin"
+        raise bad_value(message, places["time_zone"], hint=hint) from None
+
+
+def _marks(fields: Fields) -> tuple[Mark, ...]:
+    place = fields.at("marks")
+    marks = []
+    for given in fields["marks"]:
+        if isinstance(given, str):
+            marks.append(Mark(given, None, place))
+        else:
+            marks += [Mark(name, argument, place) for name, argument in given.items()]
+    for mark in marks:
+        if not mark.name.isidentifier():
+            raise bad_value(f'"{mark.name}" cannot be a mark\'s name', place)
+    return tuple(marks)
+
+
+def _reference_tables(fields: Fields, head: _Head) -> dict[str, DataFile | str]:
+    """Source → its file, or the name of its schema (text that is a path to data is a file)."""
+    tables: dict[str, DataFile | str] = {}
+    place = fields.at("reference_tables")
+    for source, given in fields["reference_tables"].items():
+        if isinstance(given, Fields):
+            tables[source] = data_file(given["path"], given["format"], head.folder, head.policy, given.at("path"))
+        elif given.endswith(_DATA_ENDINGS):
+            path = find_data(given, head.folder, head.policy, place)
+            tables[source] = data_file(str(path), None, head.folder, head.policy, place)
+        else:
+            tables[source] = given
+    return tables
+
+
+_DATA_ENDINGS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".csv.gz", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+
+
+def _queries(many: tuple[Fields, ...], head: _Head) -> Iterator[Query]:
+    seen: list[str] = []
+    for fields in many:
+        if fields["name"] in seen:
+            raise bad_value(f'there are two queries "{fields["name"]}"', fields.at("name"))
+        yield _query(fields, head, seen)
+        seen.append(fields["name"])
+
+
+def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
+    inputs = tuple(input_of(given, head.folder, head.policy, before) for given in fields["inputs"])
+    _check_sources(inputs)
+    outputs = tuple(_outputs(fields["outputs"], head))
+    expect = None if fields["expect"] is None else expectation(fields["expect"], head.folder, head.policy)
+    assertions = tuple(assertion_spec(given, head.folder, head.policy) for given in fields["assertions"])
+    if not (assertions or expect or any(output.assertions or output.expect for output in outputs)):
+        message = f'the query "{fields["name"]}" checks nothing'
+        hint = "add assertions or expect; a test that checks nothing cannot fail"
+        raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("name"), hint=hint)
+    return Query(
+        name=fields["name"],
+        description=fields["description"],
+        tags=fields["tags"],
+        marks=_marks(fields),
+        skip=_skip(fields["skip"]),
+        dependencies=fields["dependencies"],
+        inputs=inputs,
+        expect=expect,
+        assertions=assertions,
+        outputs=outputs,
+        timeout_ms=fields["timeout_ms"] or head.timeout_ms,
+        default_records=head.records,
+        location=fields.at("name"),
+        key_locations=fields.locations,
+    )
+
+
+def _skip(given: bool | str) -> str | None:
+    if isinstance(given, str):
+        return given
+    return "the spec says skip" if given else None
+
+
+def _outputs(many: tuple[Fields, ...], head: _Head) -> Iterator[OutputSpec]:
+    seen: set[str] = set()
+    for fields in many:
+        sink = fields["sink"]
+        if sink in seen:
+            raise bad_value(f'there are two outputs "{sink}"', fields.at("sink"))
+        seen.add(sink)
+        assertions = tuple(assertion_spec(given, head.folder, head.policy) for given in fields["assertions"])
+        expect = None if fields["expect"] is None else expectation(fields["expect"], head.folder, head.policy)
+        if not assertions and expect is None:
+            message = f'the output "{sink}" checks nothing'
+            raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("sink"))
+        yield OutputSpec(sink, assertions, expect, fields.at("sink"))
+
+
+def _check_sources(inputs: Sequence[Input]) -> None:
+    seen: set[str] = set()
+    for given in inputs:
+        if given.source in seen:
+            raise bad_value(f'there are two inputs for the source "{given.source}"', given.location)
+        seen.add(given.source)
+
+
+def _check_pacing(spec: Spec) -> None:
+    """With the real clock a rate would have to be kept in real time."""
+    for query in spec.queries if spec.now is None else ():
+        for given in query.inputs:
+            if "rate_per_second" in given.key_locations:
+                raise not_supported("rate_per_second with now: wall", given.key_locations["rate_per_second"])
