@@ -36,5 +36,11 @@ format: $(READY) ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+flink: $(READY) ## install a real Flink for recording test cases (JDK 17, 330 MB once)
+	@$(BIN)/python tools/flink/installation.py
+
+oracle: flink ## ask Flink all recorded cases again, fail on drift
+	@$(BIN)/python -m tests.oracle.record check
+
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

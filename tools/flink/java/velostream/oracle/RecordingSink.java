@@ -1,0 +1,62 @@
+package velostream.oracle;
+
+import org.apache.flink.api.connector.sink2.Sink;
+import org.apache.flink.api.connector.sink2.SinkWriter;
+import org.apache.flink.api.connector.sink2.WriterInitContext;
+import org.apache.flink.table.connector.ChangelogMode;
+import org.apache.flink.table.connector.sink.DynamicTableSink;
+import org.apache.flink.table.connector.sink.SinkV2Provider;
+import org.apache.flink.table.data.RowData;
+
+/** Hands every change of the query's result to its scenario, with the turn in force. */
+final class RecordingSink implements DynamicTableSink {
+    private final String scenario;
+
+    RecordingSink(String scenario) {
+        this.scenario = scenario;
+    }
+
+    /** Takes the changelog as the query gives it, as Flink's own collecting sink does. */
+    @Override
+    public ChangelogMode getChangelogMode(ChangelogMode requested) {
+        return requested;
+    }
+
+    @Override
+    public SinkRuntimeProvider getSinkRuntimeProvider(Context context) {
+        return SinkV2Provider.of(new Recorder(scenario));
+    }
+
+    @Override
+    public DynamicTableSink copy() {
+        return new RecordingSink(scenario);
+    }
+
+    @Override
+    public String asSummaryString() {
+        return "recording sink";
+    }
+
+    private record Recorder(String scenario) implements Sink<RowData> {
+        @Override
+        public SinkWriter<RowData> createWriter(WriterInitContext context) {
+            Scenario running = Scenario.running(scenario);
+            return new SinkWriter<>() {
+                @Override
+                public void write(RowData row, Context writerContext) {
+                    running.record(row);
+                }
+
+                @Override
+                public void flush(boolean endOfInput) {
+                    // write() has already handed over every row
+                }
+
+                @Override
+                public void close() {
+                    // nothing is held
+                }
+            };
+        }
+    }
+}

@@ -1,0 +1,160 @@
+"""A real Flink that answers cases: one JVM with a mini-cluster, kept warm, spoken to in JSON lines.
+
+    with Flink() as flink:
+        answer = flink.ask(tables=[InputTable("t", "a INT", rows=['{"a": 1}'])], order=[("t", 0)], query="SELECT a FROM t")
+
+Start-up takes about two seconds, the first query three, each further one a fraction of a second plus the quiet period after
+each row. See README.md for how the arrival order is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+sys.path.insert(0, str(Path(__file__).parent))
+from installation import FlinkMissing, java_tool, require_installed  # noqa: E402
+
+QUIET_MS = 10
+"""How long after each row nothing else arrives, so that all it causes has reached the sink."""
+
+TIMEOUT_MS = 120_000
+HEAP = "-Xmx1500m"
+
+_OPENED_PACKAGES = (
+    "java.io java.lang java.lang.reflect java.net java.nio java.text java.time java.util java.util.concurrent "
+    "java.util.concurrent.atomic sun.net.util sun.nio.ch"
+).split()
+
+Order: TypeAlias = Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class InputTable:
+    """An input: the body of its CREATE TABLE, and its rows as texts that its format decodes."""
+
+    name: str
+    columns: str
+    rows: Sequence[str]
+    lookup: bool = False
+    """Read by key when a row of another input asks, not row by row in the order."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Further connector options, such as `json.ignore-parse-errors`."""
+
+
+@dataclass(frozen=True)
+class FlinkAnswer:
+    """What Flink made of a case. `error` is the root cause ("ArithmeticException: …"); then the rest is empty.
+
+    `changelog` rows are [kind, value, …], values as CAST AS STRING, None for NULL. `events[i]` is the position in the order of
+    the row that caused change i; the number of rows for what the end of input caused.
+    """
+
+    schema: tuple[tuple[str, str], ...] = ()
+    changelog: tuple[tuple[str | None, ...], ...] = ()
+    events: tuple[int, ...] = ()
+    error: str | None = None
+
+
+class Flink:
+    """A running oracle; a context manager. Raises FlinkMissing when it is not installed."""
+
+    def __init__(self) -> None:
+        place = require_installed()
+        opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED_PACKAGES]
+        logging = f"-Dlog4j.configurationFile={Path(__file__).parent / 'log4j2.properties'}"
+        self._process = subprocess.Popen(
+            [java_tool("java"), *opens, HEAP, "-XX:+UseParallelGC", logging]
+            + ["-cp", place.class_path, "velostream.oracle.OracleServer"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # Flink logs every failed job, and failing jobs are answers here
+            text=True,
+            encoding="utf-8",
+        )
+        hello = self._receive()
+        self.version: str = hello["flink"]
+        self.java: str = hello["java"]
+
+    def __enter__(self) -> Flink:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the JVM."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+    def ask(
+        self,
+        tables: Sequence[InputTable],
+        order: Order,
+        query: str,
+        *,
+        config: Mapping[str, str] | None = None,
+        quiet_ms: int = QUIET_MS,
+    ) -> FlinkAnswer:
+        """Flink's answer to one query over `tables`, whose rows arrive in exactly `order`.
+
+        Raises RuntimeError when there is no answer at all: the job did not end in time, or the JVM died.
+        """
+        request = {
+            "tables": [
+                {"name": t.name, "columns": t.columns, "rows": list(t.rows), "options": dict(t.options)} for t in tables
+            ],
+            "order": [list(turn) for turn in order],
+            "query": query,
+            "config": dict(config or {}),
+            "quiet_ms": quiet_ms,
+            "timeout_ms": TIMEOUT_MS,
+        }
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        reply = self._receive()
+        if "failed" in reply:
+            raise RuntimeError(f"Flink gave no answer: {reply['failed']}")
+        if "error" in reply:
+            return FlinkAnswer(error=reply["error"])
+        return FlinkAnswer(
+            schema=tuple((name, kind) for name, kind in reply["schema"]),
+            changelog=tuple(tuple(row) for row in reply["changelog"]),
+            events=tuple(reply["events"]),
+        )
+
+    def _receive(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the oracle's JVM ended")
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+
+def main() -> int:
+    """Ask for `SELECT 1` and say what answered."""
+    try:
+        with Flink() as flink:
+            answer = flink.ask([], [], "SELECT 1 AS answer")
+    except FlinkMissing as missing:
+        print(missing, file=sys.stderr)
+        return 3
+    if answer.changelog != (("+I", "1"),):
+        print(f"Flink answered SELECT 1 with {answer}", file=sys.stderr)
+        return 1
+    print(f"Flink {flink.version} on Java {flink.java} answers.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
