@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from decimal import Decimal
 from typing import Any
+
+from velo_engine.formats.scalar_text import java_double_text
 
 
 class _Number(str):
@@ -38,15 +39,3 @@ def _text(value: Any) -> str:
             return "[" + ",".join(map(_text, value)) + "]"
         case _:
             return json.dumps(value, ensure_ascii=False)
-
-
-def java_double_text(value: float) -> str:
-    """`value` as Java's Double.toString (JDK 19 and later: the shortest digits that read back the same)."""
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    if value == 0 or 1e-3 <= abs(value) < 1e7:
-        return repr(value)
-    parts = Decimal(repr(value)).as_tuple()
-    digits = "".join(map(str, parts.digits)).rstrip("0")
-    exponent = len(parts.digits) + int(parts.exponent) - 1
-    return f"{'-' * parts.sign}{digits[0]}.{digits[1:] or '0'}E{exponent}"

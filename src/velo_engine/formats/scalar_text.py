@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -55,20 +57,26 @@ def _decimals(column: pa.Array, t: SqlType) -> pa.Array:
 def _floats(column: pa.Array) -> pa.Array:
     if column.type == pa.float32():
         # The fewest digits of a float are fewer than those of the same number as a double.
-        return pa.array([None if v is None else _float_text(float(v)) for v in column.cast(pa.string()).to_pylist()])
+        texts = column.cast(pa.string()).to_pylist()
+        return pa.array([None if v is None else java_double_text(float(v)) for v in texts], pa.string())
     values = column.to_pylist()
-    finite = pc.all(pc.is_finite(column)).as_py() is not False
-    if finite and values and column.null_count == 0:
+    size = pc.abs(column)
+    plain = pc.or_(pc.equal(size, 0), pc.and_(pc.greater_equal(size, 1e-3), pc.less(size, 1e7)))
+    if values and column.null_count == 0 and pc.all(plain).as_py():
         return pa.array(msgspec.json.encode(values)[1:-1].decode().split(","), pa.string())
-    return pa.array([None if v is None else _float_text(v) for v in values], pa.string())
+    return pa.array([None if v is None else java_double_text(v) for v in values], pa.string())
 
 
-def _float_text(value: float) -> str:
-    if value != value:
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "Infinity" if value > 0 else "-Infinity"
-    return msgspec.json.encode(value).decode()
+def java_double_text(value: float) -> str:
+    """`value` as Java's Double.toString (JDK 19 and later: the shortest digits that read back the same)."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        return repr(value)
+    parts = Decimal(repr(value)).as_tuple()
+    digits = "".join(map(str, parts.digits)).rstrip("0")
+    exponent = len(parts.digits) + int(parts.exponent) - 1
+    return f"{'-' * parts.sign}{digits[0]}.{digits[1:] or '0'}E{exponent}"
 
 
 def _timestamps(column: pa.Array, t: SqlType, separator: str) -> pa.Array:
@@ -121,6 +129,4 @@ def _civil_from_days(days: int) -> tuple[int, int, int]:
 
 
 def _base64(value: Any) -> str | None:
-    import base64
-
     return None if value is None else base64.b64encode(value).decode()

@@ -17,8 +17,8 @@ _DATE = r"([+-]?\d{4,9})-(\d\d)-(\d\d)"
 _SECONDS = r"(\d\d):(\d\d):(\d\d)(?:\.(\d{0,9}))?"
 _ZONE = r"(?:(Z)|([+-])(\d\d):?(\d\d)?)?"
 
-_DATE_FORM = re.compile(_DATE, re.ASCII)
-_TIME_FORM = re.compile(_SECONDS, re.ASCII)
+_DATE_FORM = re.compile(r"([+-]?\d{4,9})-(\d{1,2})-(\d{1,2})", re.ASCII)
+_TIME_FORM = re.compile(r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{0,9}))?)?", re.ASCII)
 _SQL_FORM = re.compile(f"{_DATE} {_SECONDS}{_ZONE}", re.ASCII)
 _ISO_FORM = re.compile(rf"{_DATE}[Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{{1,9}}))?)?{_ZONE}", re.ASCII)
 
@@ -30,7 +30,7 @@ MAX_YEAR = 292_000
 
 
 def parse_date(text: str) -> int:
-    """Days since the epoch, from `2024-02-29`."""
+    """Days since the epoch, from `2024-02-29` (or `2024-2-29`)."""
     found = _DATE_FORM.fullmatch(text)
     if found is None:
         raise ValueError("is not a date (yyyy-mm-dd)")
@@ -38,11 +38,12 @@ def parse_date(text: str) -> int:
 
 
 def parse_time(text: str) -> int:
-    """Microseconds since midnight, from `23:59:59` or `23:59:59.123`. 24:00:00 is midnight."""
+    """Microseconds since midnight, from `23:59:59`, `23:59:59.123` or `23:59`. 24:00:00 is midnight."""
     found = _TIME_FORM.fullmatch(text)
     if found is None:
         raise ValueError("is not a time (hh:mm:ss)")
-    return _micros(*found.groups(), smart=True) % MICROS_A_DAY
+    hour, minute, second, fraction = found.groups()
+    return _micros(hour, minute, second or "0", fraction, smart=True) % MICROS_A_DAY
 
 
 def parse_timestamp(text: str) -> int:
