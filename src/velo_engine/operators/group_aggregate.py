@@ -1,28 +1,219 @@
-"""GROUP BY without windows: every input row changes its group's result, as Flink's GroupAggFunction does."""
+"""GROUP BY without windows: every input row changes its group's result.
+
+The rules are those of Flink's GroupAggFunction. The first row of a group gives +I, each later one -U with the old and
++U with the new result. When both are equal nothing is given out (state TTL is off), unless the job asks for an update
+per input row. When the last row of a group is taken back the group ends with -D, and its next row is a first one again.
+A row that takes back from a group that has no rows is ignored. Without keys there is one group, which does not exist
+before its first row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from velo_engine.batch import ChangeBatch
+from velo_engine.batch import Bools, ChangeBatch, Int64s, RowKind, empty_rows, make_rows, renumbered
+from velo_engine.operators.accumulators import AggregateCalls, StateColumn
 from velo_engine.operators.base import Operator, OperatorContext
+from velo_engine.operators.keys import KeyDictionary
+from velo_engine.operators.runs import NO_SLOT, Runs, running_extreme, running_sum, stable_order
+from velo_engine.operators.vectors import Vector, to_arrow
 from velo_engine.plan import nodes
 from velo_engine.schema import RowSchema
+from velo_engine.types import BIGINT
+
+_FEWEST_KEYS = 1024
+_NOTHING = np.int8(-1)
 
 
 class GroupAggregate(Operator):
-    """Turns input rows into the changelog of their groups."""
+    """Turns input rows into the changelog of their groups.
 
-    def __init__(self, context: OperatorContext, node: nodes.GroupAggregate, input_schema: RowSchema) -> None:
-        raise NotImplementedError
+    The state of group code *g* is in slot *g + 1* of the accumulators. With `retracting` the input may take rows back;
+    calls that cannot follow are refused. Without it, a batch that takes rows back is followed if every call can.
+    """
+
+    def __init__(
+        self,
+        context: OperatorContext,
+        node: nodes.GroupAggregate,
+        input_schema: RowSchema,
+        *,
+        retracting: bool = False,
+    ) -> None:
+        self._context = context
+        self._node = node
+        self._input = input_schema
+        self._retracting = retracting
+        self._calls = AggregateCalls(node.calls, input_schema, retracting=retracting)
+        self._keys = self._new_keys()
+        self._records = StateColumn(BIGINT)
+        self._live = 0
 
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
-        raise NotImplementedError
+        """The changes of the groups: for each input row that changes a result one row or two."""
+        (batch,) = inputs
+        none = empty_rows(self._node.schema)
+        if len(batch) == 0:
+            return batch.with_rows(none)
+        slots = self._slots(batch.rows)
+        takes_back = batch.kind & 1
+        sign = None
+        if takes_back.any():
+            self._calls.refuse_retraction()
+            sign = 1 - 2 * takes_back
+        steps = self._appended(slots) if sign is None else self._lived(slots, sign)
+        if len(steps.runs.order) == 0:
+            return batch.with_rows(none)
+        results = self._calls.run(steps.runs, batch.rows, None, sign)
+        self._close(steps)
+        return batch.with_rows(self._changes(batch, steps, results))
 
     def snapshot(self) -> dict[str, pa.Table]:
-        raise NotImplementedError
+        """The groups that have rows: keys, row counts and accumulators."""
+        slots = np.flatnonzero(self._records.values > 0)
+        tables = {"groups": pa.table({"slot": slots, "records": self._records.values[slots]})}
+        if self._keys is not None:
+            tables["keys"] = self._keys.snapshot()
+        return tables | self._calls.snapshot(slots)
 
     def restore(self, state: Mapping[str, pa.Table]) -> None:
-        raise NotImplementedError
+        """Replace the state by a snapshot."""
+        groups = state["groups"]
+        slots = groups.column("slot").to_numpy()
+        self._calls = AggregateCalls(self._node.calls, self._input, retracting=self._retracting)
+        self._records = StateColumn(BIGINT)
+        self._keys = self._new_keys()
+        if self._keys is not None:
+            self._keys.restore(state["keys"])
+        self._reserve()
+        self._records.values[slots] = groups.column("records").to_numpy()
+        self._live = len(slots)
+        self._calls.restore(state)
+        self._context.counters.state_rows = self._live
+
+    def _new_keys(self) -> KeyDictionary | None:
+        types = self._input.select(self._node.keys).types
+        return KeyDictionary(types) if types else None
+
+    def _slots(self, rows: pa.Table) -> Int64s:
+        """The slot of each row's group."""
+        if self._keys is None:
+            slots = np.ones(rows.num_rows, np.int64)
+        else:
+            slots = self._keys.encode([rows.column(i) for i in self._node.keys]) + 1
+        self._reserve()
+        return slots
+
+    def _reserve(self) -> None:
+        room = 2 if self._keys is None else self._keys.capacity + 1
+        self._records.reserve(room)
+        self._calls.reserve(room)
+
+    def _appended(self, slots: Int64s) -> _Steps:
+        """The steps of rows that only add."""
+        runs = Runs.of(slots)
+        held = self._records.values[runs.opening]
+        first = np.zeros(len(slots), np.bool_)
+        first[runs.starts] = held == 0
+        return _Steps(runs, first, None, held + runs.lengths - 1)
+
+    def _lived(self, slots: Int64s, sign: npt.NDArray[np.int8]) -> _Steps:
+        """The steps of rows that add and take back; each life of a group is a run of its own.
+
+        A group's count never falls below zero: a row that takes back from nothing is left out. So the count after a
+        row is the free running count less the least value below zero that it has reached.
+        """
+        order = stable_order(slots)
+        runs = Runs.sorted(order, slots[order], None)
+        free = running_sum(runs.lay(self._records.values[runs.opening], sign[order].astype(np.int64)), runs)
+        lowest, _ = running_extreme(free, np.ones(runs.size, np.bool_), runs, largest=False)
+        counts = free - np.minimum(lowest, 0)
+        before, after = counts[runs.rows - 1], counts[runs.rows]
+        kept = (sign[order] > 0) | (before > 0)
+        order, first, after = order[kept], before[kept] == 0, after[kept]
+        if len(order) == 0:
+            return _Steps(replace(runs, order=order), first, None, after)
+        lives = Runs.sorted(order, slots[order], first)
+        ends = np.append(lives.starts[1:], len(order)) - 1
+        return _Steps(lives, first, after == 0, after[ends])
+
+    def _close(self, steps: _Steps) -> None:
+        """Remember the groups' row counts; forget the groups that ended."""
+        runs = steps.runs
+        kept = runs.closing != NO_SLOT
+        slots, records = runs.closing[kept], steps.records[kept]
+        was = self._records.values[slots] > 0
+        self._records.values[slots] = records
+        ended = slots[records == 0]
+        self._live += int((records > 0).sum()) - int(was.sum())
+        if len(ended):
+            self._calls.clear(ended)
+            self._forget_keys()
+        self._context.counters.state_rows = self._live
+
+    def _forget_keys(self) -> None:
+        """Free the codes of ended groups once they are the majority: forgetting costs time in the number of keys."""
+        if self._keys is not None and len(self._keys) > max(_FEWEST_KEYS, 2 * self._live):
+            codes = self._keys.codes()
+            self._keys.free(codes[self._records.values[codes + 1] == 0])
+
+    def _changes(self, batch: ChangeBatch, steps: _Steps, results: list[Vector]) -> pa.Table:
+        """The output rows: for input row *p* the old result at place 2p, the new one at 2p + 1, where there is one."""
+        runs, n = steps.runs, len(batch)
+        old, new = self._emitted(steps, results)
+        element = np.zeros(2 * n, np.int64)
+        kind = np.full(2 * n, _NOTHING, np.int8)
+        place = 2 * runs.order
+        element[place], element[place + 1] = runs.rows - 1, runs.rows
+        kind[place], kind[place + 1] = old, new
+        chosen = np.flatnonzero(kind != _NOTHING)
+        at, source = element[chosen], chosen // 2
+        source_rows = pa.array(source)
+        columns = [batch.rows.column(i).take(source_rows) for i in self._node.keys]
+        columns += [to_arrow(v.take(at), c.type) for v, c in zip(results, self._node.calls, strict=True)]
+        seq = batch.seq[source]
+        return make_rows(self._node.schema, columns, kind[chosen], seq, renumbered(seq))
+
+    def _emitted(self, steps: _Steps, results: list[Vector]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
+        """For each row of the runs the kind of the old result and of the new one, or nothing."""
+        updates = ~steps.first
+        if steps.last is not None:
+            updates &= ~steps.last
+        if not (self._context.emit_unchanged or self._calls.always_change):
+            updates &= _changed(results, steps.runs.rows)
+        old = np.where(updates, RowKind.UPDATE_BEFORE, _NOTHING).astype(np.int8)
+        new = np.where(updates, RowKind.UPDATE_AFTER, _NOTHING).astype(np.int8)
+        new[steps.first] = RowKind.INSERT
+        if steps.last is not None:
+            old[steps.last] = RowKind.DELETE
+        return old, new
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What each row does to the existence of its group, in the order of the runs."""
+
+    runs: Runs
+    first: Bools
+    """The row opens its group."""
+    last: Bools | None
+    """The row takes the last one of its group back; None when none does."""
+    records: Int64s
+    """Rows in the group after each run."""
+
+
+def _changed(results: list[Vector], rows: Int64s) -> Bools:
+    """Whether any result differs before and after each row. NaN differs from NaN, as in Flink's generated equaliser."""
+    changed = np.zeros(len(rows), np.bool_)
+    for vector in results:
+        differs = vector.values[rows] != vector.values[rows - 1]
+        if vector.valid is not None:
+            now, then = vector.valid[rows], vector.valid[rows - 1]
+            differs = (differs & now & then) | (now != then)
+        changed |= differs.astype(np.bool_, copy=False)
+    return changed

@@ -75,6 +75,12 @@ class KeyDictionary:
         """The code of each row's key, -1 for a key that is not held."""
         return self._index.codes([single_array(c) for c in columns], None)
 
+    def codes(self) -> Int64s:
+        """The codes of all keys held, ascending."""
+        held = np.ones(self._capacity, np.bool_)
+        held[self._free] = False
+        return np.flatnonzero(held)
+
     def columns(self, codes: Int64s) -> list[Any]:
         """The key columns of `codes`, as Arrow arrays."""
         return [to_arrow(s.get(codes), kind) for s, kind in zip(self._columns, self._types, strict=True)]
@@ -92,9 +98,7 @@ class KeyDictionary:
 
     def snapshot(self) -> pa.Table:
         """The keys held, as columns `code`, `k0`, `k1`, …."""
-        held = np.ones(self._capacity, np.bool_)
-        held[self._free] = False
-        codes = np.flatnonzero(held)
+        codes = self.codes()
         return pa.table(
             [pa.array(codes), *self.columns(codes)], names=["code", *(f"k{i}" for i in range(len(self._types)))]
         )

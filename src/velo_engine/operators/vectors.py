@@ -53,10 +53,6 @@ class Vector:
         """The elements at `positions`."""
         return Vector(self.values[positions], None if self.valid is None else self.valid[positions])
 
-    def validity(self) -> Bools:
-        """`valid` as an array, also when nothing is NULL."""
-        return np.ones(len(self.values), np.bool_) if self.valid is None else self.valid
-
 
 class VectorStore:
     """A growing column of SQL type `kind`, addressed by position; positions never put are NULL."""
@@ -110,7 +106,7 @@ def single_array(column: Any) -> Any:
 def from_arrow(column: Any, kind: SqlType) -> Vector:
     """A column of SQL type `kind` (an Arrow array or chunked array in the type's physical form) as a vector."""
     array = single_array(column)
-    valid = _validity(array)
+    valid = validity(array)
     if kind.name is TypeName.DECIMAL:
         return Vector(_unscaled(array, valid), valid)
     if kind.name is TypeName.BOOLEAN:
@@ -159,7 +155,8 @@ def fits_int64(values: Values) -> bool:
     return len(values) == 0 or (int(values.min()) >= -(2**63) and int(values.max()) < 2**63)
 
 
-def _validity(array: Any) -> Bools | None:
+def validity(array: Any) -> Bools | None:
+    """Which elements of an Arrow array are not NULL; None when all are."""
     if array.null_count == 0:
         return None
     buffer = array.buffers()[0]

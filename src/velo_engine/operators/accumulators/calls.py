@@ -1,0 +1,221 @@
+"""All aggregate calls of an operator: which accumulator each one has, and how rows become its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from velo_engine.batch import Bools, Int64s
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.operators.accumulators.base import Accumulator, Argument
+from velo_engine.operators.accumulators.counts import Count
+from velo_engine.operators.accumulators.distinct import DistinctValues
+from velo_engine.operators.accumulators.extremes import Extreme
+from velo_engine.operators.accumulators.moments import Moments
+from velo_engine.operators.accumulators.positions import FirstValue, LastValue
+from velo_engine.operators.accumulators.sums import average_of, sum_of
+from velo_engine.operators.runs import Runs
+from velo_engine.operators.vectors import Vector, from_arrow, single_array, validity
+from velo_engine.plan.expressions import AggregateCall
+from velo_engine.schema import RowSchema
+from velo_engine.types import NUMERICS
+
+Weights = npt.NDArray[np.int8]
+
+_MOMENTS = {
+    "stddev_pop": (False, True),
+    "stddev_samp": (True, True),
+    "stddev": (True, True),
+    "var_pop": (False, False),
+    "var_samp": (True, False),
+    "variance": (True, False),
+}
+"""(of a sample, take the square root)"""
+
+_APPEND_ONLY = frozenset({"min", "max", "first_value", "last_value"})
+
+
+class AggregateCalls:
+    """The accumulators of `calls` over rows of `schema`, all indexed by the same slots."""
+
+    def __init__(self, calls: Sequence[AggregateCall], schema: RowSchema, *, retracting: bool) -> None:
+        """`retracting`: rows may be taken back. Raises VeloError for a call that cannot be computed."""
+        self._calls = tuple(calls)
+        self._schema = schema
+        self._accumulators = [_accumulator(call, schema, retracting=retracting) for call in calls]
+        self._distinct: dict[tuple[tuple[int, ...], int | None], DistinctValues] = {}
+        for call in calls:
+            # MIN, MAX, FIRST_VALUE and LAST_VALUE are the same over distinct values.
+            if call.distinct and call.function not in _APPEND_ONLY:
+                types = [schema.types[i] for i in call.args]
+                self._distinct.setdefault((call.args, call.filter), DistinctValues(types))
+
+    @property
+    def always_change(self) -> bool:
+        """Whether every row changes some result: there is a COUNT(*) without filter."""
+        return any(c.function == "count" and not c.args and c.filter is None for c in self._calls)
+
+    def refuse_retraction(self) -> None:
+        """Raise when some call cannot take rows back."""
+        for call, accumulator in zip(self._calls, self._accumulators, strict=True):
+            if not accumulator.retractable:
+                raise _unsupported(call, "cannot take rows back, and its input retracts rows")
+
+    def reserve(self, slots: int) -> None:
+        """Make room for slots below `slots`."""
+        for accumulator in self._accumulators:
+            accumulator.reserve(slots)
+        for values in self._distinct.values():
+            values.reserve(slots)
+
+    def clear(self, slots: Int64s) -> None:
+        """Back to the initial state."""
+        for accumulator in self._accumulators:
+            accumulator.clear(slots)
+        for values in self._distinct.values():
+            values.clear(slots)
+
+    def run(self, runs: Runs, rows: pa.Table, positions: Int64s | None, sign: Weights | None) -> list[Vector]:
+        """Per call the result at every element of `runs`; moves the slots on.
+
+        Row *i* of the runs' input is row `positions[i]` of `rows` (None: row *i*); `sign` is per row of `rows`, -1 for
+        rows that take back, None when none does.
+        """
+        at = runs.order if positions is None else positions[runs.order]
+        inputs = _Inputs(rows, self._schema, sign)
+        distinct = {
+            key: values.run(runs, values.encode(inputs.columns(key[0]))[at], _taken(inputs.weight(*key), at))
+            for key, values in self._distinct.items()
+        }
+        return [a.run(runs, g) for a, g in zip(self._accumulators, self._arguments(inputs, at, distinct), strict=True)]
+
+    def fold(self, slots: Int64s, rows: pa.Table, positions: Int64s | None) -> None:
+        """Move `slots[i]` on by row `positions[i]` of `rows` (None: row *i*), in that order."""
+        inputs = _Inputs(rows, self._schema, None)
+        distinct = {}
+        for key, values in self._distinct.items():
+            codes = values.encode(inputs.columns(key[0]))
+            weight = inputs.weight(*key)
+            if positions is not None:
+                codes, weight = codes[positions], _taken(weight, positions)
+            distinct[key] = values.fold(slots, codes, weight)
+        arguments = self._arguments(inputs, positions, distinct)
+        for accumulator, argument in zip(self._accumulators, arguments, strict=True):
+            accumulator.fold(slots, argument)
+
+    def values(self, slots: Int64s) -> list[Vector]:
+        """Per call the result in each of `slots`."""
+        return [a.values(slots) for a in self._accumulators]
+
+    def snapshot(self, slots: Int64s) -> dict[str, pa.Table]:
+        """The state of `slots`."""
+        columns = {"slot": pa.array(slots)}
+        for i, accumulator in enumerate(self._accumulators):
+            columns |= {f"a{i}.{name}": array for name, array in accumulator.snapshot(slots).items()}
+        tables = {"accumulators": pa.table(columns)}
+        return tables | {f"distinct{i}": d.snapshot(slots) for i, d in enumerate(self._distinct.values())}
+
+    def restore(self, state: Mapping[str, pa.Table]) -> None:
+        """Take over a snapshot; this object is new."""
+        table = state["accumulators"]
+        slots = table.column("slot").to_numpy()
+        self.reserve(int(slots.max()) + 1 if len(slots) else 1)
+        for i, accumulator in enumerate(self._accumulators):
+            prefix = f"a{i}."
+            own = {n.removeprefix(prefix): table.column(n) for n in table.column_names if n.startswith(prefix)}
+            accumulator.restore(slots, own)
+        for i, values in enumerate(self._distinct.values()):
+            values.restore(state[f"distinct{i}"])
+
+    def _arguments(
+        self, inputs: _Inputs, at: Int64s | None, distinct: Mapping[tuple[tuple[int, ...], int | None], Weights]
+    ) -> list[Argument]:
+        out = []
+        for call in self._calls:
+            argument = inputs.argument(call) if at is None else inputs.argument(call).take(at)
+            if (call.args, call.filter) in distinct and call.distinct and call.function not in _APPEND_ONLY:
+                argument = Argument(argument.values, distinct[call.args, call.filter])
+            out.append(argument)
+        return out
+
+
+class _Inputs:
+    """The rows of one batch as arguments; each column is converted once."""
+
+    def __init__(self, rows: pa.Table, schema: RowSchema, sign: Weights | None) -> None:
+        self._rows = rows
+        self._schema = schema
+        self._sign = sign
+        self._vectors: dict[int, Vector] = {}
+
+    def columns(self, positions: tuple[int, ...]) -> list[Any]:
+        """The Arrow columns at `positions`."""
+        return [self._rows.column(i) for i in positions]
+
+    def argument(self, call: AggregateCall) -> Argument:
+        """Values and weights of a call, before DISTINCT."""
+        weight = self.weight(call.args, call.filter)
+        if call.function == "count":
+            return Argument(np.zeros(self._rows.num_rows, np.int8), weight)
+        return Argument(self._vector(call.args[0]).values, weight)
+
+    def weight(self, args: tuple[int, ...], filter_: int | None) -> Weights | None:
+        """Which rows count: those with all arguments not NULL that pass the filter; None when all do."""
+        weight = self._sign
+        for i in args:
+            weight = _restricted(weight, validity(single_array(self._rows.column(i))))
+        if filter_ is not None:
+            passes = self._vector(filter_)
+            weight = _restricted(weight, passes.values if passes.valid is None else passes.values & passes.valid)
+        return weight
+
+    def _vector(self, column: int) -> Vector:
+        if column not in self._vectors:
+            self._vectors[column] = from_arrow(self._rows.column(column), self._schema.types[column])
+        return self._vectors[column]
+
+
+def _restricted(weight: Weights | None, counts: Bools | None) -> Weights | None:
+    if counts is None:
+        return weight
+    return counts.astype(np.int8) if weight is None else weight * counts
+
+
+def _taken(weight: Weights | None, positions: Int64s) -> Weights | None:
+    return None if weight is None else weight[positions]
+
+
+def _accumulator(call: AggregateCall, schema: RowSchema, *, retracting: bool) -> Accumulator:
+    types = [schema.types[i] for i in call.args]
+    if call.function == "count":
+        return Count()
+    if len(types) != 1:
+        raise _unsupported(call, "takes one argument")
+    accumulator: Accumulator
+    match call.function:
+        case "sum" if types[0].name in NUMERICS:
+            accumulator = sum_of(types[0], call.type)
+        case "avg" if types[0].name in NUMERICS:
+            accumulator = average_of(types[0], call.type)
+        case "min" | "max":
+            accumulator = Extreme(types[0], largest=call.function == "max")
+        case "first_value":
+            accumulator = FirstValue(types[0])
+        case "last_value":
+            accumulator = LastValue(types[0])
+        case function if function in _MOMENTS and types[0].name in NUMERICS:
+            sample, root = _MOMENTS[function]
+            accumulator = Moments(types[0], call.type, sample=sample, root=root)
+        case _:
+            raise _unsupported(call, f"is not an aggregate over {types[0]}")
+    if retracting and not accumulator.retractable:
+        raise _unsupported(call, "cannot take rows back, and its input retracts rows")
+    return accumulator
+
+
+def _unsupported(call: AggregateCall, why: str) -> VeloError:
+    return VeloError(ErrorCode.SQL_UNSUPPORTED, f"{call.function.upper()} {why}", location=call.location)

@@ -1,0 +1,89 @@
+"""FIRST_VALUE and LAST_VALUE over rows that are never taken back.
+
+NULLs are passed over (Flink's FirstValueAggFunction, LastValueAggFunction).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from velo_engine.batch import Bools, Int64s
+from velo_engine.operators.accumulators.base import Accumulator, Argument, StateColumn
+from velo_engine.operators.runs import Runs, running_latest
+from velo_engine.operators.vectors import Values, Vector, dtype_of
+from velo_engine.types import BOOLEAN, SqlType
+
+
+class _Position(Accumulator):
+    retractable = False
+
+    def __init__(self, kind: SqlType) -> None:
+        self._value = StateColumn(kind, None if dtype_of(kind) == np.object_ else 0)
+        self._found = StateColumn(BOOLEAN, False)
+        super().__init__({"value": self._value, "found": self._found})
+
+    def values(self, slots: Int64s) -> Vector:
+        """The result of each slot."""
+        found = self._found.values[slots]
+        return Vector(self._value.values[slots], None if found.all() else found)
+
+    def _chosen(self, runs: Runs, values: Values, at: Int64s) -> Vector:
+        """The values at elements `at` (-1: none) as results; moves the slots on."""
+        found = at >= 0
+        chosen = values[np.where(found, at, 0)]
+        self._widen(chosen)
+        runs.keep(self._value.values, chosen)
+        runs.keep(self._found.values, found)
+        return Vector(chosen, None if found.all() else found)
+
+    def _laid(self, runs: Runs, argument: Argument) -> tuple[Values, Bools]:
+        counting = np.ones(len(argument.values), np.bool_) if argument.weight is None else argument.weight != 0
+        return (
+            runs.lay(self._value.values[runs.opening], argument.values),
+            runs.lay(self._found.values[runs.opening], counting),
+        )
+
+    def _widen(self, values: Values) -> None:
+        if values.dtype == np.object_ and self._value.values.dtype != np.object_:
+            self._value.values = self._value.values.astype(np.object_)
+
+
+class LastValue(_Position):
+    """The latest counted value."""
+
+    def run(self, runs: Runs, argument: Argument) -> Vector:
+        """The result before and after each row; moves the slots on."""
+        values, present = self._laid(runs, argument)
+        return self._chosen(runs, values, running_latest(present, runs))
+
+    def fold(self, slots: Int64s, argument: Argument) -> None:
+        """Moves the slots on, row after row."""
+        if argument.weight is not None:
+            counting = argument.weight != 0
+            slots, argument = slots[counting], argument.take(counting)
+        self._widen(argument.values)
+        # Of several assignments to one slot the last one stays.
+        self._value.values[slots] = argument.values
+        self._found.values[slots] = True
+
+
+class FirstValue(_Position):
+    """The earliest counted value."""
+
+    def run(self, runs: Runs, argument: Argument) -> Vector:
+        """The result before and after each row; moves the slots on."""
+        values, present = self._laid(runs, argument)
+        seen = np.cumsum(present)
+        before: Int64s = np.repeat(seen[runs.heads] - present[runs.heads], runs.lengths)
+        is_first = present & (seen - before == 1)
+        return self._chosen(runs, values, running_latest(is_first, runs))
+
+    def fold(self, slots: Int64s, argument: Argument) -> None:
+        """Moves the slots on, row after row."""
+        waiting = ~self._found.values[slots]
+        if argument.weight is not None:
+            waiting &= argument.weight != 0
+        backwards = np.flatnonzero(waiting)[::-1]
+        self._widen(argument.values)
+        self._value.values[slots[backwards]] = argument.values[backwards]
+        self._found.values[slots[backwards]] = True
