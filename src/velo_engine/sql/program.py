@@ -38,17 +38,36 @@ class Property:
 
     value: str
     location: Location
+    """Of the value."""
+    name_location: Location | None = None
+    """Of the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """Something in the text that has no effect, or not the one its writer may expect."""
+
+    message: str
+    location: Location
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnDefinition:
-    """A declared column: `name type [NOT NULL]`, or computed (`name AS expression`), or METADATA [FROM key]."""
+    """A declared column: `name type [NOT NULL]`, or computed (`name AS expression`), or METADATA [FROM key].
+
+    NOT NULL is `nullable=False` of the type. In the column list of INSERT or CREATE VIEW only the name is known.
+    """
 
     name: str
     type: exp.DataType | None
     expression: exp.Expression | None
     metadata_key: str | None
+    """The key, the column's name when FROM is absent; None for a column without METADATA."""
     location: Location
+    virtual: bool = False
+    """METADATA … VIRTUAL: read only."""
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +111,5 @@ class Program:
     """Annotations of the application (at the head of the file)."""
     settings: Mapping[str, Property]
     """SET 'key' = 'value' statements."""
+    warnings: tuple[Warning, ...] = ()
+    """In the order of their places."""

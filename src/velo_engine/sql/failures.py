@@ -1,0 +1,62 @@
+"""What a parser raises, before the place in the file is known: syntax failures and refusals."""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot.errors import ParseError
+from sqlglot.tokenizer_core import Token
+
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.sql.source_text import SourceText
+
+
+class SyntaxFailure(ParseError):  # noqa: N818 - the error that people see is a VeloError
+    """The text does not parse at `token`; None is the end of the statement. Alternatives may still be tried."""
+
+    def __init__(self, message: str, token: Token | None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.token = token
+        self.hint = hint
+
+
+class Refusal(Exception):  # noqa: N818 - not a defect of the text, and never caught to try an alternative
+    """The text parses, but the construct at `token` is not run; ends the parse."""
+
+    def __init__(self, message: str, token: Token, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.token = token
+        self.hint = hint
+
+
+def expected(what: str, found: Token | None, hint: str | None = None) -> SyntaxFailure:
+    """The failure `expected …, found …`."""
+    if found is None:
+        return SyntaxFailure(f"expected {what}, but the statement ends here", None, hint)
+    return SyntaxFailure(f'expected {what}, found "{found.text}"', found, hint)
+
+
+_EXPECTING = re.compile(r"(?:Expected|Expecting)(?: a| an)? (?P<what>.+?)(?: but got .*| after .*)?\Z", re.DOTALL)
+
+
+def in_plain_words(message: str, found: Token | None) -> SyntaxFailure:
+    """A failure from sqlglot's own message about the token `found`."""
+    if message.startswith("Required argument"):
+        return expected("an expression", found)
+    if (match := _EXPECTING.match(message)) is not None:
+        what = match["what"]
+        return expected(f'"{what}"' if not what.islower() else f"a {what}", found)
+    return SyntaxFailure(message[:1].lower() + message[1:], found)
+
+
+def as_error(failure: SyntaxFailure | Refusal, source: SourceText, tokens: list[Token]) -> VeloError:
+    """The VeloError with the place of the failure; at the end of a statement the place is behind its last token."""
+    token = failure.token
+    if token is not None:
+        location = source.location(token.start, token.end + 1)
+    else:
+        location = source.location(tokens[-1].end + 1 if tokens else 0)
+    code = ErrorCode.SQL_UNSUPPORTED if isinstance(failure, Refusal) else ErrorCode.SQL_SYNTAX
+    return VeloError(code, failure.message, location=location, hint=failure.hint)

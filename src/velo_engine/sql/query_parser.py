@@ -1,0 +1,434 @@
+"""The grammar of queries: SELECT with its clauses in any order, windows, joins, set operations, CTEs, VALUES.
+
+What the tree holds, besides expressions (`expression_parser.py`): sqlglot's `exp.Select` (`with_`, `expressions`,
+`from_`, `joins`, `where`, `group`, `having`, `windows`, `order`, `limit`, `offset`, `distinct`),
+`exp.Union|Intersect|Except`, `exp.Subquery`, `exp.Values`, `exp.Lateral`, `exp.Unnest`, and the nodes of `syntax.py`.
+A URI is an `exp.Table` whose quoted name is the URI. FETCH FIRST n ROWS ONLY is an `exp.Limit`.
+"""
+
+# ruff: noqa: ARG002 - the signatures of overridden methods are sqlglot's
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from sqlglot import exp
+from sqlglot.tokenizer_core import Token, TokenType
+
+from velo_engine.errors import nearest
+from velo_engine.sql.durations import interval_ms
+from velo_engine.sql.expression_parser import ExpressionParser
+from velo_engine.sql.failures import SyntaxFailure
+from velo_engine.sql.syntax import GroupWindow, KeyColumn, SystemTime, WindowClause, WindowTable
+
+WINDOW_KINDS = {
+    "TUMBLING": "tumbling",
+    "SLIDING": "sliding",
+    "HOPPING": "sliding",
+    "SESSION": "session",
+    "CUMULATING": "cumulating",
+}
+_FLINK_WINDOWS = {
+    "TUMBLE": "TUMBLING(size)",
+    "HOP": "SLIDING(size, advance)",
+    "CUMULATE": "CUMULATING(step, size)",
+}
+_TABLE_FUNCTIONS = {"TUMBLE": "tumble", "HOP": "hop", "SESSION": "session", "CUMULATE": "cumulate"}
+_TABLE_FUNCTION_SIZES = {
+    "tumble": ("size_ms",),
+    "hop": ("slide_ms", "size_ms"),
+    "session": ("size_ms",),
+    "cumulate": ("slide_ms", "size_ms"),
+}
+_NAMED_ARGUMENTS = {
+    "SIZE": "size_ms",
+    "GAP": "size_ms",
+    "SLIDE": "slide_ms",
+    "STEP": "slide_ms",
+    "OFFSET": "offset_ms",
+}
+NAME_TOKENS = frozenset(
+    {TokenType.VAR, TokenType.JSON, TokenType.OFFSET, TokenType.UNKNOWN, TokenType.ORDINALITY, TokenType.RECURSIVE}
+)
+"""Tokens that can name a column or table where a name is expected."""
+
+
+class QueryParser(ExpressionParser):
+    """SELECT, FROM, JOIN, WINDOW, UNION, WITH, VALUES."""
+
+    ID_VAR_TOKENS: ClassVar = set(NAME_TOKENS)
+    ALIAS_TOKENS: ClassVar = {TokenType.VAR}
+    TABLE_ALIAS_TOKENS: ClassVar = {TokenType.VAR}
+    JOIN_METHODS: ClassVar = {TokenType.NATURAL}
+    JOIN_KINDS: ClassVar = {TokenType.ANTI, TokenType.CROSS, TokenType.INNER, TokenType.OUTER, TokenType.SEMI}
+    OPTIONAL_ALIAS_TOKEN_CTE = False
+    SUPPORTS_DIRECTED_JOIN = False
+    QUERY_MODIFIER_PARSERS: ClassVar = {
+        TokenType.WHERE: lambda self: ("where", self._parse_where()),
+        TokenType.GROUP_BY: lambda self: ("group", self._parse_group()),
+        TokenType.HAVING: lambda self: ("having", self._parse_having()),
+        TokenType.WINDOW: lambda self: self._parse_window_modifier(),
+        TokenType.ORDER_BY: lambda self: ("order", self._parse_order()),
+        TokenType.LIMIT: lambda self: ("limit", self._parse_limit()),
+        TokenType.FETCH: lambda self: ("limit", self._parse_limit()),
+        TokenType.OFFSET: lambda self: ("offset", self._parse_offset()),
+    }
+    QUERY_MODIFIER_TOKENS: ClassVar = set(QUERY_MODIFIER_PARSERS)
+
+    def _parse_statement(self) -> Any:
+        """A query where sqlglot expects a statement: after WITH, and within a CTE."""
+        return self._parse_query()
+
+    def _parse_query(self) -> Any:
+        """A whole query with set operations and trailing clauses."""
+        query: Any = self._parse_select(nested=True, parse_subquery_alias=False)
+        query = self._parse_query_modifiers(self._parse_set_operations(query))
+        if isinstance(query, exp.Values):
+            return self._values_to_select(query)
+        if query is None:
+            self.fail("a query", "a query starts with SELECT, WITH or VALUES")
+        return query
+
+    def _parse_select_query(
+        self,
+        nested: bool = False,
+        table: bool = False,
+        parse_subquery_alias: bool = True,
+        parse_set_operation: bool = True,
+    ) -> Any:
+        if self._match(TokenType.FROM, advance=False):
+            self.fail("SELECT")
+        if self._match_pair(TokenType.SELECT, TokenType.ALIAS, advance=False):
+            self._advance()
+            self.fail("an expression")
+        return super()._parse_select_query(nested, table, parse_subquery_alias, parse_set_operation)
+
+    def _parse_into(self) -> None:
+        """INTO belongs to the statement and stands behind the query."""
+
+    def _parse_projections(self) -> tuple[list[Any], None]:
+        items = self._parse_csv(self._parse_select_item)
+        if not items:
+            self.fail("what to select")
+        if self._starts_an_operand() and not self._emit_follows():
+            self.fail('"," or FROM', f"a comma may be missing before {self._curr.text}")
+        return items, None
+
+    def _starts_an_operand(self) -> bool:
+        return self._curr.token_type in (
+            TokenType.VAR,
+            TokenType.IDENTIFIER,
+            TokenType.STRING,
+            TokenType.NUMBER,
+            TokenType.L_PAREN,
+            TokenType.CASE,
+        )
+
+    def _parse_select_item(self) -> Any:
+        item = self._parse_expression()
+        start = self._curr
+        if item is None or not self._match(TokenType.PRIMARY_KEY):
+            return item
+        if not isinstance(item, exp.Alias):
+            item = self._parse_alias(item)
+        return KeyColumn(this=item).update_positions(start)
+
+    def _emit_follows(self) -> bool:
+        """Whether EMIT CHANGES or EMIT FINAL (or an attempt at it) comes next, which is not an alias."""
+        return self._word() == "EMIT" and self._next.token_type == TokenType.VAR
+
+    def _parse_alias(self, this: Any, explicit: bool = False) -> Any:
+        if self._match(TokenType.ALIAS):
+            alias = self._parse_id_var(any_token=True)
+            if alias is None:
+                self.fail("a name")
+            return exp.Alias(this=this, alias=alias)
+        if this is None or explicit or self._emit_follows():
+            return this
+        alias = self._parse_id_var(any_token=False, tokens=self.ALIAS_TOKENS)
+        return exp.Alias(this=this, alias=alias) if alias is not None else this
+
+    def _parse_table_alias(self, alias_tokens: Any = None) -> exp.TableAlias | None:
+        if self._match(TokenType.ALIAS):
+            alias = self._parse_id_var(any_token=True)
+            if alias is None:
+                self.fail("a name")
+        elif self._emit_follows() or (self._word() == "WITHIN" and self._word(self._next) == "INTERVAL"):
+            return None
+        else:
+            alias = self._parse_id_var(any_token=False, tokens=self.TABLE_ALIAS_TOKENS)
+        if alias is None:
+            return None
+        columns = self._parse_wrapped_id_vars() if self._match(TokenType.L_PAREN, advance=False) else None
+        return exp.TableAlias(this=alias, columns=columns)
+
+    def _parse_table(
+        self,
+        schema: bool = False,
+        joins: bool = False,
+        alias_tokens: Any = None,
+        parse_bracket: bool = False,
+        is_db_reference: bool = False,
+        parse_partition: bool = False,
+        consume_pipe: bool = False,
+    ) -> Any:
+        """A relation in FROM or JOIN with its alias."""
+        relation: Any = self._parse_window_table() or self._parse_lateral() or self._parse_unnest()
+        relation = relation or self._parse_derived_table_values()
+        if relation is None and self._curr.token_type in (TokenType.L_PAREN, TokenType.SELECT, TokenType.WITH):
+            relation = self._parse_select(table=True)
+        if relation is None:
+            relation = self._parse_named_table()
+        for join in self._parse_joins() if joins else ():
+            relation.append("joins", join)
+        if self._word() == "MATCH_RECOGNIZE":
+            self.refuse("MATCH_RECOGNIZE is not run", self._curr)
+        return relation
+
+    def _parse_named_table(self) -> exp.Table:
+        if self._curr.token_type not in (TokenType.IDENTIFIER, TokenType.STRING, *self.ID_VAR_TOKENS):
+            self.fail("a stream, a table or a URI", _quoting_hint(self._found()))
+        table: Any = self._parse_table_parts()
+        table.set("system_time", self._parse_system_time())
+        table.set("alias", self._parse_table_alias())
+        if table.args.get("system_time") is None:
+            table.set("system_time", self._parse_system_time())
+        return table  # type: ignore[no-any-return]
+
+    def _parse_system_time(self) -> SystemTime | None:
+        start = self._curr
+        if not self._match(TokenType.FOR):
+            return None
+        if not self._match_text_seq("SYSTEM_TIME") and not self._match_text_seq("SYSTEM", "TIME"):
+            self.fail("SYSTEM_TIME AS OF")
+        self._require(TokenType.ALIAS, "AS")
+        self._require_word("OF")
+        return SystemTime(this=self._require_bitwise()).update_positions(start)
+
+    def _parse_join(
+        self, skip_join_token: bool = False, parse_bracket: bool = False, alias_tokens: Any = None
+    ) -> exp.Join | None:
+        if self._match(TokenType.COMMA):
+            return exp.Join(this=self._parse_table())
+        start = self._index
+        method, side, kind = self._parse_join_parts()
+        if not self._match(TokenType.JOIN):
+            if kind is not None and kind.token_type != TokenType.OUTER and not self._set_operation_follows():
+                self.fail("JOIN")
+            self._retreat(start)
+            return None
+        join = exp.Join(this=self._parse_table())
+        for key, token in (("method", method), ("side", side), ("kind", kind)):
+            if token is not None:
+                join.set(key, token.text.upper())
+        self._parse_join_bound(join)
+        if self._match(TokenType.ON):
+            join.set("on", self._require_expression())
+        elif self._match(TokenType.USING):
+            join.set("using", self._parse_wrapped_id_vars())
+        elif method is None and join.kind != "CROSS":
+            self.fail("ON", "a join needs ON condition or USING (columns); write CROSS JOIN to join every row")
+        self._parse_join_bound(join)
+        return join
+
+    def _set_operation_follows(self) -> bool:
+        return self._curr.token_type in self.SET_OPERATIONS
+
+    def _parse_join_bound(self, join: exp.Join) -> None:
+        if self._match_text_seq("WITHIN"):
+            join.set("within_ms", self._parse_fixed_length())
+
+    def _parse_where(self, skip_where_token: bool = False) -> exp.Where | None:
+        return exp.Where(this=self._require_expression()) if self._match(TokenType.WHERE) else None
+
+    def _parse_having(self, skip_having_token: bool = False) -> exp.Having | None:
+        return exp.Having(this=self._require_expression()) if self._match(TokenType.HAVING) else None
+
+    def _parse_group(self, skip_group_by_token: bool = False) -> Any:
+        group: Any = super()._parse_group(skip_group_by_token)
+        if group is not None:
+            if not group.args.get("expressions"):
+                self.fail("what to group by")
+            group.set("expressions", [_group_window(item) for item in group.expressions])
+        return group
+
+    def _parse_order(self, this: Any = None, skip_order_token: bool = False) -> Any:
+        order: Any = super()._parse_order(this, skip_order_token)
+        if isinstance(order, exp.Order) and order is not this and not order.expressions:
+            self.fail("what to order by")
+        return order
+
+    def _parse_limit(self, this: Any = None, top: bool = False, skip_limit_token: bool = False) -> Any:
+        if top:
+            return None
+        if self._match(TokenType.LIMIT):
+            if self._match(TokenType.ALL):
+                return None
+            return exp.Limit(expression=self._require_bitwise())
+        if self._match(TokenType.FETCH):
+            if self._word() not in ("FIRST", "NEXT"):
+                self.fail("FIRST")
+            self._advance()
+            count: Any = self._parse_number() or exp.Literal.number(1)
+            if self._word() not in ("ROW", "ROWS"):
+                self.fail("ROWS ONLY")
+            self._advance()
+            self._require_word("ONLY")
+            return exp.Limit(expression=count)
+        return this
+
+    def _can_parse_limit_or_offset(self) -> bool:
+        return False
+
+    def _parse_window_modifier(self) -> tuple[str, Any]:
+        """`WINDOW TUMBLING(…)`, or the named windows of standard SQL: `WINDOW w AS (…), …`."""
+        start = self._curr
+        self._advance()
+        if self._next.token_type == TokenType.ALIAS:
+            return "windows", self._parse_csv(self._parse_named_window)
+        return "window_clause", self._parse_window_kind().update_positions(start)
+
+    def _parse_window_kind(self) -> WindowClause:
+        word = self._word()
+        if word not in WINDOW_KINDS:
+            self.fail("TUMBLING, SLIDING, SESSION or CUMULATING", _window_hint(word))
+        self._advance()
+        kind = WINDOW_KINDS[word]
+        self._require(TokenType.L_PAREN, "(")
+        time_column = self._parse_window_time_column()
+        first = self._parse_fixed_length()
+        second = None
+        if kind in ("sliding", "cumulating"):
+            if not self._match(TokenType.COMMA):
+                self.fail(
+                    '","', f"{word} takes {'a size and an advance' if kind == 'sliding' else 'a step and a size'}"
+                )
+            second = self._parse_fixed_length()
+        self._match_r_paren()
+        size, slide = (second, first) if kind == "cumulating" else (first, second)
+        return WindowClause(kind=kind, time_column=time_column, size_ms=size, slide_ms=slide)
+
+    def _parse_window_time_column(self) -> Any:
+        starts_a_column = self._curr.token_type in self.IDENTIFIER_TOKENS and self._next.token_type in (
+            TokenType.COMMA,
+            TokenType.DOT,
+        )
+        if not starts_a_column:
+            return None
+        column = self._parse_column()
+        self._require(TokenType.COMMA, ",")
+        return column
+
+    def _parse_window_table(self) -> WindowTable | None:
+        """`TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), size))` or without the outer TABLE."""
+        wrapped = (
+            self._curr.token_type == TokenType.TABLE
+            and self._next.token_type == TokenType.L_PAREN
+            and self._index + 2 < self._tokens_size
+            and self._word(self._tokens[self._index + 2]) in _TABLE_FUNCTIONS
+        )
+        if wrapped:
+            self._advance(2)
+        start = self._curr
+        kind = _TABLE_FUNCTIONS.get(self._word())
+        if kind is None or self._next.token_type != TokenType.L_PAREN:
+            return None
+        self._advance(2)
+        node = WindowTable(kind=kind, offset_ms=0, partition_by=[]).update_positions(start)
+        self._parse_window_table_arguments(node, start)
+        self._match_r_paren()
+        if wrapped:
+            self._match_r_paren()
+        node.set("alias", self._parse_table_alias())
+        return node
+
+    def _parse_window_table_arguments(self, node: WindowTable, start: Token) -> None:
+        positional = iter(("table", "time_column", *_TABLE_FUNCTION_SIZES[node.args["kind"]], "offset_ms"))
+        while self._curr.token_type != TokenType.R_PAREN:
+            key = self._window_table_argument_name(positional, start)
+            if key == "table":
+                self._parse_table_argument(node)
+            elif key == "time_column":
+                node.set("time_column", self._parse_descriptor())
+            else:
+                node.set(key, self._parse_fixed_length())
+            if not self._match(TokenType.COMMA):
+                break
+        required = ("table", "time_column", *_TABLE_FUNCTION_SIZES[node.args["kind"]])
+        if any(node.args.get(key) is None for key in required):
+            arguments = "TABLE name, DESCRIPTOR(time), " + ", ".join(key.removesuffix("_ms") for key in required[2:])
+            raise SyntaxFailure(f"{start.text} needs {arguments}", start)
+
+    def _window_table_argument_name(self, positional: Iterable[str], start: Token) -> str:
+        if self._next.token_type != TokenType.FARROW:
+            key = next(iter(positional), None)
+            if key is None:
+                raise SyntaxFailure(f"too many arguments for {start.text}", self._found())
+            return key
+        word = self._word()
+        key = {"DATA": "table", "TIMECOL": "time_column", **_NAMED_ARGUMENTS}.get(word)
+        if key is None:
+            self.fail("DATA, TIMECOL, SIZE, SLIDE, STEP, GAP or OFFSET")
+        self._advance(2)
+        return key
+
+    def _parse_table_argument(self, node: WindowTable) -> None:
+        self._require(TokenType.TABLE, "TABLE")
+        if self._match(TokenType.L_PAREN):
+            node.set("table", exp.Subquery(this=self._parse_query()))
+            self._match_r_paren()
+        else:
+            node.set("table", self._parse_table_parts())
+        if self._match(TokenType.PARTITION_BY):
+            wrapped = self._match(TokenType.L_PAREN)
+            node.set("partition_by", self._parse_csv(self._parse_column) if wrapped else [self._parse_column()])
+            if wrapped:
+                self._match_r_paren()
+
+    def _parse_descriptor(self) -> Any:
+        self._require_word("DESCRIPTOR")
+        self._require(TokenType.L_PAREN, "(")
+        column = self._parse_column()
+        if not isinstance(column, exp.Column):
+            self.fail("a time column")
+        self._match_r_paren()
+        return column
+
+
+def _group_window(item: Any) -> Any:
+    """A legacy group window as GroupWindow; any other item of GROUP BY as it is."""
+    if not isinstance(item, exp.Anonymous) or item.name not in ("TUMBLE", "HOP", "SESSION"):
+        return item
+    time_column, *sizes = item.expressions or [None]
+    kind = item.name.lower()
+    if not isinstance(time_column, exp.Column) or len(sizes) != len(_TABLE_FUNCTION_SIZES[kind]):
+        raise _group_window_failure(item, "takes a time column and " + ("two lengths" if kind == "hop" else "a length"))
+    node = GroupWindow(kind=kind, time_column=time_column)
+    for key, size in zip(_TABLE_FUNCTION_SIZES[kind], sizes, strict=True):
+        if not isinstance(size, exp.Interval):
+            raise _group_window_failure(item, "takes its lengths as INTERVAL '…' unit")
+        try:
+            node.set(key, interval_ms(size))
+        except ValueError as error:
+            raise _group_window_failure(item, f"cannot be computed: {error}") from None
+    return node.update_positions(item)
+
+
+def _group_window_failure(item: exp.Anonymous, problem: str) -> SyntaxFailure:
+    meta = item.meta
+    token = Token(TokenType.VAR, item.name, meta["line"], meta["col"], meta["start"], meta["end"])
+    return SyntaxFailure(f"{item.name} in GROUP BY {problem}", token)
+
+
+def _window_hint(word: str) -> str | None:
+    if word in _FLINK_WINDOWS:
+        return f"{word} is written WINDOW {_FLINK_WINDOWS[word]} here"
+    close = nearest(word, WINDOW_KINDS) if word else None
+    return f"did you mean {close}?" if close is not None else None
+
+
+def _quoting_hint(token: Token | None) -> str | None:
+    if token is not None and token.text[:1].isalpha():
+        return f'to use {token.text} as a name, quote it: "{token.text}"'
+    return None
