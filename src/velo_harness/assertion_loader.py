@@ -87,7 +87,10 @@ def _type_of(node: YamlMapping) -> AssertionType:
 
 
 def assertion_spec(read: tuple[AssertionType, Fields], folder: Path, policy: PathPolicy) -> AssertionSpec:
-    """The assertion as the model has it. `folder` is the spec's. Errors: NOTHING_CHECKED, BAD_VALUE, PATH_OUTSIDE_PROJECT."""
+    """The assertion as the model has it. `folder` is the spec's.
+
+    Errors: NOTHING_CHECKED, BAD_VALUE, MISSING_KEY, PATH_OUTSIDE_PROJECT.
+    """
     kind, fields = read
     comparisons = tuple(_comparisons(fields)) if kind.compares is not Compares.NO else ()
     if kind.compares is Compares.REQUIRED and not comparisons:

@@ -1,9 +1,10 @@
 """The keys of field constraints, as tables, and how they become `FieldConstraints`."""
+# ruff: noqa: ARG002 - the methods are those of Kind
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -125,8 +126,10 @@ def _distribution(shape: Shape, fields: Fields) -> Distribution:
     given = {name: value for name, value in fields.values.items() if value is not None and name != "type"}
     if "rate" in given and "mean" in given:
         raise bad_value("give rate or mean, not both", fields.at("mean"))
-    numbers = {name: float(value) if isinstance(value, Decimal) else value for name, value in given.items()}
-    return Distribution(shape, **numbers)
+    numbers: dict[str, Any] = {
+        name: float(value) if isinstance(value, Decimal) else value for name, value in given.items()
+    }
+    return replace(Distribution(shape), **numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,7 @@ _SEQUENCE = ObjectFormat(
 )
 _CORRELATION = ObjectFormat(
     "correlation",
-    "field × factor + offset + noise × a standard normal variable.",
+    "field * factor + offset + noise * a standard normal variable.",
     (
         Key("field", Text("a field name"), "The other field.", required=True),
         Key("factor", Number(), "The factor.", Decimal(1)),

@@ -1,7 +1,8 @@
 """The model of field constraints: how the values of a generated column are made.
 
-A field has at most one *source* of values: an enum, a range (with a distribution), a pattern, a sequence, a time range, a Faker
-provider, a reference, a derived expression, a correlation, a probability. The rest (length, unique) limits what the source gives.
+A field has at most one *source* of values: an enum, a range (with a distribution), a pattern, a sequence, a time range,
+a Faker provider, a reference, a derived expression, a correlation, a probability. The rest (length, unique) limits what
+the source gives.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How values are spread over the range; parameters that are None follow from the range, see `generation.numbers`."""
+    """How values are spread over the range; parameters that are None follow from the range (`generation.numbers`)."""
 
     shape: Shape
     mean: float | None = None
@@ -88,7 +89,7 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A foreign key: a value of `field` in the rows of `schema` in the same run; `match_rate` is the share that matches."""
+    """A foreign key: a value of `field` in the rows of `schema` in the same run, for `match_rate` of the rows."""
 
     schema: str
     field: str
@@ -117,7 +118,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """field × factor + noise × a standard normal variable."""
+    """field * factor + offset + noise * a standard normal variable."""
 
     field: str
     factor: float = 1.0
@@ -175,7 +176,7 @@ class FieldConstraints:
             yield from ((name, "distribution") for name in self.distribution.group_by)
 
     def overridden(self, other: FieldConstraints) -> FieldConstraints:
-        """These with `other` put over them: a new source of values replaces the old one, everything else is replaced singly."""
+        """These with `other` put over them: a new source of values replaces the old one, the rest by itself."""
         ranged = other.range is not None or other.distribution is not None
         walks_enum = isinstance(self.source, Enumeration) and other.distribution is not None and other.range is None
         return replace(

@@ -16,7 +16,7 @@ from velo_harness.constraint_keys import CONSTRAINTS, constraints_of
 from velo_harness.constraints import FieldConstraints
 from velo_harness.keys import Fields, JsonSchema, Key, Kind, ObjectFormat, bad_value, read_object
 from velo_harness.kinds import FRACTION, AnyOf, Boolean, Integer, ListOf, Object, Text, defined
-from velo_harness.yaml_source import YamlNode, read_yaml
+from velo_harness.yaml_source import YamlMapping, YamlNode, read_yaml
 
 DEFAULT_DECIMAL = (18, 2)
 """Precision and scale of `type: decimal` without them."""
@@ -70,7 +70,7 @@ class _Nested(Kind):
     noun: str = "a mapping (field)"
 
     def accepts(self, node: YamlNode) -> bool:
-        return True
+        return isinstance(node, YamlMapping)
 
     def read(self, node: YamlNode) -> Fields:
         return read_object(node, self.table())
@@ -105,8 +105,8 @@ _SHAPE_KEYS = (
     Key("key", _Nested(lambda: ELEMENT), "map: the key; text by default."),
     Key("fields", ListOf(_Nested(lambda: FIELD), 1), "row: the fields."),
 )
-ELEMENT = ObjectFormat("element", "The element of an array, or key or value of a map.", _SHAPE_KEYS)
-FIELD = ObjectFormat(
+ELEMENT: ObjectFormat = ObjectFormat("element", "The element of an array, or key or value of a map.", _SHAPE_KEYS)
+FIELD: ObjectFormat = ObjectFormat(
     "field", "One field.", (Key("name", Text("a field name"), "The name.", required=True), *_SHAPE_KEYS)
 )
 
@@ -129,7 +129,10 @@ DATA_SCHEMA = ObjectFormat(
 
 
 def load_data_schema(path: Path) -> DataSchema:
-    """The data schema in a file. Errors: those of reading YAML, UNKNOWN_KEY, BAD_VALUE, MISSING_KEY, NOT_YET_SUPPORTED."""
+    """The data schema in a file.
+
+    Errors: those of reading YAML, UNKNOWN_KEY, BAD_VALUE, MISSING_KEY, NOT_YET_SUPPORTED, UNKNOWN_COLUMN.
+    """
     return replace(data_schema_of(read_yaml(path)), file=path)
 
 
@@ -284,14 +287,15 @@ def _sql_type(fields: Fields, children: tuple[DataField, ...]) -> SqlType:
 
 def _digits(fields: Fields) -> tuple[int | None, int | None]:
     """Precision and scale, wherever they are written."""
-    given, places = fields["type"], []
+    given = fields["type"]
+    places: list[tuple[int | None, int | None]] = []
     if isinstance(given, Fields):
         places.append((None, given["decimal"]["precision"]))
     elif (found := _SPELT.fullmatch(given)) is not None and found[2] is not None:
         places.append((int(found[2]), int(found[3]) if found[3] else None))
-    for source in (fields, fields["constraints"]):
-        if source is not None and (source["precision"] is not None or source["scale"] is not None):
-            places.append((source["precision"], source["scale"]))
+    written = [source for source in (fields, fields["constraints"]) if source is not None]
+    digits = [(source["precision"], source["scale"]) for source in written]
+    places += [pair for pair in digits if pair != (None, None)]
     if len(places) > 1:
         raise bad_value("precision and scale are given twice", fields.at("type"))
     return places[0] if places else (None, None)

@@ -1,4 +1,4 @@
-"""Which files belong together: the spec of a program, the program of a spec, schemas and data by name; and which paths are safe."""
+"""Which files belong together (specs, programs, schemas, data), and which paths are safe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT_MARKERS = (".git", "pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg")
 
 @dataclass(frozen=True, slots=True)
 class PathPolicy:
-    """Where the paths of specs may lead: under the project's root, or under a folder that the user allowed (`--allow-path`)."""
+    """Where the paths of specs may lead: under the project's root, or a folder allowed with `--allow-path`."""
 
     root: Path
     allowed: tuple[Path, ...] = ()
@@ -51,8 +51,9 @@ def _normalised(path: Path, text: str, location: Location | None) -> Path:
 
 
 def project_root(file: Path) -> Path:
-    """The nearest folder above `file` with a root marker; without one the working directory if it holds `file`, else the
-    folder above the file's (specs may name `../data`).
+    """The nearest folder above `file` with a root marker.
+
+    Without one: the working directory if it holds `file`, else the folder above the file's (specs may name `../data`).
     """
     folder = file.resolve().parent
     for candidate in (folder, *folder.parents):
@@ -70,7 +71,10 @@ def is_spec_name(path: Path) -> bool:
 
 
 def find_spec(sql_file: Path) -> Path | None:
-    """The spec of `x.sql`: `x.test.yaml` or `x.spec.yaml` beside it or in `../tests`, else `test_spec.yaml` beside or above it."""
+    """The spec of `x.sql`, or None.
+
+    `x.test.yaml` or `x.spec.yaml` beside it or in `../tests`, else `test_spec.yaml` beside or above it.
+    """
     folder = sql_file.parent
     named = [folder_ / (sql_file.stem + s) for folder_ in (folder, folder.parent / "tests") for s in SPEC_SUFFIXES]
     shared = [folder_ / name for folder_ in (folder, folder.parent) for name in SPEC_NAMES]
@@ -80,8 +84,8 @@ def find_spec(sql_file: Path) -> Path | None:
 def find_sql(spec_file: Path) -> Path | None:
     """The program of a spec that names none.
 
-    For `x.test.yaml`: `x.sql` beside it, else in `../` and its `sql` and `src` folders; for `test_spec.yaml`: the only `.sql` file beside
-    it, else the only one below the neighbouring folders whose spec it is. None when there is none, or more than one.
+    For `x.test.yaml`: `x.sql` beside it, else in `../` or its folders `sql`, `src`, `apps`; for `test_spec.yaml`: the
+    only `.sql` file beside it, else the only one in those folders. None when there is none, or more than one.
     """
     folder = spec_file.parent
     for suffix in SPEC_SUFFIXES:
@@ -95,8 +99,10 @@ def find_sql(spec_file: Path) -> Path | None:
 
 
 def find_schema(name: str, base: Path, policy: PathPolicy, location: Location | None = None) -> Path | None:
-    """The schema file that `name` means in a file of folder `base`: a path to a YAML file, else `<name>.schema.yaml` in the schema
-    folders. None when there is no such name. Errors: FILE_NOT_FOUND for a path, PATH_OUTSIDE_PROJECT.
+    """The schema file that `name` means in a file of folder `base`, or None.
+
+    A path to a YAML file, else `<name>.schema.yaml` in the schema folders. Errors: FILE_NOT_FOUND for a path,
+    PATH_OUTSIDE_PROJECT.
     """
     if name.endswith((".yaml", ".yml")):
         path = policy.resolve(name, base, location)

@@ -1,8 +1,8 @@
 """The keys that a YAML object may have, as tables: one table drives the strict reader and the shipped JSON Schema.
 
-A `Kind` says what a value may be; a `Key` gives it a name, a default and a line of documentation; an `ObjectFormat` is a set of keys.
-`read_object` accepts exactly what the table lists: an unknown key, a wrong type, a missing key and a key that this version does
-not support each have their own error at their own place.
+A `Kind` says what a value may be; a `Key` gives it a name, a default and a line of documentation; an `ObjectFormat` is
+a set of keys. `read_object` accepts exactly what the table lists: an unknown key, a wrong type, a missing key and a key
+that this version does not support each have their own error at their own place.
 """
 
 from __future__ import annotations

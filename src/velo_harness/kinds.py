@@ -1,5 +1,5 @@
 """The kinds of values that keys take: text, numbers, choices, lists, mappings, objects, data literals."""
-# ruff: noqa: D102 - the methods are those of Kind, which documents them
+# ruff: noqa: D102, ARG002 - the methods are those of Kind, which documents them
 
 from __future__ import annotations
 

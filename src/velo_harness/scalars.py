@@ -1,7 +1,8 @@
 """The meaning of a scalar's text where no column gives it a type: the YAML 1.2 core rules.
 
-https://yaml.org/spec/1.2.2/#103-core-schema, with two differences: digits with leading zeros are text (0123 is an identifier far
-more often than a number), and numbers with a point or an exponent are exact decimals that keep their zeros, never floats.
+https://yaml.org/spec/1.2.2/#103-core-schema, with two differences: digits with leading zeros are text (0123 is an
+identifier far more often than a number), and numbers with a point or an exponent are exact decimals that keep their
+zeros, never floats.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 
 from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, YamlSequence
 
-PlainValue: TypeAlias = None | bool | int | Decimal | float | str | list[Any] | dict[str, Any]
+PlainValue: TypeAlias = bool | int | Decimal | float | str | list[Any] | dict[str, Any] | None
 
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -86,7 +87,7 @@ def _plain_scalar(text: str) -> PlainValue:
 
 
 def float_of(text: str) -> float | None:
-    """The floating-point number that the text is by the core rules (`.inf`, `.nan` and their names without the point included)."""
+    """The floating-point number that the text is by the core rules; `inf` and `nan` may lack their point."""
     if text in _SPECIAL:
         return _SPECIAL[text]
     if text.lower() in _NAMED_FLOATS:

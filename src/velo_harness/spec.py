@@ -1,7 +1,8 @@
 """The model of a test spec: what a `*.test.yaml` file says, checked and with positions, before anything runs.
 
-`velo_harness.spec_loader.load_spec` makes it. Data literals (expected values, rows, operands of comparisons) stay `YamlNode`s: the
-column they meet gives them their type (`velo_harness.scalars`). Everything else is a plain Python value.
+`velo_harness.spec_loader.load_spec` makes it. Data literals (expected values, rows, operands of comparisons) stay
+`YamlNode`s: the column they meet gives them their type (`velo_harness.typed_values`), or, where there is none, their
+text does (`velo_harness.scalars`). Everything else is a plain Python value.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Comparison:
 class AssertionSpec:
     """One assertion as written.
 
-    `parameters` has the keys that `assertion_types.ASSERTION_TYPES[type]` lists, without the common ones and without the
+    `parameters` has the keys that `assertion_types.ASSERTION_TYPES[type]` lists, without the common ones and the
     comparison: defaults filled in, aliases resolved to the first spelling, absent optional ones None.
     """
 
@@ -288,7 +289,7 @@ class Spec:
     schemas: Mapping[str, str]
     """Source name → schema name or path, for inputs that do not say."""
     reference_tables: Mapping[str, DataFile | str]
-    """Source name → the file that holds its rows, or the schema to generate them by, for sources that no input names."""
+    """Source name → the file with its rows, or the schema to generate them by, for sources that no input names."""
     queries: tuple[Query, ...]
     location: Location
     sql_location: Location | None = None

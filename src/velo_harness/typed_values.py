@@ -26,7 +26,8 @@ _DIGITS = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?")
 _TIMESTAMP = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)\s*(Z|[-+][0-9]{2}:?[0-9]{2})?)?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)\s*(Z|[-+][0-9]{2}:?[0-9]{2})?)?"
 )
 _BITS = {TypeName.TINYINT: 8, TypeName.SMALLINT: 16, TypeName.INT: 32, TypeName.BIGINT: 64}
 _BITS |= {TypeName.INTERVAL_DAY_TIME: 64, TypeName.INTERVAL_YEAR_MONTH: 64}
@@ -65,10 +66,10 @@ def table_of(rows: Sequence[RowLiteral], schema: RowSchema, zone: ZoneInfo | Non
     for column in schema.columns:
         values = []
         for row in rows:
-            node = row.values.get(column.name)
-            if node is None and not column.type.nullable:
+            given = row.values.get(column.name)
+            if given is None and not column.type.nullable:
                 raise bad_value(f'the row has no value for "{column.name}", which may not be null', row.location)
-            values.append(None if node is None else typed_value(node, column.type, zone))
+            values.append(None if given is None else typed_value(given, column.type, zone))
         arrays.append(pa.array(values, arrow_type(column.type)))
     return pa.table(arrays, schema=schema.arrow())
 

@@ -1,8 +1,8 @@
 """YAML text as a tree of positioned nodes that keep the text of every scalar.
 
 Nothing here turns `12.30` into a float or `NO` into a boolean: who reads a node knows the type it expects and resolves
-the text against it (`velo_harness.scalars`). The tree is built from the parser's events, so no constructor runs, and depth,
-aliases and size are bounded while reading. Every refusal is a `VeloError` at its place.
+the text against it (`velo_harness.scalars`). The tree is built from the parser's events, so no constructor runs, and
+depth, aliases and size are bounded while reading. Every refusal is a `VeloError` at its place.
 """
 
 from __future__ import annotations
