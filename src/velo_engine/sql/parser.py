@@ -12,10 +12,11 @@ from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.sql.annotations import assign_annotations, read_annotations
 from velo_engine.sql.dialect import Velostream
 from velo_engine.sql.failures import Refusal, SyntaxFailure, as_error
-from velo_engine.sql.program import Program, Property, Statement, StatementKind
-from velo_engine.sql.source_text import MAX_CHARACTERS, SourceText
+from velo_engine.sql.program import Program, Property, Statement, StatementKind, Warning
+from velo_engine.sql.source_text import MAX_CHARACTERS, SegmentKind, SourceText, segments
 from velo_engine.sql.statement_parser import Setting, StatementParser
 from velo_engine.sql.variables import expand_sql
 
@@ -32,21 +33,26 @@ def parse_program(text: str, *, file: str = "<sql>", variables: Mapping[str, str
     """
     source = _source(text, file)
     parser = StatementParser(source)
+    values = os.environ if variables is None else variables
     statements: list[Statement] = []
+    extents: list[tuple[int, int]] = []
     settings: dict[str, Property] = {}
-    for tokens in _split(_tokenize(source, os.environ if variables is None else variables), source):
+    for tokens in _split(_tokenize(source, values), source):
         parsed = _parsed(parser.parse_statement, tokens, source)
         if isinstance(parsed, Setting):
             settings[parsed.name] = parsed.property
         else:
             statements.append(parsed)
+            extents.append((tokens[0].start, tokens[-1].end))
+    annotated = assign_annotations(source, read_annotations(source, values), extents)
+    named = zip(_named(statements), annotated.statements, strict=True)
     return Program(
         file=file,
         text=text,
-        statements=tuple(_named(statements)),
-        annotations=(),
+        statements=tuple(replace(statement, annotations=own) for statement, own in named),
+        annotations=annotated.application,
         settings=settings,
-        warnings=(),
+        warnings=tuple(sorted(annotated.warnings + _ignored_hints(source), key=_place)),
     )
 
 
@@ -60,6 +66,23 @@ def parse_type(text: str, *, file: str = "<type>") -> exp.DataType:
     """The one SQL type of `text`, for example `DECIMAL(10, 2) NOT NULL`. VeloError as above."""
     source = _source(text, file)
     return _parsed(StatementParser(source).parse_type, _tokenize(source, {}), source)
+
+
+def _place(warning: Warning) -> tuple[int, int]:
+    return warning.location.line, warning.location.column
+
+
+def _ignored_hints(source: SourceText) -> tuple[Warning, ...]:
+    """A warning for every `/*+ … */`: to this engine it is a comment."""
+    return tuple(
+        Warning(
+            "hints have no meaning here",
+            source.location(segment.start, segment.end),
+            "give the options as properties in WITH (…)",
+        )
+        for segment in segments(source)
+        if segment.kind is SegmentKind.BLOCK_COMMENT and source.text.startswith("/*+", segment.start)
+    )
 
 
 def _source(text: str, file: str) -> SourceText:
