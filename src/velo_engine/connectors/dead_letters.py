@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
+
+from velo_engine.connectors.topics import Topic
+from velo_engine.errors import ErrorCode, VeloError
 
 DEFAULT_MAX_SIZE = 10_000
 """Letters kept in memory unless told otherwise; all are counted."""
@@ -82,3 +86,38 @@ class DeadLetterQueue:
         for letter in self._letters:
             counts[letter.reason] = counts.get(letter.reason, 0) + 1
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+class DeadLetterFile:
+    """Writes letters to a new JSON-lines file as they come, so that they are there after a crash.
+
+    Pass `add` as a queue's `forward`. Raises VeloError when the file exists or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("xb", buffering=0)
+        except FileExistsError:
+            raise VeloError(
+                ErrorCode.FILE_EXISTS, f"{path} exists and was not created by this run", hint="remove it"
+            ) from None
+        except OSError as problem:
+            raise VeloError(ErrorCode.FILE_UNREADABLE, f"cannot write {path}: {problem.strerror}") from problem
+
+    def add(self, letter: DeadLetter) -> None:
+        """Appends one line."""
+        self._file.write(letter.to_json() + b"\n")
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def letters_to_topic(topic: Topic) -> Callable[[DeadLetter], None]:
+    """A `forward` that appends each letter to `topic` as JSON, without key."""
+
+    def forward(letter: DeadLetter) -> None:
+        topic.append(letter.to_json())
+
+    return forward

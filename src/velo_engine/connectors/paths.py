@@ -31,7 +31,7 @@ def parse_location(written: str) -> FileLocation:
     """The location in `data/*.csv`, `file:///data/x.csv?header=true&delimiter=;` or `x.csv?header=false`."""
     path, *query = _OPTIONS_PART.split(written, maxsplit=1)
     if path.startswith("file://"):
-        path = unquote(path.removeprefix("file://").removeprefix("localhost/" if "localhost/" in path[:17] else ""))
+        path = unquote(path.removeprefix("file://"))
     return FileLocation(path, dict(parse_qsl(query[0], keep_blank_values=True)) if query else {})
 
 

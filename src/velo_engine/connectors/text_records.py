@@ -79,6 +79,13 @@ class TextRecordReader:
         malformed = {i - begin: why for i, why in self._records.malformed.items() if begin <= i < end}
         return TextRecords(_slices(self._data, starts, ends), self._line_finder(starts), malformed)
 
+    def starts_with(self, prefix: bytes) -> bool:
+        """Whether the first record, blanks before it left out, begins with `prefix`. Ask before reading."""
+        while not len(self._records.starts) and not self._final:
+            self._load()
+        first = int(self._records.starts[0]) if len(self._records.starts) else 0
+        return self._data[first : first + 64].lstrip().startswith(prefix)
+
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
@@ -150,7 +157,8 @@ def _opened(path: Path) -> BinaryIO:
     except OSError as problem:
         raise unreadable(path, problem) from problem
     if magic == _GZIP_MAGIC:
-        return cast("BinaryIO", gzip.open(file))
+        file.close()
+        return cast("BinaryIO", gzip.open(path))
     if path.suffix == ".gz" and magic:
         file.close()
         raise VeloError(

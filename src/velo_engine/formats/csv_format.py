@@ -16,6 +16,8 @@ Options: `csv.field-delimiter` or `delimiter` (one ASCII character, default a co
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +35,7 @@ from velo_engine.formats.json_fields import in_field
 from velo_engine.formats.scalar_text import scalar_text
 from velo_engine.formats.text_columns import Failures, TextReader, text_reader
 from velo_engine.schema import Column, RowSchema
-from velo_engine.types import STRINGS, SqlType, TypeName, arrow_type
+from velo_engine.types import STRING, STRINGS, SqlType, TypeName, arrow_type
 
 _NESTED = frozenset({TypeName.ARRAY, TypeName.MAP, TypeName.MULTISET, TypeName.ROW, TypeName.NULL})
 
@@ -127,9 +129,25 @@ class CsvFormat:
 
     def header(self) -> bytes:
         """The column names as a record."""
-        names = [pa.array([name], pa.string()) for name in self._schema.names]
-        fields = [self._quoted(name, np.ones(1, bool))[0].as_py() for name in names]
-        return self.dialect.delimiter.join(fields).encode()
+        names = self._fields(pa.array(self._schema.names, pa.string()), STRING)
+        return self.dialect.delimiter.join(names.to_pylist()).encode()
+
+    def fields_of(self, record: bytes) -> list[str]:
+        """The fields of one record as text. Raises UnicodeDecodeError."""
+        quote = self.dialect.quote
+        fields = csv.reader(
+            io.StringIO(record.decode(), newline=""),
+            delimiter=self.dialect.delimiter,
+            quotechar=quote,
+            quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+        )
+        return next(fields, [""])
+
+    def text_columns(self, records: Sequence[bytes], count: int) -> list[list[str | None]]:
+        """`count` fields of each record as text, NULLs as None; records with another number of fields are left out."""
+        good = [record for record in records if self.records.is_one_record(record) and _is_text(record)]
+        texts = self._texts(b"\n".join(good), range(count), range(len(good)), {})
+        return [column.to_pylist() for column in texts.columns]
 
     def _needs_checking(self, joined: bytes, count: int) -> bool:
         """Whether a record could be more or less than one record."""
@@ -224,11 +242,15 @@ def _in_class(characters: str) -> str:
 
 
 def _refuse_invalid_text(joined: bytes, records: Sequence[bytes], failures: Failures) -> None:
-    try:
-        joined.decode()
-    except UnicodeDecodeError:
+    if not _is_text(joined):
         for i, record in enumerate(records):
-            try:
-                record.decode()
-            except UnicodeDecodeError:
+            if not _is_text(record):
                 failures.setdefault(i, "not valid UTF-8")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
