@@ -105,7 +105,7 @@ class Engine:
 
         return open_sink(statement, self.topics, self.base_dir, self.root)
 
-    def _inferred(self, name: str, properties: Mapping[str, str]) -> RowSchema:
+    def _inferred(self, name: str, properties: Mapping[str, str]) -> RowSchema | None:
         from velo_engine.runtime.open_connector import inferred_schema
 
         return inferred_schema(name, properties, self.base_dir, self.root)

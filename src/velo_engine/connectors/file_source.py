@@ -132,6 +132,7 @@ class FileSource:
             ),
             keys=lambda: [None] * rows,
             headers=lambda: [()] * rows,
+            values=lambda: [raw(i) for i in decoded.positions.tolist()],
         )
 
 

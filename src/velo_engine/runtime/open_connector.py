@@ -1,0 +1,109 @@
+"""From the properties of a source or sink to the connector that reads or writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from velo_engine.connectors.paths import FileLocation, parse_location
+from velo_engine.connectors.source import Sink, Source
+from velo_engine.connectors.topics import TopicStore
+from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.formats.base import open_format
+from velo_engine.plan.nodes import PlannedStatement, SourceTable
+from velo_engine.runtime.inputs import Input, TableInput, TableSource, TopicInput, under_root
+from velo_engine.schema import RowSchema
+
+FILE_TYPES = frozenset({"file_source", "file_sink", "file", "filesystem"})
+TOPIC_TYPES = frozenset({"kafka_source", "kafka_sink", "kafka", "upsert-kafka", "topic"})
+
+
+def open_source(
+    source: SourceTable, given: Input | None, topics: TopicStore, base_dir: Path, root: Path | None
+) -> Source:
+    """What `source` reads: `given` by the caller, else a file, else an in-memory topic.
+
+    Raises VeloError: no such file or topic, a connector that this version does not have.
+    """
+    from velo_engine.connectors.file_source import open_file_source
+    from velo_engine.connectors.topic_source import TopicSource
+
+    if isinstance(given, TableInput):
+        return TableSource(source.name, source.schema, given)
+    if isinstance(given, TopicInput):
+        decoder = open_format(given.format, source.schema, {**source.properties, **given.options})
+        return TopicSource(given.topic, decoder, source.schema, name=source.name)
+    properties = source.properties
+    if _is_file(source.name, properties, properties.get("path")):
+        file = file_location(source.name, properties, base_dir, root)
+        return open_file_source(
+            file.path,
+            source.schema,
+            format_name=properties.get("format"),
+            options={**properties, **file.options},
+            name=source.name,
+        )
+    topic = topics.get(properties.get("topic", source.name))
+    decoder = open_format(properties.get("format", "json"), source.schema, properties)
+    return TopicSource(topic, decoder, source.schema, name=source.name)
+
+
+def open_sink(statement: PlannedStatement, topics: TopicStore, base_dir: Path, root: Path | None) -> Sink | None:
+    """Where `statement` writes: a file, an in-memory topic, or None when its sink names neither."""
+    from velo_engine.connectors.file_sink import open_file_sink
+    from velo_engine.connectors.topic_sink import AppendTopicSink, UpsertTopicSink
+
+    sink = statement.sink
+    if sink is None:
+        return None
+    properties = sink.properties
+    schema = statement.plan.schema
+    if _is_file(sink.name, properties, properties.get("path")):
+        file = file_location(sink.name, properties, base_dir, root)
+        options = {**properties, **file.options}
+        return open_file_sink(file.path, schema, format_name=properties.get("format"), options=options)
+    if "type" not in properties and "topic" not in properties:
+        return None
+    name = properties.get("topic", sink.name)
+    topic = topics.get(name) if name in topics.names else topics.create(name)
+    encoder = open_format(properties.get("format", "json"), schema, properties)
+    if properties.get("mode") == "upsert":
+        return UpsertTopicSink(topic, encoder, schema, key_columns=sink.upsert_key)
+    return AppendTopicSink(topic, encoder, schema, key_columns=sink.upsert_key)
+
+
+def inferred_schema(name: str, properties: Mapping[str, str], base_dir: Path, root: Path | None) -> RowSchema | None:
+    """The columns of a source that declares none: looked up in its file; None when it is not a file."""
+    from velo_engine.connectors.infer import infer_schema
+
+    if not _is_file(name, properties, properties.get("path")):
+        return None
+    file = file_location(name, properties, base_dir, root)
+    return infer_schema(file.path, properties.get("format"), {**properties, **file.options})
+
+
+def file_location(name: str, properties: Mapping[str, str], base_dir: Path, root: Path | None) -> FileLocation:
+    """Where a file source or sink is: an absolute path, and the options that its URI carries.
+
+    Raises VeloError: no path, or one that leaves `root`.
+    """
+    written = properties.get("path")
+    if not written:
+        raise VeloError(
+            ErrorCode.BAD_PROPERTY, f"{name} is a file without a path", hint=f"add '{name}.path' = '…' to WITH (…)"
+        )
+    location = parse_location(written)
+    return FileLocation(str(under_root(location.path, base_dir, root)), location.options)
+
+
+def _is_file(name: str, properties: Mapping[str, str], path: str | None) -> bool:
+    kind = properties.get("type", "file" if path else "topic")
+    if kind in FILE_TYPES:
+        return True
+    if kind in TOPIC_TYPES:
+        return False
+    raise VeloError(
+        ErrorCode.BAD_PROPERTY,
+        f'{name} has the type "{kind}", for which this version has no connector',
+        hint=did_you_mean(kind, FILE_TYPES | TOPIC_TYPES, noun="type"),
+    )
