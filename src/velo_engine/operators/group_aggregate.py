@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from velo_engine.batch import Bools, ChangeBatch, Int64s, RowKind, empty_rows, make_rows, renumbered
+from velo_engine.batch import Bools, ChangeBatch, Int8s, Int64s, RowKind, empty_rows, make_rows, renumbered
 from velo_engine.operators.accumulators import AggregateCalls, StateColumn
 from velo_engine.operators.base import Operator, OperatorContext
+from velo_engine.operators.changes import NOTHING, change_rows, changed
 from velo_engine.operators.keys import KeyDictionary
 from velo_engine.operators.runs import NO_SLOT, Runs, running_extreme, running_sum, stable_order
 from velo_engine.operators.vectors import Vector, to_arrow
@@ -27,7 +27,6 @@ from velo_engine.schema import RowSchema
 from velo_engine.types import BIGINT
 
 _FEWEST_KEYS = 1024
-_NOTHING = np.int8(-1)
 
 
 class GroupAggregate(Operator):
@@ -122,7 +121,7 @@ class GroupAggregate(Operator):
         first[runs.starts] = held == 0
         return _Steps(runs, first, None, held + runs.lengths - 1)
 
-    def _lived(self, slots: Int64s, sign: npt.NDArray[np.int8]) -> _Steps:
+    def _lived(self, slots: Int64s, sign: Int8s) -> _Steps:
         """The steps of rows that add and take back; each life of a group is a run of its own.
 
         A group's count never falls below zero: a row that takes back from nothing is left out. So the count after a
@@ -163,31 +162,24 @@ class GroupAggregate(Operator):
             self._keys.free(codes[self._records.values[codes + 1] == 0])
 
     def _changes(self, batch: ChangeBatch, steps: _Steps, results: list[Vector]) -> pa.Table:
-        """The output rows: for input row *p* the old result at place 2p, the new one at 2p + 1, where there is one."""
-        runs, n = steps.runs, len(batch)
+        """The output rows."""
         old, new = self._emitted(steps, results)
-        element = np.zeros(2 * n, np.int64)
-        kind = np.full(2 * n, _NOTHING, np.int8)
-        place = 2 * runs.order
-        element[place], element[place + 1] = runs.rows - 1, runs.rows
-        kind[place], kind[place + 1] = old, new
-        chosen = np.flatnonzero(kind != _NOTHING)
-        at, source = element[chosen], chosen // 2
-        source_rows = pa.array(source)
-        columns = [batch.rows.column(i).take(source_rows) for i in self._node.keys]
-        columns += [to_arrow(v.take(at), c.type) for v, c in zip(results, self._node.calls, strict=True)]
-        seq = batch.seq[source]
-        return make_rows(self._node.schema, columns, kind[chosen], seq, renumbered(seq))
+        rows = change_rows(steps.runs, old, new)
+        source = pa.array(rows.source)
+        columns = [batch.rows.column(i).take(source) for i in self._node.keys]
+        columns += [to_arrow(v.take(rows.element), c.type) for v, c in zip(results, self._node.calls, strict=True)]
+        seq = batch.seq[rows.source]
+        return make_rows(self._node.schema, columns, rows.kind, seq, renumbered(seq))
 
-    def _emitted(self, steps: _Steps, results: list[Vector]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
+    def _emitted(self, steps: _Steps, results: list[Vector]) -> tuple[Int8s, Int8s]:
         """For each row of the runs the kind of the old result and of the new one, or nothing."""
         updates = ~steps.first
         if steps.last is not None:
             updates &= ~steps.last
         if not (self._context.emit_unchanged or self._calls.always_change):
-            updates &= _changed(results, steps.runs.rows)
-        old = np.where(updates, RowKind.UPDATE_BEFORE, _NOTHING).astype(np.int8)
-        new = np.where(updates, RowKind.UPDATE_AFTER, _NOTHING).astype(np.int8)
+            updates &= changed(results, steps.runs.rows)
+        old = np.where(updates, RowKind.UPDATE_BEFORE, NOTHING).astype(np.int8)
+        new = np.where(updates, RowKind.UPDATE_AFTER, NOTHING).astype(np.int8)
         new[steps.first] = RowKind.INSERT
         if steps.last is not None:
             old[steps.last] = RowKind.DELETE
@@ -205,15 +197,3 @@ class _Steps:
     """The row takes the last one of its group back; None when none does."""
     records: Int64s
     """Rows in the group after each run."""
-
-
-def _changed(results: list[Vector], rows: Int64s) -> Bools:
-    """Whether any result differs before and after each row. NaN differs from NaN, as in Flink's generated equaliser."""
-    changed = np.zeros(len(rows), np.bool_)
-    for vector in results:
-        differs = vector.values[rows] != vector.values[rows - 1]
-        if vector.valid is not None:
-            now, then = vector.valid[rows], vector.valid[rows - 1]
-            differs = (differs & now & then) | (now != then)
-        changed |= differs.astype(np.bool_, copy=False)
-    return changed

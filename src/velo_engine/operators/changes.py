@@ -1,0 +1,57 @@
+"""From running results to changelog rows: what operators that update results have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from velo_engine.batch import Bools, Int8s, Int64s
+from velo_engine.operators.runs import Runs
+from velo_engine.operators.vectors import Vector
+
+NOTHING = np.int8(-1)
+"""In place of a row kind: no row."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRows:
+    """Changelog rows in order."""
+
+    source: Int64s
+    """The input row of the runs that caused each."""
+    element: Int64s
+    """The element of the runs that holds its values."""
+    kind: Int8s
+
+
+def change_rows(runs: Runs, old: Int8s, new: Int8s) -> ChangeRows:
+    """For every input row in input order its old result, then its new one.
+
+    `old` and `new` are the kinds of these rows, or NOTHING, in the order of the runs. Input rows that are in no run
+    give nothing.
+    """
+    count = int(runs.order.max()) + 1
+    element = np.zeros(2 * count, np.int64)
+    kind = np.full(2 * count, NOTHING)
+    place = 2 * runs.order
+    element[place], element[place + 1] = runs.rows - 1, runs.rows
+    kind[place], kind[place + 1] = old, new
+    chosen = np.flatnonzero(kind != NOTHING)
+    return ChangeRows(chosen // 2, element[chosen], kind[chosen])
+
+
+def changed(results: Sequence[Vector], rows: Int64s) -> Bools:
+    """Whether any result differs before and after each row element.
+
+    NaN differs from NaN and 0.0 equals -0.0: Flink's generated equaliser compares primitives with `==`.
+    """
+    differs_at = np.zeros(len(rows), np.bool_)
+    for vector in results:
+        differs = vector.values[rows] != vector.values[rows - 1]
+        if vector.valid is not None:
+            now, then = vector.valid[rows], vector.valid[rows - 1]
+            differs = (differs & now & then) | (now != then)
+        differs_at |= differs.astype(np.bool_, copy=False)
+    return differs_at
