@@ -93,8 +93,11 @@ class ExpressionParser(FunctionParser):
     def _parse_unary(self) -> Any:
         this: Any = super()._parse_unary()
         if this is None and self._curr.token_type in _OPERATORS:
-            self.fail("an expression")
+            self.fail("an expression", "= compares, == is not SQL" if self._doubled_equals() else None)
         return this
+
+    def _doubled_equals(self) -> bool:
+        return self._curr.token_type == self._prev.token_type == TokenType.EQ
 
     def _require_operand(self) -> Any:
         this = self._parse_unary()

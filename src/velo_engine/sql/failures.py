@@ -38,13 +38,16 @@ def expected(what: str, found: Token | None, hint: str | None = None) -> SyntaxF
     return SyntaxFailure(f'expected {what}, found "{found.text}"', found, hint)
 
 
+_SET_OPERATIONS = ("Union'>", "Intersect'>", "Except'>")
 _EXPECTING = re.compile(r"(?:Expected|Expecting)(?: a| an)? (?P<what>.+?)(?: but got .*| after .*)?\Z", re.DOTALL)
 
 
 def in_plain_words(message: str, found: Token | None) -> SyntaxFailure:
     """A failure from sqlglot's own message about the token `found`."""
-    if message.startswith("Required argument"):
-        return expected("an expression", found)
+    if message.startswith("Required "):
+        return expected("a query" if message.endswith(_SET_OPERATIONS) else "an expression", found)
+    if "CTE" in message:
+        return expected("a name", found)
     if (match := _EXPECTING.match(message)) is not None:
         what = match["what"]
         return expected(f'"{what}"' if not what.islower() else f"a {what}", found)

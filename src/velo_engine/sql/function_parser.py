@@ -93,8 +93,21 @@ class FunctionParser(TypeParser):
             return None
         self._advance(2)
         call = self._parse_call_body(token, word).update_positions(token)
-        self._match_r_paren()
+        if not self._match(TokenType.R_PAREN):
+            self.fail('"," or ")"', self._missing_comma_hint())
         return self._parse_window(call)  # type: ignore[return-value]
+
+    def _missing_comma_hint(self) -> str | None:
+        """Advice when what follows an item could be the next one."""
+        starts_an_item = self._curr.token_type in (
+            TokenType.VAR,
+            TokenType.IDENTIFIER,
+            TokenType.STRING,
+            TokenType.NUMBER,
+            TokenType.L_PAREN,
+            TokenType.CASE,
+        )
+        return f"a comma may be missing before {self._curr.text}" if starts_an_item else None
 
     def _parse_call_body(self, token: Token, word: str) -> exp.Expression:
         if token.token_type in _PREDICATES:

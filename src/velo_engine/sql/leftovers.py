@@ -27,6 +27,8 @@ def hint_for_leftover(previous: Token, found: Token) -> str | None:
         return f"did you mean {clause}?"
     if word in _STATEMENTS:
         return "a statement ends with a semicolon; is one missing before this?"
+    if word == "NOT":
+        return "write IS NOT NULL to ask whether there is a value"
     if word == "FROM":
         return "a comma or a parenthesis may be missing before this"
     if found.token_type == TokenType.VAR and (close := nearest(word, _CLAUSES)) is not None:

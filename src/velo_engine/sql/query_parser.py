@@ -54,6 +54,13 @@ NAME_TOKENS = frozenset(
 """Tokens that can name a column or table where a name is expected."""
 
 
+_NEVER_A_NAME = frozenset(
+    {TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY, TokenType.HAVING, TokenType.ORDER_BY, TokenType.PARTITION_BY}
+    | {TokenType.SELECT, TokenType.JOIN, TokenType.ON, TokenType.ALIAS, TokenType.INTO, TokenType.WITH, TokenType.AND}
+    | {TokenType.UNION, TokenType.INTERSECT, TokenType.EXCEPT, TokenType.OR, TokenType.CASE, TokenType.THEN}
+)
+
+
 class QueryParser(ExpressionParser):
     """SELECT, FROM, JOIN, WINDOW, UNION, WITH, VALUES."""
 
@@ -110,20 +117,14 @@ class QueryParser(ExpressionParser):
     def _parse_projections(self) -> tuple[list[Any], None]:
         items = self._parse_csv(self._parse_select_item)
         if not items:
-            self.fail("what to select")
-        if self._starts_an_operand() and not self._emit_follows():
-            self.fail('"," or FROM', f"a comma may be missing before {self._curr.text}")
+            self.fail("a column or an expression")
+        hint = self._missing_comma_hint()
+        if hint is not None and self._word() != "EMIT":
+            if self._curr.token_type == TokenType.L_PAREN and self._word(self._prev):
+                self._retreat(self._index - 1)  # `a sum(b)`: sum was read as the alias of a
+                hint = self._missing_comma_hint()
+            self.fail('"," or FROM', hint)
         return items, None
-
-    def _starts_an_operand(self) -> bool:
-        return self._curr.token_type in (
-            TokenType.VAR,
-            TokenType.IDENTIFIER,
-            TokenType.STRING,
-            TokenType.NUMBER,
-            TokenType.L_PAREN,
-            TokenType.CASE,
-        )
 
     def _parse_select_item(self) -> Any:
         item = self._parse_expression()
@@ -134,27 +135,32 @@ class QueryParser(ExpressionParser):
             item = self._parse_alias(item)
         return KeyColumn(this=item).update_positions(start)
 
-    def _emit_follows(self) -> bool:
-        """Whether EMIT CHANGES or EMIT FINAL (or an attempt at it) comes next, which is not an alias."""
-        return self._word() == "EMIT" and self._next.token_type == TokenType.VAR
-
     def _parse_alias(self, this: Any, explicit: bool = False) -> Any:
         if self._match(TokenType.ALIAS):
-            alias = self._parse_id_var(any_token=True)
-            if alias is None:
-                self.fail("a name")
-            return exp.Alias(this=this, alias=alias)
-        if this is None or explicit or self._emit_follows():
+            return exp.Alias(this=this, alias=self._require_alias())
+        if this is None or explicit or self._word() == "EMIT":
             return this
         alias = self._parse_id_var(any_token=False, tokens=self.ALIAS_TOKENS)
         return exp.Alias(this=this, alias=alias) if alias is not None else this
 
+    def _require_alias(self) -> Any:
+        """The name behind AS, where most keywords may stand unquoted."""
+        alias = None if self._curr.token_type in _NEVER_A_NAME else self._parse_id_var(any_token=True)
+        if alias is None:
+            self.fail("a name", _quoting_hint(self._found()))
+        return alias
+
+    def _starts_a_clause(self) -> bool:
+        """Whether the current word begins what follows a relation, and is not its alias."""
+        word, following = self._word(), self._next.token_type
+        if word == "WITHIN":
+            return self._word(self._next) == "INTERVAL" or following == TokenType.NUMBER
+        return word == "EMIT" or (word == "MATCH_RECOGNIZE" and following == TokenType.L_PAREN)
+
     def _parse_table_alias(self, alias_tokens: Any = None) -> exp.TableAlias | None:
         if self._match(TokenType.ALIAS):
-            alias = self._parse_id_var(any_token=True)
-            if alias is None:
-                self.fail("a name")
-        elif self._emit_follows() or (self._word() == "WITHIN" and self._word(self._next) == "INTERVAL"):
+            alias: Any = self._require_alias()
+        elif self._starts_a_clause():
             return None
         else:
             alias = self._parse_id_var(any_token=False, tokens=self.TABLE_ALIAS_TOKENS)
@@ -176,7 +182,9 @@ class QueryParser(ExpressionParser):
         """A relation in FROM or JOIN with its alias."""
         relation: Any = self._parse_window_table() or self._parse_lateral() or self._parse_unnest()
         relation = relation or self._parse_derived_table_values()
-        if relation is None and self._curr.token_type in (TokenType.L_PAREN, TokenType.SELECT, TokenType.WITH):
+        in_parentheses = self._prev.token_type == TokenType.L_PAREN
+        starts = (TokenType.L_PAREN, TokenType.SELECT, TokenType.WITH) if in_parentheses else (TokenType.L_PAREN,)
+        if relation is None and self._curr.token_type in starts:
             relation = self._parse_select(table=True)
         if relation is None:
             relation = self._parse_named_table()
@@ -214,7 +222,7 @@ class QueryParser(ExpressionParser):
         start = self._index
         method, side, kind = self._parse_join_parts()
         if not self._match(TokenType.JOIN):
-            if kind is not None and kind.token_type != TokenType.OUTER and not self._set_operation_follows():
+            if (method or side or kind) and self._curr.token_type not in self.SET_OPERATIONS:
                 self.fail("JOIN")
             self._retreat(start)
             return None
@@ -232,9 +240,6 @@ class QueryParser(ExpressionParser):
         self._parse_join_bound(join)
         return join
 
-    def _set_operation_follows(self) -> bool:
-        return self._curr.token_type in self.SET_OPERATIONS
-
     def _parse_join_bound(self, join: exp.Join) -> None:
         if self._match_text_seq("WITHIN"):
             join.set("within_ms", self._parse_fixed_length())
@@ -249,14 +254,19 @@ class QueryParser(ExpressionParser):
         group: Any = super()._parse_group(skip_group_by_token)
         if group is not None:
             if not group.args.get("expressions"):
-                self.fail("what to group by")
+                self.fail("a column to group by")
             group.set("expressions", [_group_window(item) for item in group.expressions])
         return group
+
+    def _parse_grouping_set(self) -> Any:
+        if self._match_pair(TokenType.L_PAREN, TokenType.R_PAREN):
+            return exp.Tuple()
+        return super()._parse_grouping_set()
 
     def _parse_order(self, this: Any = None, skip_order_token: bool = False) -> Any:
         order: Any = super()._parse_order(this, skip_order_token)
         if isinstance(order, exp.Order) and order is not this and not order.expressions:
-            self.fail("what to order by")
+            self.fail("a column to order by")
         return order
 
     def _parse_limit(self, this: Any = None, top: bool = False, skip_limit_token: bool = False) -> Any:

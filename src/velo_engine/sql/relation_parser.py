@@ -54,7 +54,7 @@ class RelationParser(QueryParser):
             if not self._match(TokenType.COMMA):
                 break
         if not self._match(TokenType.R_PAREN):
-            self.fail('"," or ")"')
+            self.fail('"," or ")"', self._missing_comma_hint())
         _check(declaration)
         return declaration
 
@@ -91,7 +91,7 @@ class RelationParser(QueryParser):
             self.fail("a column")
         type_ = self._parse_types()
         expression = self._require_expression() if type_ is None and self._match(TokenType.ALIAS) else None
-        if type_ is None and expression is None and self._starts_an_operand():
+        if type_ is None and expression is None and self._curr.token_type in self.IDENTIFIER_TOKENS:
             type_ = self._require_type()
         metadata_key, virtual, comment = None, False, None
         while True:
@@ -100,7 +100,10 @@ class RelationParser(QueryParser):
                 virtual = self._match_text_seq("VIRTUAL")
             elif self._match_text_seq("COMMENT"):
                 comment = self._parse_quoted("a comment")
-            elif self._match(TokenType.PRIMARY_KEY):
+            elif self._word() == "CONSTRAINT" or self._match(TokenType.PRIMARY_KEY, advance=False):
+                if self._match_text_seq("CONSTRAINT"):
+                    self._parse_relation_name("the name of the constraint")
+                self._require(TokenType.PRIMARY_KEY, "PRIMARY KEY")
                 self._parse_enforcement()
                 self._set_primary_key(declaration, (name.name,), start)
             else:
@@ -140,8 +143,7 @@ class RelationParser(QueryParser):
                 raise VeloError(ErrorCode.BAD_PROPERTY, f"the property '{key}' is given twice", location=key_location)
             properties[key] = Property(value.value, value.location, key_location)
             if not self._match(TokenType.COMMA) and self._curr.token_type != TokenType.R_PAREN:
-                missing = self._curr.token_type == TokenType.STRING
-                self.fail('"," or ")"', f"a comma may be missing before '{self._curr.text}'" if missing else None)
+                self.fail('"," or ")"', self._missing_comma_hint())
 
     def _parse_property_key(self) -> tuple[str, Location]:
         if self._curr.token_type != TokenType.STRING and not self._word().replace("_", "").isalnum():

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
-from velo_engine.errors import nearest
+from velo_engine.errors import ErrorCode, VeloError, nearest
 from velo_engine.plan.nodes import Emit
 from velo_engine.sql.failures import SyntaxFailure
 from velo_engine.sql.leftovers import hint_for_leftover, misread_token
@@ -130,16 +130,25 @@ class StatementParser(RelationParser):
         properties: dict[str, Property] = {}
         if self._match_text_seq("COMMENT"):
             self._parse_quoted("a comment")
-        if self._word() in _CLAUSES_REFUSED:
-            self.refuse(f"{self._word()} of a table is not run", self._curr)
+        self._refuse_clauses()
         if self._match(TokenType.WITH):
             self._parse_with_properties(properties)
+        self._refuse_clauses()
         if self._match(TokenType.ALIAS):
             return self._parse_queried(name, kind, start, declaration, properties)
         if kind is StatementKind.VIEW or not (declaration.columns or properties):
             hint = f"write CREATE {kind.name} {name} AS SELECT …" if self._word() in _QUERY_WORDS else None
             self.fail("AS" if kind is StatementKind.VIEW else "AS or a column list", hint)
+        for column in declaration.columns:
+            if column.type is None and column.expression is None:
+                raise VeloError(
+                    ErrorCode.SQL_SYNTAX, f"the column {column.name} needs a type", location=column.location
+                )
         return self._statement(name, StatementKind.SOURCE, start, declaration, properties)
+
+    def _refuse_clauses(self) -> None:
+        if self._word() in _CLAUSES_REFUSED:
+            self.refuse(f"{self._word()} of a table is not run", self._curr)
 
     def _refuse_created(self, start: Token) -> NoReturn:
         word = self._word()

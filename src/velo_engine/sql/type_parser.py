@@ -88,7 +88,7 @@ class TypeParser(Parser):
         token = token or self._curr
         if not token or token.token_type in self.TEXT_MATCH_EXCLUDED_TOKENS:
             return ""
-        return token.text.upper()
+        return token.text.upper() if token.text[0].isalpha() or token.text[0] in "_$" else ""
 
     def _require_word(self, *words: str) -> None:
         for word in words:
@@ -97,7 +97,7 @@ class TypeParser(Parser):
 
     def _require(self, token_type: TokenType, text: str) -> None:
         if not self._match(token_type):
-            self.fail(f'"{text}"')
+            self.fail(text if text[0].isalpha() else f'"{text}"')
 
     def _parse_types(
         self,
@@ -116,7 +116,7 @@ class TypeParser(Parser):
             this = _array(this) if postfix == "ARRAY" else _multiset(this)
         if self._match_pair(TokenType.NOT, TokenType.NULL):
             this.set("nullable", False)
-        elif self._match(TokenType.NULL):
+        elif self._next.token_type != TokenType.ON and self._match(TokenType.NULL):  # not RETURNING t NULL ON EMPTY
             this.set("nullable", True)
         return this.update_positions(start)
 
