@@ -5,7 +5,7 @@ A column has the narrowest of these types that reads every value seen (NULLs asi
 | values | type |
 |---|---|
 | `true`, `false` (any case) | BOOLEAN |
-| whole numbers of 64 bits | BIGINT; with a leading zero (`007`) STRING, because they are labels |
+| whole numbers of 64 bits | BIGINT; with a leading zero or plus sign (`007`, `+49`) STRING: they are labels |
 | plain decimal numbers (`12.50`) | DECIMAL(18, s), DECIMAL(38, s) when more digits are needed; s as seen |
 | numbers with an exponent, or needing more than 38 digits | DOUBLE |
 | `2024-01-31` | DATE |
@@ -15,9 +15,9 @@ A column has the narrowest of these types that reads every value seen (NULLs asi
 | anything else, or nothing but NULLs | STRING |
 
 Decimal text becomes DECIMAL, where DuckDB and pandas take DOUBLE, because money in files is written so and must stay
-exact; write CAST(x AS DOUBLE) where a float is meant. Only the first `SAMPLE_RECORDS` records count, so the answer is the
-same on every run; a later value that does not fit is a failure of its record, whose reason names the inferred type (more
-digits after the point are rounded, as in any DECIMAL column). All columns are nullable.
+exact; write CAST(x AS DOUBLE) where a float is meant. Only the first `SAMPLE_RECORDS` records count, so the answer is
+the same on every run; a later value that does not fit is a failure of its record, whose reason names the inferred type
+(more digits after the point are rounded, as in any DECIMAL column). All columns are nullable.
 """
 
 from __future__ import annotations
@@ -62,8 +62,10 @@ from velo_engine.types import (
 
 SAMPLE_RECORDS = 10_000
 
-_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)")
-_PLAIN_DECIMAL = re.compile(r"[+-]?(0|[1-9][0-9]*)\.([0-9]+)")
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+_PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.([0-9]+)")
+_FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|NaN|-?Infinity")
+"""No leading zeros or plus signs: 007 and +49 30 are labels."""
 _SHORT_DECIMAL = 18
 
 
@@ -160,7 +162,7 @@ def _of_json(values: Iterable[Any]) -> SqlType:
         for value in present:
             for name, member in value.items():
                 fields.setdefault(name, []).append(member)
-        return row(*((name, _of_json(members)) for name, members in fields.items()))
+        return row(*((name, _of_json(members)) for name, members in fields.items())) if fields else STRING
     if kinds == {list}:
         return array(_of_json([item for value in present for item in value]))
     if kinds == {bool}:
@@ -173,7 +175,7 @@ def _of_json(values: Iterable[Any]) -> SqlType:
 
 
 def _of_texts(texts: list[str | None]) -> SqlType:
-    present = [text for text in texts if text is not None]
+    present = [text.strip() for text in texts if text is not None]
     return _first_fitting(present, (_booleans, *_NUMBERS, *_TEMPORALS))
 
 
@@ -212,11 +214,7 @@ def _decimals(values: list[str]) -> SqlType | None:
 
 
 def _floats(values: list[str]) -> SqlType | None:
-    for value in values:
-        # A label such as 007 is not a number, nor is a version such as 1d.
-        if not re.fullmatch(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|NaN|[+-]?Infinity", value):
-            return None
-    return DOUBLE
+    return DOUBLE if all(map(_FLOAT.fullmatch, values)) else None
 
 
 def _dates(values: list[str]) -> SqlType | None:

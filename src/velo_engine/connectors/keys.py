@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from velo_engine.formats.base import open_format
+from velo_engine.formats.scalar_text import scalar_text
 from velo_engine.schema import RowSchema
 
 
@@ -18,15 +19,13 @@ class KeyEncoder:
 
     def __init__(self, schema: RowSchema, key_columns: Sequence[int]) -> None:
         self._columns = tuple(key_columns)
-        key_schema = schema.select(self._columns)
-        self._format = open_format("raw" if len(self._columns) == 1 else "json", key_schema, {})
+        self._schema = schema.select(self._columns)
+        self._objects = open_format("json", self._schema, {}) if len(self._columns) > 1 else None
 
     def encode(self, rows: pa.Table) -> list[bytes | None]:
         """One key a row of `rows` (physical columns)."""
-        columns = [rows.column(f"c{i}") for i in self._columns]
-        table = pa.table(columns, names=[f"c{i}" for i in range(len(columns))])
-        keys: list[bytes | None] = [*self._format.encode(table)]
-        if len(columns) == 1 and columns[0].null_count:
-            valid = columns[0].is_valid().to_pylist()
-            return [key if present else None for key, present in zip(keys, valid, strict=True)]
+        columns = [rows.column(f"c{i}").combine_chunks() for i in self._columns]
+        if self._objects is not None:
+            return [*self._objects.encode(pa.table(columns, schema=self._schema.physical()))]
+        keys: list[bytes | None] = scalar_text(columns[0], self._schema.types[0]).cast(pa.binary()).to_pylist()
         return keys

@@ -1,7 +1,7 @@
 """Dates, times and timestamps from text, one at a time, in the SQL and ISO-8601 forms of Flink's formats.
 
 Source: org.apache.flink.formats.common.TimeFormats of Flink 2.3. The SQL form is resolved as Java's SMART style does
-(February 30 is the last of February, 24:00:00 the next midnight), the ISO-8601 form strictly.
+(February 30 is the last of February, 24:00:00 the next midnight), the ISO-8601 form strictly unless it has a zone.
 
 Both forms are read whatever `timestamp-format.standard` says. Where Flink refuses a text, more is accepted when its
 meaning is certain: a TIMESTAMP with `Z` or an offset is the UTC time of that instant, a TIMESTAMP_LTZ may have any
@@ -20,7 +20,7 @@ _ZONE = r"(?:(Z)|([+-])(\d\d):?(\d\d)?)?"
 _DATE_FORM = re.compile(r"([+-]?\d{4,9})-(\d{1,2})-(\d{1,2})", re.ASCII)
 _TIME_FORM = re.compile(r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{0,9}))?)?", re.ASCII)
 _SQL_FORM = re.compile(f"{_DATE} {_SECONDS}{_ZONE}", re.ASCII)
-_ISO_FORM = re.compile(rf"{_DATE}[Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{{1,9}}))?)?{_ZONE}", re.ASCII)
+_ISO_FORM = re.compile(rf"{_DATE}[Tt](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{{0,9}}))?)?{_ZONE}", re.ASCII)
 
 MICROS = 1_000_000
 MICROS_A_DAY = 86_400 * MICROS
@@ -61,12 +61,12 @@ def parse_instant(text: str) -> int:
 
 def _timestamp(text: str) -> tuple[int, bool]:
     """Microseconds since the epoch (UTC when there is a zone), and whether there is a zone."""
-    found = _SQL_FORM.fullmatch(text)
-    smart = found is not None
-    found = found or _ISO_FORM.fullmatch(text)
+    sql_form = _SQL_FORM.fullmatch(text)
+    found = sql_form or _ISO_FORM.fullmatch(text)
     if found is None:
         raise ValueError("is not a timestamp (yyyy-mm-dd hh:mm:ss)")
     year, month, day, hour, minute, second, fraction, utc, sign, zone_hours, zone_minutes = found.groups()
+    smart = sql_form is not None or utc is not None or sign is not None
     micros = _days(year, month, day, clamp=smart) * MICROS_A_DAY
     micros += _micros(hour, minute, second or "0", fraction, smart=smart)
     if sign is None:
