@@ -16,6 +16,7 @@ from velo_engine.operators.accumulators.counts import Count
 from velo_engine.operators.accumulators.distinct import DistinctValues
 from velo_engine.operators.accumulators.extremes import Extreme
 from velo_engine.operators.accumulators.moments import Moments
+from velo_engine.operators.accumulators.multisets import RetractableExtreme
 from velo_engine.operators.accumulators.positions import FirstValue, LastValue
 from velo_engine.operators.accumulators.sums import average_of, sum_of
 from velo_engine.operators.runs import Runs
@@ -36,7 +37,8 @@ _MOMENTS = {
 }
 """(of a sample, take the square root)"""
 
-_APPEND_ONLY = frozenset({"min", "max", "first_value", "last_value"})
+_DISTINCT_ANYWAY = frozenset({"min", "max", "first_value", "last_value"})
+"""Functions whose result is the same over distinct values."""
 
 
 class AggregateCalls:
@@ -49,8 +51,7 @@ class AggregateCalls:
         self._accumulators = [_accumulator(call, schema, retracting=retracting) for call in calls]
         self._distinct: dict[tuple[tuple[int, ...], int | None], DistinctValues] = {}
         for call in calls:
-            # MIN, MAX, FIRST_VALUE and LAST_VALUE are the same over distinct values.
-            if call.distinct and call.function not in _APPEND_ONLY:
+            if call.distinct and call.function not in _DISTINCT_ANYWAY:
                 types = [schema.types[i] for i in call.args]
                 self._distinct.setdefault((call.args, call.filter), DistinctValues(types))
 
@@ -137,7 +138,7 @@ class AggregateCalls:
         out = []
         for call in self._calls:
             argument = inputs.argument(call) if at is None else inputs.argument(call).take(at)
-            if (call.args, call.filter) in distinct and call.distinct and call.function not in _APPEND_ONLY:
+            if (call.args, call.filter) in distinct and call.distinct and call.function not in _DISTINCT_ANYWAY:
                 argument = Argument(argument.values, distinct[call.args, call.filter])
             out.append(argument)
         return out
@@ -202,7 +203,8 @@ def _accumulator(call: AggregateCall, schema: RowSchema, *, retracting: bool) ->
         case "avg" if types[0].name in NUMERICS:
             accumulator = average_of(types[0], call.type)
         case "min" | "max":
-            accumulator = Extreme(types[0], largest=call.function == "max")
+            extreme = RetractableExtreme if retracting else Extreme
+            accumulator = extreme(types[0], largest=call.function == "max")
         case "first_value":
             accumulator = FirstValue(types[0])
         case "last_value":
