@@ -1,0 +1,269 @@
+"""The properties of WITH (…), SET and configuration files: every accepted spelling and its one canonical key.
+
+Spellings are compared without case, with `_`, `-` and `.` equal; a wrapping group such as `datasource.` or
+`kafka_source.` is left out. Canonical: `type`, `topic`, `format`, `bootstrap.servers`, …; the tables below have all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class PropertyKind(Enum):
+    """Who reads a property."""
+
+    RELATION = "relation"
+    """The connector or format of one source or sink."""
+    CLIENT = "client"
+    """The Kafka client, under its own name."""
+    EVENT_TIME = "event time"
+    """Event time and watermark of a source."""
+    JOB = "job"
+    """The job as a whole."""
+    WITHOUT_MEANING = "without meaning"
+    """Known from Velostream or Flink, read by nobody here."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyKey:
+    """What a written key is."""
+
+    kind: PropertyKind
+    name: str
+    """The canonical key; the written one for UNKNOWN and WITHOUT_MEANING."""
+    reason: str | None = None
+    """Why it has no meaning."""
+
+
+_RELATION = {
+    "type": ("source.type", "sink.type", "connector", "connector.type"),
+    "config_file": (),
+    "topic": ("topic.name", "connector.topic"),
+    "format": (
+        "value.format",
+        "value.serializer",
+        "value.deserializer",
+        "schema.format",
+        "schema.value.format",
+        "schema.value.serializer",
+        "schema.value.deserializer",
+        "format.type",
+    ),
+    "key.format": ("key.serializer", "key.deserializer", "schema.key.format", "schema.key.serializer"),
+    "key.field": ("key.fields", "message.key.field", "schema.key.field"),
+    "bootstrap.servers": ("brokers", "broker", "bootstrap.server"),
+    "group.id": ("consumer.group", "consumer.group.id", "group"),
+    "auto.offset.reset": ("offset.reset",),
+    "scan.startup.mode": ("startup.mode",),
+    "schema.registry.url": ("schema.registry", "avro.confluent.url", "value.avro.confluent.url", "registry.url"),
+    "avro.schema": ("schema.avro.schema", "value.avro.schema"),
+    "avro.schema.file": ("schema.avro.schema.file", "avro.schema.path", "schema.value.schema.file"),
+    "protobuf.schema": ("schema.protobuf.schema", "proto.schema"),
+    "protobuf.schema.file": ("schema.protobuf.schema.file", "protobuf.schema.path", "proto.schema.file"),
+    "protobuf.message": ("protobuf.message.name", "protobuf.message.class.name"),
+    "json.schema": ("schema.json.schema",),
+    "json.schema.file": ("schema.json.schema.file", "json.schema.path"),
+    "path": ("connector.path",),
+    "delimiter": ("csv.delimiter", "csv.field.delimiter", "field.delimiter"),
+    "header": ("has.header", "has.headers", "headers", "csv.header", "csv.has.header"),
+    "watch": (),
+    "append": (),
+    "compression": (),
+    "max-decompressed-bytes": (),
+    "mode": ("write.mode", "sink.mode"),
+    "partitions": ("num.partitions",),
+    "replication.factor": ("replication",),
+    "timestamp.field": ("timestamp.column",),
+}
+_EVENT_TIME = {
+    "event.time.field": ("event.time.column", "timestamp.event.time.field"),
+    "event.time.format": (),
+    "watermark.strategy": (),
+    "watermark.max_out_of_orderness": ("watermark.delay", "watermark.max.out.of.orderness.ms"),
+    "watermark.idle_timeout": ("scan.watermark.idle.timeout", "watermark.idle.timeout.ms"),
+    "allowed.lateness": ("watermark.allowed.lateness", "late.data.allowed.lateness"),
+    "late.data.strategy": ("late.data", "watermark.late.data.strategy"),
+}
+_JOB = {
+    "job.enable_dlq": ("enable.dlq", "dlq.enabled"),
+    "job.dlq_max_size": ("dlq.max.size",),
+    "failure_strategy": ("job.failure.strategy", "error.strategy"),
+    "max_retries": ("job.max.retries",),
+    "retry_backoff": ("job.retry.backoff",),
+    "join.timeout": (),
+    "state.ttl": ("table.exec.state.ttl",),
+    "delivery.guarantee": ("sink.delivery.guarantee",),
+    "emit.semantics": (),
+    "time.zone": ("table.local.time.zone", "timezone", "time_zone"),
+    "source.idle_timeout": ("table.exec.source.idle.timeout",),
+}
+_PROMOTED = frozenset({"bootstrap.servers", "group.id", "auto.offset.reset", "schema.registry.url"})
+"""Client properties that the program itself reads."""
+
+_GROUPS = (
+    ("kafka_source", "kafka"),
+    ("kafka_sink", "kafka"),
+    ("file_source", "file"),
+    ("file_sink", "file"),
+    ("datasource", None),
+    ("datasink", None),
+    ("file", None),
+    ("kafka", None),
+)
+"""Groups around the properties of a configuration file, and the type that each tells."""
+
+_CLIENT_GROUPS = (
+    "consumer_config.",
+    "producer_config.",
+    "consumer.config.",
+    "producer.config.",
+    "properties.",
+    "producer.",
+    "consumer.",
+)
+_PASSED = (
+    "json.",
+    "csv.",
+    "raw.",
+    "avro.",
+    "protobuf.",
+    "value.json.",
+    "value.csv.",
+    "key.json.",
+    "timestamp.format.",
+    "fields.",
+    "schema.fields.",
+    "schema.key.",
+    "debezium-json.",
+    "canal-json.",
+)
+"""Options of formats and generators keep their names."""
+_GENERATOR = ("rows-per-second", "number-of-rows")
+_CLIENT = frozenset(
+    """acks batch.num.messages batch.size buffer.memory client.id client.rack compression.type connections.max.idle.ms
+    debug delivery.timeout.ms enable.auto.commit enable.idempotence enable.partition.eof fetch.max.bytes
+    fetch.max.wait.ms fetch.message.max.bytes fetch.min.bytes fetch.wait.max.ms group.instance.id
+    heartbeat.interval.ms isolation.level linger.ms max.in.flight.requests.per.connection max.partition.fetch.bytes
+    max.poll.interval.ms max.poll.records message.max.bytes metadata.max.age.ms partition.assignment.strategy
+    queue.buffering.max.kbytes queue.buffering.max.messages queue.buffering.max.ms receive.buffer.bytes
+    reconnect.backoff.ms request.timeout.ms retries retry.backoff.ms security.protocol send.buffer.bytes
+    session.timeout.ms socket.timeout.ms statistics.interval.ms transaction.timeout.ms transactional.id
+    auto.commit.interval.ms""".split()  # noqa: SIM905 - one word a line
+)
+_CLIENT_PREFIXES = ("sasl.", "ssl.", "socket.", "topic.metadata.", "broker.address.")
+_TUNING = "it tunes throughput, on which no result depends"
+_CLUSTER = "it configures Velostream's or Flink's own runtime"
+_DESCRIPTION = "it describes and changes nothing"
+_WITHOUT_MEANING = {
+    "performance": _TUNING,
+    "performance.profile": _TUNING,
+    "performance.profiles": _TUNING,
+    "delivery.profile": "say delivery.guarantee",
+    "stream.config": "it configures a topic that this program does not create",
+    "topic.config": "it configures a topic that this program does not create",
+    "table": "tables are declared with CREATE TABLE",
+    "cache": _TUNING,
+    "loading": "a table is read whole before the first record of a stream",
+    "metadata": _DESCRIPTION,
+    "description": _DESCRIPTION,
+    "name": _DESCRIPTION,
+    "version": _DESCRIPTION,
+    "schema.version": _DESCRIPTION,
+    "polling": _TUNING,
+    "batch.config": _TUNING,
+    "io": _TUNING,
+    "scan.parallelism": _CLUSTER,
+    "sink.parallelism": _CLUSTER,
+    "sink.partitioner": "records are partitioned by their key",
+    "sink.buffer.flush": _TUNING,
+    "sink.transactional.id.prefix": _CLUSTER,
+    "sink.rolling.policy": _CLUSTER,
+    "scan.topic.partition.discovery": _CLUSTER,
+    "scan.startup.timestamp.millis": _CLUSTER,
+    "scan.startup.specific.offsets": _CLUSTER,
+    "lookup": _TUNING,
+    "value.fields.include": "columns of the value are those declared",
+    "key.fields.prefix": "columns keep their names",
+    "source.monitor.interval": _CLUSTER,
+    "changelog.mode": "the changelog follows from the query",
+    "pipeline": _CLUSTER,
+    "parallelism": _CLUSTER,
+    "execution": _CLUSTER,
+    "state.backend": _CLUSTER,
+    "state.checkpoints": _CLUSTER,
+    "table.exec": _CLUSTER,
+    "table.optimizer": _CLUSTER,
+    "table.dynamic.table.options": _CLUSTER,
+    "table.planner": _CLUSTER,
+    "restart.strategy": _CLUSTER,
+    "sql.client": _CLUSTER,
+    "job.name": "jobs are named by their file",
+}
+
+
+def _fold(key: str) -> str:
+    return key.casefold().replace("_", ".").replace("-", ".")
+
+
+def _index(table: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    return {_fold(spelling): name for name, others in table.items() for spelling in (name, *others)}
+
+
+_BY_SPELLING = {
+    PropertyKind.RELATION: _index(_RELATION),
+    PropertyKind.EVENT_TIME: _index(_EVENT_TIME),
+    PropertyKind.JOB: _index(_JOB),
+}
+RELATION_KEYS = tuple(_RELATION)
+EVENT_TIME_KEYS = tuple(_EVENT_TIME)
+JOB_KEYS = tuple(_JOB)
+
+
+def implied_type(key: str) -> str | None:
+    """The type that a wrapping group tells: `kafka` for `kafka_source.topic`."""
+    return next((kind for group, kind in _GROUPS if kind is not None and key.startswith(group + ".")), None)
+
+
+def property_key(written: str) -> PropertyKey:
+    """What the key `written` is; without the name of a source or sink before it."""
+    key = _without_groups(written)
+    folded = _fold(key)
+    for kind, spellings in _BY_SPELLING.items():
+        if folded in spellings:
+            return PropertyKey(kind, spellings[folded])
+    client = next((key[len(group) :] for group in _CLIENT_GROUPS if key.startswith(group)), None)
+    if client:
+        name = _BY_SPELLING[PropertyKind.RELATION].get(_fold(client))
+        if name in _PROMOTED:
+            return PropertyKey(PropertyKind.RELATION, name)
+        return PropertyKey(PropertyKind.CLIENT, client)
+    if key.startswith(_PASSED) or key in _GENERATOR:
+        return PropertyKey(PropertyKind.RELATION, key)
+    if folded in _CLIENT or folded.startswith(_CLIENT_PREFIXES):
+        return PropertyKey(PropertyKind.CLIENT, folded)
+    reason = _reason(folded)
+    if reason is not None:
+        return PropertyKey(PropertyKind.WITHOUT_MEANING, written, reason)
+    return PropertyKey(PropertyKind.UNKNOWN, written)
+
+
+def _without_groups(key: str) -> str:
+    stripped = True
+    while stripped:
+        stripped = False
+        for group, _ in _GROUPS:
+            if key.startswith(group + ".") and len(key) > len(group) + 1:
+                key, stripped = key[len(group) + 1 :], True
+    return key
+
+
+def _reason(folded: str) -> str | None:
+    """The reason of the longest known beginning of the key, at a dot."""
+    parts = folded.split(".")
+    for length in range(len(parts), 0, -1):
+        reason = _WITHOUT_MEANING.get(".".join(parts[:length]))
+        if reason is not None:
+            return reason
+    return None
