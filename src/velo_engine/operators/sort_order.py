@@ -1,0 +1,52 @@
+"""ORDER BY as Python keys: tuples that compare as the rows do.
+
+NULL is the lowest value unless NULLS FIRST or LAST says otherwise (Flink's default collation); strings compare by code
+point, which is the order of their UTF-8 bytes, as Flink's BinaryStringData compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from velo_engine.operators.vectors import Vector
+from velo_engine.plan.nodes import SortKey
+
+Key: TypeAlias = tuple[Any, ...]
+
+
+class _Descending:
+    """A value that cannot be negated, in descending order."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __lt__(self, other: _Descending) -> bool:
+        return bool(other.value < self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Descending) and bool(other.value == self.value)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+
+def sort_keys(order: Sequence[SortKey], columns: Sequence[Vector]) -> list[Key]:
+    """One key per row; `columns[i]` holds the values of `order[i]`. Rows with equal keys are ties."""
+    parts = [part for key, vector in zip(order, columns, strict=True) for part in _parts(key, vector)]
+    return list(zip(*parts, strict=True))
+
+
+def _parts(key: SortKey, vector: Vector) -> list[list[Any]]:
+    """The place of NULL, where there is any, and the value."""
+    values = vector.values.tolist()
+    if key.descending:
+        values = [_Descending(v) for v in values] if vector.values.dtype == object else [-v for v in values]
+    null_place = 0 if key.nulls_first else 2
+    if vector.valid is None:
+        return [[1] * len(values), values]
+    valid = vector.valid.tolist()
+    zero = _Descending(0) if key.descending and vector.values.dtype == object else 0
+    return [[1 if v else null_place for v in valid], [x if v else zero for x, v in zip(values, valid, strict=True)]]

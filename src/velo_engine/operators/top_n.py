@@ -1,0 +1,248 @@
+"""Top-N: the first rows of each partition, kept up to date.
+
+Source: Flink's AppendOnlyTopNFunction and RetractableTopNFunction. A row that enters pushes those behind it down; ties rank
+in order of arrival. With the rank in the output every push is -U/+U of one rank; without it the row that falls out is
+deleted and the new one inserted. A row that is taken back pulls the rows behind it up, the one behind rank N included.
+
+Rows that cannot enter are sorted out by array comparison before any row is looked at; the others are few.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from velo_engine.batch import Bools, ChangeBatch, Int64s, RowKind, empty_rows, make_rows, numpy_column, renumbered
+from velo_engine.operators.base import Operator, OperatorContext
+from velo_engine.operators.keys import KeyDictionary
+from velo_engine.operators.sort_order import Key, sort_keys
+from velo_engine.operators.vectors import from_arrow
+from velo_engine.plan import nodes
+from velo_engine.schema import RowSchema
+
+
+@dataclass(slots=True)
+class _Partition:
+    """Rows in order: sort keys and, beside them, row codes."""
+
+    keys: list[Key] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Changes:
+    """Output rows being collected."""
+
+    kind: list[int] = field(default_factory=list)
+    row: list[int] = field(default_factory=list)
+    rank: list[int] = field(default_factory=list)
+    seq: list[int] = field(default_factory=list)
+
+    def add(self, kind: RowKind, row: int, rank: int, seq: int) -> None:
+        self.kind.append(kind)
+        self.row.append(row)
+        self.rank.append(rank)
+        self.seq.append(seq)
+
+
+class TopN(Operator):
+    """See `plan.nodes.TopN`. With `retracting` the input may take rows back, and all rows are kept."""
+
+    def __init__(
+        self, context: OperatorContext, node: nodes.TopN, input_schema: RowSchema, *, retracting: bool
+    ) -> None:
+        self._context = context
+        self._node = node
+        self._input = input_schema
+        self._retracting = retracting
+        self._partition_keys = KeyDictionary(input_schema.select(node.partition).types) if node.partition else None
+        self._rows = KeyDictionary(input_schema.types)
+        self._uses: dict[int, int] = {}
+        """Per row code how often it is held."""
+        self._partitions: dict[int, _Partition] = {}
+        self._held = 0
+
+    def process(self, *inputs: ChangeBatch) -> ChangeBatch:
+        """The changes to the first N."""
+        (batch,) = inputs
+        if not len(batch):
+            return batch.with_rows(empty_rows(self._node.schema))
+        rows, codes = batch.rows, self._partition_codes(batch.rows)
+        if not self._retracting:
+            entering = self._may_enter(rows, codes)
+            rows, codes = rows.filter(pa.array(entering)), codes[entering]
+        changes = _Changes()
+        released: list[int] = []
+        for taken_back, seq, code, key, row in self._each(rows, codes):
+            partition = self._partitions.setdefault(code, _Partition())
+            if taken_back:
+                released += self._take_back(partition, key, row, seq, changes)
+            else:
+                released += self._insert(partition, key, row, seq, changes)
+        out = self._output(changes)
+        self._release(released)
+        self._context.counters.state_rows = self._held
+        return batch.with_rows(out)
+
+    def snapshot(self) -> dict[str, pa.Table]:
+        """Partitions, rows, and which row stands where."""
+        held = [(code, row) for code, p in self._partitions.items() for row in p.rows]
+        entries = np.array(held, np.int64).reshape(-1, 2)
+        tables = {
+            "entries": pa.table({"partition": entries[:, 0], "row": entries[:, 1]}),
+            "rows": self._rows.snapshot(),
+        }
+        return tables if self._partition_keys is None else tables | {"partitions": self._partition_keys.snapshot()}
+
+    def restore(self, state: Mapping[str, pa.Table]) -> None:
+        """Continue from a snapshot."""
+        self._rows.restore(state["rows"])
+        if self._partition_keys is not None:
+            self._partition_keys.restore(state["partitions"])
+        self._partitions, self._uses = {}, {}
+        self._held = state["entries"].num_rows
+        codes = numpy_column(state["entries"], "row")
+        keys = self._sort_keys(self._rows.columns(codes))
+        partitions = numpy_column(state["entries"], "partition").tolist()
+        for code, row, key in zip(partitions, codes.tolist(), keys, strict=True):
+            partition = self._partitions.setdefault(code, _Partition())
+            partition.keys.append(key)
+            partition.rows.append(row)
+            self._uses[row] = self._uses.get(row, 0) + 1
+
+    def _partition_codes(self, rows: pa.Table) -> Int64s:
+        if self._partition_keys is None:
+            return np.zeros(rows.num_rows, np.int64)
+        return self._partition_keys.encode([rows.column(i) for i in self._node.partition])
+
+    def _may_enter(self, rows: pa.Table, codes: Int64s) -> Bools:
+        """Rows that stand before the last of a full list now; within the batch the bar only rises.
+
+        Only for one number to order by; otherwise every row is looked at.
+        """
+        entering = np.ones(rows.num_rows, np.bool_)
+        first = self._node.order[0]
+        vector = from_arrow(rows.column(first.column), self._input.types[first.column])
+        if len(self._node.order) > 1 or vector.values.dtype == object:
+            return entering
+        full, place = np.unique(codes, return_inverse=True)
+        bars = [self._bar(code) for code in full.tolist()]
+        barred = np.array([b is not None for b in bars], np.bool_)[place]
+        bar = np.array([0 if b is None else b for b in bars], vector.values.dtype)[place]
+        values = -vector.values if first.descending else vector.values
+        behind = barred & (values >= bar)
+        return ~behind if vector.valid is None else ~behind | ~vector.valid
+
+    def _bar(self, code: int) -> Any:
+        """What a row of this partition must be below, None when any row may enter."""
+        partition = self._partitions.get(code)
+        if partition is None or len(partition.keys) < self._node.limit:
+            return None
+        is_value, bar = partition.keys[-1]
+        return bar if is_value == 1 else None
+
+    def _sort_keys(self, columns: list[pa.ChunkedArray]) -> list[Key]:
+        types = self._input.types
+        vectors = [from_arrow(columns[s.column], types[s.column]) for s in self._node.order]
+        return sort_keys(self._node.order, vectors)
+
+    def _each(self, rows: pa.Table, codes: Int64s) -> Iterator[tuple[bool, int, int, Key, int]]:
+        """(taken back, seq, partition, sort key, row code) in order."""
+        columns = [rows.column(i) for i in range(len(self._input))]
+        back = (numpy_column(rows, "kind") & 1).astype(np.bool_).tolist()
+        row_codes = self._rows.encode(columns).tolist()
+        for row in row_codes:
+            self._uses.setdefault(row, 0)
+        return zip(
+            back, numpy_column(rows, "seq").tolist(), codes.tolist(), self._sort_keys(columns), row_codes, strict=True
+        )
+
+    def _insert(self, partition: _Partition, key: Key, row: int, seq: int, changes: _Changes) -> list[int]:
+        """Put a row in; the rows that are no longer held."""
+        limit = self._node.limit
+        at = bisect_right(partition.keys, key)
+        if at >= limit and not self._retracting:
+            return [row]
+        before = partition.rows[:limit]
+        partition.keys.insert(at, key)
+        partition.rows.insert(at, row)
+        self._uses[row] += 1
+        self._held += 1
+        if at < limit:
+            self._pushed(before, row, at, seq, changes)
+        if self._retracting or len(partition.rows) <= limit:
+            return []
+        partition.keys.pop()
+        fallen = partition.rows.pop()
+        self._uses[fallen] -= 1
+        self._held -= 1
+        return [fallen]
+
+    def _pushed(self, before: list[int], row: int, at: int, seq: int, changes: _Changes) -> None:
+        """The changes when `row` enters the first N at position `at`; `before` were the first N."""
+        full = len(before) == self._node.limit
+        if not self._node.with_rank:
+            if full:
+                changes.add(RowKind.DELETE, before[-1], 0, seq)
+            changes.add(RowKind.INSERT, row, 0, seq)
+            return
+        moving = row
+        for position in range(at, len(before)):
+            changes.add(RowKind.UPDATE_BEFORE, before[position], position + 1, seq)
+            changes.add(RowKind.UPDATE_AFTER, moving, position + 1, seq)
+            moving = before[position]
+        if not full:
+            changes.add(RowKind.INSERT, moving, len(before) + 1, seq)
+
+    def _take_back(self, partition: _Partition, key: Key, row: int, seq: int, changes: _Changes) -> list[int]:
+        """Take a row out; the rows that are no longer held. A row that is not there is ignored."""
+        at = bisect_left(partition.keys, key)
+        while at < len(partition.keys) and partition.keys[at] == key and partition.rows[at] != row:
+            at += 1
+        if at == len(partition.keys) or partition.keys[at] != key:
+            return [row]
+        limit = self._node.limit
+        shown = partition.rows[: limit + 1]
+        del partition.keys[at], partition.rows[at]
+        self._uses[row] -= 1
+        self._held -= 1
+        if at < limit:
+            self._pulled(shown, at, seq, changes)
+        return [row]
+
+    def _pulled(self, shown: list[int], at: int, seq: int, changes: _Changes) -> None:
+        """The changes when the row at position `at` leaves; `shown` were the first N + 1."""
+        limit = self._node.limit
+        if not self._node.with_rank:
+            changes.add(RowKind.DELETE, shown[at], 0, seq)
+            if len(shown) > limit:
+                changes.add(RowKind.INSERT, shown[limit], 0, seq)
+            return
+        for position in range(at, min(limit, len(shown))):
+            if position + 1 < len(shown):
+                changes.add(RowKind.UPDATE_BEFORE, shown[position], position + 1, seq)
+                changes.add(RowKind.UPDATE_AFTER, shown[position + 1], position + 1, seq)
+            else:
+                changes.add(RowKind.DELETE, shown[position], position + 1, seq)
+
+    def _output(self, changes: _Changes) -> pa.Table:
+        if not changes.kind:
+            return empty_rows(self._node.schema)
+        columns = self._rows.columns(np.array(changes.row, np.int64))
+        if self._node.with_rank:
+            columns.append(pa.array(changes.rank, pa.int64()))
+        seq = np.array(changes.seq, np.int64)
+        return make_rows(self._node.schema, columns, np.array(changes.kind, np.int8), seq, renumbered(seq))
+
+    def _release(self, rows: list[int]) -> None:
+        """Forget rows that are held nowhere any more."""
+        gone = sorted({row for row in rows if self._uses.get(row) == 0})
+        if gone:
+            self._rows.free(np.array(gone, np.int64))
+            for row in gone:
+                del self._uses[row]
