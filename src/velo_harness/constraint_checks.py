@@ -7,6 +7,7 @@ from velo_engine.types import BINARIES, FLOATS, NUMERICS, STRINGS, TIMESTAMPS, S
 from velo_harness.constraints import (
     Correlation,
     Derived,
+    Distribution,
     Enumeration,
     Faker,
     FieldConstraints,
@@ -16,6 +17,7 @@ from velo_harness.constraints import (
     Sequence,
     Shape,
     TimeRange,
+    Uuid,
 )
 from velo_harness.keys import bad_value
 from velo_harness.typed_values import typed_value
@@ -35,6 +37,7 @@ _SOURCE_TYPES: dict[type, tuple[str, frozenset[TypeName]]] = {
     Derived: ("derived", _SCALARS),
     Correlation: ("correlated_with", NUMERICS),
     Probability: ("probability", frozenset({TypeName.BOOLEAN})),
+    Uuid: ("type", STRINGS),
 }
 
 
@@ -53,13 +56,17 @@ def check_constraints(constraints: FieldConstraints, kind: SqlType, type_place: 
         _check_bounds(constraints.range.minimum, constraints.range.maximum, kind)
     if constraints.distribution is not None and not isinstance(constraints.source, Enumeration):
         walks = constraints.distribution.shape is Shape.RANDOM_WALK
-        if kind.name not in (NUMERICS if walks else _RANGED):
+        parameters = constraints.distribution != Distribution(constraints.distribution.shape)
+        if kind.name not in (NUMERICS if walks or parameters else _RANGED):
             refuse("distribution")
     if constraints.length is not None:
         limited = kind.name in STRINGS | BINARIES | {TypeName.ARRAY, TypeName.MAP}
         if not limited or isinstance(constraints.source, Enumeration | Derived | Reference | Sequence):
             refuse(next(name for name in ("length", "min_length", "max_length") if name in places))
-    if constraints.unique and (kind.name in _NESTED or kind.name is TypeName.BOOLEAN):
+    walks = constraints.distribution is not None and constraints.distribution.shape is Shape.RANDOM_WALK
+    if constraints.unique and (
+        walks or kind.name in _NESTED or isinstance(constraints.source, Derived | Correlation | Probability)
+    ):
         refuse("unique")
 
 

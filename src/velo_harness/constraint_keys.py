@@ -126,6 +126,8 @@ def _distribution(shape: Shape, fields: Fields) -> Distribution:
     given = {name: value for name, value in fields.values.items() if value is not None and name != "type"}
     if "rate" in given and "mean" in given:
         raise bad_value("give rate or mean, not both", fields.at("mean"))
+    if given.get("rate") == 0:
+        raise bad_value("the rate must be greater than 0", fields.at("rate"))
     numbers: dict[str, Any] = {
         name: float(value) if isinstance(value, Decimal) else value for name, value in given.items()
     }

@@ -40,6 +40,15 @@ class Length:
     minimum: int = 0
     maximum: int | None = None
 
+    def bounds(self, shortest: int, longest: int) -> tuple[int, int]:
+        """Both ends; `shortest` and `longest` are those that hold where it says nothing."""
+        low = self.minimum if self.minimum or self.maximum is not None else shortest
+        return low, max(longest, low) if self.maximum is None else self.maximum
+
+
+DEFAULT_EXPONENT = 1.0
+"""Of a zipf distribution."""
+
 
 class Shape(StrEnum):
     """The shapes of distributions."""
@@ -141,6 +150,11 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
+class Uuid:
+    """Random UUIDs: what fields of type uuid have."""
+
+
+@dataclass(frozen=True, slots=True)
 class Probability:
     """How often a boolean is true."""
 
@@ -148,7 +162,7 @@ class Probability:
 
 
 OnlySource: TypeAlias = (
-    Enumeration | Pattern | Sequence | TimeRange | Faker | Reference | Derived | Correlation | Probability | None
+    Enumeration | Pattern | Sequence | TimeRange | Faker | Reference | Derived | Correlation | Probability | Uuid | None
 )
 
 
@@ -165,6 +179,10 @@ class FieldConstraints:
     null_probability: float | None = None
     locations: dict[str, Location] = field(default_factory=dict, compare=False)
     """Places of what is written, by key."""
+
+    def place(self, key: str, otherwise: Location) -> Location:
+        """The place of what is written under `key`."""
+        return self.locations.get(key, otherwise)
 
     def fields_used(self) -> Iterator[tuple[str, str]]:
         """Other fields that these name, each with the key that names it."""

@@ -13,7 +13,7 @@ from velo_engine.schema import Column, RowSchema
 from velo_engine.types import SqlType
 from velo_harness.constraint_checks import check_constraints
 from velo_harness.constraint_keys import CONSTRAINTS, constraints_of
-from velo_harness.constraints import FieldConstraints
+from velo_harness.constraints import FieldConstraints, Uuid
 from velo_harness.keys import Fields, JsonSchema, Key, Kind, ObjectFormat, bad_value, read_object
 from velo_harness.kinds import FRACTION, AnyOf, Boolean, Integer, ListOf, Object, Text, defined
 from velo_harness.yaml_source import YamlMapping, YamlNode, read_yaml
@@ -195,6 +195,8 @@ def _data_fields(many: tuple[Fields, ...]) -> Iterator[DataField]:
 
 def _data_field(name: str, fields: Fields) -> DataField:
     constraints = _constraints(fields)
+    if _type_name(fields) == "uuid" and constraints.source is None and constraints.length is None:
+        constraints = replace(constraints, source=Uuid())
     children = tuple(_children(fields))
     kind = _sql_type(fields, children).as_nullable(fields["nullable"] is not False)
     if constraints.null_probability and not kind.nullable:
