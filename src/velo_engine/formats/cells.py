@@ -44,8 +44,8 @@ _NOT_FINITE = {
 _ROUNDING = Context(prec=120, rounding=ROUND_HALF_UP)
 """Wide enough that quantizing any 38-digit decimal is exact but for its rounding."""
 
-MAX_DECIMAL_DIGITS = 10_000
-"""Digits of a number in a record; more are refused before they cost time."""
+MAX_DIGITS = 4000
+"""Characters of a number in a record; a longer one is refused before it costs time (and before Python's own limit)."""
 
 
 def cell_parser(t: SqlType) -> CellParser:
@@ -84,7 +84,7 @@ def parse_integer(text: str, bits: int) -> int:
     trimmed = text.strip(JAVA_WHITESPACE)
     if not _INTEGER.fullmatch(trimmed):
         raise ValueError("is not a whole number")
-    if len(trimmed) > MAX_DECIMAL_DIGITS:
+    if len(trimmed) > MAX_DIGITS:
         raise ValueError("is out of range")
     return in_range(int(trimmed), bits)
 
@@ -99,10 +99,20 @@ def in_range(value: int, bits: int) -> int:
 
 def truncated_integer(token: str, bits: int) -> int:
     """A JSON number with fraction or exponent as INT or BIGINT: cut toward zero, as Jackson's getIntValue."""
-    value = Decimal(token)
+    value = _exact(token)
     if value and value.adjusted() > 20:
         raise ValueError("is out of range")
     return in_range(int(value), bits)
+
+
+def _exact(number: str) -> Decimal:
+    """The number itself; with an exponent beyond what Decimal holds, zero or something larger than any column."""
+    try:
+        return Decimal(number)
+    except InvalidOperation:
+        mantissa, _, exponent = number.casefold().partition("e")
+        is_zero = exponent.startswith("-") or not mantissa.strip("+-0.")
+        return Decimal(0) if is_zero else Decimal("1e9999")
 
 
 def parse_float(text: str) -> float:
@@ -120,12 +130,9 @@ def parse_float(text: str) -> float:
 def parse_decimal(text: str, precision: int, scale: int) -> Decimal | None:
     """A decimal of `scale` digits after the point, HALF_UP; None when it needs more than `precision` digits."""
     trimmed = text.strip(JAVA_WHITESPACE)
-    if not _DECIMAL.fullmatch(trimmed) or len(trimmed) > MAX_DECIMAL_DIGITS:
+    if not _DECIMAL.fullmatch(trimmed) or len(trimmed) > MAX_DIGITS:
         raise ValueError("is not a decimal number")
-    try:
-        return fitted(Decimal(trimmed), precision, scale)
-    except InvalidOperation:
-        raise ValueError("is not a decimal number") from None
+    return fitted(_exact(trimmed), precision, scale)
 
 
 def fitted(value: Decimal, precision: int, scale: int) -> Decimal | None:

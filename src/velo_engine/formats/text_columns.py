@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from velo_engine.batch import Int64s
 from velo_engine.formats.base import shown
 from velo_engine.formats.cells import JAVA_WHITESPACE, cell_parser
-from velo_engine.types import SqlType, TypeName, arrow_type
+from velo_engine.types import MAX_PRECISION, SqlType, TypeName, arrow_type
 
 Failures: TypeAlias = dict[int, str]
 """By index in the column: why a value has no meaning in the column's type."""
@@ -105,10 +105,18 @@ def _floats(text: pa.Array, target: pa.DataType, _: SqlType) -> pa.Array:
 
 
 def _decimals(text: pa.Array, target: pa.DataType, t: SqlType) -> pa.Array:
-    try:
-        return text.cast(target)
-    except pa.ArrowInvalid:
-        return rounded_decimals(text.cast(pa.decimal256(76, 38)), t)
+    # Arrow's cast wraps around silently when digits and scale together exceed its width, and gives zero when it drops
+    # more digits than its width. Neither can happen for texts without exponent that are short enough.
+    characters = text_bytes(text)
+    longest = pc.max(pc.binary_length(text)).as_py() or 0
+    if b"e" in characters or b"E" in characters or longest > MAX_PRECISION:
+        raise pa.ArrowInvalid("Arrow may read a long decimal wrongly")
+    if longest + t.scale <= MAX_PRECISION:
+        try:
+            return text.cast(target)
+        except pa.ArrowInvalid:
+            pass
+    return rounded_decimals(text.cast(pa.decimal256(2 * MAX_PRECISION, MAX_PRECISION)), t)
 
 
 def rounded_decimals(wide: pa.Array, t: SqlType) -> pa.Array:
