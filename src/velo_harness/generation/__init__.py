@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from velo_harness.generation.tables import generate
+from velo_harness.generation.tables import TimePlan, generate
 
-__all__ = ["generate"]
+__all__ = ["TimePlan", "generate"]

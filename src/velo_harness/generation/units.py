@@ -1,7 +1,7 @@
 """Numbers and times as whole units: every ordered type is generated as int64 units and encoded exactly from them.
 
-A unit is 1 for integers, a cent for DECIMAL(p, 2), a millisecond for TIMESTAMP(3), a day for DATE. Floating-point
-fields have a unit of a power of ten that splits their range into about 10**9 steps: values look like numbers a person would
+A unit is 1 for integers, a cent for DECIMAL(p, 2), a millisecond for TIMESTAMP(3), a day for DATE. For floating-point
+fields it is a power of ten that splits their range into about 10**9 steps: values look like numbers a person would
 write, and the last bit of a library's logarithm does not show in them.
 """
 
