@@ -3,6 +3,7 @@
 `'<name>.<key>'` belongs to the source or sink `<name>`, `'source.<key>'` and `'sink.<key>'` to the only one there is. A
 key without a name belongs to the relation that the statement makes (and to its sink), to event time, or to the job.
 Keys come out canonical (`property_keys.py`); so do the values of `type`: `kafka`, `file`, or another connector's name.
+Flink's `connector` is a `type` and also kept as it is, since it says that the relation is meant as Flink means it.
 What a `.config_file` says is overridden by what stands in WITH.
 """
 
@@ -57,6 +58,8 @@ class RelationProperties:
     client: Mapping[str, Property] = field(default_factory=dict)
     """For the Kafka client, by its own names."""
     event_time: EventTimeProperties = field(default_factory=EventTimeProperties)
+    event_time_written: Mapping[str, Property] = field(default_factory=dict)
+    """What `event_time` was read from, by canonical key."""
 
     def get(self, key: str) -> str | None:
         """The value of a canonical key."""
@@ -185,7 +188,7 @@ class _Splitter:
         group = self._groups[owner]
         match key.kind:
             case PropertyKind.RELATION:
-                self._add_relation(group, key.name, found)
+                self._add_relation(group, key.name, rest, found)
             case PropertyKind.CLIENT:
                 group.client[key.name] = found
             case PropertyKind.EVENT_TIME:
@@ -195,8 +198,10 @@ class _Splitter:
             case _:
                 self._warn(written, key, found)
 
-    def _add_relation(self, group: _Group, name: str, found: Property) -> None:
+    def _add_relation(self, group: _Group, name: str, written_key: str, found: Property) -> None:
         if name == "type":
+            if written_key == "connector":
+                group.values["connector"] = found
             written = found.value.casefold()
             if written.startswith("upsert"):
                 group.values["mode"] = replace(found, value="upsert")
@@ -208,7 +213,7 @@ class _Splitter:
         group = self._groups[name]
         inherits = not name or name in self._sources
         times = {**statement_time, **group.event_time} if inherits else group.event_time
-        return RelationProperties(group.values, group.client, event_time_properties(times))
+        return RelationProperties(group.values, group.client, event_time_properties(times), times)
 
     def _with_defaults(self, sink: RelationProperties, own: RelationProperties) -> RelationProperties:
         """A sink's properties; what it does not say is said by the statement's own."""
