@@ -1,0 +1,57 @@
+"""The plugin's options, and the settings of a run that they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from velo_harness.settings import RunSettings
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declares every option; all are spelt `--velo-…`."""
+    group = parser.getgroup("velo", "velostream: streaming SQL specs")
+    group.addoption("--velo-seed", type=int, metavar="N", help="seed of all generated data, instead of the specs' own")
+    group.addoption(
+        "--velo-query",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run only the queries called NAME (repeatable)",
+    )
+    group.addoption(
+        "--velo-timeout-ms", type=int, metavar="MS", help="time limit of a query, instead of the specs' own"
+    )
+    group.addoption("--velo-batch-size", type=int, metavar="N", help="most events the engine handles at once")
+    group.addoption("--velo-strict", action="store_true", help="what would be a warning is an error")
+    group.addoption("--velo-debug", action="store_true", help="show the traceback of a defect of velostream itself")
+    parser.addini("velo_paths", "folders and files whose specs are collected whatever they contain", type="paths")
+
+
+def run_settings(config: pytest.Config) -> RunSettings:
+    """The settings that the command line asks for."""
+    from velo_harness.settings import RunSettings
+
+    return RunSettings(
+        seed=config.getoption("velo_seed"),
+        timeout_ms=_positive(config, "velo_timeout_ms"),
+        batch_size=_positive(config, "velo_batch_size"),
+        strict=config.getoption("velo_strict"),
+        debug=config.getoption("velo_debug"),
+    )
+
+
+def listed_paths(config: pytest.Config) -> list[Path]:
+    """The ini setting `velo_paths`, absolute."""
+    paths: list[Path] = config.getini("velo_paths")
+    return paths
+
+
+def _positive(config: pytest.Config, name: str) -> int | None:
+    value: int | None = config.getoption(name)
+    if value is not None and value < 1:
+        raise pytest.UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    return value

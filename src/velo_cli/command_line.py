@@ -1,0 +1,61 @@
+"""What every command shares: how errors become messages and exit codes, and how options are read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from velo_engine.errors import ErrorCode, ExitCode, VeloError
+
+DEBUG_VARIABLE = "VELO_DEBUG"
+"""Environment variable that `--debug` sets: defects show their traceback."""
+
+
+def new_app(help_text: str) -> typer.Typer:
+    """An application whose errors are ours to show."""
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def run_app(app: typer.Typer) -> None:
+    """Runs the command line and leaves the process with its exit code. No traceback reaches a person."""
+    try:
+        app()
+    except VeloError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(ExitCode.INTERRUPTED)
+    except Exception as defect:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        message = f"{type(defect).__name__}: {defect}"
+        hint = "a defect of velostream: please report it, with the traceback that --debug shows"
+        print(VeloError(ErrorCode.INTERNAL, message, hint=hint), file=sys.stderr)
+        sys.exit(ErrorCode.INTERNAL.exit_code)
+
+
+def set_debug(debug: bool) -> None:
+    """Makes defects show their traceback, in this process."""
+    if debug:
+        os.environ[DEBUG_VARIABLE] = "1"
+
+
+def key_values(texts: Sequence[str]) -> dict[str, str]:
+    """The mapping that options `K=V` give. Raises typer.BadParameter."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise typer.BadParameter(f'"{text}" is not of the form NAME=VALUE')
+        pairs[key] = value
+    return pairs

@@ -1,0 +1,126 @@
+"""The command `velo-test`: runs test specs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from velo_cli.command_line import key_values, new_app, run_app, set_debug
+from velo_cli.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from velo_harness.result import RunResult
+
+app = new_app("Test streaming SQL by specs: every query with its inputs and what must come out.")
+
+
+class OutputFormat(StrEnum):
+    """What the report is written in."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+
+
+@app.callback()
+def velo_test() -> None:
+    """Test streaming SQL by specs: every query with its inputs and what must come out."""
+
+
+@app.command()
+def run(
+    paths: Annotated[list[Path], typer.Argument(help="SQL files, specs or folders", show_default=False)],
+    query: Annotated[list[str], typer.Option(help="run only the query of this name (repeatable)")] = [],  # noqa: B006
+    seed: Annotated[int | None, typer.Option(help="seed of all generated data, instead of the specs' own")] = None,
+    output: Annotated[OutputFormat | None, typer.Option(help="format of the report")] = None,
+    report: Annotated[Path | None, typer.Option(help="write the report to this file, not to stdout")] = None,
+    timeout_ms: Annotated[int | None, typer.Option(min=1, help="time limit of a query")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="most events the engine handles at once")] = None,
+    var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
+    allow_path: Annotated[list[Path], typer.Option(help="a folder outside the project that specs may use")] = [],  # noqa: B006
+    strict: Annotated[bool, typer.Option("--strict", help="what would be a warning is an error")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show late rows of queries that pass, too")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
+) -> None:
+    """Run specs. The report for people goes to stderr; a machine format goes to stdout, or to --report."""
+    from velo_harness.settings import RunSettings
+
+    set_debug(debug)
+    settings = RunSettings(
+        seed=seed,
+        timeout_ms=timeout_ms,
+        batch_size=batch_size,
+        strict=strict,
+        debug=debug,
+        variables=key_values(var),
+        allowed=tuple(allow_path),
+    )
+    result = _run_all(paths, settings, query)
+    _write(result, output or _format_of(report), report, verbose=verbose)
+    raise typer.Exit(result.exit_code)
+
+
+def _run_all(paths: list[Path], settings: object, wanted: list[str]) -> RunResult:
+    from dataclasses import replace
+
+    from velo_harness.settings import RunSettings
+    from velo_harness.suite import find_spec_files, load_items, run_items
+
+    assert isinstance(settings, RunSettings)
+    items, errors = load_items(find_spec_files(paths), settings, wanted)
+    with ProgressLine(len(items)) as line:
+        result = run_items(
+            items,
+            settings,
+            on_start=lambda number, item: line.step(number, item.query.name),
+            on_progress=lambda progress: line.touch(f"{progress.records:,} records"),
+        )
+    return replace(result, file_errors=tuple(errors))
+
+
+def _format_of(report: Path | None) -> OutputFormat:
+    """The format that the ending of a report file tells."""
+    endings = {".json": OutputFormat.JSON, ".xml": OutputFormat.JUNIT}
+    return endings.get(report.suffix, OutputFormat.TEXT) if report is not None else OutputFormat.TEXT
+
+
+def _write(result: RunResult, form: OutputFormat, report: Path | None, *, verbose: bool) -> None:
+    from velo_harness.reports.text import run_text
+
+    text = run_text(result, verbose=verbose)
+    print(text, file=sys.stderr)
+    if form is OutputFormat.TEXT:
+        content = text + "\n"
+    elif form is OutputFormat.JSON:
+        from velo_harness.reports.json_report import run_json
+
+        content = run_json(result) + "\n"
+    else:
+        from velo_harness.reports.junit import run_junit
+
+        content = run_junit(result)
+    if report is not None:
+        _write_file(report, content)
+    elif form is not OutputFormat.TEXT:
+        sys.stdout.write(content)
+
+
+def _write_file(path: Path, content: str) -> None:
+    from velo_engine.errors import ErrorCode, VeloError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise VeloError(ErrorCode.FILE_UNREADABLE, f'the report "{path}" cannot be written: {reason}') from None
+
+
+def main() -> None:
+    """Entry point of `velo-test`."""
+    run_app(app)

@@ -1,0 +1,123 @@
+"""Running one statement of a spec's program over its inputs, with its file sinks in a folder of their own."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from velo_engine import Engine, JobOptions, Progress
+from velo_engine.errors import ErrorCode, Location, VeloError
+from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, SourceTable
+from velo_harness.discovery import PathPolicy
+from velo_harness.inputs import RunInputs, reads_own_file
+from velo_harness.programs import ProgramText
+from velo_harness.spec import Spec
+
+if TYPE_CHECKING:
+    from velo_engine.runtime.result import JobResult
+
+ProgressHook = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a run gave out, and where its files are."""
+
+    result: JobResult
+    program: PlannedProgram
+    files: Mapping[Path, Path]
+    """The path of a sink in the SQL → the file that this run wrote instead."""
+
+
+def needed_statements(program: PlannedProgram, targets: tuple[str, ...]) -> list[str]:
+    """`targets` and all statements they read, in program order."""
+    needed: set[str] = set()
+    waiting = list(targets)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting.extend(program.statements[name].reads)
+    return [name for name in program.statements if name in needed]
+
+
+def needed_sources(program: PlannedProgram, targets: tuple[str, ...]) -> dict[str, SourceTable]:
+    """The sources that `targets` and all they read scan, in order of appearance."""
+    names = dict.fromkeys(s for name in needed_statements(program, targets) for s in program.statements[name].sources)
+    return {name: program.sources[name] for name in names}
+
+
+@contextmanager
+def executed(
+    program: PlannedProgram,
+    text: ProgramText,
+    targets: tuple[str, ...],
+    inputs: RunInputs,
+    options: JobOptions,
+    policy: PathPolicy,
+) -> Iterator[Execution]:
+    """Runs `targets`.
+
+    The files that sinks wrote exist until the context ends: a test leaves nothing behind, and can run again.
+    """
+    for name, source in needed_sources(program, targets).items():
+        if name not in inputs.engine and reads_own_file(source):
+            policy.resolve(_without_scheme(source.properties["path"]), text.base_dir)
+    with tempfile.TemporaryDirectory(prefix="velo-") as folder:
+        redirected, files = _redirected(program, needed_statements(program, targets), text.base_dir, Path(folder))
+        engine = Engine(base_dir=text.base_dir)
+        result = engine.run(redirected, targets=targets, inputs=inputs.engine, options=options)
+        yield Execution(result, program, files)
+
+
+def _redirected(
+    program: PlannedProgram, names: list[str], base_dir: Path, folder: Path
+) -> tuple[PlannedProgram, dict[Path, Path]]:
+    """The program with every file sink writing under `folder`."""
+    statements: dict[str, PlannedStatement] = dict(program.statements)
+    files: dict[Path, Path] = {}
+    for number, name in enumerate(names):
+        statement = statements[name]
+        if statement.sink is None or "path" not in statement.sink.properties:
+            continue
+        written = _without_scheme(statement.sink.properties["path"])
+        target = folder / str(number) / Path(written).name
+        files[(base_dir / written).resolve()] = target
+        sink = replace(statement.sink, properties={**statement.sink.properties, "path": str(target)})
+        statements[name] = replace(statement, sink=sink)
+    return replace(program, statements=statements), files
+
+
+def _without_scheme(path: str) -> str:
+    return path.removeprefix("file://").split("?", 1)[0]
+
+
+def job_options(
+    spec: Spec, batch_size: int | None, timeout_ms: int, location: Location, on_progress: ProgressHook | None
+) -> JobOptions:
+    """The options of one query's job: its clock, its time zone, its time limit."""
+    options = JobOptions(
+        time_zone=spec.config.get("time_zone", "UTC"),
+        now_ms=int(spec.now.timestamp() * 1000) if spec.now is not None else None,
+        on_progress=_time_limit(timeout_ms, location, on_progress),
+    )
+    return options if batch_size is None else replace(options, batch_size=batch_size)
+
+
+def _time_limit(timeout_ms: int, location: Location, then: ProgressHook | None) -> ProgressHook:
+    """A hook that stops the job after a batch that ends too late."""
+    deadline = time.monotonic() + timeout_ms / 1000
+
+    def check(progress: Progress) -> None:
+        if time.monotonic() > deadline:
+            message = f"the query did not finish within {timeout_ms} ms ({progress.records} records read)"
+            raise VeloError(ErrorCode.TIMEOUT, message, location=location, hint="raise timeout_ms, or give fewer rows")
+        if then is not None:
+            then(progress)
+
+    return check

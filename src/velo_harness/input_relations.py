@@ -1,0 +1,60 @@
+"""The inputs of a run as checks see them, including files that the SQL itself names:
+
+those are read when a check asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from velo_engine.plan.nodes import PlannedProgram, SourceTable
+from velo_harness.discovery import PathPolicy
+from velo_harness.inputs import reads_own_file
+from velo_harness.relation import Relation
+
+_ROWS_AT_ONCE = 1_000_000
+
+
+class InputRelations(Mapping[str, Relation]):
+    """Relations by source name."""
+
+    def __init__(
+        self, given: Mapping[str, Relation], program: PlannedProgram, base_dir: Path, policy: PathPolicy
+    ) -> None:
+        self._relations = dict(given)
+        self._files = {n: s for n, s in program.sources.items() if n not in given and reads_own_file(s)}
+        self._base_dir = base_dir
+        self._policy = policy
+
+    def __getitem__(self, name: str) -> Relation:
+        if name not in self._relations and name in self._files:
+            self._relations[name] = self._read(self._files[name])
+        return self._relations[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._relations
+        yield from (name for name in self._files if name not in self._relations)
+
+    def __len__(self) -> int:
+        return len(set(self._relations) | set(self._files))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._relations or name in self._files
+
+    def _read(self, source: SourceTable) -> Relation:
+        from velo_engine.connectors.topics import TopicStore
+        from velo_engine.runtime.open_connector import open_source
+
+        opened = open_source(source, None, TopicStore(), self._base_dir, None)
+        parts = []
+        try:
+            while (batch := opened.read(_ROWS_AT_ONCE)) is not None:
+                parts.append(batch.table)
+        finally:
+            opened.close()
+        schema = source.schema
+        table = pa.concat_tables(parts) if parts else schema.physical().empty_table()
+        return Relation(source.name, schema, pa.table(table.columns, schema=schema.arrow()))

@@ -1,0 +1,228 @@
+"""What each source of a query reads in a run: literal rows, a file, generated rows, or the output of another query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from velo_engine import TableInput, TopicInput
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.formats import open_format
+from velo_engine.plan.nodes import SourceKind, SourceTable
+from velo_harness import data_files
+from velo_harness.assertions.operands import resolved_row
+from velo_harness.constraints import Reference
+from velo_harness.data_schema import DataSchema
+from velo_harness.made_once import encoded_once, generated_once, read_once
+from velo_harness.relation import Relation
+from velo_harness.source_schemas import SchemaFinder
+from velo_harness.spec import DEFAULT_RECORDS, DataFile, Input, Query, Spec
+from velo_harness.templates import TemplateScope
+from velo_harness.topic_inputs import RecordLayout, topic_of
+from velo_harness.typed_values import table_of
+
+EngineInput: TypeAlias = TopicInput | TableInput
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRows:
+    """The rows of one source before they are written: typed, and as record values where they have those already."""
+
+    relation: Relation
+    messages: tuple[bytes, ...] | None
+    """Record values as they stand in a JSON file; None: encoded from the rows."""
+    key_field: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunInputs:
+    """The inputs of one run: what the engine reads, and the rows as checks and templates see them."""
+
+    engine: Mapping[str, EngineInput]
+    relations: Mapping[str, Relation]
+
+
+class InputMaker:
+    """Makes the inputs of one query."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        query: Query,
+        seed: int,
+        schemas: SchemaFinder,
+        previous: Callable[[str], Relation],
+        variables: Mapping[str, str],
+        event_times: Mapping[str, str],
+    ) -> None:
+        """`previous` gives the output of another query, `event_times` the event-time column of a source."""
+        self._spec = spec
+        self._query = query
+        self._seed = seed
+        self._schemas = schemas
+        self._previous = previous
+        self._variables = variables
+        self._event_times = event_times
+
+    def make(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> RunInputs:
+        """The inputs of `sources`; `given` are the spec's.
+
+        A source with a file and no input reads its file: it is left out.
+        """
+        rows = self._rows_of(sources, given)
+        engine: dict[str, EngineInput] = {}
+        sequence = 0
+        for name in _in_writing_order(rows, given):
+            source, found = sources[name], rows[name]
+            if source.kind is SourceKind.TABLE:
+                engine[name] = TableInput(found.relation.table)
+                continue
+            layout = self._layout(source, given.get(name), found)
+            values = found.messages or encoded_once(found.relation.table, found.relation.schema, layout)
+            engine[name] = topic_of(values, found.relation.table, found.relation.schema, layout, sequence)
+            sequence += len(values)
+        return RunInputs(engine, {name: found.relation for name, found in rows.items()})
+
+    def _rows_of(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> dict[str, SourceRows]:
+        """The rows of every source that does not read its own file; generated ones last: they may refer to others."""
+        rows: dict[str, SourceRows] = {}
+        generated: dict[str, tuple[DataSchema, Input | None]] = {}
+        for name, source in sources.items():
+            found = self._given_rows(source, given.get(name))
+            if found is not None:
+                rows[name] = found
+                continue
+            schema = self._schemas.find(name, given.get(name))
+            if name not in given and reads_own_file(source):
+                continue
+            if schema is None:
+                raise self._no_rows(source, given.get(name))
+            generated[name] = (schema, given.get(name))
+        rows.update(self._generated(generated, rows))
+        return rows
+
+    def _given_rows(self, source: SourceTable, given: Input | None) -> SourceRows | None:
+        """Rows that are written down somewhere; None when they are to be generated."""
+        if given is not None and given.rows is not None:
+            scope = TemplateScope({}, {}, self._variables)
+            literal = [resolved_row(row, scope) for row in given.rows]
+            table = table_of(literal, source.schema, self._spec.zone)
+            return SourceRows(Relation(source.name, source.schema, table), None, given.key_field)
+        if given is not None and given.data_file is not None:
+            return self._from_file(source, given.data_file, given.key_field)
+        if given is not None and given.from_previous is not None:
+            previous = self._previous(given.from_previous)
+            return SourceRows(Relation(source.name, previous.schema, previous.table), None, given.key_field)
+        reference = self._spec.reference_tables.get(source.name)
+        if given is None and isinstance(reference, DataFile):
+            return self._from_file(source, reference, None)
+        return None
+
+    def _from_file(self, source: SourceTable, file: DataFile, key_field: str | None) -> SourceRows:
+        if data_files.is_json(file) and source.kind is SourceKind.STREAM:
+            messages = tuple(data_files.json_messages(file))
+            decoded = open_format("json", source.schema, source.properties).decode(messages)
+            table = pa.table(decoded.table.columns, schema=source.schema.arrow())
+            return SourceRows(Relation(source.name, source.schema, table), messages, key_field)
+        table = read_once(file, source.schema, self._spec.zone)
+        return SourceRows(Relation(source.name, source.schema, table), None, key_field)
+
+    def _generated(
+        self, wanted: Mapping[str, tuple[DataSchema, Input | None]], others: Mapping[str, SourceRows]
+    ) -> dict[str, SourceRows]:
+        """Generated rows; a source that others refer to is made before them."""
+        made: dict[str, SourceRows] = {}
+        waiting = dict(wanted)
+        while waiting:
+            ready = [name for name, (schema, _) in waiting.items() if not _referenced(schema) & _names(waiting, name)]
+            for name in ready or list(waiting)[:1]:
+                schema, given = waiting.pop(name)
+                made[name] = self._generate(name, schema, given, {**others, **made}, wanted)
+        return made
+
+    def _generate(
+        self,
+        name: str,
+        schema: DataSchema,
+        given: Input | None,
+        others: Mapping[str, SourceRows],
+        wanted: Mapping[str, tuple[DataSchema, Input | None]],
+    ) -> SourceRows:
+        from velo_harness.generation.tables import TimePlan
+
+        references = {other: rows.relation.table for other, rows in others.items()}
+        for other in [*references]:
+            if other in wanted:
+                references[wanted[other][0].name] = references[other]
+        simulation = given.time_simulation if given is not None else None
+        table = generated_once(
+            schema,
+            records=_records(self._query, schema, given),
+            seed=given.seed if given is not None and given.seed is not None else self._seed,
+            now=self._spec.now or datetime.now(UTC),
+            name=name,
+            overrides=given.overrides if given is not None else {},
+            null_probability=given.null_probability if given is not None else None,
+            references={n: t for n, t in references.items() if n in _referenced(schema)},
+            event_times=None if simulation is None else TimePlan(simulation, self._event_times.get(name)),
+            zone=self._spec.zone,
+            location=given.location if given is not None else self._query.location,
+        )
+        key = given.key_field if given is not None and given.key_field is not None else schema.key_field
+        return SourceRows(Relation(name, schema.row_schema(), table), None, key)
+
+    def _layout(self, source: SourceTable, given: Input | None, rows: SourceRows) -> RecordLayout:
+        topic = (
+            given.topic
+            if given is not None and given.topic is not None
+            else source.properties.get("topic", source.name)
+        )
+        return RecordLayout(
+            topic=topic,
+            partitions=given.partitions if given is not None else 1,
+            key_field=rows.key_field,
+            key_location=given.key_locations.get("key_field") if given is not None else None,
+            properties=source.properties,
+            timestamp_ms=int(self._spec.now.timestamp() * 1000) if self._spec.now is not None else -1,
+        )
+
+    def _no_rows(self, source: SourceTable, given: Input | None) -> VeloError:
+        place = given.location if given is not None else self._query.location
+        return VeloError(
+            ErrorCode.MISSING_KEY,
+            f'nothing says which rows the source "{source.name}" has in the query "{self._query.name}"',
+            location=place,
+            hint=f"give rows or a data_file under inputs, or write schemas/{source.name}.schema.yaml to generate them",
+        )
+
+
+def reads_own_file(source: SourceTable) -> bool:
+    """Whether the SQL gives the source a file."""
+    return "path" in source.properties
+
+
+def _in_writing_order(rows: Mapping[str, SourceRows], given: Mapping[str, Input]) -> list[str]:
+    """Sources in the order in which their rows are written: as the spec lists them, then the others."""
+    return [name for name in given if name in rows] + [name for name in rows if name not in given]
+
+
+def _records(query: Query, schema: DataSchema, given: Input | None) -> int:
+    """How many rows are generated: as the input says, the query, the schema, else `DEFAULT_RECORDS`."""
+    choices = (given.records if given is not None else None, query.default_records, schema.record_count)
+    return next((count for count in choices if count is not None), DEFAULT_RECORDS)
+
+
+def _referenced(schema: DataSchema) -> set[str]:
+    """The schemas into which foreign keys of `schema` point."""
+    sources = (data_field.constraints.source for data_field in schema.fields)
+    return {source.schema for source in sources if isinstance(source, Reference)}
+
+
+def _names(waiting: Mapping[str, tuple[DataSchema, Input | None]], own: str) -> set[str]:
+    """What the other waiting sources are called, by themselves and by their schemas."""
+    others = {name: schema for name, (schema, _) in waiting.items() if name != own}
+    return {*others, *(schema.name for schema in others.values())}

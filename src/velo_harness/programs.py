@@ -1,0 +1,143 @@
+"""The program under test: its text, parsed and planned once per process for each set of source schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from sqlglot import exp
+
+from velo_engine import Engine
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
+from velo_engine.plan.nodes import PlannedProgram, SourceTable
+from velo_engine.schema import RowSchema
+from velo_engine.sql.program import Program, StatementKind
+from velo_harness.discovery import find_sql
+from velo_harness.spec import Query, Spec
+from velo_harness.yaml_source import read_text
+
+CACHED_PROGRAMS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramText:
+    """The SQL of a spec."""
+
+    text: str
+    file: str
+    """What error messages call it."""
+    base_dir: Path
+    """Where its relative paths start."""
+
+
+def program_text(spec: Spec) -> ProgramText:
+    """The SQL that a spec names, holds, or lies beside. Errors: FILE_NOT_FOUND, FILE_UNREADABLE."""
+    if spec.sql is not None:
+        # Blank lines before it make the lines in error messages those of the spec.
+        above = spec.sql_location.line if spec.sql_location is not None else 0
+        return ProgramText("\n" * above + spec.sql, str(spec.file), spec.file.absolute().parent)
+    path = spec.sql_file or find_sql(spec.file)
+    if path is None:
+        raise VeloError(
+            ErrorCode.FILE_NOT_FOUND,
+            f"no SQL file belongs to {spec.file.name}",
+            location=spec.location,
+            hint="name it with sql_file: or write it under sql:",
+        )
+    return ProgramText(read_text(path), shown_path(path), path.absolute().parent)
+
+
+def shown_path(path: Path) -> str:
+    """A path as people write it: relative to the working directory when it lies below."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def parsed(text: ProgramText, variables: Mapping[str, str]) -> Program:
+    """The statements of the text. Errors: those of SQL syntax."""
+    return _parsed(text, tuple(sorted(variables.items())))
+
+
+@lru_cache(maxsize=CACHED_PROGRAMS)
+def _parsed(text: ProgramText, variables: tuple[tuple[str, str], ...]) -> Program:
+    return Engine(base_dir=text.base_dir).parse(text.text, file=text.file, variables=dict(variables) or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What stands for relations that the program does not define:
+
+    schemas of sources, and statements given as inputs.
+    """
+
+    schemas: tuple[tuple[str, RowSchema | SourceTable], ...]
+    replaced: frozenset[str] = frozenset()
+    """Statements that are not run: their rows are given."""
+
+
+def planned(text: ProgramText, variables: Mapping[str, str], stand: Stand) -> PlannedProgram:
+    """The plan. Errors: those of SQL."""
+    return _planned(text, tuple(sorted(variables.items())), stand.schemas, stand.replaced)
+
+
+@lru_cache(maxsize=CACHED_PROGRAMS)
+def _planned(
+    text: ProgramText,
+    variables: tuple[tuple[str, str], ...],
+    schemas: tuple[tuple[str, RowSchema | SourceTable], ...],
+    replaced: frozenset[str],
+) -> PlannedProgram:
+    program = _parsed(text, variables)
+    if replaced:
+        program = replace(program, statements=tuple(s for s in program.statements if s.name not in replaced))
+    return Engine(base_dir=text.base_dir).plan(program, schemas=dict(schemas))
+
+
+def referenced_relations(program: Program) -> list[str]:
+    """The names in FROM that no statement of the program makes, in order of appearance: the sources."""
+    made = {s.name for s in program.statements if s.kind is not StatementKind.SOURCE}
+    found: dict[str, None] = {}
+    for statement in program.statements:
+        if statement.kind is StatementKind.SOURCE:
+            found.setdefault(statement.name)
+        if statement.query is not None:
+            ctes = {cte.alias for cte in statement.query.find_all(exp.CTE)}
+            for table in statement.query.find_all(exp.Table):
+                if table.name and table.name not in made and table.name not in ctes:
+                    found.setdefault(table.name)
+    return list(found)
+
+
+def statement_names(program: Program) -> list[str]:
+    """The queries of the program, by name."""
+    return [s.name for s in program.statements if s.query is not None]
+
+
+def statement_of(query: Query, spec: Spec, program: Program, *, strict: bool) -> tuple[str, str | None]:
+    """The statement that a query of the spec means, and a note when it was paired without its name.
+
+    Errors: UNKNOWN_QUERY with the nearest name.
+    """
+    names = statement_names(program)
+    if query.name in names:
+        return query.name, None
+    hint = did_you_mean(query.name, names, noun="query")
+    message = f'the SQL ({program.file}) defines no query "{query.name}"'
+    if len(names) == 1 and len(spec.queries) == 1 and not strict:
+        return names[0], f'{message}; it was paired with "{names[0]}", the only one ({query.location})'
+    raise VeloError(ErrorCode.UNKNOWN_QUERY, message, location=query.location, hint=hint)
+
+
+def sink_statement(sink: str, program: PlannedProgram, location: Location) -> str:
+    """The statement that writes to `sink`, or is called so. Errors: UNKNOWN_QUERY."""
+    if sink in program.statements:
+        return sink
+    by_sink = {s.sink.name: name for name, s in program.statements.items() if s.sink is not None}
+    if sink in by_sink:
+        return by_sink[sink]
+    hint = did_you_mean(sink, [*by_sink, *program.statements], noun="sink")
+    raise VeloError(ErrorCode.UNKNOWN_QUERY, f'the SQL has no sink "{sink}"', location=location, hint=hint)

@@ -1,0 +1,82 @@
+"""Values as reports show them: plain, and without characters that could steer a terminal or break a document."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+SHOWN_CHARACTERS = 80
+"""Of one value in a table."""
+
+
+def text_of(value: Any) -> str:
+    """A value for people: NULL for None, decimals at full scale, times in SQL's form."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            return format(value, "f")
+        case datetime():
+            return value.isoformat(sep=" ")
+        case str():
+            return printable(value)
+        case bytes():
+            return "0x" + value.hex()
+        case Mapping():
+            return "{" + ", ".join(f"{printable(str(k))}: {text_of(v)}" for k, v in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(text_of(v) for v in value) + "]"
+        case _:
+            return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """`text` with control characters, escapes and unpaired surrogates written out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """As `printable`, keeping line breaks."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def json_value(value: Any) -> Any:
+    """A value for JSON: decimals, dates and times as text, so that nothing is rounded; bytes as base64."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if value == value and abs(value) != float("inf") else str(value)
+        case Decimal():
+            return format(value, "f")
+        case datetime() | date() | time():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case bytes():
+            return base64.b64encode(value).decode()
+        case Mapping():
+            return {str(k): json_value(v) for k, v in value.items()}
+        case list() | tuple():
+            return [json_value(v) for v in value]
+        case _:
+            return str(value)
+
+
+def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Rows as an aligned table; a column that a row lacks is blank there."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [[printable(name) for name in names]]
+    cells += [[_cut(text_of(row[name])) if name in row else "" for name in names] for row in rows]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

@@ -1,0 +1,122 @@
+"""The report for people: what failed, where it stands, what was found instead, and how to run just it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from velo_engine.errors import Location
+from velo_harness.reports.shown_values import printable, printable_lines, table_lines
+from velo_harness.result import CheckFailure, Finding, Outcome, QueryResult, RunResult
+
+_SIGNS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "-"}
+SHOWN_TEXT = 2000
+"""Characters of one expected or actual text."""
+
+
+def query_text(result: QueryResult) -> str:
+    """Everything about one query that did not pass."""
+    lines: list[str] = []
+    if result.error is not None:
+        lines += [printable_lines(str(result.error)), ""]
+    else:
+        noun = "check" if result.checks == 1 else "checks"
+        lines += [f"{result.query}: {len(result.failures)} of {result.checks} {noun} failed", ""]
+    for failure in result.failures:
+        lines += [check_text(failure), ""]
+    for warning in result.warnings:
+        lines += ["warning: " + check_text(warning), ""]
+    lines += [f"note: {printable_lines(note)}" for note in result.notes]
+    if result.numbers is not None:
+        lines.append(f"records: {numbers_text(result)}")
+    lines.append(f"run it again: {result.rerun}")
+    return "\n".join(lines)
+
+
+def check_text(failure: CheckFailure) -> str:
+    """One check that does not hold."""
+    finding = failure.finding
+    lines = [failure.check + (f": {printable(failure.message)}" if failure.message else ""), *_place(failure.location)]
+    lines += [f"  expected: {_text(finding.expected)}", f"  actual:   {_text(finding.actual)}"]
+    if finding.offending and finding.total is not None:
+        lines.append(f"  rows:     {finding.offending} of {finding.total}")
+    lines += _examples(finding)
+    lines += [f"  hint: {printable(note)}" for note in finding.notes]
+    return "\n".join(lines)
+
+
+def _text(text: str) -> str:
+    shown = printable(text)
+    return shown if len(shown) <= SHOWN_TEXT else shown[:SHOWN_TEXT] + "…"
+
+
+def _place(location: Location) -> list[str]:
+    lines = [f"  --> {location}"]
+    if location.text:
+        number = str(location.line)
+        lines.append(f"  {number} | {printable(location.text)}")
+    return lines
+
+
+def _examples(finding: Finding) -> Iterator[str]:
+    if not finding.examples:
+        return
+    yield ""
+    yield from (f"    {line}" for line in table_lines(finding.examples))
+    kinds = {row.get("difference") for row in finding.examples}
+    shown = len(finding.examples)
+    if "actual" in kinds:  # expected and actual stand under each other: two lines for one difference
+        shown -= sum(row.get("difference") == "actual" for row in finding.examples)
+    if finding.offending > shown:
+        yield f"    and {finding.offending - shown} more"
+
+
+def numbers_text(result: QueryResult) -> str:
+    """The accounting of the query in one line."""
+    n = result.numbers
+    assert n is not None
+    fates = f"accepted {n.accepted} + filtered {n.filtered} + late {n.late} + dead-lettered {n.dead_lettered}"
+    return f"read {n.read} = {fates}; emitted {n.emitted}, in state {n.state_rows}"
+
+
+def run_text(run: RunResult, *, verbose: bool = False) -> str:
+    """The whole report: every query on a line, then what failed, then the totals."""
+    lines: list[str] = []
+    for file in dict.fromkeys(q.spec_file for q in run.queries):
+        queries = [q for q in run.queries if q.spec_file == file]
+        lines += ["", f"{queries[0].spec_name} ({file})"]
+        lines += [line for q in queries for line in _query_lines(q, verbose=verbose)]
+    for broken in run.file_errors:
+        lines += ["", printable_lines(str(broken.error))]
+    for failed in (q for q in run.queries if q.outcome in (Outcome.FAILED, Outcome.ERROR)):
+        title = f"── {failed.item} "
+        lines += ["", title + "─" * max(0, 78 - len(title)), query_text(failed)]
+    return "\n".join([*lines, "", totals_text(run)]).lstrip("\n")
+
+
+def _query_lines(q: QueryResult, *, verbose: bool) -> Iterator[str]:
+    facts = ""
+    if q.outcome is Outcome.SKIPPED:
+        facts = f"skipped: {q.skip_reason}"
+    elif q.numbers is not None:
+        rows = ", ".join(f"{count:,} {name}" for name, count in q.inputs.items())
+        facts = f"{q.checks} checks, {rows} → {q.output_rows:,} rows"
+        facts += f", {q.numbers.late:,} late" if q.numbers.late else ""
+        facts += f", {q.numbers.dead_lettered:,} dead-lettered" if q.numbers.dead_lettered else ""
+    yield f"  {_SIGNS[q.outcome]} {printable(q.query):<32} {q.duration_ms:>7.0f} ms  {printable(facts)}".rstrip()
+    if q.outcome is Outcome.PASSED:
+        for warning in q.warnings:
+            yield "\n".join(f"      {line}" for line in ("warning: " + check_text(warning)).splitlines())
+        for note in q.notes:
+            yield f"      note: {printable_lines(note)}"
+    if verbose and q.late_rows:
+        yield f"      late rows ({q.numbers.late if q.numbers else len(q.late_rows)}):"
+        yield from (f"        {line}" for line in table_lines(q.late_rows))
+
+
+def totals_text(run: RunResult) -> str:
+    """How many queries ended how, and how long it took."""
+    counts = [f"{run.count(outcome)} {outcome.value}" for outcome in Outcome if run.count(outcome)]
+    if run.file_errors:
+        noun = "file" if len(run.file_errors) == 1 else "files"
+        counts.append(f"{len(run.file_errors)} {noun} not loaded")
+    return f"{', '.join(counts) or 'nothing ran'} in {run.duration_ms / 1000:.2f} s"

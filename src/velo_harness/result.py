@@ -1,0 +1,148 @@
+"""What a run of specs gives back: outcomes, failures with their evidence, and the numbers of the job."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from velo_engine.errors import ExitCode, Location, VeloError
+
+SHOWN_ROWS = 5
+"""Offending rows that a failure shows."""
+
+
+class Outcome(StrEnum):
+    """How a query ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    """The query ran and a check did not hold."""
+    ERROR = "error"
+    """The query could not be run or checked as written."""
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a check does not hold."""
+
+    expected: str
+    actual: str
+    offending: int = 0
+    """How many rows are wrong; 0 when no single row is."""
+    total: int | None = None
+    """How many rows were looked at."""
+    examples: tuple[Mapping[str, Any], ...] = ()
+    """The first `SHOWN_ROWS` offending rows."""
+    notes: tuple[str, ...] = ()
+    """Further lines for a person, for example the nearest field name."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFailure:
+    """A check of the spec that does not hold, with its place."""
+
+    check: str
+    """The assertion type, or `expect.rows`, `expect.changelog`, …"""
+    finding: Finding
+    location: Location
+    message: str | None = None
+    """What the spec's author says about the check."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobNumbers:
+    """The accounting of the query's statement; see `velo_engine.runtime.accounting`."""
+
+    read: int = 0
+    accepted: int = 0
+    filtered: int = 0
+    late: int = 0
+    dead_lettered: int = 0
+    partly_late: int = 0
+    emitted: int = 0
+    written: int = 0
+    state_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """One query of one spec, run."""
+
+    item: str
+    """The id: `specs/flights/hourly.test.yaml::hourly_departures`."""
+    spec_file: str
+    spec_name: str
+    query: str
+    outcome: Outcome
+    seed: int
+    rerun: str
+    """The command that runs just this query again."""
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    skip_reason: str | None = None
+    failures: tuple[CheckFailure, ...] = ()
+    warnings: tuple[CheckFailure, ...] = ()
+    """Failed assertions of severity warning."""
+    error: VeloError | None = None
+    notes: tuple[str, ...] = ()
+    """What a person should know although nothing failed."""
+    checks: int = 0
+    """Assertions and expectations evaluated."""
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    """Rows given to each source."""
+    output_rows: int = 0
+    numbers: JobNumbers | None = None
+    late_rows: tuple[Mapping[str, Any], ...] = ()
+    """The first `SHOWN_ROWS` rows that came too late."""
+    dead_letters: tuple[str, ...] = ()
+    """The first `SHOWN_ROWS` dead letters: where each came from and why."""
+    duration_ms: float = 0.0
+    """Everything: inputs, the job, the checks."""
+    execution_ms: float = 0.0
+    """The query's own operators."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What this result alone tells the shell."""
+        if self.outcome is Outcome.ERROR and self.error is not None:
+            return self.error.exit_code
+        return ExitCode.FAILED if self.outcome in (Outcome.FAILED, Outcome.ERROR) else ExitCode.PASSED
+
+
+@dataclass(frozen=True, slots=True)
+class FileError:
+    """A spec that could not be loaded."""
+
+    file: str
+    error: VeloError
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """All queries of a run, in the order of files and of the queries in them."""
+
+    queries: tuple[QueryResult, ...]
+    file_errors: tuple[FileError, ...] = ()
+    duration_ms: float = 0.0
+
+    def count(self, outcome: Outcome) -> int:
+        """How many queries ended so."""
+        return sum(q.outcome is outcome for q in self.queries)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The gravest of all: missing infrastructure, then wrong input, then a failed test."""
+        codes = {q.exit_code for q in self.queries} | {f.error.exit_code for f in self.file_errors}
+        gravity = (ExitCode.NO_INFRASTRUCTURE, ExitCode.WRONG_INPUT, ExitCode.FAILED)
+        return next((code for code in gravity if code in codes), ExitCode.PASSED)
+
+
+def versions() -> dict[str, str]:
+    """The versions on which generated data and results depend."""
+    names = ("velostream", "duckdb", "faker", "numpy", "pyarrow", "sqlglot")
+    return {"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in names}}

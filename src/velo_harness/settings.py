@@ -1,0 +1,24 @@
+"""What the person who starts a run may set: the same for pytest and for velo-test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Settings of a run; None leaves the choice to the spec."""
+
+    seed: int | None = None
+    timeout_ms: int | None = None
+    batch_size: int | None = None
+    strict: bool = False
+    """What would be a warning is an error."""
+    debug: bool = False
+    """A defect of the program shows its traceback."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Values of `${NAME}` in SQL and of `variables.NAME` in templates."""
+    allowed: tuple[Path, ...] = ()
+    """Folders outside the project that paths may lead to."""

@@ -1,0 +1,84 @@
+"""Rows of an input as records of an in-memory topic:
+
+the same path that a broker takes, so that formats and keys are tested too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from velo_engine import TopicInput
+from velo_engine.connectors.keys import KeyEncoder
+from velo_engine.connectors.source import NO_TIMESTAMP
+from velo_engine.connectors.topics import Topic
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
+from velo_engine.formats import open_format
+from velo_engine.schema import RowSchema
+
+DEFAULT_FORMAT = "json"
+_FORMAT_PROPERTIES = ("format", "value.format", "value.serializer", "schema.value.serializer")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLayout:
+    """How the rows of one input are written to its topic."""
+
+    topic: str
+    partitions: int
+    key_field: str | None
+    key_location: Location | None
+    """Of the key field's name in the spec."""
+    properties: Mapping[str, str]
+    """Of the source in the SQL: format and its options."""
+    timestamp_ms: int
+    """Of every record."""
+
+    @property
+    def format(self) -> str:
+        """The name of the record format."""
+        return next((self.properties[key] for key in _FORMAT_PROPERTIES if key in self.properties), DEFAULT_FORMAT)
+
+
+def encoded(table: pa.Table, schema: RowSchema, layout: RecordLayout) -> list[bytes]:
+    """One record value a row."""
+    return open_format(layout.format, schema, layout.properties).encode(_physical(table, schema))
+
+
+def topic_of(
+    values: Sequence[bytes], rows: pa.Table, schema: RowSchema, layout: RecordLayout, first_sequence: int
+) -> TopicInput:
+    """A topic with these values, keyed by the rows, numbered from `first_sequence` in the run's global order.
+
+    Values without rows (records that do not decode stay in the input) have no key.
+    """
+    count = len(values)
+    topic = Topic(layout.topic, layout.partitions)
+    topic.append_batch(
+        values,
+        keys=_keys(rows, schema, layout) if rows.num_rows == count else None,
+        timestamps_ms=np.full(count, layout.timestamp_ms if layout.timestamp_ms >= 0 else NO_TIMESTAMP, np.int64),
+        sequences=np.arange(first_sequence, first_sequence + count, dtype=np.int64),
+    )
+    return TopicInput(topic, layout.format, layout.properties)
+
+
+def _keys(rows: pa.Table, schema: RowSchema, layout: RecordLayout) -> list[bytes | None] | None:
+    if layout.key_field is None:
+        return None
+    position = schema.index(layout.key_field)
+    if position is None:
+        raise VeloError(
+            ErrorCode.UNKNOWN_COLUMN,
+            f'{layout.topic} has no column "{layout.key_field}" for its key',
+            location=layout.key_location,
+            hint=did_you_mean(layout.key_field, schema.names, noun="column"),
+        )
+    return KeyEncoder(schema, (position,)).encode(_physical(rows, schema))
+
+
+def _physical(table: pa.Table, schema: RowSchema) -> pa.Table:
+    return pa.table(table.columns, schema=schema.physical())
