@@ -166,3 +166,12 @@ def renumbered(seq: Int64s) -> Int32s:
         return np.empty(0, np.int32)
     starts = np.flatnonzero(np.concatenate([[True], seq[1:] != seq[:-1]]))
     return (np.arange(n) - np.repeat(starts, np.diff(np.append(starts, n)))).astype(np.int32)
+
+
+def lower_watermark(left: StepFunction, right: StepFunction) -> StepFunction:
+    """The watermark of an operator with two inputs: the lower of theirs, at every event."""
+    seqs = np.union1d(left.seqs, right.seqs)
+    opening = min(left.opening, right.opening)
+    values = np.minimum(left.after(seqs), right.after(seqs))
+    rises = values > np.concatenate([[opening], values[:-1]]) if len(values) else np.empty(0, np.bool_)
+    return StepFunction(opening, seqs[rises], values[rises])

@@ -1,8 +1,8 @@
 """Event time: the watermark generator.
 
-On-event generation: the watermark after a row is the maximum of `time - delay` over the rows so far, per partition, and the
-minimum over partitions. Source: Flink's BoundedOutOfOrderness in SQL form (WATERMARK FOR ts AS ts - INTERVAL …) with
-`pipeline.auto-watermark-interval = 0`, and per-partition watermarks of its Kafka source.
+On-event generation: the watermark after a row is the maximum of `time - delay` over the rows so far, per partition,
+and the minimum over partitions. Source: Flink's BoundedOutOfOrderness in SQL form (WATERMARK FOR ts AS ts - INTERVAL
+…) with `pipeline.auto-watermark-interval = 0`, and per-partition watermarks of its Kafka source.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from velo_engine.plan.nodes import AssignWatermark as AssignWatermarkNode
 class AssignWatermark(Operator):
     """Gives the edge the watermark of its time column; see the plan node of the same name.
 
-    `partitions` is how many partitions the source has; one that has not delivered anything yet holds the watermark back.
+    `partitions` is how many partitions the source has; one that has not delivered anything yet holds the watermark
+    back.
     """
 
     def __init__(self, context: OperatorContext, node: AssignWatermarkNode, partitions: int) -> None:

@@ -1,12 +1,12 @@
 """Which session each row belongs to, which rows are too late: Flink's merging windows for SESSION.
 
-A row at *t* opens the window [t, t + gap). Windows that touch merge (MergingWindowSet, TimeWindow.intersects: start <=
-other end). A row is late when the window it would end up in has closed: watermark >= end - 1 ms. So a row that is late on
-its own is accepted when it meets a session that is still live; sessions that fired never merge again.
+A row at *t* opens the window [t, t + gap). Windows that touch merge (MergingWindowSet, TimeWindow.intersects: start
+<= other end). A row is late when the window it would end up in has closed: watermark >= end - 1 ms. So a row that is
+late on its own is accepted when it meets a session that is still live; sessions that fired never merge again.
 
-Sessions therefore depend on the order of arrival. Most keys of a batch do not show it: one pass over the rows in time order
-gives the sessions, and is right when every two neighbours were both live when the later-arriving of them came. The few other
-keys are walked row by row.
+Sessions therefore depend on the order of arrival. Most keys of a batch do not show it: one pass over the rows in time
+order gives the sessions, and is right when every two neighbours were both live when the later-arriving of them came.
+The few other keys are walked row by row.
 """
 
 from __future__ import annotations

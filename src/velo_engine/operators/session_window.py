@@ -1,7 +1,8 @@
 """SESSION windows over event time, per key, emitted once when they close.
 
-The rows of live sessions are kept and aggregated when their session closes, in order of arrival; `session_assigner` states the
-rules of merging and lateness. Source: Flink's WindowOperator with SessionWindowAssigner (UnsliceWindowAggProcessor).
+The rows of live sessions are kept and aggregated when their session closes, in order of arrival; `session_assigner`
+states the rules of merging and lateness. Source: Flink's WindowOperator with SessionWindowAssigner
+(UnsliceWindowAggProcessor).
 """
 
 from __future__ import annotations

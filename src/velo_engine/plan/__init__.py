@@ -1,0 +1,1 @@
+"""The planner: from a parsed program to its typed logical plan."""

@@ -1,7 +1,7 @@
 """The typed logical plan: a tree of relations per statement; statements refer to each other by name.
 
-Each node states the schema of its output. Expressions are bound to the positions of the node's input (for joins: left row,
-then right row). The changelog mode and upsert keys of a node are derived in `plan/changelog.py`.
+Each node states the schema of its output. Expressions are bound to the positions of the node's input (for joins: left
+row, then right row). The changelog mode and upsert keys of a node are derived in `plan/changelog.py`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from velo_engine.plan.expressions import AggregateCall, Expression
 from velo_engine.schema import RowSchema
+
+if TYPE_CHECKING:
+    from velo_engine.sql.program import Warning
 
 SYSTEM_COLUMNS = ("_timestamp", "_offset", "_partition", "_processing_time", "_key", "_topic")
 """What a source can add to a record, under these names: record timestamp TIMESTAMP_LTZ(3), offset BIGINT, partition INT,
@@ -32,8 +35,8 @@ class SourceKind(Enum):
 class SourceTable:
     """A relation that the program reads and does not define: declared columns and connector properties.
 
-    `properties` are those of the WITH clause for this source, without the source's name prefix: `type`, `path`, `format`,
-    `topic`, `has_headers`, … An input given by the caller (a test) replaces the connector.
+    `properties` are those of the WITH clause for this source, without the source's name prefix: `type`, `path`,
+    `format`, `topic`, `has_headers`, … An input given by the caller (a test) replaces the connector.
     """
 
     name: str
@@ -64,9 +67,9 @@ class Upstream:
 class AssignWatermark:
     """Makes `time_column` (TIMESTAMP or TIMESTAMP_LTZ, precision at most 3) the event time of its input.
 
-    The watermark after each row is the maximum of `time - delay` so far, per value of `partition_column` when given, then the
-    minimum over partitions. A row whose time is NULL is an error of that row. Replaces the watermark of the input edge, except
-    the final one.
+    The watermark after each row is the maximum of `time - delay` so far, per value of `partition_column` when given,
+    then the minimum over partitions. A row whose time is NULL is an error of that row. Replaces the watermark of the
+    input edge, except the final one.
     """
 
     input: PlanNode
@@ -145,8 +148,8 @@ class WindowAggregate:
     """GROUP BY within event-time windows.
 
     Output: the keys, the aggregates, then `window_start`, `window_end` (TIMESTAMP(3)) and `window_time` (the type of
-    `time_column`, value end - 1 ms). With Emit.FINAL a window is emitted once, when the watermark reaches end - 1 ms (plus the
-    allowed lateness it stays open for later rows).
+    `time_column`, value end - 1 ms). With Emit.FINAL a window is emitted once, when the watermark reaches end - 1 ms
+    (plus the allowed lateness it stays open for later rows).
     """
 
     input: PlanNode
@@ -285,3 +288,5 @@ class PlannedProgram:
     sources: Mapping[str, SourceTable]
     properties: Mapping[str, str]
     """Job-wide properties (`emit.semantics`, `failure_strategy`, `state.ttl`, …)."""
+    warnings: tuple[Warning, ...] = ()
+    """What in the program has no effect, or not the one its writer may expect."""

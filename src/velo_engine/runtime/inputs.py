@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from velo_engine.batch import Int64s
-from velo_engine.connectors.source import NO_TIMESTAMP, Source, SourceBatch
+from velo_engine.connectors.source import NO_TIMESTAMP, SourceBatch
 from velo_engine.connectors.topics import Topic
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.schema import RowSchema

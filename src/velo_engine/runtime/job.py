@@ -51,7 +51,8 @@ class _StatementRun:
 class Job:
     """One run of a planned program.
 
-    `open_source` gives the input of a source, `open_sink` the sink of a statement (None: nothing but the captured result).
+    `open_source` gives the input of a source, `open_sink` the sink of a statement (None: nothing but the captured
+    result).
     """
 
     def __init__(

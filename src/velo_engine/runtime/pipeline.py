@@ -15,9 +15,13 @@ from velo_engine.operators.assign_watermark import AssignWatermark
 from velo_engine.operators.base import Counters, LateRows, Operator, OperatorContext, RowFailures
 from velo_engine.operators.calc import Calc
 from velo_engine.operators.group_aggregate import GroupAggregate
+from velo_engine.operators.regular_join import RegularJoin
+from velo_engine.operators.session_window import SessionWindow
 from velo_engine.operators.table_join import TableJoin
+from velo_engine.operators.top_n import TopN
 from velo_engine.operators.window_aggregate import WindowAggregate
 from velo_engine.plan import nodes
+from velo_engine.plan.changelog import changelog_mode
 from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, PlanNode
 from velo_engine.runtime.letters import RowPlace
 from velo_engine.schema import RowSchema
@@ -137,12 +141,24 @@ class PipelineBuilder:
                 partitions = self._partitions.get(_scanned(node), 1)
                 return self._add(statement, lambda c: AssignWatermark(c, node, partitions), at, schema)
             case nodes.GroupAggregate():
-                make = lambda c: GroupAggregate(c, node, schema)  # noqa: E731
+                retracting = self._retracting(node.input)
+                make = lambda c: GroupAggregate(c, node, schema, retracting=retracting)  # noqa: E731
+            case nodes.WindowAggregate(window=nodes.WindowSpec(kind=nodes.WindowKind.SESSION)):
+                make = lambda c: SessionWindow(c, node, schema)  # noqa: E731
             case nodes.WindowAggregate():
                 make = lambda c: WindowAggregate(c, node, schema)  # noqa: E731
+            case nodes.RegularJoin():
+                make = lambda c: RegularJoin(c, node)  # noqa: E731
+            case nodes.TopN():
+                retracting = self._retracting(node.input)
+                make = lambda c: TopN(c, node, schema, retracting=retracting)  # noqa: E731
             case _:
                 raise AssertionError(f"no operator for {type(node).__name__}")
         return self._add(statement, make, at, schema, puts=RowPlace.IN_STATE)
+
+    def _retracting(self, node: PlanNode) -> bool:
+        """Whether rows of `node` may be taken back."""
+        return not changelog_mode(node, self._program.statements).insert_only
 
     def _add(
         self,

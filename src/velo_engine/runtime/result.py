@@ -79,7 +79,8 @@ SHOWN_DEAD_LETTERS = 5
 def fold(schema: RowSchema, rows: pa.Table) -> pa.Table:
     """The final contents of a changelog: physical columns without system columns.
 
-    Rows are a bag: a retraction removes one equal row. Raises VeloError INTERNAL when one removes a row that is not there.
+    Rows are a bag: a retraction removes one equal row. Raises VeloError INTERNAL when one removes a row that is not
+    there.
     """
     kind = numpy_column(rows, "kind")
     values = rows.select(range(len(schema)))

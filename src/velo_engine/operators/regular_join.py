@@ -1,0 +1,235 @@
+"""Joins without a time bound: both sides are kept, and what a row does to the result depends on the other side's rows.
+
+Source: Flink's StreamingJoinOperator and its record state views. An accumulating row of an outer side without match
+gives +I padded with NULL; the first match of a padded row takes the padding back (-D) before the joined row; when the
+last match is taken back the padding returns (+I). A side that is not outer passes its row kinds on when the other
+side is not outer either. Equal rows of a side count together, as in Flink's state. Which of several matches comes
+first is not specified by Flink; here it is the order in which the rows arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from velo_engine.batch import (
+    ChangeBatch,
+    Int64s,
+    RowKind,
+    empty_rows,
+    lower_watermark,
+    make_rows,
+    numpy_column,
+    renumbered,
+)
+from velo_engine.operators.base import Operator, OperatorContext
+from velo_engine.operators.keys import KeyDictionary
+from velo_engine.plan import nodes
+from velo_engine.plan.nodes import JoinKind
+
+NO_ROW = -1
+_NO_KEY = -1
+
+
+@dataclass(slots=True)
+class _Held:
+    """An equal set of rows of one side: how many, and how many rows of the other side match each."""
+
+    count: int
+    matches: int
+
+
+@dataclass(slots=True)
+class _Side:
+    """One input of the join."""
+
+    outer: bool
+    keys: tuple[int, ...]
+    rows: KeyDictionary
+    """Row codes over all columns."""
+    held: dict[int, dict[int, _Held]] = field(default_factory=dict)
+    """Key code -> row code -> what is held. The key columns are part of the row, so a row code has one key."""
+
+
+@dataclass(slots=True)
+class _Changes:
+    """Output rows being collected."""
+
+    kind: list[int] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+    right: list[int] = field(default_factory=list)
+    seq: list[int] = field(default_factory=list)
+
+
+class RegularJoin(Operator):
+    """See `plan.nodes.RegularJoin`; without a further condition beside the keys."""
+
+    def __init__(self, context: OperatorContext, node: nodes.RegularJoin) -> None:
+        assert node.condition is None, "the planner refuses further conditions"
+        self._context = context
+        self._node = node
+        left, right = node.left.schema, node.right.schema
+        self._keys = KeyDictionary(left.select(node.left_keys).types)
+        self._sides = (
+            _Side(node.kind in (JoinKind.LEFT, JoinKind.FULL), node.left_keys, KeyDictionary(left.types)),
+            _Side(node.kind in (JoinKind.RIGHT, JoinKind.FULL), node.right_keys, KeyDictionary(right.types)),
+        )
+
+    def process(self, *inputs: ChangeBatch) -> ChangeBatch:
+        """The changes that both inputs cause, in the order of their events; of one event the left rows first."""
+        left, right = inputs
+        changes = _Changes()
+        touched: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        for is_right, kind, seq, key, row in self._merged(left, right):
+            touched[is_right][row] = key
+            if kind & 1:
+                self._take_back(is_right, kind, seq, key, row, changes)
+            else:
+                self._add(is_right, kind, seq, key, row, changes)
+        out = self._output(changes)
+        for side, rows in zip(self._sides, touched, strict=True):
+            _release(side, rows)
+        self._context.counters.state_rows = sum(len(side.rows) for side in self._sides)
+        watermark = lower_watermark(left.watermark, right.watermark)
+        return ChangeBatch(out, left.first_seq, left.end_seq, watermark, left.processing_time)
+
+    def snapshot(self) -> dict[str, pa.Table]:
+        """Keys, and for each side its rows with counts."""
+        tables = {"keys": self._keys.snapshot()}
+        for name, side in zip(("left", "right"), self._sides, strict=True):
+            entries = [(k, r, h.count, h.matches) for k, rows in side.held.items() for r, h in rows.items()]
+            columns = np.array(entries, np.int64).reshape(-1, 4)
+            tables[f"{name}_rows"] = side.rows.snapshot()
+            tables[name] = pa.table({n: columns[:, i] for i, n in enumerate(("key", "row", "count", "matches"))})
+        return tables
+
+    def restore(self, state: Mapping[str, pa.Table]) -> None:
+        """Continue from a snapshot."""
+        self._keys.restore(state["keys"])
+        for name, side in zip(("left", "right"), self._sides, strict=True):
+            side.rows.restore(state[f"{name}_rows"])
+            side.held = {}
+            columns = [numpy_column(state[name], n).tolist() for n in ("key", "row", "count", "matches")]
+            for key, row, count, matches in zip(*columns, strict=True):
+                side.held.setdefault(key, {})[row] = _Held(count, matches)
+
+    def _merged(self, left: ChangeBatch, right: ChangeBatch) -> Iterator[tuple[bool, int, int, int, int]]:
+        """(of the right side, kind, seq, key code, row code) of all rows in order."""
+        seq = np.concatenate([left.seq, right.seq])
+        side = np.repeat([False, True], [len(left), len(right)])
+        kind = np.concatenate([left.kind, right.kind])
+        key = np.concatenate([self._key_codes(b, s) for b, s in zip((left, right), self._sides, strict=True)])
+        rows = np.concatenate([_row_codes(b, s) for b, s in zip((left, right), self._sides, strict=True)])
+        order = np.lexsort((np.concatenate([left.sub, right.sub]), side, seq))
+        return zip(*(a[order].tolist() for a in (side, kind, seq, key, rows)), strict=True)
+
+    def _key_codes(self, batch: ChangeBatch, side: _Side) -> Int64s:
+        """Join key codes; _NO_KEY where a key column is NULL."""
+        if not len(batch):
+            return np.empty(0, np.int64)
+        columns = [batch.rows.column(i) for i in side.keys]
+        codes = self._keys.encode(columns)
+        for column in columns:
+            if column.null_count:
+                codes[np.asarray(column.is_null())] = _NO_KEY
+        return codes
+
+    def _add(self, is_right: bool, kind: int, seq: int, key: int, row: int, changes: _Changes) -> None:
+        own, other = self._sides[is_right], self._sides[not is_right]
+        matches = other.held.get(key, {}) if key != _NO_KEY else {}
+        count = sum(h.count for h in matches.values())
+        if key != _NO_KEY:
+            held = own.held.setdefault(key, {}).setdefault(row, _Held(0, 0))
+            held.count += 1
+            held.matches = count
+        if not matches:
+            if own.outer:
+                _emit(changes, RowKind.INSERT, is_right, row, NO_ROW, seq)
+            return
+        if other.outer:
+            for match, h in matches.items():
+                if h.matches == 0:
+                    for _ in range(h.count):
+                        _emit(changes, RowKind.DELETE, is_right, NO_ROW, match, seq)
+                h.matches += 1
+        joined = RowKind.INSERT if own.outer or other.outer else kind
+        for match, h in matches.items():
+            for _ in range(h.count):
+                _emit(changes, joined, is_right, row, match, seq)
+
+    def _take_back(self, is_right: bool, kind: int, seq: int, key: int, row: int, changes: _Changes) -> None:
+        own, other = self._sides[is_right], self._sides[not is_right]
+        if key != _NO_KEY:
+            _remove(own, key, row)
+        matches = other.held.get(key, {}) if key != _NO_KEY else {}
+        if not matches:
+            if own.outer:
+                _emit(changes, RowKind.DELETE, is_right, row, NO_ROW, seq)
+            return
+        joined = RowKind.DELETE if own.outer else kind
+        for match, h in matches.items():
+            for _ in range(h.count):
+                _emit(changes, joined, is_right, row, match, seq)
+        if other.outer:
+            for match, h in matches.items():
+                h.matches -= 1
+                if h.matches == 0:
+                    for _ in range(h.count):
+                        _emit(changes, RowKind.INSERT, is_right, NO_ROW, match, seq)
+
+    def _output(self, changes: _Changes) -> pa.Table:
+        if not changes.kind:
+            return empty_rows(self._node.schema)
+        left, right = (np.array(rows, np.int64) for rows in (changes.left, changes.right))
+        columns = [*_columns(self._sides[0].rows, left), *_columns(self._sides[1].rows, right)]
+        seq = np.array(changes.seq, np.int64)
+        return make_rows(self._node.schema, columns, np.array(changes.kind, np.int8), seq, renumbered(seq))
+
+
+def _emit(changes: _Changes, kind: int, is_right: bool, own: int, other: int, seq: int) -> None:
+    """One output row, from the view of the side that caused it."""
+    changes.kind.append(kind)
+    changes.left.append(other if is_right else own)
+    changes.right.append(own if is_right else other)
+    changes.seq.append(seq)
+
+
+def _remove(side: _Side, key: int, row: int) -> None:
+    """Take one row out of state; one that is not there is ignored."""
+    rows = side.held.get(key, {})
+    held = rows.get(row)
+    if held is None:
+        return
+    held.count -= 1
+    if held.count == 0:
+        del rows[row]
+        if not rows:
+            del side.held[key]
+
+
+def _row_codes(batch: ChangeBatch, side: _Side) -> Int64s:
+    if not len(batch):
+        return np.empty(0, np.int64)
+    width = batch.rows.num_columns - 3
+    return side.rows.encode([batch.rows.column(i) for i in range(width)])
+
+
+def _columns(rows: KeyDictionary, codes: Int64s) -> list[pa.Array]:
+    """The columns of rows; NULL for NO_ROW."""
+    missing: npt.NDArray[np.bool_] = codes == NO_ROW
+    columns = rows.columns(codes[~missing])
+    if not missing.any():
+        return columns
+    place = pa.array(np.cumsum(~missing) - 1, mask=missing)
+    return [column.take(place) for column in columns]
+
+
+def _release(side: _Side, touched: Mapping[int, int]) -> None:
+    """Forget the rows of this batch (row code -> key code) that state does not hold."""
+    gone = sorted(row for row, key in touched.items() if row not in side.held.get(key, ()))
+    if gone:
+        side.rows.free(np.array(gone, np.int64))
