@@ -20,7 +20,6 @@ from velo_engine.formats.text_columns import (
     TextReader,
     cut_to_precision,
     precision_unit,
-    rounded_decimals,
     text_reader,
     with_nulls,
 )
@@ -123,9 +122,7 @@ def fitted_values(values: pa.Array, column: Column, event_times: TextReader | No
 def _converted(values: pa.Array, column: Column) -> pa.Array:
     target = arrow_type(column.type)
     if column.type.name is TypeName.DECIMAL:
-        if pa.types.is_floating(values.type):
-            return text_reader(column.type)(values.cast(pa.string()))[0]
-        return rounded_decimals(values.cast(pa.decimal256(76, 38)), column.type)
+        return text_reader(column.type)(values.cast(pa.string()))[0]
     if column.type.name in TIMESTAMPS and pa.types.is_timestamp(values.type):
         micros = _as_micros(values)
         return with_nulls(cut_to_precision(micros.fill_null(0).to_numpy(), column.type), micros).cast(target)

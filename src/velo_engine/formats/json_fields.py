@@ -8,8 +8,10 @@ casts them, so they never pass through a float.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, chain
+from operator import attrgetter
 from typing import Any, Protocol
 
 import msgspec
@@ -245,6 +247,13 @@ class RowField:
 
     def __init__(self, fields: Sequence[tuple[str, SqlType, FieldDecoder]]) -> None:
         self.fields = tuple(fields)
+        for name, _, _ in self.fields:
+            if _UNREADABLE_NAME.search(name):
+                raise VeloError(
+                    ErrorCode.BAD_PROPERTY,
+                    f"the json format cannot read a field called {shown(name)}",
+                    hint="rename the column: no quotes, backslashes or control characters",
+                )
         attributes = [f"c{i}" for i in range(len(fields))]
         self.struct: Any = msgspec.defstruct(
             "Row",
@@ -282,7 +291,7 @@ class RowField:
         columns = []
         failures: Failures = {}
         for attribute, (name, t, decoder) in zip(self._attributes, self.fields, strict=True):
-            column, reasons = decoder.build([getattr(row, attribute) for row in values])
+            column, reasons = decoder.build(list(map(attrgetter(attribute), values)))
             for i, reason in reasons.items():
                 failures.setdefault(i, in_field(name, t, reason))
             if not t.nullable and column.null_count:
@@ -345,6 +354,9 @@ class _MapField:
         offsets, owners = _list_offsets(values)
         return pa.MapArray.from_arrays(offsets, keys, items).cast(self._target), _of_owners(reasons, owners)
 
+
+_UNREADABLE_NAME = re.compile(r'["\\\x00-\x1f]')
+"""msgspec matches names as they stand in the text, where these are escaped."""
 
 _raw_members = msgspec.json.Decoder(dict[str, Raw])
 _raw_items = msgspec.json.Decoder(list[Raw])

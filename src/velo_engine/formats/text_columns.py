@@ -105,26 +105,49 @@ def _floats(text: pa.Array, target: pa.DataType, _: SqlType) -> pa.Array:
 
 
 def _decimals(text: pa.Array, target: pa.DataType, t: SqlType) -> pa.Array:
-    # Arrow's cast wraps around silently when digits and scale together exceed its width, and gives zero when it drops
-    # more digits than its width. Neither can happen for texts without exponent that are short enough.
+    # Arrow is exact only where it need not divide by more than ten nor multiply beyond its width. Its cast of a text
+    # wraps around silently when digits and scale together exceed 38, and its division by large powers of ten is wrong
+    # for some numbers (pyarrow 26: floor(4294967295.96753341858446) gives 4294967294).
     characters = text_bytes(text)
     longest = pc.max(pc.binary_length(text)).as_py() or 0
-    if b"e" in characters or b"E" in characters or longest > MAX_PRECISION:
+    if b"e" in characters or b"E" in characters or longest + t.scale + 1 > MAX_PRECISION:
         raise pa.ArrowInvalid("Arrow may read a long decimal wrongly")
-    if longest + t.scale <= MAX_PRECISION:
+    if _longest_fraction(text) <= t.scale:
         try:
             return text.cast(target)
         except pa.ArrowInvalid:
             pass
-    return rounded_decimals(text.cast(pa.decimal256(2 * MAX_PRECISION, MAX_PRECISION)), t)
+    return _rounded(text, t)
 
 
-def rounded_decimals(wide: pa.Array, t: SqlType) -> pa.Array:
-    """Decimals of 76 digits as `t`: HALF_UP (away from zero on a tie), NULL beyond the precision."""
+def _longest_fraction(text: pa.Array) -> int:
+    """At least the most characters behind a point in any of the texts."""
+    data = text.buffers()[2]
+    if data is None or not len(text):
+        return 0
+    offsets = np.frombuffer(text.buffers()[1], np.int32)[text.offset : text.offset + len(text) + 1]
+    points = np.flatnonzero(np.frombuffer(data, np.uint8)[: offsets[-1]] == ord("."))
+    if not len(points):
+        return 0
+    ends = offsets[1:]
+    owners = np.searchsorted(ends, points, side="right")
+    return int((ends[owners] - points).max()) - 1
+
+
+def _rounded(text: pa.Array, t: SqlType) -> pa.Array:
+    """Texts with more digits than the scale: HALF_UP (away from zero on a tie), NULL beyond the precision.
+
+    The first digit that is dropped decides alone, so the others are cut from the text.
+    """
+    digits = f"[0-9]{{{t.scale + 1}}}"
+    cut = pc.replace_substring_regex(text, rf"^([+-]?[0-9]*\.{digits})[0-9]+$", r"\1")
+    wide = cut.cast(pa.decimal128(MAX_PRECISION, t.scale + 1))
     rounded = pc.round(wide, t.scale, "half_towards_infinity")
-    limit = pa.scalar(Decimal(10) ** (t.precision - t.scale), wide.type)
-    fits = pc.less(pc.abs(rounded), limit)
-    return pc.if_else(fits, rounded, pa.scalar(None, wide.type)).cast(arrow_type(t))
+    if t.precision - t.scale < MAX_PRECISION:
+        limit = pa.scalar(Decimal(10) ** (t.precision - t.scale), pa.decimal128(MAX_PRECISION, 0))
+        fits = pc.less(pc.abs(rounded), limit)
+        rounded = pc.if_else(fits, rounded, pa.scalar(None, wide.type))
+    return rounded.cast(arrow_type(t))
 
 
 def _booleans(text: pa.Array, _: pa.DataType, __: SqlType) -> pa.Array:

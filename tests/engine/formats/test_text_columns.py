@@ -44,6 +44,7 @@ number_texts = st.one_of(
     st.floats().map(repr),
     st.from_regex(r"\A[ ]?[+-]?[0-9]{0,12}\.?[0-9]{0,25}([eE][+-]?[0-9]{1,3})?[ ]?\Z"),
     st.from_regex(r"\A-?[0-9]{18,45}(\.[0-9]{0,45})?\Z"),
+    st.from_regex(r"\A-?[0-9]{1,12}\.[0-9]{0,20}\Z"),
     st.sampled_from(["0x10", "0X1F", "1_000", "NaN", "nan", "inf", "Infinity", "-Infinity", "+", "-", "1e", "1d", "٣"]),
 )
 time_texts = st.one_of(
@@ -112,6 +113,21 @@ def test_a_number_of_any_length_is_null_rather_than_wrong(t, length):
     want = [Decimal(v) if length <= whole_digits else None for v in values[:3]]
     want[2] = Decimal(values[2]) if length - 1 <= whole_digits else None
     assert column.to_pylist() == [*want, Decimal(1), None]
+
+
+@given(st.data())
+def test_decimals_are_exact_where_arrow_divides_wrongly(data):
+    """pyarrow 26 divides these (quotients just below 2^32, 2^64 and 2^96) wrongly by 10^14 and more."""
+    places = data.draw(st.integers(1, 18))
+    whole = 2 ** data.draw(st.sampled_from([32, 64])) - 1 - data.draw(st.integers(0, 2**32))
+    value = Decimal(whole * 10**places + data.draw(st.integers(0, 10**places - 1))).scaleb(-places)
+    for scale in (0, 2, places, 18):
+        t = types.decimal(38, scale)
+        expected = whole * 10**scale + int((value - whole) * 10**scale + Decimal("0.5"))
+        text = pa.array([format(value, "f"), format(-value, "f"), "1"])
+        column, failures = text_reader(t)(text)
+        assert failures == {}
+        assert column.to_pylist() == [Decimal(n).scaleb(-scale) for n in (expected, -expected, 10**scale)]
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=5, min_value=-(10**9), max_value=10**9))
