@@ -1,4 +1,4 @@
-"""A recorded case: inputs in their arrival order, one query, and what a real Flink answered. Read and written as JSON."""
+"""A recorded case: inputs in their arrival order, one query, and what a real Flink answered. Kept as JSON."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ class Definition:
 class Answer:
     """A schema and a changelog, or an error.
 
-    `events[i]` is the position in the arrival order of the row that caused change i; the number of rows for what the end of
-    input caused. Empty when whoever answered does not know.
+    `events[i]` is the position in the arrival order of the row that caused change i; the number of rows for what the
+    end of input caused. Empty when whoever answered does not know.
     """
 
     schema: tuple[tuple[str, str], ...] = ()

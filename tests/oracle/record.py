@@ -14,13 +14,13 @@ from pathlib import Path
 
 from tests.oracle.case import CASES, Answer, Case, Definition, Situation, load, recorded_paths, text_of
 from tests.oracle.comparison import difference
-from tests.oracle.definitions import ALL
+from tests.oracle.definition_files import all_definitions
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools" / "flink"))
-from oracle import Flink, FlinkMissing, InputTable  # noqa: E402
+from oracle import Flink, FlinkMissingError, InputTable
 
 QUIET_STEPS_MS = (5, 15, 45, 135)
-"""Quiet periods after each row. An answer counts when two periods in a row give the same, so that none was too short."""
+"""Quiet periods after each row. An answer counts when two in a row give the same, so that none was too short."""
 
 
 class Unexpected(Exception):
@@ -70,11 +70,12 @@ def _same(left: Answer, right: Answer, definition: Definition) -> bool:
 def record_new(flink: Flink) -> int:
     """Record what is new or changed, and remove the files of cases that no definition asks for. Gives the exit code."""
     recorded = {path: load(path).definition for path in recorded_paths()}
-    for path in recorded.keys() - {definition.path for definition in ALL}:
+    definitions = all_definitions()
+    for path in recorded.keys() - {definition.path for definition in definitions}:
         print(f"removed {path.relative_to(CASES)}")
         path.unlink()
     failures = 0
-    for definition in ALL:
+    for definition in definitions:
         if recorded.get(definition.path) == definition:
             continue
         try:
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with Flink() as flink:
             return record_new(flink) if what == "new" else check(flink)
-    except FlinkMissing as missing:
+    except FlinkMissingError as missing:
         print(missing, file=sys.stderr)
         return 3
 

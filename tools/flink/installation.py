@@ -1,7 +1,7 @@
-"""Where the oracle's Flink lives, and how it gets there: jars from the Python package index, our Java compiled beside them.
+"""Where the oracle's Flink lives, and how it gets there: jars from the Python package index, our Java compiled.
 
-`python tools/flink/installation.py` installs what is missing and asks the result for `SELECT 1` (`make flink`). Needs a JDK
-of version 17 (`java`, `javac` on the path or under JAVA_HOME). Nothing is installed into the Python environment.
+`python tools/flink/installation.py` installs what is missing and asks the result for `SELECT 1` (`make flink`). Needs a
+JDK of version 17 (`java`, `javac` on the path or under JAVA_HOME). Nothing is installed into the Python environment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FLINK_VERSION = "2.3.0"
 JAVA_SOURCES = Path(__file__).parent / "java"
 
 
-class FlinkMissing(Exception):
+class FlinkMissingError(Exception):
     """The oracle cannot run here; the message says what is missing and what installs it."""
 
 
@@ -53,20 +53,20 @@ def installation() -> Installation:
 
 
 def require_installed() -> Installation:
-    """The installation, ready to run (our Java is compiled again when its sources changed). Raises FlinkMissing."""
+    """The installation, ready to run (our Java is compiled again when it changed). Raises FlinkMissingError."""
     place = installation()
     if not any(place.jars.glob("flink-dist-*.jar")):
-        raise FlinkMissing(f"no Flink {FLINK_VERSION} in {place.folder}: run `make flink`")
+        raise FlinkMissingError(f"no Flink {FLINK_VERSION} in {place.folder}: run `make flink`")
     _compile(place)
     return place
 
 
 def java_tool(name: str) -> str:
-    """The path of `java` or `javac`. Raises FlinkMissing."""
+    """The path of `java` or `javac`. Raises FlinkMissingError."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which(name, path=str(Path(home) / "bin") if home else None)
     if found is None:
-        raise FlinkMissing(f"no `{name}`: the oracle needs a JDK 17 (on the path, or under JAVA_HOME)")
+        raise FlinkMissingError(f"no `{name}`: the oracle needs a JDK 17 (on the path, or under JAVA_HOME)")
     return found
 
 
@@ -116,7 +116,7 @@ def main() -> int:
     """Install, then prove that it answers."""
     try:
         install()
-    except FlinkMissing as missing:
+    except FlinkMissingError as missing:
         print(missing, file=sys.stderr)
         return 3
     return subprocess.run([sys.executable, str(Path(__file__).with_name("oracle.py"))]).returncode

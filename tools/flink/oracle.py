@@ -1,10 +1,10 @@
 """A real Flink that answers cases: one JVM with a mini-cluster, kept warm, spoken to in JSON lines.
 
     with Flink() as flink:
-        answer = flink.ask(tables=[InputTable("t", "a INT", rows=['{"a": 1}'])], order=[("t", 0)], query="SELECT a FROM t")
+        answer = flink.ask([InputTable("t", "a INT", rows=['{"a": 1}'])], [("t", 0)], "SELECT a FROM t")
 
-Start-up takes about two seconds, the first query three, each further one a fraction of a second plus the quiet period after
-each row. See README.md for how the arrival order is kept.
+Start-up takes about two seconds, the first query three, each further one a fraction of a second plus the quiet period
+after each row. See README.md for how the arrival order is kept.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 sys.path.insert(0, str(Path(__file__).parent))
-from installation import FlinkMissing, java_tool, require_installed  # noqa: E402
+from installation import FlinkMissingError, java_tool, require_installed
 
 QUIET_MS = 10
 """How long after each row nothing else arrives, so that all it causes has reached the sink."""
 
 TIMEOUT_MS = 120_000
-HEAP = "-Xmx1500m"
 
+_JVM_OPTIONS = ("-Xmx1500m", "-XX:+UseParallelGC")
 _OPENED_PACKAGES = (
-    "java.io java.lang java.lang.reflect java.net java.nio java.text java.time java.util java.util.concurrent "
-    "java.util.concurrent.atomic sun.net.util sun.nio.ch"
-).split()
+    *("java.io", "java.lang", "java.lang.reflect", "java.net", "java.nio", "java.text", "java.time", "java.util"),
+    *("java.util.concurrent", "java.util.concurrent.atomic", "sun.net.util", "sun.nio.ch"),
+)
 
 Order: TypeAlias = Sequence[tuple[str, int]]
 
@@ -51,8 +51,8 @@ class InputTable:
 class FlinkAnswer:
     """What Flink made of a case. `error` is the root cause ("ArithmeticException: …"); then the rest is empty.
 
-    `changelog` rows are [kind, value, …], values as CAST AS STRING, None for NULL. `events[i]` is the position in the order of
-    the row that caused change i; the number of rows for what the end of input caused.
+    `changelog` rows are [kind, value, …], values as CAST AS STRING, None for NULL. `events[i]` is the position in the
+    order of the row that caused change i; the number of rows for what the end of input caused.
     """
 
     schema: tuple[tuple[str, str], ...] = ()
@@ -62,15 +62,22 @@ class FlinkAnswer:
 
 
 class Flink:
-    """A running oracle; a context manager. Raises FlinkMissing when it is not installed."""
+    """A running oracle; a context manager. Raises FlinkMissingError when it is not installed."""
 
     def __init__(self) -> None:
         place = require_installed()
         opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED_PACKAGES]
         logging = f"-Dlog4j.configurationFile={Path(__file__).parent / 'log4j2.properties'}"
         self._process = subprocess.Popen(
-            [java_tool("java"), *opens, HEAP, "-XX:+UseParallelGC", logging]
-            + ["-cp", place.class_path, "velostream.oracle.OracleServer"],
+            [
+                java_tool("java"),
+                *opens,
+                *_JVM_OPTIONS,
+                logging,
+                "-cp",
+                place.class_path,
+                "velostream.oracle.OracleServer",
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # Flink logs every failed job, and failing jobs are answers here
@@ -146,7 +153,7 @@ def main() -> int:
     try:
         with Flink() as flink:
             answer = flink.ask([], [], "SELECT 1 AS answer")
-    except FlinkMissing as missing:
+    except FlinkMissingError as missing:
         print(missing, file=sys.stderr)
         return 3
     if answer.changelog != (("+I", "1"),):

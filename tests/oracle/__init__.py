@@ -1,0 +1,1 @@
+"""Cases with recorded answers of a real Flink, and their replay on our engine."""
