@@ -1,0 +1,46 @@
+"""Operators that cannot take rows back, and what they read.
+
+Source: Flink's FlinkChangelogModeInferenceProgram, where a window aggregate requires insert-only input. FIRST_VALUE and
+LAST_VALUE are retractable in Flink and not yet here; a reference table is loaded once and never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from velo_engine.errors import Location
+from velo_engine.plan.changelog import Statements, changelog_mode
+from velo_engine.plan.nodes import GroupAggregate, PlanNode, TableJoin, WindowAggregate, inputs
+from velo_engine.plan.program_text import ProgramText
+
+_NOT_RETRACTABLE = frozenset({"first_value", "last_value", "listagg", "collect", "array_agg"})
+
+
+def check_insert_only(node: PlanNode, statements: Statements, text: ProgramText, at: Location | None) -> None:
+    """Refuse, by name, an operator in the plan below `node` that would have to take rows back and cannot.
+
+    `at` is the statement, for operators that have no place of their own.
+    """
+    for child in inputs(node):
+        check_insert_only(child, statements, text, at)
+    for what, needs_insert_only, place in _requirements(node):
+        if not changelog_mode(needs_insert_only, statements).insert_only:
+            raise text.unsupported(f"{what} over rows that change", place or at, _HINT)
+
+
+_HINT = "an aggregate, a join or a Top-N below it updates its results; aggregate in a window instead"
+
+
+def _requirements(node: PlanNode) -> Iterator[tuple[str, PlanNode, Location | None]]:
+    """What in `node` needs insert-only input, and which input."""
+    match node:
+        case WindowAggregate():
+            yield f"a {node.window.kind.value.upper()} window", node.input, None
+        case TableJoin():
+            yield "a join with a reference table", node.table, None
+        case GroupAggregate():
+            for call in node.calls:
+                if call.function in _NOT_RETRACTABLE:
+                    yield call.function.upper(), node.input, call.location
+        case _:
+            return

@@ -1,0 +1,146 @@
+"""A relation while it is planned: a plan node, the names by which a query reaches its columns, what is time in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from velo_engine.plan.expressions import ColumnRef, Expression
+from velo_engine.plan.nodes import PlanNode, Project, WindowSpec
+from velo_engine.schema import Column, RowSchema
+
+SYSTEM_NAMES = frozenset(
+    {
+        "_timestamp",
+        "_offset",
+        "_partition",
+        "_event_time",
+        "_processing_time",
+        "_window_start",
+        "_window_end",
+        "_key",
+        "_topic",
+    }
+)
+"""Names with a meaning of their own, in any case; `SELECT *` leaves them out."""
+
+
+def system_name(name: str) -> str | None:
+    """The system column that `name` spells, in lower case, or None."""
+    if not name.startswith("_"):
+        return None
+    lower = name.lower()
+    return lower if lower in SYSTEM_NAMES else None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a node as a query sees it."""
+
+    name: str
+    position: int
+    relation: str | None = None
+    """The alias before the dot."""
+    bare: bool = True
+    """Whether the name without alias may mean it (the second column of USING needs its alias)."""
+
+    @property
+    def in_star(self) -> bool:
+        """Whether `SELECT *` gives it."""
+        return self.bare and system_name(self.name) is None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowColumns:
+    """The positions at which a relation still has the bounds of the windows that made it."""
+
+    spec: WindowSpec
+    start: int | None
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A planned FROM item or query."""
+
+    node: PlanNode
+    fields: tuple[Field, ...]
+    event_times: tuple[int, ...] = ()
+    """Columns that are event time: Flink's rowtime attributes. The first is `_event_time`."""
+    processing_times: frozenset[int] = frozenset()
+    """Columns that are processing time: Flink's proctime attributes."""
+    windows: WindowColumns | None = None
+    reference: bool = False
+    """Whether it is read whole before the first stream record."""
+    bounded: bool = False
+    """Whether it comes from files and reference tables only."""
+
+    def on(self, node: PlanNode) -> Relation:
+        """The same names and times over `node`, which has the columns of the present node and maybe more after them."""
+        return replace(self, node=node)
+
+    def under_alias(self, alias: str) -> Relation:
+        """The same columns reached through `alias`."""
+        return replace(self, fields=tuple(replace(field, relation=alias) for field in self.fields))
+
+    def star(self, alias: str | None = None) -> tuple[Field, ...]:
+        """What `*`, or `alias.*`, stands for."""
+        if alias is None:
+            return tuple(field for field in self.fields if field.in_star)
+        return tuple(field for field in self.fields if field.relation == alias and system_name(field.name) is None)
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The aliases of its FROM items, in order."""
+        return tuple(dict.fromkeys(field.relation for field in self.fields if field.relation is not None))
+
+
+def fields_of(schema: RowSchema, alias: str | None = None) -> tuple[Field, ...]:
+    """Every column under its own name."""
+    return tuple(Field(name, position, alias) for position, name in enumerate(schema.names))
+
+
+def column_refs(schema: RowSchema) -> tuple[ColumnRef, ...]:
+    """A reference to every column."""
+    return tuple(ColumnRef(i, t) for i, t in enumerate(schema.types))
+
+
+def project(node: PlanNode, expressions: Sequence[Expression], names: Sequence[str]) -> PlanNode:
+    """`node` under a projection; no new node when it would change nothing, and one for two in a row."""
+    schema = RowSchema(tuple(Column(n, e.type) for n, e in zip(names, expressions, strict=True)))
+    positions = [e.index if isinstance(e, ColumnRef) else -1 for e in expressions]
+    if schema == node.schema and positions == list(range(len(positions))):
+        return node
+    if isinstance(node, Project) and -1 not in positions:
+        return project(node.input, [node.expressions[i] for i in positions], names)
+    return Project(node, tuple(expressions), schema)
+
+
+def append(node: PlanNode, added: Sequence[tuple[str, Expression]]) -> PlanNode:
+    """`node` with more columns at the end; its own keep their positions."""
+    if not added:
+        return node
+    names = (*node.schema.names, *(name for name, _ in added))
+    return project(node, (*column_refs(node.schema), *(expression for _, expression in added)), names)
+
+
+def through_projection(relation: Relation, expressions: Sequence[Expression]) -> tuple[tuple[int, ...], frozenset[int]]:
+    """Where the event-time and processing-time columns of `relation` are after a projection; expressions over them are
+    ordinary values."""
+    outputs = [(i, e.index) for i, e in enumerate(expressions) if isinstance(e, ColumnRef)]
+    event = tuple(i for time in relation.event_times for i, source in outputs if source == time)
+    return event, frozenset(i for i, source in outputs if source in relation.processing_times)
+
+
+def window_through_projection(windows: WindowColumns | None, expressions: Sequence[Expression]) -> WindowColumns | None:
+    """Where the window bounds are after a projection; None when both are gone."""
+    if windows is None:
+        return None
+    start, end = (_first_output(expressions, bound) for bound in (windows.start, windows.end))
+    return None if start is None and end is None else WindowColumns(windows.spec, start, end)
+
+
+def _first_output(expressions: Iterable[Expression], column: int | None) -> int | None:
+    if column is None:
+        return None
+    return next((i for i, e in enumerate(expressions) if isinstance(e, ColumnRef) and e.index == column), None)

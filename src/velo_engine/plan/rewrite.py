@@ -1,0 +1,33 @@
+"""Expressions over other columns: what planning does when an expression moves to another input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression
+from velo_engine.types import BOOLEAN
+
+
+def map_columns(expression: Expression, move: Callable[[int], int]) -> Expression:
+    """`expression` with every column position replaced by what `move` gives for it."""
+    match expression:
+        case ColumnRef(index=index):
+            return replace(expression, index=move(index))
+        case Call(args=args):
+            return replace(expression, args=tuple(map_columns(arg, move) for arg in args))
+        case Cast(arg=arg):
+            return replace(expression, arg=map_columns(arg, move))
+        case Case(branches=branches, default=default):
+            moved = tuple((map_columns(when, move), map_columns(then, move)) for when, then in branches)
+            return replace(expression, branches=moved, default=map_columns(default, move))
+        case _:
+            return expression
+
+
+def conjunction(parts: Sequence[Expression]) -> Expression | None:
+    """All of `parts` under AND; None for none."""
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    nullable = any(part.type.nullable for part in parts)
+    return Call("and", tuple(parts), BOOLEAN.as_nullable(nullable), parts[0].location)

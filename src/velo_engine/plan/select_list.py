@@ -1,0 +1,109 @@
+"""The select list: stars expanded, items named as Flink names them.
+
+An item is called by its alias, else by its column, else `EXPR$<position>`. A name that an earlier item has gets a
+number: `id`, `id0` (Calcite's SqlValidatorUtil.uniquify); the same alias written twice is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from velo_engine.errors import ErrorCode, did_you_mean
+from velo_engine.plan.program_text import ProgramText
+from velo_engine.plan.relation import Field, Relation
+from velo_engine.sql.syntax import KeyColumn
+
+
+@dataclass(frozen=True, slots=True)
+class SelectItem:
+    """One output column as written."""
+
+    node: exp.Expr
+    """The value, without alias and PRIMARY KEY."""
+    alias: str | None
+    name: str
+    """Of the output column; unique in the list."""
+    key: bool = False
+    """Marked PRIMARY KEY."""
+
+
+def select_items(select: exp.Select, relation: Relation, text: ProgramText) -> tuple[SelectItem, ...]:
+    """The items of `select` over `relation`."""
+    written = [part for item in select.expressions for part in _expanded(item, relation, text)]
+    return _named(written, text)
+
+
+def is_star(node: exp.Expr) -> bool:
+    """Whether a select item is `*` or `t.*`."""
+    return isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star))
+
+
+def unwrapped(item: exp.Expr) -> tuple[exp.Expr, str | None, bool]:
+    """Value, alias and PRIMARY KEY mark of a select item; mark and alias stand in either order."""
+    alias, key = None, False
+    while isinstance(item, KeyColumn | exp.Alias):
+        if isinstance(item, KeyColumn):
+            key = True
+        else:
+            alias = item.alias
+        item = item.this
+    return item, alias, key
+
+
+def _expanded(item: exp.Expr, relation: Relation, text: ProgramText) -> list[tuple[exp.Expr, str | None, bool]]:
+    if not is_star(item):
+        return [unwrapped(item)]
+    star = item if isinstance(item, exp.Star) else item.this
+    if any(star.args.values()):
+        raise text.unsupported("* with EXCEPT, REPLACE or RENAME", item, "list the columns")
+    alias = item.table if isinstance(item, exp.Column) else None
+    if alias and alias not in relation.aliases:
+        raise text.error(
+            ErrorCode.UNKNOWN_TABLE,
+            f'nothing in FROM is called "{alias}"',
+            item,
+            did_you_mean(alias, relation.aliases, noun="relation"),
+        )
+    return [(_column_node(field, item), None, False) for field in relation.star(alias or None)]
+
+
+def _column_node(field: Field, star: exp.Expr) -> exp.Column:
+    """The column that a star stands for, at the star's place."""
+    name = exp.Identifier(this=field.name, quoted=True)
+    name.meta.update(star.meta or star.this.meta)
+    table = None if field.relation is None else exp.Identifier(this=field.relation, quoted=True)
+    return exp.Column(this=name, table=table)
+
+
+def _named(written: Sequence[tuple[exp.Expr, str | None, bool]], text: ProgramText) -> tuple[SelectItem, ...]:
+    aliases: set[str] = set()
+    taken: set[str] = set()
+    items = []
+    for position, (node, alias, key) in enumerate(written):
+        if alias is not None:
+            if alias in aliases:
+                raise text.error(
+                    ErrorCode.DUPLICATE_NAME, f'two columns are called "{alias}"', node, "rename one of them"
+                )
+            aliases.add(alias)
+        name = unique_name(alias or _own_name(node) or f"EXPR${position}", taken)
+        taken.add(name)
+        items.append(SelectItem(node, alias, name, key))
+    return tuple(items)
+
+
+def unique_name(name: str, taken: Iterable[str]) -> str:
+    """`name`, or with the first number that makes it unique."""
+    if name not in taken:
+        return name
+    number = 0
+    while f"{name}{number}" in taken:
+        number += 1
+    return f"{name}{number}"
+
+
+def _own_name(node: exp.Expr) -> str | None:
+    return node.name if isinstance(node, exp.Column | exp.Dot) else None

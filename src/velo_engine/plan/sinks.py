@@ -1,0 +1,120 @@
+"""Where a statement's rows go: its sink, the columns they have there, and the key that identifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from velo_engine.errors import ErrorCode, did_you_mean
+from velo_engine.plan.changelog import Statements, preferred_key, upsert_keys
+from velo_engine.plan.expressions import ColumnRef, Expression, Literal
+from velo_engine.plan.nodes import PlanNode, Sink
+from velo_engine.plan.program_text import ProgramText
+from velo_engine.plan.relation import Relation, fields_of, project, through_projection, window_through_projection
+from velo_engine.plan.sources import physical_column
+from velo_engine.plan.statement_properties import ProgramProperties
+from velo_engine.schema import Column
+from velo_engine.sql.expression_binder import coerce
+from velo_engine.sql.program import Statement, StatementKind
+from velo_engine.type_rules import can_coerce
+
+
+def planned_sink(
+    statement: Statement,
+    node: PlanNode,
+    key: Sequence[int],
+    target: Statement | None,
+    properties: ProgramProperties,
+    statements: Statements,
+) -> Sink | None:
+    """The sink of a statement; views and bare queries without INTO have none.
+
+    `key` are the columns marked PRIMARY KEY, `target` the declaration of an INSERT's target.
+    """
+    if statement.sink is None and statement.kind in (StatementKind.VIEW, StatementKind.SELECT):
+        return None
+    name = statement.sink or statement.name
+    given = properties.of(statement).sinks[name].texts()
+    declared = tuple(key) or _declared_key(node, statement, target)
+    return Sink(
+        name=name,
+        properties={**properties.declared(name), **given},
+        upsert_key=declared or preferred_key(upsert_keys(node, statements)),
+    )
+
+
+def _declared_key(node: PlanNode, statement: Statement, target: Statement | None) -> tuple[int, ...]:
+    """The key in the statement's own column list, or in the target's declaration."""
+    names = statement.primary_key or (() if target is None else target.primary_key)
+    schema = node.schema
+    return tuple(i for i, name in enumerate(schema.names) if name in names)
+
+
+def fitted_to_target(relation: Relation, statement: Statement, target: Statement | None, text: ProgramText) -> Relation:
+    """`relation` under the column names and types that the statement or its INSERT target declares, by position.
+
+    Source: Flink's DynamicSinkUtils.validateSchemaAndApplyImplicitCast; columns that INSERT leaves out are NULL.
+    """
+    if target is not None and target.columns:
+        return _inserted(relation, statement, target, text)
+    columns = statement.columns
+    if not columns:
+        return relation
+    _check_count(len(relation.node.schema), len(columns), statement, text)
+    wanted = [
+        Column(c.name, kind) if c.type is None else physical_column(c)
+        for c, kind in zip(columns, relation.node.schema.types, strict=True)
+    ]
+    return _as_columns(relation, list(_references(relation)), wanted, statement, text)
+
+
+def _inserted(relation: Relation, statement: Statement, target: Statement, text: ProgramText) -> Relation:
+    writable = [c for c in target.columns if c.expression is None and not (c.metadata_key is not None and c.virtual)]
+    wanted = [physical_column(column) for column in writable]
+    values: list[Expression] = list(_references(relation))
+    if statement.columns:
+        _check_count(len(values), len(statement.columns), statement, text)
+        by_name = dict(zip((column.name for column in statement.columns), values, strict=True))
+        for column in statement.columns:
+            if column.name not in {c.name for c in wanted}:
+                raise text.error(
+                    ErrorCode.UNKNOWN_COLUMN,
+                    f'{target.name} has no column "{column.name}"',
+                    column.location,
+                    did_you_mean(column.name, [c.name for c in wanted], noun="column"),
+                )
+        values = [by_name.get(column.name, Literal(None, column.type.as_nullable())) for column in wanted]
+    _check_count(len(values), len(wanted), statement, text)
+    return _as_columns(relation, values, wanted, statement, text)
+
+
+def _references(relation: Relation) -> Sequence[ColumnRef]:
+    return [ColumnRef(i, t) for i, t in enumerate(relation.node.schema.types)]
+
+
+def _check_count(found: int, wanted: int, statement: Statement, text: ProgramText) -> None:
+    if found != wanted:
+        raise text.error(
+            ErrorCode.SQL_SYNTAX,
+            f"the query gives {found} columns, but {statement.sink or statement.name} has {wanted}",
+            statement.location,
+        )
+
+
+def _as_columns(
+    relation: Relation, values: Sequence[Expression], wanted: Sequence[Column], statement: Statement, text: ProgramText
+) -> Relation:
+    """`values` by position as the `wanted` columns, through implicit casts; nullable as the query's own types are."""
+    fitted = []
+    for value, column in zip(values, wanted, strict=True):
+        if not can_coerce(value.type, column.type):
+            raise text.error(
+                ErrorCode.TYPE_MISMATCH,
+                f'the query gives {value.type.as_nullable()} for "{column.name}", which is {column.type.as_nullable()}',
+                statement.location,
+                f"write CAST(... AS {column.type.as_nullable()})",
+            )
+        fitted.append(coerce(value, column.type.as_nullable(value.type.nullable)))
+    event, processing = through_projection(relation, fitted)
+    node = project(relation.node, fitted, [column.name for column in wanted])
+    windows = window_through_projection(relation.windows, fitted)
+    return Relation(node, fields_of(node.schema), event, processing, windows, relation.reference, relation.bounded)

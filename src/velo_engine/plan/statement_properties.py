@@ -1,0 +1,208 @@
+"""What the properties of a program mean for its plan: connectors of sources and sinks, event time, lateness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import TypeVar
+
+from sqlglot import exp
+
+from velo_engine.errors import ErrorCode, Location, VeloError
+from velo_engine.plan.nodes import LateData
+from velo_engine.sql.event_time import (
+    EventTimeProperties,
+    LateDataStrategy,
+    WatermarkStrategy,
+    duration_property,
+    event_time_properties,
+)
+from velo_engine.sql.program import Program, Property, Statement, StatementKind, Warning
+from velo_engine.sql.properties import ConfigFiles, StatementProperties, job_properties, split_properties
+from velo_engine.sql.property_keys import EVENT_TIME_KEYS
+
+_T = TypeVar("_T")
+
+_PER_STATEMENT = frozenset({"group.id"})
+"""Properties of a source that statements may give differently; the source is read once, as the first says."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventTimeSettings:
+    """How a relation's event time is read and how far behind it the watermark stays."""
+
+    field: str | None = None
+    format: str | None = None
+    delay_ms: int = 0
+    idle_timeout_ms: int | None = None
+    locations: Mapping[str, Location] = dataclass_field(default_factory=dict)
+    """Where each value is written, by property; empty when nothing was."""
+
+    def location(self, key: str) -> Location | None:
+        """Where a property is written."""
+        return self.locations.get(key)
+
+
+class ProgramProperties:
+    """The properties of every statement of a program, sorted by whom they concern."""
+
+    def __init__(self, program: Program, files: ConfigFiles | None) -> None:
+        job, warnings = job_properties(program)
+        self._by_statement: dict[int, StatementProperties] = {}
+        self._declared: dict[str, StatementProperties] = {}
+        self._defaults = event_time_properties({key: p for key, p in job.items() if key in EVENT_TIME_KEYS})
+        idle = job.get("source.idle_timeout")
+        self._idle_timeout_ms = None if idle is None else duration_property("source.idle_timeout", idle)
+        found: list[Warning] = list(warnings)
+        self.job: dict[str, Property] = job
+        for statement in program.statements:
+            split = split_properties(statement, _read_names(statement), _written_names(statement), files=files)
+            self._by_statement[id(statement)] = split
+            if statement.kind is StatementKind.SOURCE:
+                self._declared[statement.name] = split
+            self._add_job(split.job)
+            found += split.warnings
+        self.warnings = tuple(found)
+
+    def of(self, statement: Statement) -> StatementProperties:
+        """The properties of one statement."""
+        return self._by_statement[id(statement)]
+
+    def declared(self, name: str) -> Mapping[str, str]:
+        """The connector properties in the declaration of `name`."""
+        split = self._declared.get(name)
+        return {} if split is None else split.own.texts()
+
+    def source(self, name: str) -> Mapping[str, str]:
+        """The connector properties of source `name`, from its declaration and from every statement that gives some."""
+        found: dict[str, Property] = {}
+        for split in self._by_statement.values():
+            given = split.sources.get(name)
+            if given is None:
+                continue
+            for key, value in given.values.items():
+                known = found.setdefault(key, value)
+                if known.value != value.value and key not in _PER_STATEMENT:
+                    raise bad_property(
+                        f'"{name}" has {key} = {value.value} here and {known.value} in line {known.location.line}',
+                        value.location,
+                        "a source is read once, with one set of properties",
+                    )
+            found.update({f"properties.{key}": value for key, value in given.client.items()})
+        return {**self.declared(name), **{key: value.value for key, value in found.items()}}
+
+    def event_time(self, statement: Statement, name: str) -> EventTimeSettings:
+        """The event-time settings of relation `name` as `statement` reads it."""
+        split = self.of(statement)
+        own = split.sources[name].event_time if name in split.sources else split.own.event_time
+        declared = self._declared.get(name)
+        layers = [own, *([] if declared is None else [declared.own.event_time]), self._defaults]
+        return self._settings(layers)
+
+    def changes_watermark(self, statement: Statement, name: str) -> bool:
+        """Whether `statement` says how the watermark of relation `name` is made."""
+        given = self.of(statement).sources.get(name)
+        return given is not None and any(key.startswith("watermark.") for key in given.event_time.locations)
+
+    def statement_time(self, statement: Statement) -> EventTimeSettings:
+        """The settings that name no relation."""
+        return self._settings([self.of(statement).own.event_time, self._defaults])
+
+    def allowed_lateness_ms(self, statement: Statement) -> int:
+        """How long windows of `statement` stay open behind the watermark."""
+        value = self._only(statement, "allowed_lateness_ms", "allowed.lateness")
+        return 0 if value is None else int(str(value))
+
+    def late_data(self, statement: Statement) -> LateData:
+        """What becomes of late rows in windows of `statement`."""
+        value = self._only(statement, "late_data", "late.data.strategy")
+        if value in (LateDataStrategy.SIDE_OUTPUT, LateDataStrategy.UPDATE_PREVIOUS):
+            assert isinstance(value, LateDataStrategy)
+            times = [p.event_time for p in (self.of(statement).own, *self.of(statement).sources.values())]
+            place = next((t.locations["late.data.strategy"] for t in times if t.late_data is value), None)
+            raise VeloError(
+                ErrorCode.SQL_UNSUPPORTED,
+                f"late.data.strategy = {value.value} is not supported",
+                location=place,
+                hint="use drop or dead_letter",
+            )
+        return LateData.DEAD_LETTER if value is LateDataStrategy.DEAD_LETTER else LateData.DROP
+
+    def _only(self, statement: Statement, attribute: str, key: str) -> object:
+        """The value that the statement, its sources and the job agree on."""
+        split = self.of(statement)
+        times = [split.own.event_time, *(p.event_time for p in split.sources.values())]
+        values = {v for t in times if (v := getattr(t, attribute)) is not None}
+        if len(values) > 1:
+            place = next(t.locations[key] for t in times if key in t.locations)
+            raise bad_property(f"two values of {key} in one statement", place, "a window has one")
+        return values.pop() if values else getattr(self._defaults, attribute)
+
+    def _settings(self, layers: list[EventTimeProperties]) -> EventTimeSettings:
+        locations: dict[str, Location] = {}
+        for layer in reversed(layers):
+            locations.update(layer.locations)
+        strategy = _first(layer.strategy for layer in layers)
+        delay = _first(layer.max_out_of_orderness_ms for layer in layers)
+        _check_strategy(strategy, delay, locations)
+        idle = _first(layer.idle_timeout_ms for layer in layers)
+        return EventTimeSettings(
+            field=_first(layer.field for layer in layers),
+            format=_first(layer.format for layer in layers),
+            delay_ms=delay or 0,
+            idle_timeout_ms=self._idle_timeout_ms if idle is None else idle,
+            locations=locations,
+        )
+
+    def _add_job(self, job: Mapping[str, Property]) -> None:
+        for key, value in job.items():
+            known = self.job.setdefault(key, value)
+            if known.value != value.value:
+                raise bad_property(
+                    f"{key} is {value.value} here and {known.value} in line {known.location.line}",
+                    value.location,
+                    "it holds for the whole job: say it once, with SET",
+                )
+
+
+def _first(values: Iterable[_T | None]) -> _T | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _check_strategy(strategy: WatermarkStrategy | None, delay: int | None, locations: Mapping[str, Location]) -> None:
+    place = locations.get("watermark.strategy")
+    if strategy in (WatermarkStrategy.PUNCTUATED, WatermarkStrategy.PROCESSING_TIME):
+        assert strategy is not None
+        raise VeloError(
+            ErrorCode.SQL_UNSUPPORTED,
+            f"watermark.strategy = {strategy.value} is not supported",
+            location=place,
+            hint="use bounded_out_of_orderness with watermark.max_out_of_orderness",
+        )
+    if strategy is WatermarkStrategy.ASCENDING and delay:
+        raise bad_property("an ascending watermark has no max_out_of_orderness", place, "use bounded_out_of_orderness")
+
+
+def bad_property(message: str, place: Location | None, hint: str | None = None) -> VeloError:
+    """An error about the value of a property."""
+    return VeloError(ErrorCode.BAD_PROPERTY, message, location=place, hint=hint)
+
+
+def relation_name(table: exp.Table) -> str:
+    """The name that a table of a FROM clause is looked up by."""
+    return ".".join(part.name for part in table.parts)
+
+
+def _read_names(statement: Statement) -> tuple[str, ...]:
+    """Every relation in the statement's query, by name."""
+    if statement.query is None:
+        return ()
+    return tuple(dict.fromkeys(relation_name(table) for table in statement.query.find_all(exp.Table)))
+
+
+def _written_names(statement: Statement) -> tuple[str, ...]:
+    """The sink, and the name that the statement itself has."""
+    if statement.kind in (StatementKind.SOURCE, StatementKind.VIEW):
+        return ()
+    return (statement.sink or statement.name,)

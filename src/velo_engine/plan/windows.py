@@ -1,0 +1,271 @@
+"""Event-time windows of a query, in their three spellings, as one thing.
+
+* Velostream's clause: `WINDOW TUMBLING(5m)`; the bounds are `window_start`, `window_end`, `window_time`,
+  `_window_start`, `_window_end` and `TUMBLE_START()` … without being grouped by.
+* Flink's window table functions: `FROM TABLE(TUMBLE(…))`, with `window_start` and `window_end` in GROUP BY.
+* Flink's legacy group windows: `GROUP BY TUMBLE(ts, INTERVAL '1' HOUR)`, with `TUMBLE_START(ts, INTERVAL '1' HOUR)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from sqlglot import exp
+
+from velo_engine.errors import ErrorCode
+from velo_engine.plan.aggregate_syntax import function_name
+from velo_engine.plan.nodes import WindowKind, WindowSpec
+from velo_engine.plan.program_text import ProgramText
+from velo_engine.plan.relation import Relation
+from velo_engine.plan.scope import RelationScope
+from velo_engine.sql.durations import interval_ms
+from velo_engine.sql.syntax import GroupWindow, WindowClause, WindowTable
+
+WINDOW_BOUNDS = {
+    "window_start": "window_start",
+    "_window_start": "window_start",
+    "window_end": "window_end",
+    "_window_end": "window_end",
+    "window_time": "window_time",
+}
+"""Names of the bounds of the query's own window, and which bound each is."""
+
+_KINDS = {
+    "tumbling": WindowKind.TUMBLE,
+    "tumble": WindowKind.TUMBLE,
+    "sliding": WindowKind.HOP,
+    "hop": WindowKind.HOP,
+    "session": WindowKind.SESSION,
+    "cumulating": WindowKind.CUMULATE,
+    "cumulate": WindowKind.CUMULATE,
+}
+
+_FUNCTION_KINDS = {
+    "tumble": WindowKind.TUMBLE,
+    "tumbling": WindowKind.TUMBLE,
+    "hop": WindowKind.HOP,
+    "sliding": WindowKind.HOP,
+    "session": WindowKind.SESSION,
+}
+_FUNCTION_BOUNDS = {"start": "window_start", "end": "window_end", "rowtime": "window_time", "proctime": None}
+
+_BOUND_FUNCTIONS: dict[str, tuple[WindowKind, str | None]] = {
+    f"{kind}_{bound}": (window, column)
+    for kind, window in _FUNCTION_KINDS.items()
+    for bound, column in _FUNCTION_BOUNDS.items()
+}
+
+
+class WindowStyle(Enum):
+    """How a window is spelled, and with it which rules of its dialect hold."""
+
+    CLAUSE = "WINDOW clause"
+    TABLE_FUNCTION = "window table function"
+    GROUP_FUNCTION = "group window"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryWindow:
+    """The window of one SELECT."""
+
+    style: WindowStyle
+    spec: WindowSpec
+    time_column: exp.Column | None
+    partition_by: tuple[exp.Expr, ...]
+    """SESSION table function only."""
+    node: exp.Expr
+
+
+def find_window(select: exp.Select, text: ProgramText) -> QueryWindow | None:
+    """The one window of `select`, if it has any."""
+    found = [
+        window
+        for window in (
+            select.args.get("window_clause"),
+            _from_item(select),
+            *(select.args["group"].expressions if select.args.get("group") else ()),
+        )
+        if isinstance(window, WindowClause | WindowTable | GroupWindow)
+    ]
+    if len(found) > 1:
+        raise text.unsupported("more than one window in a query", found[1], "window a subquery first")
+    return _query_window(found[0], text) if found else None
+
+
+def _from_item(select: exp.Select) -> exp.Expr | None:
+    clause = select.args.get("from_")
+    return None if clause is None else clause.this
+
+
+def _query_window(node: WindowClause | WindowTable | GroupWindow, text: ProgramText) -> QueryWindow:
+    kind = _KINDS[node.args["kind"]]
+    size = int(node.args["size_ms"])
+    slide = node.args.get("slide_ms")
+    slide_ms = size if slide is None else int(slide)
+    if size <= 0 or slide_ms <= 0:
+        raise text.error(ErrorCode.BAD_PROPERTY, "a window needs a size of at least one millisecond", node)
+    if kind is WindowKind.CUMULATE and size % slide_ms:
+        raise text.error(ErrorCode.BAD_PROPERTY, "the size of a cumulating window must be a multiple of its step", node)
+    spec = WindowSpec(kind, size, slide_ms, int(node.args.get("offset_ms") or 0))
+    return QueryWindow(
+        style=_STYLES[type(node)],
+        spec=spec,
+        time_column=node.args.get("time_column"),
+        partition_by=tuple(node.args.get("partition_by") or ()),
+        node=node,
+    )
+
+
+_STYLES = {
+    WindowClause: WindowStyle.CLAUSE,
+    WindowTable: WindowStyle.TABLE_FUNCTION,
+    GroupWindow: WindowStyle.GROUP_FUNCTION,
+}
+
+
+def time_position(window: QueryWindow, relation: Relation, scope: RelationScope) -> int:
+    """The event-time column that the window cuts. Raises MISSING_EVENT_TIME if it has none or names another column."""
+    text = scope.text
+    if window.time_column is None:
+        if not relation.event_times:
+            raise text.error(
+                ErrorCode.MISSING_EVENT_TIME,
+                "a window needs an event time, and the input has none",
+                window.node,
+                _MISSING_HINT,
+            )
+        return relation.event_times[0]
+    column = scope.resolve(window.time_column)
+    position = getattr(column, "index", None)
+    if position in relation.event_times:
+        return int(position)
+    if position in relation.processing_times:
+        raise text.unsupported("a window over processing time", window.time_column, "window an event-time column")
+    if relation.event_times:
+        names = " or ".join(relation.node.schema.names[i] for i in relation.event_times)
+        message = f'"{window.time_column.name}" is not the event time of the input; that is {names}'
+        raise text.error(ErrorCode.MISSING_EVENT_TIME, message, window.time_column, f"window over {names}")
+    raise text.error(
+        ErrorCode.MISSING_EVENT_TIME,
+        f'"{window.time_column.name}" is not an event-time column here: it was computed, aggregated or joined',
+        window.time_column,
+        _MISSING_HINT,
+    )
+
+
+_MISSING_HINT = (
+    "declare it where the source is read ('event.time.field' in WITH, or WATERMARK FOR), and keep it as a plain column,"
+    " or window_time of an earlier window, in every select list on the way"
+)
+
+
+def bound_column(node: exp.Expr, scope: RelationScope, window: QueryWindow) -> str | None:
+    """Which bound of the query's window a GROUP BY or select column names, or None.
+
+    Raises AMBIGUOUS_COLUMN when the input has a column of that name too; `_window_start` is always the window's own.
+    """
+    if not isinstance(node, exp.Column):
+        return None
+    if node.table and (window.style is not WindowStyle.TABLE_FUNCTION or node.table not in scope.relation.aliases):
+        return None
+    bound = WINDOW_BOUNDS.get(node.name) or WINDOW_BOUNDS.get(node.name.lower() if node.name[:1] == "_" else "")
+    if bound is None:
+        return None
+    if not node.name.startswith("_") and any(field.name == node.name for field in scope.relation.fields):
+        raise scope.text.error(
+            ErrorCode.AMBIGUOUS_COLUMN,
+            f'"{node.name}" is a column of the input and a bound of the window',
+            node,
+            f"write _{node.name} for the window's own, or rename the column of the input"
+            if bound != "window_time"
+            else "rename the column of the input",
+        )
+    if window.style is WindowStyle.GROUP_FUNCTION and not node.name.startswith("_"):
+        return None
+    return bound
+
+
+def window_functions(roots: Iterable[exp.Expr], window: QueryWindow | None, scope: RelationScope) -> Mapping[int, str]:
+    """The calls of `TUMBLE_START(…)` and its like below `roots`, by node id, and the bound each gives."""
+    found: dict[int, str] = {}
+    for root in roots:
+        for node in root.walk(prune=lambda n: isinstance(n, exp.Query)):
+            name = function_name(node)
+            if name in _BOUND_FUNCTIONS:
+                found[id(node)] = _bound_function(node, name, window, scope)
+    return found
+
+
+def _bound_function(node: exp.Expr, name: str, window: QueryWindow | None, scope: RelationScope) -> str:
+    text = scope.text
+    kind, bound = _BOUND_FUNCTIONS[name]
+    if bound is None:
+        raise text.unsupported(f"{name.upper()}: processing time of a window", node)
+    if window is None:
+        raise text.error(
+            ErrorCode.MISSING_EVENT_TIME,
+            f"{name.upper()} needs a window in the query",
+            node,
+            "add WINDOW TUMBLING(...)",
+        )
+    if kind is not window.spec.kind:
+        raise text.error(
+            ErrorCode.TYPE_MISMATCH,
+            f"{name.upper()} does not fit the query's window, which is {window.spec.kind.value.upper()}",
+            node,
+        )
+    if _names_another_window(node, window, scope):
+        raise text.error(
+            ErrorCode.TYPE_MISMATCH,
+            f"{name.upper()} has other arguments than the query's window",
+            node,
+            "repeat the window's",
+        )
+    return bound
+
+
+def _names_another_window(node: exp.Expr, window: QueryWindow, scope: RelationScope) -> bool:
+    """Whether the arguments of TUMBLE_START and its like, as far as there are any, are not the window's."""
+    column = node.find(exp.Column)
+    if (
+        column is not None
+        and window.time_column is not None
+        and scope.resolve(column) != scope.resolve(window.time_column)
+    ):
+        return True
+    sizes = [interval_ms(interval) for interval in node.find_all(exp.Interval)]
+    spec = window.spec
+    own = [spec.slide_ms, spec.size_ms] if spec.kind is WindowKind.HOP else [spec.size_ms]
+    return bool(sizes) and sizes != own
+
+
+def check_grouping(window: QueryWindow, grouped_bounds: Sequence[str], text: ProgramText) -> None:
+    """A window table function must be grouped by both bounds (Flink's WindowUtil.groupingContainsWindowStartEnd)."""
+    if window.style is not WindowStyle.TABLE_FUNCTION:
+        return
+    missing = {"window_start", "window_end"} - set(grouped_bounds)
+    if missing:
+        raise text.unsupported(
+            f"a window table function without {' and '.join(sorted(missing))} in GROUP BY",
+            window.node,
+            "group by window_start, window_end and your keys",
+        )
+
+
+def check_session_partition(
+    window: QueryWindow, keys: Sequence[object], partition: Sequence[object], text: ProgramText
+) -> None:
+    """The keys of an aggregated SESSION table function are exactly its PARTITION BY: only then does Flink pull the
+    window up into the aggregate (PullUpWindowTableFunctionIntoWindowAggregateRule)."""
+    if (
+        window.style is WindowStyle.TABLE_FUNCTION
+        and window.spec.kind is WindowKind.SESSION
+        and set(keys) != set(partition)
+    ):
+        raise text.unsupported(
+            "a session whose PARTITION BY differs from the keys in GROUP BY",
+            window.node,
+            "partition the session by the grouped columns",
+        )
