@@ -21,6 +21,7 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.types import FLOATS, INTEGERS, STRINGS, SqlType, TypeName, arrow_type
 from velo_harness.assertions.operands import operand_value, plain_operand
 from velo_harness.relation import Relation
+from velo_harness.scalars import decimal_of
 from velo_harness.spec import Comparison, Operator
 from velo_harness.templates import TemplateScope, as_text
 
@@ -101,6 +102,8 @@ def _related(actual: Any, op: Operator, expected: Any, tolerance: Decimal | None
     if actual is None or expected is None:
         equal = actual is None and expected is None
         return equal if op is Operator.EQUALS else not equal and op is Operator.NOT_EQUALS
+    if _is_number(actual) and isinstance(expected, str):
+        expected = decimal_of(expected) if decimal_of(expected) is not None else expected
     if not _is_number(actual) or not _is_number(expected):
         if isinstance(actual, str) != isinstance(expected, str) and op not in (Operator.EQUALS, Operator.NOT_EQUALS):
             raise TypeError

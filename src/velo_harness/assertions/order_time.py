@@ -37,11 +37,11 @@ def ordering(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
 
 
 def _ranks(column: Any) -> Int64s:
-    """Numbers in the order of the values; equal values have equal numbers."""
+    """Numbers in the order of the values; equal values have equal numbers, NULL has 0."""
     import pyarrow.compute as pc
 
-    ranks: Int64s = pc.rank(column, sort_keys="ascending", null_placement="at_start", tiebreaker="dense").to_numpy()
-    return ranks.astype(np.int64)
+    ranks: Int64s = pc.rank(column, sort_keys="ascending", tiebreaker="dense").to_numpy().astype(np.int64)
+    return np.where(column.is_null().to_numpy(), 0, ranks)
 
 
 def _partitions(relation: Relation, names: tuple[str, ...]) -> Int64s:

@@ -115,8 +115,13 @@ def _query_lines(q: QueryResult, *, verbose: bool) -> Iterator[str]:
 
 def totals_text(run: RunResult) -> str:
     """How many queries ended how, and how long it took."""
-    counts = [f"{run.count(outcome)} {outcome.value}" for outcome in Outcome if run.count(outcome)]
+    counts = [_counted(run.count(outcome), outcome) for outcome in Outcome if run.count(outcome)]
     if run.file_errors:
         noun = "file" if len(run.file_errors) == 1 else "files"
         counts.append(f"{len(run.file_errors)} {noun} not loaded")
     return f"{', '.join(counts) or 'nothing ran'} in {run.duration_ms / 1000:.2f} s"
+
+
+def _counted(count: int, outcome: Outcome) -> str:
+    plural = "s" if outcome is Outcome.ERROR and count > 1 else ""
+    return f"{count} {outcome.value}{plural}"

@@ -1,0 +1,95 @@
+"""The command `velo`: runs programs, starts projects, prints schemas."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from velo_cli.command_line import key_values, new_app, run_app, set_debug
+
+app = new_app("Streaming SQL: run programs over files, start projects, look up formats.")
+
+
+class SchemaName(StrEnum):
+    """The formats that have a JSON Schema."""
+
+    SPEC = "spec"
+    DATA = "data"
+    REPORT = "report"
+
+
+class SummaryFormat(StrEnum):
+    """What the job summary is written in."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"velostream {version('velostream')}")
+        raise typer.Exit
+
+
+@app.callback()
+def velo(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Streaming SQL: run programs over files, start projects, look up formats."""
+
+
+@app.command()
+def run(
+    sql: Annotated[Path, typer.Argument(help="the program", show_default=False)],
+    base_dir: Annotated[Path | None, typer.Option(help="where its paths start; by default its own folder")] = None,
+    var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
+    batch_size: Annotated[int | None, typer.Option(min=1, help="most events handled at once")] = None,
+    dead_letters: Annotated[Path | None, typer.Option(help="write records that could not be used to this file")] = None,
+    output: Annotated[SummaryFormat, typer.Option(help="format of the job summary")] = SummaryFormat.TEXT,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
+) -> None:
+    """Run a program from file to file. The job summary goes to stderr; with --output json, to stdout."""
+    from velo_cli.run_program import run_program, write_dead_letters
+    from velo_cli.run_summary import summary_json, summary_text
+
+    set_debug(debug)
+    finished = run_program(sql, base_dir=base_dir, variables=key_values(var), batch_size=batch_size)
+    if dead_letters is not None:
+        write_dead_letters(finished.result, dead_letters)
+    print(summary_text(finished), file=sys.stderr)
+    if output is SummaryFormat.JSON:
+        print(summary_json(finished))
+
+
+@app.command()
+def schema(name: Annotated[SchemaName, typer.Argument(help="which format", show_default=False)]) -> None:
+    """Print the JSON Schema of test specs, of data schemas, or of the JSON report."""
+    from velo_harness.json_schemas import shipped_text
+
+    sys.stdout.write(shipped_text(name.value))
+
+
+@app.command()
+def quickstart(
+    folder: Annotated[Path, typer.Argument(help="where; made when it is not there")] = Path(),
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
+) -> None:
+    """Write a small project (a program, its spec, some data), run its tests, and say what to try next."""
+    from velo_cli.quickstart import run_project, write_project
+
+    set_debug(debug)
+    written = write_project(folder)
+    raise typer.Exit(run_project(folder, written))
+
+
+def main() -> None:
+    """Entry point of `velo`."""
+    run_app(app)
