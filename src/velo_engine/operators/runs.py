@@ -187,7 +187,7 @@ def _banded_extreme(x: Values, present: Bools, runs: Runs, *, largest: bool) -> 
         return x
     low, high = int(values.min()), int(values.max())
     width = high - low + 2
-    if width * len(runs.heads) >= _LARGEST_BAND:
+    if max(-low, high, width * len(runs.heads)) >= _LARGEST_BAND:
         return None
     base = np.repeat(np.arange(len(runs.heads)) * width, runs.lengths)
     distance = x.astype(np.int64, copy=False)

@@ -140,7 +140,11 @@ def _cast(values: npt.NDArray[np.float64], valid: npt.NDArray[np.bool_], kind: S
         valid = valid & fits
         out = np.where(valid, out, 0)
     else:
-        out = values.astype(np.int64).astype(dtype_of(kind))
+        # Java's narrowing: to int or long at its bounds, and from int to the narrower types by the low bits.
+        bounds = np.iinfo(np.int64 if kind.name is TypeName.BIGINT else np.int32)
+        inside = (values >= float(bounds.min)) & (values < float(bounds.max))
+        whole = np.where(inside, values, 0.0).astype(np.int64)
+        out = np.where(inside, whole, np.where(values < 0, bounds.min, bounds.max)).astype(dtype_of(kind))
     return Vector(out, None if valid.all() else valid)
 
 
