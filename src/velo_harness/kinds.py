@@ -200,7 +200,10 @@ class Choice(Kind):
 
     @property
     def noun(self) -> str:
-        return "one of " + ", ".join(self.meanings)
+        first: dict[Any, str] = {}
+        for word, meaning in self.meanings.items():
+            first.setdefault(meaning, word)
+        return "one of " + ", ".join(first.values())
 
     def accepts(self, node: YamlNode) -> bool:
         return isinstance(node, YamlScalar) and folded(node.text) in {folded(word) for word in self.meanings}

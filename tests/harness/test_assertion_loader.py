@@ -1,0 +1,251 @@
+"""Assertions: every type has its keys, and all spellings of comparisons become one form."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from velo_engine.errors import ErrorCode, VeloError
+from velo_harness.assertion_loader import Assertion, assertion_spec
+from velo_harness.assertion_types import ASSERTION_TYPES, COMMON_KEYS, COMPARISON_KEYS, LATER_TYPES, OPERATORS
+from velo_harness.discovery import PathPolicy
+from velo_harness.spec import Operator
+from velo_harness.yaml_source import parse_yaml
+
+FOLDER = Path("/project/specs")
+
+
+def load(text):
+    node = parse_yaml(text, "f").items[0] if text.startswith("-") else parse_yaml(text, "f")
+    return assertion_spec(Assertion().read(node), FOLDER, PathPolicy(Path("/project")))
+
+
+def refused(text):
+    with pytest.raises(VeloError) as caught:
+        load(text)
+    return caught.value
+
+
+def comparisons(text):
+    return [(c.operator.value, [o.text for o in c.operands]) for c in load(text).comparisons]
+
+
+@pytest.mark.parametrize(
+    ("spelling", "operator"),
+    [
+        ("equals", "equals"),
+        ("Equals", "equals"),
+        ("==", "equals"),
+        ("not_equals", "not_equals"),
+        ("NotEquals", "not_equals"),
+        ("'!='", "not_equals"),
+        ("greater_than", "greater_than"),
+        ("GreaterThan", "greater_than"),
+        ("'>'", "greater_than"),
+        ("gt", "greater_than"),
+        ("less_than", "less_than"),
+        ("greater_than_or_equal", "greater_than_or_equal"),
+        ("greater_than_or_equals", "greater_than_or_equal"),
+        ("'>='", "greater_than_or_equal"),
+        ("less_than_or_equal", "less_than_or_equal"),
+        ("less_than_or_equals", "less_than_or_equal"),
+        ("<=", "less_than_or_equal"),
+        ("contains", "contains"),
+        ("starts_with", "starts_with"),
+        ("ends_with", "ends_with"),
+        ("matches", "matches"),
+    ],
+)
+@pytest.mark.parametrize("key", ["value", "expected"])
+def test_every_spelling_of_an_operator(spelling, operator, key):
+    assert comparisons(f"{{type: field_values, field: a, operator: {spelling}, {key}: 5}}") == [(operator, ["5"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("greater_than: 0", [("greater_than", ["0"])]),
+        ("equals: 5", [("equals", ["5"])]),
+        ("expected: 5", [("equals", ["5"])]),
+        ("gte: 1, lte: 9", [("greater_than_or_equal", ["1"]), ("less_than_or_equal", ["9"])]),
+        ("greater_than_or_equals: 1", [("greater_than_or_equal", ["1"])]),
+        ("between: [1, 5]", [("between", ["1", "5"])]),
+        ("between: {max: 5, min: 1}", [("between", ["1", "5"])]),
+        ("operator: between, min: 1, max: 5", [("between", ["1", "5"])]),
+        ("operator: between, value: [1, 5]", [("between", ["1", "5"])]),
+        ("min: 1, max: 5", [("between", ["1", "5"])]),
+        ("min: 1", [("greater_than_or_equal", ["1"])]),
+        ("max: 5", [("less_than_or_equal", ["5"])]),
+        ("in: [1, 2, 3]", [("in", ["1", "2", "3"])]),
+        ("operator: in, values: [1, 2]", [("in", ["1", "2"])]),
+        ("operator: in, value: [1, 2]", [("in", ["1", "2"])]),
+        ("operator: equals, value: '{{ inputs.a.count }}'", [("equals", ["{{ inputs.a.count }}"])]),
+    ],
+)
+def test_short_and_long_forms_are_one(text, expected):
+    assert comparisons(f"{{type: record_count, {text}}}") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        ("operator: about, value: 5", 32, "this must be one of"),
+        ("between: 5", 31, "between takes two values"),
+        ("between: [1, 2, 3]", 31, "between takes two values"),
+        ("between: [1, [2]]", 35, "must be a value"),
+        ("in: 5", 26, "this must be a list"),
+        ("greater_than: [1]", 36, "this must be a value"),
+        ("operator: equals, value: 5, min: 1", 55, '"min" has no effect'),
+        ("operator: between, min: 1, max: 2, value: 3", 64, '"value" has no effect'),
+        ("values: [1]", 30, '"values" has no effect'),
+        ("matches: '('", 31, "not a regular expression"),
+    ],
+)
+def test_a_comparison_that_cannot_be_meant(text, column, message):
+    error = refused(f"{{type: record_count, {text}}}")
+    assert error.code is ErrorCode.BAD_VALUE
+    assert message in error.message
+    assert error.location.column == column
+
+
+@pytest.mark.parametrize("operator", ["equals", "between", "in"])
+def test_an_operator_without_its_operand(operator):
+    error = refused(f"{{type: record_count, operator: {operator}}}")
+    assert error.code is ErrorCode.MISSING_KEY
+    assert error.location.column == 32
+
+
+def test_a_regular_expression_may_hold_a_template():
+    assert comparisons("{type: field_values, field: a, matches: '({{ variables.x }}'}") == [
+        ("matches", ["({{ variables.x }}"])
+    ]
+
+
+def test_an_unknown_type_gets_the_nearest_one():
+    error = refused("{type: record_cuont, equals: 1}")
+    assert (error.code, error.hint, error.location.column) == (ErrorCode.BAD_VALUE, 'did you mean "record_count"?', 8)
+
+
+@pytest.mark.parametrize("name", LATER_TYPES)
+def test_types_of_later_versions_are_refused(name):
+    error = refused(f"{{type: {name}, any: thing}}")
+    assert error.code is ErrorCode.NOT_YET_SUPPORTED
+    assert f'"{name}" is not supported by this version' in error.message
+
+
+def test_every_type_of_the_format_is_known_to_the_reader():
+    """The list of SPEC_FORMAT.md, section 2."""
+    listed = """record_count schema_contains no_nulls completeness field_values field_in_set unique_values no_duplicates
+        data_quality distribution percentile aggregate_check template sql join_coverage ordering event_ordering window_boundary
+        table_freshness latency execution_time throughput memory_usage state dlq_count error_rate late_count expect_error
+        file_exists file_row_count file_contains file_matches metric_exists metric_counter metric_gauge metric_histogram"""
+    assert set(listed.split()) == set(ASSERTION_TYPES) | set(LATER_TYPES)
+    assert not set(ASSERTION_TYPES) & set(LATER_TYPES)
+
+
+@pytest.mark.parametrize("kind", ASSERTION_TYPES.values(), ids=str)
+def test_no_key_of_a_type_hides_another(kind):
+    spelt = [spelling for key in kind.format().keys for spelling in key.spellings]
+    assert len(spelt) == len(set(spelt)), kind.name
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("type: no_nulls, fields: [a, b]", {"fields": ("a", "b")}),
+        ("type: unique_values, field: a", {"fields": ("a",)}),
+        ("type: field_in_set, field: a, values: [x, 1]", {"field": "a", "values": ["x", "1"]}),
+        (
+            "type: no_duplicates, key_fields: [a], allow_updates: true, max_duplicate_percent: 2.5",
+            {"key_fields": ("a",), "allow_updates": True, "max_duplicate_percent": Decimal("2.5")},
+        ),
+        ("type: no_duplicates", {"key_fields": (), "allow_updates": False, "max_duplicate_percent": Decimal(0)}),
+        (
+            "type: ordering, field: ts, direction: desc, partition_by: k, allow_equal: false",
+            {"field": ("ts",), "direction": "descending", "partition_by": ("k",), "allow_equal": False},
+        ),
+        (
+            "type: completeness, source: s, key_fields: id",
+            {"input_source": "s", "key_field": ("id",), "min_completeness": Decimal(1), "required_fields": ()},
+        ),
+        (
+            "type: completeness, expected_fields: [a]",
+            {"input_source": None, "key_field": (), "min_completeness": Decimal(1), "required_fields": ("a",)},
+        ),
+        (
+            "type: join_coverage, left_source: a, right_source: b, join_key: id, min_match_rate: 0.8",
+            {"left_source": "a", "right_source": "b", "join_key": ("id",), "min_match_rate": Decimal("0.8")},
+        ),
+        (
+            "type: join_coverage, left: a, right: b, join_key: {x: y}",
+            {"left_source": "a", "right_source": "b", "join_key": {"x": "y"}, "min_match_rate": Decimal(1)},
+        ),
+        (
+            "type: schema_contains, fields: [a], types: {a: BIGINT}, exact: true",
+            {"fields": ("a",), "types": {"a": "BIGINT"}, "key_field": None, "exact": True},
+        ),
+        (
+            "type: file_matches, actual_path: out.csv, expected_path: expected/out.csv, ignore_order: false",
+            {
+                "actual_path": Path("/project/specs/out.csv"),
+                "expected_path": Path("/project/specs/expected/out.csv"),
+                "format": None,
+                "compare_fields": (),
+                "ignore_fields": (),
+                "ignore_order": False,
+                "numeric_tolerance": Decimal(0),
+            },
+        ),
+        (
+            "type: window_boundary, timestamp_field: ts, window_size_ms: 60000",
+            {
+                "timestamp_field": "ts",
+                "window_start_field": "window_start",
+                "window_end_field": "window_end",
+                "window_size_ms": 60000,
+                "tolerance_ms": 0,
+                "verify_containment": None,
+                "verify_alignment": True,
+            },
+        ),
+        ("type: template, expression: a == b", {"expression": "a == b"}),
+    ],
+)
+def test_parameters_have_one_form_and_their_defaults(text, parameters):
+    given = dict(load("{" + text + "}").parameters)
+    if "values" in given:
+        given["values"] = [node.text for node in given["values"]]
+    assert given == parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("type: aggregate_check, function: sum, equals: 1", ErrorCode.MISSING_KEY),
+        ("type: aggregate_check, function: sum, field: a, expression: SUM(a), equals: 1", ErrorCode.BAD_VALUE),
+        ("type: aggregate_check, expression: SUM(a), field: a, equals: 1", ErrorCode.BAD_VALUE),
+        ("type: aggregate_check, equals: 1", ErrorCode.NOTHING_CHECKED),
+        ("type: aggregate_check, function: median, field: a, equals: 1", ErrorCode.BAD_VALUE),
+        ("type: execution_time, min_ms: 5, max_ms: 4", ErrorCode.BAD_VALUE),
+        ("type: execution_time, max_ms: -1", ErrorCode.BAD_VALUE),
+        ("type: file_exists, path: a, min_size_bytes: 5, max_size_bytes: 4", ErrorCode.BAD_VALUE),
+        ("type: window_boundary, window_size_ms: 1, verify_containment: true", ErrorCode.MISSING_KEY),
+        ("type: completeness, key_field: a, min_completeness: 95", ErrorCode.BAD_VALUE),
+        ("type: field_in_set, field: a, values: []", ErrorCode.BAD_VALUE),
+        ("type: no_nulls, field: a, fields: [b]", ErrorCode.BAD_VALUE),
+        ("type: no_nulls, field: a, equals: 1", ErrorCode.UNKNOWN_KEY),
+        ("type: file_exists, path: ../../etc/passwd", ErrorCode.PATH_OUTSIDE_PROJECT),
+    ],
+)
+def test_parameters_that_cannot_be_meant(text, code):
+    assert refused("{" + text + "}").code is code
+
+
+def test_every_key_has_a_line_of_documentation():
+    keys = [*COMMON_KEYS, *COMPARISON_KEYS, *(key for kind in ASSERTION_TYPES.values() for key in kind.parameters)]
+    assert all(re.match(r"\S.*\S\.?", key.doc) for key in keys)
+
+
+def test_every_operator_has_a_spelling():
+    assert set(OPERATORS.values()) == set(Operator)
