@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.specs import independent
+from tests.specs import independent, independent_trades
 from tests.specs.independent import ROOT, Row, as_text
 
 FIRST_DAY = range(1, 2)
@@ -21,6 +21,12 @@ FILES: dict[str, Callable[[], list[Row]]] = {
     "flights/expected/airport_totals.csv": lambda: independent.airport_totals(FIRST_DAY),
     "flights/expected/departures_with_weather.csv": lambda: independent.departures_with_weather(FIRST_DAY),
     "flights/expected/weather_delays.csv": lambda: independent.weather_delays(FIRST_DAY),
+    "trades/expected/minute_bars.csv": independent_trades.minute_bars,
+    "trades/expected/large_trades.csv": independent_trades.large_trades,
+    "trades/expected/positions.csv": independent_trades.positions,
+    "pipelines/expected/clean_orders.csv": independent_trades.clean_orders,
+    "pipelines/expected/named_orders.csv": independent_trades.named_orders,
+    "pipelines/expected/country_revenue.csv": independent_trades.country_revenue,
 }
 
 
