@@ -165,9 +165,9 @@ class CsvFormat:
         names = [f"f{i}" for i in range(len(fields))]
         null = self.dialect.null_literal
         table = pa_csv.read_csv(
-            pa.BufferReader(joined or b"\n"),
+            pa.BufferReader(joined + b"\n"),  # without a line ending a last empty field counts as quoted
             read_options=pa_csv.ReadOptions(
-                use_threads=False, block_size=max(len(joined) + 1, 1024), column_names=names
+                use_threads=False, block_size=max(len(joined) + 2, 1024), column_names=names
             ),
             parse_options=pa_csv.ParseOptions(
                 delimiter=self.dialect.delimiter,

@@ -57,12 +57,16 @@ class CsvRecords:
         """The complete records of `data`; with `final` its end also ends a record."""
         characters = np.frombuffer(data, np.uint8)
         breaks = np.flatnonzero(characters == _LF)
+        if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+            return self._scan(data, final)
         if self._quote is not None and bytes([self._quote]) in data:
             quotes = np.flatnonzero(characters == self._quote)
             if not self._is_regular(characters, quotes):
                 return self._scan(data, final)
             breaks = breaks[np.searchsorted(quotes, breaks) % 2 == 0]
-            if len(quotes) % 2 and (final or len(data) - int(breaks[-1] if len(breaks) else 0) > _LIMIT):
+            if len(quotes) % 2 and (
+                final or len(data) - int(breaks[-1] if len(breaks) else 0) > MAX_QUOTED_RECORD_BYTES
+            ):
                 return self._scan(data, final)
         return _by_breaks(characters, breaks, final)
 
@@ -87,7 +91,7 @@ class CsvRecords:
         while at < len(data):
             found = self._well_formed(data, at, final)
             if found is None:
-                if not final and len(data) - at <= _LIMIT and self._needs_more(data, at):
+                if not final and (data.find(b"\n", at) < 0 or self._needs_more(data, at)):
                     break
                 malformed[len(starts)] = MALFORMED
                 found = _line(data, at)
@@ -112,6 +116,8 @@ class CsvRecords:
 
     def _needs_more(self, data: bytes, at: int) -> bool:
         """Whether the record at `at` may still become well-formed with more text."""
+        if len(data) - at > MAX_QUOTED_RECORD_BYTES:
+            return False
         match = self._record.match(data, at)
         reaches_end = match is not None and data[match.end() :] in (b"", b"\r")
         return reaches_end or (self._open is not None and self._open.match(data, at) is not None)
@@ -124,9 +130,6 @@ def _line(data: bytes, at: int) -> tuple[int, int]:
     if end < 0:
         end = following = len(data)
     return (end - 1 if data[at:end].endswith(b"\r") else end), following
-
-
-_LIMIT = MAX_QUOTED_RECORD_BYTES
 
 
 def split_lines(data: bytes, *, final: bool) -> Split:
