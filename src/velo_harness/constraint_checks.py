@@ -65,7 +65,9 @@ def check_constraints(constraints: FieldConstraints, kind: SqlType, type_place: 
             refuse(next(name for name in ("length", "min_length", "max_length") if name in places))
     walks = constraints.distribution is not None and constraints.distribution.shape is Shape.RANDOM_WALK
     if constraints.unique and (
-        walks or kind.name in _NESTED or isinstance(constraints.source, Derived | Correlation | Probability)
+        walks
+        or kind.name in _NESTED | {TypeName.BOOLEAN}
+        or isinstance(constraints.source, Derived | Correlation | Probability)
     ):
         refuse("unique")
 
