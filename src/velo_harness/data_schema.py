@@ -86,7 +86,7 @@ _OLD_DECIMAL = ObjectFormat(
     (Key("precision", Integer(0, 38), "Digits after the point.", required=True),),
 )
 _OLD_TYPE = ObjectFormat(
-    "old type", "decimal with its digits.", (Key("decimal", Object(_OLD_DECIMAL), "", required=True),)
+    "old type", "decimal with its digits.", (Key("decimal", Object(_OLD_DECIMAL), "Its digits.", required=True),)
 )
 _SHAPE_KEYS = (
     Key(
