@@ -103,6 +103,8 @@ def _open(memory_limit: str | None, threads: int) -> Any:
     """A locked in-memory instance."""
     import duckdb
 
+    from velo_engine.functions.python_functions import KERNEL_FUNCTIONS
+
     settings = {
         "python_enable_replacements": "false",
         "autoinstall_known_extensions": "false",
@@ -113,6 +115,15 @@ def _open(memory_limit: str | None, threads: int) -> Any:
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit
     instance = duckdb.connect(":memory:", config=settings)
+    for function in KERNEL_FUNCTIONS:
+        instance.create_function(
+            function.name,
+            function.vector,
+            list(function.parameters),
+            function.returns,
+            type="arrow",
+            null_handling="special",
+        )
     instance.execute("SET enable_external_access = false").fetchall()
     instance.execute("SET lock_configuration = true").fetchall()
     return instance

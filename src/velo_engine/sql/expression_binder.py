@@ -1,30 +1,402 @@
-"""From expression syntax to bound, typed expressions: names resolved, literals typed, implicit casts made explicit."""
+"""From expression syntax to bound, typed expressions: names resolved, literals typed, implicit casts made explicit.
+
+The syntax is what `sql/expression_parser.py` and `sql/function_parser.py` describe. Types are Flink's.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from sqlglot import exp
 
-from velo_engine.plan.expressions import Expression
-from velo_engine.types import SqlType
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
+from velo_engine.functions.aggregates import aggregate_name
+from velo_engine.functions.signature import Arity, coerced
+from velo_engine.functions.table import FUNCTIONS, UNAVAILABLE, WRITTEN
+from velo_engine.plan.expressions import Call, Case, Cast, Expression, Literal
+from velo_engine.sql.json_binder import bind_json
+from velo_engine.sql.literal_binder import bind_interval, bind_number, bind_typed_literal
+from velo_engine.sql.locate import locate
+from velo_engine.sql.syntax import JsonCall, TypedLiteral
+from velo_engine.type_rules.casting import can_cast
+from velo_engine.type_rules.common import case_type
+from velo_engine.type_rules.spelling import parse_type
+from velo_engine.types import BOOLEAN, FLOATS, NULL, SqlType, TypeName, char
 
 
 class Scope(Protocol):
     """What names mean at one place of a query."""
 
     def resolve(self, column: exp.Column) -> Expression:
-        """The input column (or a field of one) that `column` names; VeloError UNKNOWN_COLUMN or AMBIGUOUS_COLUMN."""
+        """The input column (or a field of one, see `bind_field`) that `column` names.
+
+        VeloError UNKNOWN_COLUMN or AMBIGUOUS_COLUMN.
+        """
 
     def planned(self, node: exp.Expression) -> Expression | None:
         """The expression that already stands for `node` (an aggregate, a group key, a window function), or None."""
 
 
 def bind_expression(node: exp.Expression, scope: Scope, *, text: str = "", file: str = "") -> Expression:
-    """The typed expression of `node`. `text` and `file` are what it was parsed from, for the places in errors."""
-    raise NotImplementedError
+    """The typed expression of `node`. `text` and `file` are what it was parsed from, for the places in errors.
+
+    VeloError UNKNOWN_FUNCTION, TYPE_MISMATCH, SQL_UNSUPPORTED, INVALID_GROUPING (an aggregate where none can stand), and
+    what the scope raises.
+    """
+    return _Binder(scope, text, file).bind(node)
+
+
+def bind_condition(node: exp.Expression, scope: Scope, *, clause: str, text: str = "", file: str = "") -> Expression:
+    """As `bind_expression`, for a `clause` (WHERE, HAVING, ON, …) that needs a BOOLEAN."""
+    bound = bind_expression(node, scope, text=text, file=file)
+    if bound.type.name is not TypeName.BOOLEAN:
+        raise VeloError(
+            ErrorCode.TYPE_MISMATCH,
+            f"{clause} needs a condition, not a value of type {bound.type.as_nullable()}",
+            location=locate(node, text, file),
+        )
+    return bound
 
 
 def coerce(expression: Expression, target: SqlType) -> Expression:
-    """`expression` as a value of `target`, through an implicit cast when its type differs."""
-    raise NotImplementedError
+    """`expression` as a value of `target`, through an implicit cast when its type differs; TYPE_MISMATCH if none exists."""
+    return coerced(expression, target)
+
+
+def bind_field(row: Expression, name: str, location: Location | None) -> Expression:
+    """The field `name` of a ROW value. VeloError UNKNOWN_COLUMN, TYPE_MISMATCH."""
+    if row.type.name is not TypeName.ROW:
+        message = f'a value of type {row.type.as_nullable()} has no field "{name}"'
+        raise VeloError(ErrorCode.TYPE_MISMATCH, message, location=location)
+    fields = dict(row.type.fields)
+    if name not in fields:
+        hint = did_you_mean(name, fields, noun="field")
+        raise VeloError(ErrorCode.UNKNOWN_COLUMN, f'there is no field "{name}"', location=location, hint=hint)
+    found = fields[name]
+    key = Literal(name, char(len(name)).as_nullable(False))
+    return Call("field", (row, key), found.as_nullable(found.nullable or row.type.nullable), location)
+
+
+class _Binder:
+    """One expression being bound."""
+
+    def __init__(self, scope: Scope, text: str, file: str) -> None:
+        self.scope = scope
+        self.text = text
+        self.file = file
+
+    def bind(self, node: exp.Expression) -> Expression:
+        planned = self.scope.planned(node)
+        if planned is not None:
+            return planned
+        rule = _RULES.get(type(node))
+        if rule is None:
+            raise self.error(
+                ErrorCode.SQL_UNSUPPORTED, f"this engine does not run {type(node).__name__} here: {node.sql()}", node
+            )
+        return rule(self, node)
+
+    def error(self, code: ErrorCode, message: str, node: exp.Expression, hint: str | None = None) -> VeloError:
+        return VeloError(code, message, location=locate(node, self.text, self.file), hint=hint)
+
+    def place(self, node: exp.Expression) -> Location | None:
+        return locate(node, self.text, self.file)
+
+    def call(
+        self, name: str, args: tuple[Expression, ...], node: exp.Expression, spelled: str | None = None
+    ) -> Expression:
+        """A call of the function `name` of the table, with its implicit casts."""
+        function = FUNCTIONS[name]
+        written = spelled or function.usage
+        location = self.place(node)
+        try:
+            if function.expand is not None:
+                return function.expand(args)
+            assert function.bind is not None
+            bound, result = function.bind(function, args)
+        except Arity as problem:
+            raise self.error(ErrorCode.TYPE_MISMATCH, f"{written}: {problem}", node) from None
+        except VeloError as problem:
+            if problem.location is None:
+                problem.location = location
+            raise
+        return Call(name, bound, result, location)
+
+    def operator(self, name: str, node: exp.Expression, *operands: exp.Expression) -> Expression:
+        return self.call(name, tuple(self.bind(operand) for operand in operands), node)
+
+    def binary(self, name: str, node: exp.Expression) -> Expression:
+        return self.operator(name, node, node.this, node.expression)
+
+    def logical(self, name: str, node: exp.Connector) -> Expression:
+        operands = list(node.flatten())
+        return self.operator(name, node, *operands)
+
+    def literal(self, node: exp.Literal) -> Expression:
+        location = self.place(node)
+        if node.is_string:
+            return Literal(node.this, char(len(node.this)).as_nullable(False), location)
+        return bind_number(self.digits(node), location)
+
+    def digits(self, node: exp.Literal) -> str:
+        """The number as written: sqlglot puts a zero in front of `.5`, which would be a digit of its type."""
+        written = int(node.meta["end"]) - int(node.meta["start"]) + 1 if "start" in node.meta else len(node.this)
+        return str(node.this)[1:] if str(node.this).startswith("0.") and written < len(node.this) else str(node.this)
+
+    def boolean(self, node: exp.Boolean) -> Expression:
+        return Literal(bool(node.this), BOOLEAN.as_nullable(False), self.place(node))
+
+    def null(self, node: exp.Null) -> Expression:
+        return Literal(None, NULL, self.place(node))
+
+    def negative(self, node: exp.Neg) -> Expression:
+        """A negative number is one constant, with the type of the positive one."""
+        if isinstance(node.this, exp.Literal) and not node.this.is_string:
+            return bind_number("-" + self.digits(node.this), self.place(node))
+        return self.operator("negate", node, node.this)
+
+    def hex_string(self, node: exp.HexString) -> Expression:
+        data = bytes.fromhex(node.this)
+        return Literal(data, SqlType(TypeName.BINARY, nullable=False, length=len(data)), self.place(node))
+
+    def unicode_string(self, node: exp.UnicodeString) -> Expression:
+        raw = str(node.this)
+        value = raw.encode("ascii", "backslashreplace").decode("unicode_escape") if "\\" not in raw else _unescaped(raw)
+        return Literal(value, char(len(value)).as_nullable(False), self.place(node))
+
+    def typed_literal(self, node: TypedLiteral) -> Expression:
+        return bind_typed_literal(str(node.args["kind"]), node.this.this, self.place(node))
+
+    def interval(self, node: exp.Interval) -> Expression:
+        return bind_interval(node, self.place(node))
+
+    def case(self, node: exp.Case) -> Expression:
+        operand = self.bind(node.this) if node.this is not None else None
+        conditions = [self.condition(operand, branch) for branch in node.args["ifs"]]
+        results = [self.bind(branch.args["true"]) for branch in node.args["ifs"]]
+        default_node = node.args.get("default")
+        default = self.bind(default_node) if default_node is not None else Literal(None, NULL)
+        found = case_type([*(result.type for result in results), default.type])
+        if found is None or found.name is TypeName.NULL:
+            kinds = ", ".join(str(e.type.as_nullable()) for e in (*results, default))
+            raise self.error(ErrorCode.TYPE_MISMATCH, f"the branches of CASE have no common type: {kinds}", node)
+        branches = tuple((c, coerced(r, found)) for c, r in zip(conditions, results, strict=True))
+        return Case(branches, coerced(default, found), found, self.place(node))
+
+    def condition(self, operand: Expression | None, branch: exp.If) -> Expression:
+        condition = self.bind(branch.this)
+        if operand is not None:
+            return self.call("equals", (operand, condition), branch.this)
+        if condition.type.name is TypeName.NULL:
+            return coerced(condition, BOOLEAN)
+        if condition.type.name is not TypeName.BOOLEAN:
+            message = f"WHEN needs a condition, not a value of type {condition.type.as_nullable()}"
+            raise self.error(ErrorCode.TYPE_MISMATCH, message, branch.this)
+        return condition
+
+    def cast(self, node: exp.Cast) -> Expression:
+        arg = self.bind(node.this)
+        safe = isinstance(node, exp.TryCast)
+        try:
+            target = parse_type(node.to)
+        except VeloError as problem:
+            problem.location = problem.location or self.place(node)
+            raise
+        if not can_cast(arg.type, target):
+            message = f"there is no cast from {arg.type.as_nullable()} to {target.as_nullable()}"
+            raise self.error(ErrorCode.TYPE_MISMATCH, message, node, hint=_cast_hint(arg.type, target))
+        nullable = safe or arg.type.nullable or arg.type.name is TypeName.NULL
+        return Cast(arg, target.as_nullable(nullable), safe, self.place(node))
+
+    def is_(self, node: exp.Is) -> Expression:
+        what = node.expression
+        if isinstance(what, exp.Null):
+            if isinstance(node.this, exp.Null):
+                return Literal(True, BOOLEAN.as_nullable(False), self.place(node))
+            return self.operator("is_null", node, node.this)
+        if isinstance(what, exp.Boolean):
+            return self.operator("is_true" if what.this else "is_false", node, node.this)
+        return self.operator("is_json", node, node.this, exp.Literal.string(_json_kind(what)))
+
+    def not_(self, node: exp.Not) -> Expression:
+        """NOT around IS has functions of its own: they are never NULL."""
+        inner = node.this.unnest() if isinstance(node.this, exp.Paren) else node.this
+        if isinstance(inner, exp.Is) and self.scope.planned(inner) is None:
+            if isinstance(inner.expression, exp.Null):
+                return self.operator("is_not_null", node, inner.this)
+            if isinstance(inner.expression, exp.Boolean):
+                return self.operator("is_not_true" if inner.expression.this else "is_not_false", node, inner.this)
+        return self.operator("not", node, node.this)
+
+    def between(self, node: exp.Between) -> Expression:
+        value, low, high = (self.bind(part) for part in (node.this, node.args["low"], node.args["high"]))
+        within = self.within(value, low, high, node)
+        if not node.args.get("symmetric"):
+            return within
+        return self.call("or", (within, self.within(value, high, low, node)), node)
+
+    def within(self, value: Expression, low: Expression, high: Expression, node: exp.Expression) -> Expression:
+        bounds = (self.call("greater_equal", (value, low), node), self.call("less_equal", (value, high), node))
+        return self.call("and", bounds, node)
+
+    def in_(self, node: exp.In) -> Expression:
+        """Constants of the same kind at once; anything else one comparison after the other."""
+        if node.args.get("query") is not None:
+            raise self.error(ErrorCode.SQL_UNSUPPORTED, "this engine does not run IN over a query here", node)
+        value = self.bind(node.this)
+        items = [self.bind(item) for item in node.expressions]
+        tests = [self.call("equals", (value, item), node, "a IN (b, …)") for item in items]
+        constant = all(isinstance(test, Call) and isinstance(test.args[1], Literal) for test in tests)
+        kinds = {value.type.name, *(item.type.name for item in items)} - {TypeName.NULL}
+        inexact = FLOATS | {TypeName.DECIMAL}
+        if constant and not kinds & inexact and len(tests) > 1 and len(kinds) == 1:
+            compared = [test.args[1] for test in tests if isinstance(test, Call)]
+            return self.call("in", (value, *compared), node)
+        return self.call("or", tuple(tests), node) if len(tests) > 1 else tests[0]
+
+    def like(self, node: exp.Expression) -> Expression:
+        escape = node.expression if isinstance(node, exp.Escape) else None
+        pattern = node.this if isinstance(node, exp.Escape) else node
+        name = {exp.Like: "like", exp.SimilarTo: "similar", exp.RegexpLike: "regexp"}[type(pattern)]
+        parts = [pattern.this, pattern.expression, *([escape] if escape is not None else [])]
+        return self.operator(name, node, *parts)
+
+    def bracket(self, node: exp.Bracket) -> Expression:
+        if len(node.expressions) != 1:
+            raise self.error(ErrorCode.SQL_UNSUPPORTED, "one index or key stands in brackets", node)
+        return self.operator("item", node, node.this, node.expressions[0])
+
+    def dot(self, node: exp.Dot) -> Expression:
+        return bind_field(self.bind(node.this), node.expression.name, self.place(node))
+
+    def extract(self, node: exp.Extract) -> Expression:
+        return self.operator("extract", node, exp.Literal.string(node.this.name.upper()), node.expression)
+
+    def trim(self, node: exp.Trim) -> Expression:
+        name = {"LEADING": "ltrim", "TRAILING": "rtrim", "BOTH": "btrim"}[str(node.args["position"]).upper()]
+        parts = [node.this, *([node.expression] if node.expression is not None else [])]
+        bound = tuple(self.bind(part) for part in parts)
+        return self.call(name, bound, node, "TRIM")
+
+    def json(self, node: JsonCall) -> Expression:
+        return bind_json(node, self.bind, self.call, self.place(node))
+
+    def anonymous(self, node: exp.Anonymous) -> Expression:
+        quoted = isinstance(node.this, exp.Identifier)
+        name = str(node.this.this if quoted else node.this).upper()
+        function = WRITTEN.get(name)
+        if function is None:
+            raise self.unknown(name, node)
+        args = tuple(self.argument(arg) for arg in node.expressions)
+        return self.call(function.name, args, node, name)
+
+    def argument(self, node: exp.Expression) -> Expression:
+        if isinstance(node, exp.Var):
+            word = node.name.upper()
+            return Literal(word, char(len(word)).as_nullable(False), self.place(node))
+        if isinstance(node, exp.Kwarg):
+            raise self.error(ErrorCode.SQL_UNSUPPORTED, "arguments are given by position here", node)
+        return self.bind(node)
+
+    def unknown(self, name: str, node: exp.Expression) -> VeloError:
+        if aggregate_name(name) is not None:
+            message = f"the aggregate function {name} cannot stand here"
+            return self.error(ErrorCode.INVALID_GROUPING, message, node)
+        if name in UNAVAILABLE:
+            return self.error(ErrorCode.SQL_UNSUPPORTED, f"this engine does not run {name}: {UNAVAILABLE[name]}", node)
+        hint = did_you_mean(name, WRITTEN, noun="function")
+        return self.error(ErrorCode.UNKNOWN_FUNCTION, f"there is no function {name}", node, hint)
+
+    def row(self, node: exp.Tuple) -> Expression:
+        return self.operator("row", node, *node.expressions)
+
+    def array(self, node: exp.Array) -> Expression:
+        return self.operator("array", node, *node.expressions)
+
+    def coalesce(self, node: exp.Coalesce) -> Expression:
+        return self.operator("coalesce", node, node.this, *node.expressions)
+
+    def column(self, node: exp.Column) -> Expression:
+        return self.scope.resolve(node)
+
+    def paren(self, node: exp.Paren) -> Expression:
+        return self.bind(node.this)
+
+
+def _unescaped(raw: str) -> str:
+    """`\\00e9` and `\\+01F600` of a U&'…' literal."""
+    parts = raw.split("\\")
+    text = parts[0]
+    for part in parts[1:]:
+        digits = part[1:7] if part.startswith("+") else part[:4]
+        text += chr(int(digits, 16)) + part[7 if part.startswith("+") else 4 :]
+    return text
+
+
+def _json_kind(what: exp.Expression) -> str:
+    """VALUE, OBJECT, ARRAY or SCALAR of `IS JSON …`."""
+    return str(what.args.get("this") or "VALUE").upper()
+
+
+def _cast_hint(source: SqlType, target: SqlType) -> str | None:
+    """What to write instead of a cast that Flink lacks too."""
+    if source.name in (TypeName.INT, TypeName.BIGINT) and target.name is TypeName.TIMESTAMP_LTZ:
+        return "use TO_TIMESTAMP_LTZ(number, 0) for seconds, TO_TIMESTAMP_LTZ(number, 3) for milliseconds"
+    if target.name in (TypeName.INT, TypeName.BIGINT) and source.name is TypeName.TIMESTAMP:
+        return "use UNIX_TIMESTAMP(CAST(… AS STRING)) for seconds since 1970"
+    return None
+
+
+def _binary(name: str) -> Callable[[_Binder, exp.Expression], Expression]:
+    return lambda binder, node: binder.binary(name, node)
+
+
+_RULES: dict[type[exp.Expression], Callable[..., Expression]] = {
+    exp.Column: _Binder.column,
+    exp.Paren: _Binder.paren,
+    exp.Literal: _Binder.literal,
+    exp.Boolean: _Binder.boolean,
+    exp.Null: _Binder.null,
+    exp.HexString: _Binder.hex_string,
+    exp.UnicodeString: _Binder.unicode_string,
+    TypedLiteral: _Binder.typed_literal,
+    exp.Interval: _Binder.interval,
+    exp.Neg: _Binder.negative,
+    exp.Add: _binary("plus"),
+    exp.Sub: _binary("minus"),
+    exp.Mul: _binary("times"),
+    exp.Div: _binary("divide"),
+    exp.Mod: _binary("mod"),
+    exp.DPipe: _binary("concat_operator"),
+    exp.EQ: _binary("equals"),
+    exp.NEQ: _binary("not_equals"),
+    exp.LT: _binary("less"),
+    exp.LTE: _binary("less_equal"),
+    exp.GT: _binary("greater"),
+    exp.GTE: _binary("greater_equal"),
+    exp.NullSafeEQ: _binary("is_not_distinct_from"),
+    exp.NullSafeNEQ: _binary("is_distinct_from"),
+    exp.And: lambda binder, node: binder.logical("and", node),
+    exp.Or: lambda binder, node: binder.logical("or", node),
+    exp.Not: _Binder.not_,
+    exp.Is: _Binder.is_,
+    exp.Between: _Binder.between,
+    exp.In: _Binder.in_,
+    exp.Like: _Binder.like,
+    exp.SimilarTo: _Binder.like,
+    exp.RegexpLike: _Binder.like,
+    exp.Escape: _Binder.like,
+    exp.Case: _Binder.case,
+    exp.Cast: _Binder.cast,
+    exp.TryCast: _Binder.cast,
+    exp.Coalesce: _Binder.coalesce,
+    exp.Extract: _Binder.extract,
+    exp.Trim: _Binder.trim,
+    exp.Tuple: _Binder.row,
+    exp.Array: _Binder.array,
+    exp.Bracket: _Binder.bracket,
+    exp.Dot: _Binder.dot,
+    exp.Anonymous: _Binder.anonymous,
+    JsonCall: _Binder.json,
+}

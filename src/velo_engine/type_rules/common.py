@@ -38,6 +38,15 @@ def common_type(types: Sequence[SqlType]) -> SqlType | None:
     return found.as_nullable(any(t.nullable or t.name is TypeName.NULL for t in types))
 
 
+def case_type(types: Sequence[SqlType]) -> SqlType | None:
+    """The type of CASE over its branches: as `common_type`, but of FLOAT and DOUBLE the first wins (Calcite's rule)."""
+    found = common_type(types)
+    floats = [t for t in types if t.name in FLOATS]
+    if found is None or found.name is not TypeName.DOUBLE or len({t.name for t in floats}) < 2:
+        return found
+    return floats[0].as_nullable(found.nullable)
+
+
 def comparable(left: SqlType, right: SqlType) -> SqlType | None:
     """The type in which two operands of a comparison meet, or None."""
     return common_type((left, right))
@@ -57,10 +66,25 @@ def _pair(a: SqlType, b: SqlType) -> SqlType | None:
         return SqlType(TypeName.VARBINARY, length=max(a.length, b.length))
     if len(names) == 1 and (names <= TIMESTAMPS or names <= INTERVALS or names == {TypeName.TIME}):
         return SqlType(a.name, precision=max(a.precision, b.precision))
-    if names <= TIMESTAMPS | {TypeName.DATE}:
-        name = TypeName.TIMESTAMP_LTZ if TypeName.TIMESTAMP_LTZ in names else TypeName.TIMESTAMP
-        return SqlType(name, precision=max(a.precision, b.precision))
+    if names == TIMESTAMPS:
+        return SqlType(TypeName.TIMESTAMP_LTZ, precision=max(a.precision, b.precision))
+    if len(names) == 1 and a.name in (TypeName.ARRAY, TypeName.MULTISET, TypeName.MAP, TypeName.ROW):
+        return _nested(a, b)
     return None
+
+
+def _nested(a: SqlType, b: SqlType) -> SqlType | None:
+    """The common type of two collections or rows: of their parts, one by one."""
+    parts = [(x, y) for x, y in ((a.key, b.key), (a.element, b.element)) if x is not None and y is not None]
+    found = [common_type(pair) for pair in parts]
+    if None in found or len(a.fields) != len(b.fields):
+        return None
+    fields = [(name, common_type((x, y))) for (name, x), (_, y) in zip(a.fields, b.fields, strict=True)]
+    if any(kind is None for _, kind in fields):
+        return None
+    key = found[0] if a.key is not None else None
+    element = found[-1] if a.element is not None else None
+    return SqlType(a.name, key=key, element=element, fields=tuple((n, k) for n, k in fields if k is not None))
 
 
 def _numeric(a: SqlType, b: SqlType) -> SqlType:
@@ -72,5 +96,4 @@ def _numeric(a: SqlType, b: SqlType) -> SqlType:
     x, y = as_decimal(a), as_decimal(b)
     scale = max(x.scale, y.scale)
     whole = max(x.precision - x.scale, y.precision - y.scale)
-    precision = min(MAX_PRECISION, whole + scale)
-    return decimal(precision, min(scale, precision))
+    return decimal(min(MAX_PRECISION, whole + scale), min(scale, MAX_PRECISION - whole))

@@ -69,13 +69,18 @@ def wider_integer(left: SqlType, right: SqlType) -> SqlType:
 
 
 def _approximate_or_integer(left: SqlType, right: SqlType) -> SqlType | None:
-    """The result when a float or only integers take part; None for exact decimals."""
+    """The result when a float or only integers take part; None for exact decimals.
+
+    FLOAT and DOUBLE meet in the type of the left one (Calcite takes both for 8 bytes); an integer takes the float's type.
+    """
     names = {left.name, right.name}
     if names <= INTEGERS:
         return wider_integer(left, right)
-    if names & FLOATS:
-        return left.as_nullable() if names == {TypeName.FLOAT} else DOUBLE
-    return None
+    if not names & FLOATS:
+        return None
+    if TypeName.DECIMAL in names:
+        return DOUBLE
+    return (left if left.name in FLOATS else right).as_nullable()
 
 
 def _sum(a: SqlType, b: SqlType) -> SqlType:

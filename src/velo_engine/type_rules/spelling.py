@@ -64,6 +64,7 @@ _SQLGLOT_NAMES = {
     "BPCHAR": "CHAR",
     "STRUCT": "ROW",
     "LIST": "ARRAY",
+    "BLOB": "BYTES",
 }
 
 _PUNCTUATION = frozenset("<>(),:")
@@ -83,9 +84,11 @@ def parse_type(spelling: str | exp.DataType) -> SqlType:
 def _from_syntax(node: exp.DataType) -> SqlType:
     """The type of a sqlglot DataType, whose own names for types differ from Flink's."""
     kind = node.this
-    if isinstance(kind, exp.Interval) or (isinstance(kind, exp.DType) and kind is exp.DType.USERDEFINED):
-        return parse_type(str(node.args.get("kind") or node.sql()))
+    if isinstance(kind, exp.Interval):
+        return _interval(kind)
     name = str(kind.value if isinstance(kind, exp.DType) else kind).upper()
+    if name == "USERDEFINED":
+        name = str(node.args.get("kind")).upper()
     name = _SQLGLOT_NAMES.get(name, name)
     nullable = node.args.get("nullable") is not False
     parts = node.expressions
@@ -97,6 +100,13 @@ def _from_syntax(node: exp.DataType) -> SqlType:
         return t.row(*(_part_field(i, part) for i, part in enumerate(parts))).as_nullable(nullable)
     parameters = [int(part.name) for part in parts]
     return _named(name, parameters, node.sql()).as_nullable(nullable)
+
+
+def _interval(node: exp.Interval) -> SqlType:
+    unit = node.args.get("unit")
+    first = unit.this if isinstance(unit, exp.IntervalSpan) else unit
+    months = first is not None and first.name.upper() in ("YEAR", "QUARTER", "MONTH")
+    return t.INTERVAL_YEAR_MONTH if months else t.INTERVAL_DAY_TIME
 
 
 def _part_type(node: exp.Expression) -> SqlType:

@@ -1,0 +1,102 @@
+"""The regular expression functions, by the engine of `java_regex`, and LIKE with an escape and a pattern from a column."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+
+from velo_engine.functions.java_regex import refusal, usable
+from velo_engine.functions.python_function import PythonFunction, row_function
+from velo_engine.functions.python_text import units
+
+
+def regexp(text: str, pattern: str) -> bool:
+    """Whether a part of the text matches."""
+    regex = usable(pattern) if pattern else None
+    return regex is not None and regex.search(text) is not None
+
+
+def regexp_full(text: str, pattern: str) -> bool:
+    """Whether the whole text matches."""
+    regex = usable(pattern)
+    return regex is not None and regex.fullmatch(text) is not None
+
+
+def regexp_replace(text: str, pattern: str, replacement: str) -> str | None:
+    """The text with every match replaced by `replacement`, in which nothing is special."""
+    regex = usable(pattern)
+    return None if regex is None else regex.sub(lambda _: replacement, text)
+
+
+def regexp_extract(text: str, pattern: str, group: int) -> str | None:
+    """A group of the first match."""
+    regex = usable(pattern)
+    if regex is None or not 0 <= group <= regex.groups:
+        return None
+    match = regex.search(text)
+    return None if match is None else match.group(group)
+
+
+def regexp_extract_all(text: str, pattern: str, group: int) -> list[str | None] | None:
+    """A group of every match."""
+    regex = usable(pattern)
+    if regex is None or not 0 <= group <= regex.groups:
+        return None
+    return [match.group(group) for match in regex.finditer(text)]
+
+
+def regexp_count(text: str, pattern: str) -> int | None:
+    """The number of matches."""
+    regex = usable(pattern)
+    return None if regex is None else sum(1 for _ in regex.finditer(text))
+
+
+def regexp_instr(text: str, pattern: str) -> int | None:
+    """The position of the first match in UTF-16 units, from 1; 0 when there is none."""
+    regex = usable(pattern)
+    if regex is None:
+        return None
+    match = regex.search(text)
+    return 0 if match is None else len(units(text[: match.start()])) + 1
+
+
+def regexp_substr(text: str, pattern: str) -> str | None:
+    """The first match."""
+    return regexp_extract(text, pattern, 0)
+
+
+def like(text: str, pattern: str, escape: str) -> bool | None:
+    """LIKE … ESCAPE; None when the escape stands before an ordinary character."""
+    output: list[str] = []
+    position = 0
+    while position < len(pattern):
+        c = pattern[position]
+        if c == escape:
+            following = pattern[position + 1 : position + 2]
+            if following not in ("%", "_", escape) or not following:
+                return None
+            output.append(re.escape(following))
+            position += 1
+        else:
+            output.append({"%": ".*", "_": "."}.get(c) or re.escape(c))
+        position += 1
+    return re.compile("".join(output), re.DOTALL).fullmatch(text) is not None
+
+
+_TEXT, _INT, _FLAG = "VARCHAR", "INTEGER", "BOOLEAN"
+
+KERNEL_FUNCTIONS: tuple[PythonFunction, ...] = (
+    row_function("velo_regexp", (_TEXT,) * 2, _FLAG, pa.bool_(), regexp),
+    row_function("velo_regexp_full", (_TEXT,) * 2, _FLAG, pa.bool_(), regexp_full),
+    row_function("velo_regexp_replace", (_TEXT,) * 3, _TEXT, pa.string(), regexp_replace),
+    row_function("velo_regexp_extract", (_TEXT, _TEXT, _INT), _TEXT, pa.string(), regexp_extract),
+    row_function(
+        "velo_regexp_extract_all", (_TEXT, _TEXT, _INT), "VARCHAR[]", pa.list_(pa.string()), regexp_extract_all
+    ),
+    row_function("velo_regexp_count", (_TEXT,) * 2, _INT, pa.int32(), regexp_count),
+    row_function("velo_regexp_instr", (_TEXT,) * 2, _INT, pa.int32(), regexp_instr),
+    row_function("velo_regexp_substr", (_TEXT,) * 2, _TEXT, pa.string(), regexp_substr),
+    row_function("velo_regexp_refusal", (_TEXT,), _TEXT, pa.string(), refusal),
+    row_function("velo_like", (_TEXT,) * 3, _FLAG, pa.bool_(), like),
+)
