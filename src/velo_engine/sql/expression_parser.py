@@ -351,10 +351,14 @@ class ExpressionParser(FunctionParser):
                 hint = "give the number a unit: 30s, 5m, 1h" if start.token_type == TokenType.NUMBER else None
                 self.fail("a length of time, such as 5m or INTERVAL '5' MINUTE", hint)
         except ValueError as error:
-            raise SyntaxFailure(str(error), start) from None
+            raise SyntaxFailure(str(error), self._span_from(start)) from None
         if length <= 0:
-            raise SyntaxFailure("a length of time must be positive", start)
+            raise SyntaxFailure("a length of time must be positive", self._span_from(start))
         return length
+
+    def _span_from(self, start: Token) -> Token:
+        """One token in place of those from `start` to the last one read."""
+        return Token(start.token_type, start.text, start.line, start.col, start.start, self._prev.end)
 
 
 UNITS_IN_STRING = frozenset({"YEAR", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND"})

@@ -25,6 +25,8 @@ def hint_for_leftover(previous: Token, found: Token) -> str | None:
         return f"write {before} BY {found.text}"
     if (clause := _misspelt(previous)) is not None:
         return f"did you mean {clause}?"
+    if word in ("EMIT", "INTO", "WITH"):
+        return f"{word} belongs to the end of the statement, once"
     if word in _STATEMENTS:
         return "a statement ends with a semicolon; is one missing before this?"
     if word == "NOT":
@@ -35,8 +37,6 @@ def hint_for_leftover(previous: Token, found: Token) -> str | None:
         return f"did you mean {close}?"
     if found.token_type == TokenType.R_PAREN:
         return "this parenthesis closes nothing"
-    if word in ("EMIT", "INTO", "WITH"):
-        return f"{word} belongs to the end of the statement, once"
     return None
 
 
