@@ -192,9 +192,8 @@ def result_of(call: AggregateCall, schema: RowSchema, history: History) -> Any:
 def without_duplicates(counted: list[tuple[int, tuple[Any, ...]]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
     held: Counter[str] = Counter()
     for sign, args in counted:
-        before = held[repr(args)]
-        held[repr(args)] = max(before + sign, 0)
-        if (before == 0) != (held[repr(args)] == 0):
+        held[repr(args)] += sign
+        if held[repr(args)] == (1 if sign > 0 else 0):
             yield sign, args
 
 

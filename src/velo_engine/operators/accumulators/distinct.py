@@ -18,6 +18,9 @@ from velo_engine.types import BIGINT, SqlType
 
 _VALUE_BITS = 31
 _VALUE_MASK = (1 << _VALUE_BITS) - 1
+_BIAS = 2**62
+"""Added to counts in the map, which holds no negative numbers: taking back what was never there counts below zero."""
+
 _TAG_LIMIT = 2**31
 _FIRST_SWEEP = 4096
 
@@ -78,14 +81,17 @@ class DistinctValues:
         order = np.argsort(tags)
         at = np.searchsorted(tags, keys >> _VALUE_BITS, sorter=order)
         owner = order[np.minimum(at, len(order) - 1)] if len(order) else np.zeros(len(keys), np.int64)
-        held = (counts > 0) & (tags[owner] == keys >> _VALUE_BITS) if len(order) else np.zeros(len(keys), np.bool_)
+        held = np.zeros(len(keys), np.bool_)
+        if len(order):
+            held = (counts != _BIAS) & (tags[owner] == keys >> _VALUE_BITS)
         entries = np.flatnonzero(held)
         arrival = np.lexsort((keys[entries] & _VALUE_MASK, owner[entries]))
         entries = entries[arrival]
         columns = self._values.columns(keys[entries] & _VALUE_MASK)
         names = [f"v{i}" for i in range(len(columns))]
         return pa.table(
-            [pa.array(slots[owner[entries]]), pa.array(counts[entries]), *columns], names=["slot", "count", *names]
+            [pa.array(slots[owner[entries]]), pa.array(counts[entries] - _BIAS), *columns],
+            names=["slot", "count", *names],
         )
 
     def restore(self, table: pa.Table) -> None:
@@ -94,12 +100,12 @@ class DistinctValues:
         held = np.unique(slots)
         self._tag.values[held] = self._new_tags(len(held))
         codes = self._values.encode(table.columns[2:])
-        self._counts.insert(self._tag.values[slots] << _VALUE_BITS | codes, table.column("count").to_numpy())
+        self._counts.insert(self._tag.values[slots] << _VALUE_BITS | codes, table.column("count").to_numpy() + _BIAS)
 
     def _changes(self, keys: Int64s, weight: npt.NDArray[np.int8] | None) -> npt.NDArray[np.int8]:
-        """Per row, whether the count of its key goes from 0 to more (+1) or back to 0 (-1); moves the counts on.
+        """Per row, whether adding brings the count of its key to 1 (+1) or taking back brings it to 0 (-1).
 
-        Equal keys are in arrival order.
+        Equal keys are in arrival order. Moves the counts on. The rule is that of Flink's DistinctAggCodeGen.
         """
         changes = np.zeros(len(keys), np.int8)
         counting = np.arange(len(keys)) if weight is None else np.flatnonzero(weight)
@@ -111,14 +117,13 @@ class DistinctValues:
         lengths = np.diff(np.append(starts, len(ordered)))
         signs = np.ones(len(ordered), np.int64) if weight is None else weight[order].astype(np.int64)
         held = self._counts.find(ordered[starts])
-        opening = np.maximum(held, 0)
+        opening = np.where(held == ABSENT, 0, held - _BIAS)
         total = np.cumsum(signs)
         after = total - np.repeat(total[starts] - signs[starts] - opening, lengths)
         appears = (after == 1) & (signs > 0)
         vanishes = (after == 0) & (signs < 0)
         changes[order] = appears.astype(np.int8) - vanishes.astype(np.int8)
-        # A count below zero comes only from a retraction of what was never there.
-        closing = np.maximum(after[starts + lengths - 1], 0)
+        closing = after[starts + lengths - 1] + _BIAS
         known = held != ABSENT
         if known.any():
             self._counts.replace(ordered[starts[known]], closing[known])
@@ -139,7 +144,7 @@ class DistinctValues:
         at = np.minimum(np.searchsorted(tags, keys >> _VALUE_BITS), max(len(tags) - 1, 0))
         live = np.zeros(len(keys), np.bool_)
         if len(tags):
-            live = (counts > 0) & (tags[at] == keys >> _VALUE_BITS)
+            live = (counts != _BIAS) & (tags[at] == keys >> _VALUE_BITS)
         codes = keys[live] & _VALUE_MASK
         self._counts.rebuild((at[live] + 1) << _VALUE_BITS | codes, counts[live])
         self._tag.values[owners] = np.searchsorted(tags, self._tag.values[owners]) + 1

@@ -93,7 +93,8 @@ def average_of(argument: SqlType, result: SqlType) -> SumOverCount:
 
 def truncated(totals: Int64s, counts: Int64s) -> Int64s:
     """Integer division toward zero, Java's `/`."""
-    quotient = totals // counts
+    with np.errstate(over="ignore"):
+        quotient = totals // counts
     inexact = quotient * counts != totals
     rounded: Int64s = quotient + (inexact & ((totals < 0) != (counts < 0)))
     return rounded
