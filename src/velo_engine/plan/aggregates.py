@@ -16,6 +16,7 @@ from velo_engine.plan.aggregate_syntax import aggregate_syntax, is_aggregate
 from velo_engine.plan.expressions import AggregateCall, Expression, Literal
 from velo_engine.plan.scope import RelationScope
 from velo_engine.type_rules import aggregate_type
+from velo_engine.types import SqlType
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,28 @@ def bind_aggregate(node: exp.Expr, scope: RelationScope) -> BoundAggregate:
     return BoundAggregate(written.function, args, written.distinct, condition, text.locate(node))
 
 
-def aggregate_call(bound: BoundAggregate, column: Mapping[Expression, int]) -> AggregateCall:
-    """The call over the columns that hold its arguments."""
+def aggregate_call(bound: BoundAggregate, column: Mapping[Expression, int], grouped: bool) -> AggregateCall:
+    """The call over the columns that hold its arguments. `grouped`: by keys or a window, so that no group is empty."""
     return AggregateCall(
         function=bound.function,
         args=tuple(column[arg] for arg in bound.args),
-        type=aggregate_type(bound.function, [arg.type for arg in bound.args], bound.distinct),
+        type=_result_type(bound, grouped),
         distinct=bound.distinct,
         filter=None if bound.filter is None else column[bound.filter],
         location=bound.location,
     )
+
+
+_NEVER_NULL_OVER_VALUES = frozenset({"sum", "avg", "min", "max", "first_value", "last_value", "stddev_pop", "var_pop"})
+
+
+def _result_type(bound: BoundAggregate, grouped: bool) -> SqlType:
+    """NOT NULL over arguments that are, unless the group may be empty (Calcite's ARG0_NULLABLE_IF_EMPTY)."""
+    result = aggregate_type(bound.function, [arg.type for arg in bound.args], bound.distinct)
+    if bound.function not in _NEVER_NULL_OVER_VALUES:
+        return result
+    empty = not grouped or bound.filter is not None
+    return result.as_nullable(empty or any(arg.type.nullable for arg in bound.args))
 
 
 def _is_constant(expression: Expression) -> bool:

@@ -181,17 +181,18 @@ def _join_keys(
 
 
 def _top_n_keys(node: TopN, statements: Statements) -> Keys:
-    """The input's keys that hold the partition; with a rank column also partition and rank; for a Top-1 the partition.
+    """With a rank column partition and rank, else the input's keys that hold the partition; for a Top-1 the partition.
 
-    The last is not in Flink's metadata (it plans that case as a deduplication where it can); it holds for any order.
+    Two differences from Flink's metadata. With a rank it names the input's keys as well, but a row that drops out leaves
+    by the -U of its rank, which an upsert by its own key would miss. And it does not name the partition of a Top-1, which
+    it plans as a deduplication where it can; it holds for any order.
     """
     partition = frozenset(node.partition)
-    found = set(_containing(upsert_keys(node.input, statements), partition))
-    if node.with_rank:
-        found.add(partition | {len(node.input.schema)})
     if node.limit == 1:
-        found.add(partition)
-    return frozenset(found)
+        return frozenset({partition})
+    if node.with_rank:
+        return frozenset({partition | {len(node.input.schema)}})
+    return _containing(upsert_keys(node.input, statements), partition)
 
 
 def _containing(keys: Keys, columns: Iterable[int]) -> Keys:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from velo_engine.plan.expressions import ColumnRef, Expression
 from velo_engine.plan.nodes import PlanNode, Project, WindowSpec
 from velo_engine.schema import Column, RowSchema
+from velo_engine.types import SqlType
 
 SYSTEM_NAMES = frozenset(
     {
@@ -57,6 +58,8 @@ class WindowColumns:
     spec: WindowSpec
     start: int | None
     end: int | None
+    time_type: SqlType
+    """Of the event time that was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ def window_through_projection(windows: WindowColumns | None, expressions: Sequen
     if windows is None:
         return None
     start, end = (_first_output(expressions, bound) for bound in (windows.start, windows.end))
-    return None if start is None and end is None else WindowColumns(windows.spec, start, end)
+    return None if start is None and end is None else replace(windows, start=start, end=end)
 
 
 def _first_output(expressions: Iterable[Expression], column: int | None) -> int | None:
