@@ -189,8 +189,7 @@ class Job:
         for step in steps:
             accounting = self._runs[step.statement].accounting
             accounting.read += sum(len(outputs[i]) for i in step.inputs if steps[i].statement != step.statement)
-            if step.accepts:
-                accounting.accepted += sum(len(outputs[i]) for i in step.inputs)
+            accounting.accepted += sum(len(outputs[i]) for i in step.accepts)
         for name, run in self._runs.items():
             root = self._pipeline.roots[name]
             if steps[root].statement != name:

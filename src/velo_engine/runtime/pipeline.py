@@ -39,8 +39,8 @@ class Step:
     counters: Counters
     place: RowPlace
     """Where the rows that it gives out stand."""
-    accepts: bool
-    """The first join or aggregation on its path: the rows it takes in are the accepted ones."""
+    accepts: tuple[int, ...]
+    """Those inputs on whose path it is the first join or aggregation: the rows it takes in there are the accepted ones."""
     accepted: bool
     """Its rows have passed such a step of the same statement."""
 
@@ -156,6 +156,10 @@ class PipelineBuilder:
                 raise AssertionError(f"no operator for {type(node).__name__}")
         return self._add(statement, make, at, schema, puts=RowPlace.IN_STATE)
 
+    def _accepted(self, statement: PlannedStatement, at: int) -> bool:
+        """Whether the rows of a step have passed a join or an aggregation of this statement."""
+        return self._steps[at].statement == statement.name and self._steps[at].accepted
+
     def _retracting(self, node: PlanNode) -> bool:
         """Whether rows of `node` may be taken back."""
         return not changelog_mode(node, self._program.statements).insert_only
@@ -172,8 +176,7 @@ class PipelineBuilder:
     ) -> int:
         """Append a step. `puts`: where its rows stand because of it, for a join or an aggregation."""
         place = max((self._steps[i].place for i in inputs), default=RowPlace.READ)
-        own = [self._steps[i] for i in inputs if self._steps[i].statement == statement.name]
-        accepted = any(s.accepted for s in own)
+        accepted = any(self._accepted(statement, i) for i in inputs)
         context = OperatorContext(
             kernel=self._kernel,
             failures=self._services.failures(statement.name, place),
@@ -188,7 +191,7 @@ class PipelineBuilder:
             inputs=inputs,
             counters=context.counters,
             place=place if puts is None else max(place, puts),
-            accepts=puts is not None and not accepted,
+            accepts=() if puts is None else tuple(i for i in inputs if not self._accepted(statement, i)),
             accepted=accepted or puts is not None,
         )
         self._steps.append(step)

@@ -1,0 +1,150 @@
+"""Whole jobs: the changelog does not depend on batches, nor on a restart from saved state, and every record has one fate."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from velo_engine import EmitSemantics, Engine, JobOptions, PlannedProgram, TopicInput
+from velo_engine.runtime.job import Job
+from velo_engine.runtime.result import JobResult, StatementResult
+
+Change: TypeAlias = tuple[Any, ...]
+
+DDL = """
+CREATE TABLE t (k STRING, v INT, x DECIMAL(10, 2), f DOUBLE, ts TIMESTAMP(3),
+                WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
+WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json');
+CREATE TABLE o (k STRING, n INT, os TIMESTAMP(3), WATERMARK FOR os AS os - INTERVAL '5' SECOND)
+WITH ('connector' = 'kafka', 'topic' = 'o', 'format' = 'json');
+"""
+
+QUERIES = {
+    "projection": "SELECT k, v + 1 AS w, CASE WHEN x > 0 THEN 'up' ELSE 'down' END AS c FROM t WHERE v <> 3",
+    "failing rows": "SELECT k, 10 / v AS w FROM t",
+    "group by": "SELECT k, COUNT(*) AS c, SUM(x) AS s, AVG(x) AS a, MIN(v) AS mn, MAX(v) AS mx, SUM(f) AS fs, "
+    "COUNT(DISTINCT v) AS d FROM t GROUP BY k",
+    "global": "SELECT COUNT(*) AS c, SUM(v) AS s FROM t",
+    "having": "SELECT k, SUM(v) AS s FROM t GROUP BY k HAVING SUM(v) > 4",
+    "group by over group by": "SELECT c, COUNT(*) AS n, SUM(s) AS s FROM "
+    "(SELECT k, COUNT(*) AS c, SUM(v) AS s FROM t GROUP BY k) GROUP BY c",
+    "tumble": "SELECT k, window_start, COUNT(*) AS c, SUM(f) AS s FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
+    "INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end",
+    "hop": "SELECT k, window_end, COUNT(*) AS c, MAX(x) AS m FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), "
+    "INTERVAL '5' SECOND, INTERVAL '15' SECOND)) GROUP BY k, window_start, window_end",
+    "session": "SELECT k, window_start, window_end, COUNT(*) AS c, SUM(x) AS s FROM TABLE(SESSION(TABLE t PARTITION BY k, "
+    "DESCRIPTOR(ts), INTERVAL '3' SECOND)) GROUP BY k, window_start, window_end",
+    "top n with rank": "SELECT k, v, x, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x DESC) AS r FROM t) "
+    "WHERE r <= 2",
+    "top n": "SELECT k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY v) AS r FROM t) WHERE r <= 2",
+    "top n over group by": "SELECT g, k, s, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY g ORDER BY s DESC) AS r FROM "
+    "(SELECT v AS g, k, SUM(x) AS s FROM t GROUP BY v, k)) WHERE r <= 2",
+    "left join": "SELECT t.k, t.v, o.n FROM t LEFT JOIN o ON t.k = o.k",
+    "full join": "SELECT t.v, o.n FROM t FULL JOIN o ON t.k = o.k",
+    "left join with group by": "SELECT t.k, t.v, a.c FROM t LEFT JOIN (SELECT k, COUNT(*) AS c FROM o GROUP BY k) a ON t.k = a.k",
+}
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+seconds = st.integers(0, 60).map(lambda s: (START + timedelta(seconds=s)).strftime("%Y-%m-%d %H:%M:%S"))
+keys = st.sampled_from(["A", "B", None])
+numbers = st.one_of(st.none(), st.integers(0, 4))
+t_row = st.fixed_dictionaries(
+    {
+        "k": keys,
+        "v": numbers,
+        "x": st.sampled_from(["1.10", "-2.25", "7.77", None]),
+        "f": st.sampled_from([0.1, 0.2, 0.7, 1e17, None]),
+        "ts": seconds,
+    }
+)
+o_row = st.fixed_dictionaries({"k": keys, "n": numbers, "os": seconds})
+broken = st.just("{not json")
+records = st.lists(
+    st.one_of(st.tuples(st.just("t"), t_row), st.tuples(st.just("o"), o_row), st.tuples(st.just("t"), broken)),
+    max_size=24,
+)
+
+
+def planned(query: str, emit: EmitSemantics) -> tuple[Engine, PlannedProgram, JobOptions]:
+    engine = Engine()
+    options = JobOptions(emit=emit, now_ms=int(START.timestamp() * 1000))
+    return engine, engine.plan(f"{DDL}\nCREATE TABLE result AS {query};"), options
+
+
+def job(
+    engine: Engine, program: PlannedProgram, rows: list[tuple[str, Any]], options: JobOptions, batch_size: int
+) -> Job:
+    inputs = {}
+    for name in program.statements["result"].sources:
+        fresh = Engine().topics.create(name)
+        mine = [(i, r) for i, (n, r) in enumerate(rows) if n == name]
+        values = [(r if isinstance(r, str) else json.dumps(r)).encode() for _, r in mine]
+        fresh.append_batch(values, sequences=[i for i, _ in mine])
+        inputs[name] = TopicInput(fresh)
+    sized = JobOptions(batch_size=batch_size, emit=options.emit, now_ms=options.now_ms)
+    return engine.job(program, inputs=inputs, options=sized)
+
+
+def changes(result: StatementResult) -> list[Change]:
+    return [tuple(row.values()) for row in result.changelog.to_pylist()]
+
+
+def outcome(result: JobResult) -> tuple[Any, ...]:
+    statement = result.statements["result"]
+    letters = [(d.source, d.offset, d.reason, d.raw) for d in result.dead_letters]
+    return changes(statement), statement.late.to_pylist(), letters, statement.accounting
+
+
+@pytest.mark.parametrize("name", QUERIES)
+@settings(max_examples=12, deadline=None)
+@given(rows=records, flink=st.booleans())
+def test_the_result_does_not_depend_on_batches(name: str, rows: list[tuple[str, Any]], flink: bool) -> None:
+    engine, program, options = planned(QUERIES[name], EmitSemantics.FLINK if flink else EmitSemantics.VELOSTREAM)
+
+    whole = job(engine, program, rows, options, 1000).run()
+
+    for size in (1, 7):
+        assert outcome(job(engine, program, rows, options, size).run()) == outcome(whole)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+@settings(max_examples=10, deadline=None)
+@given(rows=records, size=st.integers(1, 6), data=st.data())
+def test_a_restart_from_saved_state_changes_nothing(
+    name: str, rows: list[tuple[str, Any]], size: int, data: st.DataObject
+) -> None:
+    engine, program, options = planned(QUERIES[name], EmitSemantics.FLINK)
+    expected = changes(job(engine, program, rows, options, size).run().statements["result"])
+
+    first = job(engine, program, rows, options, size)
+    spans = list(first.spans())
+    cut = data.draw(st.integers(0, len(spans)))
+    for span in spans[:cut]:
+        first.step(span)
+    second = job(engine, program, rows, options, size)
+    second.restore(first.snapshot())
+    for span in spans[cut:]:
+        second.step(span)
+
+    assert changes(first.finish().statements["result"]) + changes(second.finish().statements["result"]) == expected
+
+
+@pytest.mark.parametrize("name", QUERIES)
+@settings(max_examples=10, deadline=None)
+@given(rows=records)
+def test_every_record_has_one_fate(name: str, rows: list[tuple[str, Any]]) -> None:
+    engine, program, options = planned(QUERIES[name], EmitSemantics.VELOSTREAM)
+
+    result = job(engine, program, rows, options, 7).run()
+
+    books = result.statements["result"].accounting
+    sources = program.statements["result"].sources
+    assert books.read == sum(1 for n, _ in rows if n in sources)
+    assert books.read == books.accepted + books.filtered + books.late + books.dead_lettered
+    assert books.dead_lettered == result.dead_letter_count
+    assert books.late == result.statements["result"].late.num_rows
