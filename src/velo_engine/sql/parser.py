@@ -22,6 +22,9 @@ from velo_engine.sql.variables import expand_sql
 
 T = TypeVar("T")
 
+MAX_DEPTH = 150
+"""Levels of a syntax tree. What reads the tree may descend level by level."""
+
 
 def parse_program(text: str, *, file: str = "<sql>", variables: Mapping[str, str] | None = None) -> Program:
     """The program of `text`.
@@ -145,17 +148,37 @@ def _chunks(tokens: Iterable[Token]) -> Iterator[list[Token]]:
 def _parsed(parse: Callable[[list[Token]], T], tokens: list[Token], source: SourceText) -> T:
     """What `parse` makes of the tokens; its failures as VeloErrors with their place."""
     try:
-        return parse(tokens)
+        parsed = parse(tokens)
     except (SyntaxFailure, Refusal) as failure:
         raise as_error(failure, source, tokens) from None
     except RecursionError:
-        first = tokens[0]
-        raise VeloError(
-            ErrorCode.SQL_SYNTAX,
-            "the statement is nested too deeply",
-            location=source.location(first.start, first.end + 1),
-            hint="split it with WITH or CREATE VIEW",
-        ) from None
+        raise _too_deep(tokens[0], source) from None
+    tree = parsed.query if isinstance(parsed, Statement) else parsed
+    if isinstance(tree, exp.Expr) and _depth(tree) > MAX_DEPTH:
+        raise _too_deep(tokens[0], source)
+    return parsed
+
+
+def _too_deep(first: Token, source: SourceText) -> VeloError:
+    return VeloError(
+        ErrorCode.SQL_SYNTAX,
+        "the statement is nested too deeply",
+        location=source.location(first.start, first.end + 1),
+        hint="split it with WITH or CREATE VIEW",
+    )
+
+
+def _depth(tree: exp.Expr) -> int:
+    """Levels of the tree; a chain of ANDs or of ORs is one level, however long."""
+    deepest = 0
+    pending = [(tree, 1)]
+    while pending:
+        node, level = pending.pop()
+        deepest = max(deepest, level)
+        for child in node.iter_expressions():
+            chained = isinstance(node, exp.Connector) and type(child) is type(node)
+            pending.append((child, level if chained else level + 1))
+    return deepest
 
 
 def _named(statements: Iterable[Statement]) -> Iterator[Statement]:

@@ -47,7 +47,9 @@ def _type(node: exp.DataType) -> str:
     name = node.this.value if isinstance(node.this, exp.DType) else shape_of(node.this)
     if node.args.get("kind"):
         name = str(node.args["kind"])
-    inside = ", ".join(shape_of(part.this if isinstance(part, exp.DataTypeParam) else part) for part in node.expressions)
+    inside = ", ".join(
+        shape_of(part.this if isinstance(part, exp.DataTypeParam) else part) for part in node.expressions
+    )
     nullable = node.args.get("nullable")
     suffix = "" if nullable is None else " NULL" if nullable else " NOT NULL"
     return f"{name}<{inside}>{suffix}" if inside else f"{name}{suffix}"

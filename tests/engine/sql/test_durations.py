@@ -32,7 +32,9 @@ def test_a_duration_has_its_milliseconds(text, ms):
     assert parse_duration(text) == ms
 
 
-@pytest.mark.parametrize("text", ["", "soon", "5x", "-5s", "5 s x", "1 2", "1s 5", "1 month", "1 year", "0.5ms", "5,5s"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "5x", "-5s", "5 s x", "1 2", "1s 5", "1 month", "1 year", "0.5ms", "5,5s"]
+)
 def test_anything_else_is_not_a_duration(text):
     with pytest.raises(ValueError):
         parse_duration(text)

@@ -273,7 +273,9 @@ def test_a_config_file_fills_what_with_leaves_open(tmp_path: Path):
         "  schema:\n"
         "    value.serializer: json\n"
     )
-    (tmp_path / "config" / "trades.yaml").write_text("extends: base.yaml\ntopic:\n  name: trades\nperformance_profile: x\n")
+    (tmp_path / "config" / "trades.yaml").write_text(
+        "extends: base.yaml\ntopic:\n  name: trades\nperformance_profile: x\n"
+    )
     found = split(
         ("src.config_file", "config/trades.yaml"),
         ("src.topic", "mine"),

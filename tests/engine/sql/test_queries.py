@@ -80,7 +80,7 @@ def test_a_copy_keeps_the_window_clause(query):
         ),
         (
             "TABLE(HOP(TABLE c.d.t, DESCRIPTOR(`ts`), INTERVAL '5' SECOND, INTERVAL '10' SECOND))",
-            "kind=hop, offset_ms=0, size_ms=10000, slide_ms=5000, table=Table(t, catalog=c, db=d), time_column=\"ts\"",
+            'kind=hop, offset_ms=0, size_ms=10000, slide_ms=5000, table=Table(t, catalog=c, db=d), time_column="ts"',
         ),
         (
             "TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '1' HOUR))",
@@ -268,7 +268,9 @@ def test_words_that_start_clauses_are_no_aliases(query, shape):
         assert shape(statement.query.args["from_"].this) == "Table(t)"
 
 
-@pytest.mark.parametrize("name", ["value", "key", "timestamp", "date", "time", "type", "format", "end_time", "rank", "year"])
+@pytest.mark.parametrize(
+    "name", ["value", "key", "timestamp", "date", "time", "type", "format", "end_time", "rank", "year"]
+)
 def test_ordinary_words_are_names(name, query, shape):
     assert shape(query(f"SELECT {name}, t.{name} AS {name} FROM {name} AS t WHERE {name} = 1 GROUP BY {name}")) == (
         f"Select([{name}, Alias(t.{name}, alias={name})], from_=From(Table({name}, alias=TableAlias(t))), "

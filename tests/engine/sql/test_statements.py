@@ -64,7 +64,12 @@ def test_a_sink_is_a_name_or_a_uri(sink, name):
 
 def test_properties_may_be_unquoted():
     statement = only("SELECT a FROM t WITH (mode = upsert, job.enable_dlq = true, job.dlq_max_size = 100, x = -1)")
-    assert texts(statement.properties) == {"mode": "upsert", "job.enable_dlq": "true", "job.dlq_max_size": "100", "x": "-1"}
+    assert texts(statement.properties) == {
+        "mode": "upsert",
+        "job.enable_dlq": "true",
+        "job.dlq_max_size": "100",
+        "x": "-1",
+    }
 
 
 def test_a_property_knows_where_key_and_value_stand():

@@ -32,7 +32,7 @@ SYNTAX = [
     ("SELECT 'a' «'b'» FROM t", "expected an operator or a comma", "strings are joined with ||"),
     # an unclosed string, name, comment or parenthesis
     ("SELECT «'»abc FROM t", "the string that starts here is never closed", "close it with '"),
-    ("SELECT a FROM t WHERE b = «\"»abc", "quoted name that starts here is never closed", 'close it with "'),
+    ('SELECT a FROM t WHERE b = «"»abc', "quoted name that starts here is never closed", 'close it with "'),
     ("SELECT 1 «/*» comment", "the comment that starts here is never closed", None),
     ("SELECT 'a\nFROM t WHERE x = '\nAND y = «'»", "never closed", "the string that starts in line 1"),
     ("SELECT COUNT(a «FROM» t", 'expected "," or ")"', None),
@@ -121,7 +121,11 @@ def test_a_syntax_error_points_at_the_token(marked, message, hint):
 
 OTHER = [
     ("CREATE TABLE t (a INT, «a» STRING)", ErrorCode.DUPLICATE_NAME, "the column a is declared twice"),
-    ("CREATE TABLE t (a INT, «PRIMARY KEY» (b) NOT ENFORCED)", ErrorCode.UNKNOWN_COLUMN, "the column b is not declared"),
+    (
+        "CREATE TABLE t (a INT, «PRIMARY KEY» (b) NOT ENFORCED)",
+        ErrorCode.UNKNOWN_COLUMN,
+        "the column b is not declared",
+    ),
     ("CREATE TABLE t (a INT, «WATERMARK» FOR b AS b)", ErrorCode.UNKNOWN_COLUMN, "the column b is not declared"),
     ("SELECT a FROM t WITH ('x' = '1', «'x'» = '2')", ErrorCode.BAD_PROPERTY, "the property 'x' is given twice"),
     ("SELECT «${FOO}» FROM t", ErrorCode.UNSET_VARIABLE, "the variable FOO is not set"),
@@ -157,6 +161,18 @@ def test_deep_nesting_is_an_error_of_the_text():
     with pytest.raises(VeloError, match="nested too deeply") as caught:
         parse_program("SELECT " + "(" * 5_000 + "1" + ")" * 5_000)
     assert caught.value.code is ErrorCode.SQL_SYNTAX
+
+
+@pytest.mark.parametrize("operator", ["+", "||", "-"])
+def test_a_long_chain_of_operators_is_too_deep(operator):
+    parse_program("SELECT " + f" {operator} ".join(["a"] * 100))
+    with pytest.raises(VeloError, match="nested too deeply"):
+        parse_program("SELECT " + f" {operator} ".join(["a"] * 200))
+
+
+def test_long_conditions_and_lists_are_not_deep():
+    parse_program("SELECT a FROM t WHERE " + " OR ".join(["a = 1"] * 2_000))
+    parse_program("SELECT a FROM t WHERE a IN (" + ", ".join(["1"] * 10_000) + ")")
 
 
 def test_a_huge_text_is_refused_before_it_is_read():

@@ -58,9 +58,7 @@ def test_a_malformed_reference_is_an_error(text):
 
 
 def test_a_value_within_quotes_cannot_end_the_string():
-    program = parse_program(
-        "SELECT '${A}' AS \"${B}\" FROM t WITH ('k' = '${A}')", variables={"A": "it's", "B": 'a"b'}
-    )
+    program = parse_program("SELECT '${A}' AS \"${B}\" FROM t WITH ('k' = '${A}')", variables={"A": "it's", "B": 'a"b'})
     (item,) = program.statements[0].query.expressions
     assert (item.this.this, item.alias) == ("it's", 'a"b')
     assert program.statements[0].properties["k"].value == "it's"
