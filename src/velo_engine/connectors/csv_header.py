@@ -12,6 +12,14 @@ from velo_engine.schema import RowSchema
 HEADER_OPTIONS = ("header", "has_headers", "has_header")
 
 
+def over(options: Mapping[str, str], stronger: Mapping[str, str]) -> dict[str, str]:
+    """Both option sets; where they disagree, under any of a header option's names, `stronger` counts."""
+    weaker = dict(options)
+    if any(name in stronger for name in HEADER_OPTIONS):
+        weaker = {key: value for key, value in options.items() if key not in HEADER_OPTIONS}
+    return weaker | dict(stronger)
+
+
 def has_header(options: Mapping[str, str]) -> bool:
     """Whether the first record names the columns: option `header` (`has_headers`), by default true."""
     for name in HEADER_OPTIONS:

@@ -80,13 +80,6 @@ class DeadLetterQueue:
         if self._forward is not None:
             self._forward(letter)
 
-    def count_by_reason(self) -> dict[str, int]:
-        """How many of the kept letters gave each reason, most frequent first."""
-        counts: dict[str, int] = {}
-        for letter in self._letters:
-            counts[letter.reason] = counts.get(letter.reason, 0) + 1
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
 
 class DeadLetterFile:
     """Writes letters to a new JSON-lines file as they come, so that they are there after a crash.

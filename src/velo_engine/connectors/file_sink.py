@@ -6,6 +6,7 @@ takes its own name when it is complete. A file that exists is never overwritten.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, Protocol, cast
 import pyarrow as pa
 
 from velo_engine.batch import RowKind, numpy_column
-from velo_engine.connectors.csv_header import has_header
+from velo_engine.connectors.csv_header import has_header, over
 from velo_engine.connectors.file_source import file_format
 from velo_engine.connectors.paths import parse_location
 from velo_engine.connectors.source import Sink
@@ -39,7 +40,7 @@ def open_file_sink(
     Raises VeloError: the file exists, the folder cannot be written, a format that means nothing.
     """
     location = parse_location(path)
-    merged = {**(options or {}), **location.options}
+    merged = over(options or {}, location.options)
     kind = file_format(location.path, format_name or merged.get("format"))
     target = Path(location.path)
     if target.exists():
@@ -155,6 +156,8 @@ class FileSink:
         """Removes what was written."""
         if self._open:
             self._open = False
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self._writer.finish()  # gives back what the writer holds
             self._output.abandon()
 
 

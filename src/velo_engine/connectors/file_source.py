@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from velo_engine.batch import Int64s
-from velo_engine.connectors.csv_header import fields_of_header, has_header
+from velo_engine.connectors.csv_header import fields_of_header, has_header, over
 from velo_engine.connectors.parquet_records import ParquetRecordReader
 from velo_engine.connectors.paths import matching_files, parse_location
 from velo_engine.connectors.source import NO_TIMESTAMP, Source, SourceBatch, SourceFailure
@@ -70,7 +70,7 @@ def open_file_source(
     the URI win. Raises VeloError: no such file, a format or option that means nothing.
     """
     location = parse_location(path)
-    merged = {**(options or {}), **location.options}
+    merged = over(options or {}, location.options)
     files = matching_files(location.path)
     kind = file_format(location.path, format_name or merged.get("format"))
     if kind == "parquet":
@@ -197,6 +197,10 @@ def _open_csv(path: Path, csv: CsvFormat, schema: RowSchema, header: bool, max_b
     fields: tuple[int, ...] = tuple(range(len(schema)))
     if header:
         found = records.read(1)
-        if found is not None:
-            fields = fields_of_header(found.values[0], csv, schema, path)
+        try:
+            if found is not None:
+                fields = fields_of_header(found.values[0], csv, schema, path)
+        except VeloError:
+            records.close()
+            raise
     return TextFile(records, lambda values, malformed: csv.decode_records(values, fields, malformed))

@@ -30,7 +30,7 @@ from typing import Any, TypeAlias
 import msgspec
 import pyarrow as pa
 
-from velo_engine.connectors.csv_header import has_header, header_names
+from velo_engine.connectors.csv_header import has_header, header_names, over
 from velo_engine.connectors.file_source import file_format
 from velo_engine.connectors.paths import matching_files, parse_location, unreadable
 from velo_engine.connectors.text_records import TextRecordReader
@@ -75,7 +75,7 @@ def infer_schema(path: str, format_name: str | None, options: Mapping[str, str])
     Raises VeloError: no such file, an unreadable one, or one without a record to infer from.
     """
     location = parse_location(path)
-    merged = {**options, **location.options}
+    merged = over(options, location.options)
     file = matching_files(location.path)[0]
     match file_format(location.path, format_name or merged.get("format")):
         case "parquet":

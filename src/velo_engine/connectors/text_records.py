@@ -72,7 +72,11 @@ class TextRecordReader:
         while self._next >= len(self._records.starts):
             if self._final:
                 return None
-            self._load()
+            try:
+                self._load()
+            except VeloError:
+                self.close()
+                raise
         begin, end = self._next, min(self._next + limit, len(self._records.starts))
         self._next = end
         starts, ends = self._records.starts[begin:end], self._records.ends[begin:end]
@@ -81,10 +85,9 @@ class TextRecordReader:
 
     def starts_with(self, prefix: bytes) -> bool:
         """Whether the first record, blanks before it left out, begins with `prefix`. Ask before reading."""
-        while not len(self._records.starts) and not self._final:
-            self._load()
-        first = int(self._records.starts[0]) if len(self._records.starts) else 0
-        return self._data[first : first + 64].lstrip().startswith(prefix)
+        found = self.read(1)
+        self._next = 0
+        return found is not None and found.values[0].lstrip().startswith(prefix)
 
     def close(self) -> None:
         """Closes the file."""

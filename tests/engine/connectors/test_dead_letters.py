@@ -1,0 +1,67 @@
+"""The dead letter queue."""
+
+import json
+
+import pytest
+
+from velo_engine.connectors.dead_letters import DeadLetter, DeadLetterFile, DeadLetterQueue, letters_to_topic
+from velo_engine.connectors.topics import Topic
+from velo_engine.errors import VeloError
+
+
+def letter(offset: int, raw: bytes | None = b"x", row: str | None = None) -> DeadLetter:
+    return DeadLetter("trades", 0, offset, f"reason {offset % 2}", raw, "by_minute", row)
+
+
+def test_all_letters_are_counted_the_first_are_kept_and_each_is_passed_on():
+    seen = []
+    queue = DeadLetterQueue(max_size=2, forward=seen.append)
+    for i in range(5):
+        queue.add(letter(i))
+    assert (queue.count, queue.dropped, [kept.offset for kept in queue.letters]) == (5, 3, [0, 1])
+    assert [passed.offset for passed in seen] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("raw", "fields"),
+    [
+        (b'{"a":\n', {"raw": '{"a":\n'}),
+        (b"\xff\x00", {"raw_base64": "/wA="}),
+        (None, {}),
+        (b"", {"raw": ""}),
+    ],
+)
+def test_a_letter_is_one_line_with_its_original_bytes(raw, fields):
+    written = letter(7, raw, row='{"price":1.10}').to_json()
+    assert b"\n" not in written
+    assert b'"row":{"price":1.10}' in written
+    read = json.loads(written)
+    assert read.pop("row") == {"price": 1.1}
+    assert read == {
+        "source": "trades",
+        "partition": 0,
+        "offset": 7,
+        "reason": "reason 1",
+        "statement": "by_minute",
+        **fields,
+    }
+
+
+def test_letters_are_in_the_file_as_they_come(tmp_path):
+    path = tmp_path / "deep" / "letters.jsonl"
+    file = DeadLetterFile(path)
+    queue = DeadLetterQueue(max_size=0, forward=file.add)
+    queue.add(letter(1))
+    assert json.loads(path.read_bytes())["offset"] == 1
+    queue.add(letter(2))
+    file.close()
+    assert [json.loads(line)["offset"] for line in path.read_bytes().splitlines()] == [1, 2]
+    with pytest.raises(VeloError, match="was not created by this run"):
+        DeadLetterFile(path)
+
+
+def test_letters_can_go_to_a_topic():
+    topic = Topic("dlq")
+    DeadLetterQueue(forward=letters_to_topic(topic)).add(letter(3))
+    (record,) = topic.records()
+    assert record.value == letter(3).to_json()
