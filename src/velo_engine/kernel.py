@@ -3,14 +3,21 @@
 All jobs of a process share one in-memory instance (opening one costs 13-60 ms, a cursor 0.01 ms); each `Kernel` is a
 connection with a schema of its own. The instance is locked before any generated SQL reaches it: no files, no
 extensions, no settings, no Python variables.
+
+A query costs 0.8 ms on 1000 rows because two things are kept between calls with the same text: the bound relation
+(binding it again costs 0.4 ms) and the registration of each input (0.4 ms), which hands out whichever table is current.
 """
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import tempfile
 import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -21,9 +28,13 @@ from velo_engine.errors import ErrorCode, VeloError
 DEBUG_VARIABLE = "VELO_DEBUG"
 """Environment variable: when set, an internal error shows the SQL that failed."""
 
+KEPT_RELATIONS = 256
+"""Statements of one kernel whose binding is kept."""
+
 _numbers = itertools.count(1)
 _lock = threading.Lock()
 _shared: Any = None
+_open_kernels: weakref.WeakSet[Kernel] = weakref.WeakSet()
 
 
 class Kernel:
@@ -31,36 +42,39 @@ class Kernel:
 
     def __init__(self, *, memory_limit: str | None = None, threads: int = 1) -> None:
         """Connect to the shared instance or, when `memory_limit` (for example '200MB') is given, to a private one."""
-        private = memory_limit is not None
-        self._instance = _open(memory_limit, threads) if private else None
+        self._instance = _open(memory_limit, threads) if memory_limit is not None else None
         self._connection = (self._instance or _shared_instance()).cursor()
         self._schema = f"velo_{next(_numbers)}"
         self._has_schema = False
         self._closed = False
+        self._names = itertools.count(1)
+        self._inputs: dict[str, dict[pa.Schema, _Input]] = {}
+        self._registered: dict[str, _Input] = {}
+        self._relations: OrderedDict[tuple[str, tuple[_Input, ...]], Any] = OrderedDict()
+        _open_kernels.add(self)
 
     def query(self, sql: str, /, **tables: pa.Table) -> pa.Table:
-        """The rows of one SELECT, which may read `tables` under their keyword names besides state tables."""
+        """The rows of one SELECT, which may read `tables` under their keyword names besides state tables.
+
+        A text that is repeated is bound once. Names that belong to one operator (`input_name`) save registering again.
+        """
         try:
-            for name, table in tables.items():
-                self._connection.register(name, table)
+            inputs = self._supply(tables)
             try:
-                return self._connection.sql(sql).to_arrow_table()
+                return self._relation(sql, inputs).to_arrow_table()
             finally:
-                for name in tables:
-                    self._connection.unregister(name)
+                _release(inputs)
         except _engine_errors() as error:
             raise _internal(sql, error) from None
 
     def execute(self, sql: str, /, **tables: pa.Table) -> None:
         """Run one statement without a result: CREATE, INSERT, DELETE, UPDATE, MERGE, BEGIN, COMMIT, ROLLBACK."""
         try:
-            for name, table in tables.items():
-                self._connection.register(name, table)
+            inputs = self._supply(tables)
             try:
                 self._connection.execute(sql).fetchall()
             finally:
-                for name in tables:
-                    self._connection.unregister(name)
+                _release(inputs)
         except _engine_errors() as error:
             raise _internal(sql, error) from None
 
@@ -71,11 +85,20 @@ class Kernel:
             self._has_schema = True
         return f'{self._schema}."{name.replace(chr(34), chr(34) * 2)}"'
 
+    def input_name(self, purpose: str) -> str:
+        """A name for an input table that no other caller of this kernel uses."""
+        return f"{purpose}_{next(self._names)}"
+
     def close(self) -> None:
         """Drop the state tables and the connection. Closing again does nothing."""
         if self._closed:
             return
         self._closed = True
+        _open_kernels.discard(self)
+        self._relations.clear()
+        for name in self._registered:
+            self._connection.unregister(name)
+        self._registered.clear()
         if self._has_schema:
             self.execute(f"DROP SCHEMA {self._schema} CASCADE")
         self._connection.close()
@@ -90,12 +113,68 @@ class Kernel:
     ) -> None:
         self.close()
 
+    def _supply(self, tables: Mapping[str, pa.Table]) -> tuple[_Input, ...]:
+        """Inputs with these tables, registered under their names."""
+        inputs = []
+        for name, table in tables.items():
+            known = self._registered.get(name)
+            if known is None or not known.schema.equals(table.schema):
+                known = self._inputs.setdefault(name, {}).setdefault(table.schema, _Input(table.schema))
+                self._connection.register(name, known)
+                self._registered[name] = known
+            known.table = table
+            inputs.append(known)
+        return tuple(inputs)
+
+    def _relation(self, sql: str, inputs: tuple[_Input, ...]) -> Any:
+        key = (sql, inputs)
+        found = self._relations.get(key)
+        if found is None:
+            found = self._relations[key] = self._connection.sql(sql)
+            if len(self._relations) > KEPT_RELATIONS:
+                self._relations.popitem(last=False)
+        else:
+            self._relations.move_to_end(key)
+        return found
+
+
+class _Input:
+    """What is registered under a name: an Arrow stream of whichever table is current."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.table: pa.Table | None = None
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        assert self.table is not None, "an input is read only while its query runs"
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+def _release(inputs: tuple[_Input, ...]) -> None:
+    """Let go of the tables, not of the registrations."""
+    for item in inputs:
+        item.table = None
+
+
+def _close_all() -> None:
+    """At exit: the extension complains about connections that outlive the interpreter."""
+    global _shared
+    for kernel in list(_open_kernels):
+        kernel.close()
+    if _shared is not None:
+        _shared.close()
+        _shared = None
+
 
 def _shared_instance() -> Any:
     global _shared  # one instance per process: connections are cheap, instances are not
     with _lock:
         if _shared is None:
             _shared = _open(None, 1)
+            atexit.register(_close_all)
         return _shared
 
 
