@@ -155,7 +155,9 @@ CASES = {
         "Window(AVG(p), order=Order([Ordered(t, nulls_first=True)]), over=OVER, partition_by=[s], "
         "spec=RowsWindowBuffer(expire_ms=60000, size=100))"
     ),
-    "AVG(p) OVER (ROWS WINDOW BUFFER 5 ROWS EXPIRE AFTER NEVER)": "Window(AVG(p), over=OVER, spec=RowsWindowBuffer(size=5))",
+    "AVG(p) OVER (ROWS WINDOW BUFFER 5 ROWS EXPIRE AFTER NEVER)": (
+        "Window(AVG(p), over=OVER, spec=RowsWindowBuffer(size=5))"
+    ),
 }
 
 

@@ -95,8 +95,8 @@ def test_a_copy_keeps_the_window_clause(query):
             "kind=tumble, offset_ms=0, size_ms=86400000, table=Table(t), time_column=ts",
         ),
         (
-            "TUMBLE(TABLE (SELECT a FROM t), DESCRIPTOR(ts), 10s)",
-            "kind=tumble, offset_ms=0, size_ms=10000, table=Subquery(Select([a], from_=From(Table(t)))), time_column=ts",
+            "TUMBLE(TABLE (SELECT a), DESCRIPTOR(ts), 10s)",
+            "kind=tumble, offset_ms=0, size_ms=10000, table=Subquery(Select([a])), time_column=ts",
         ),
     ],
 )
@@ -222,8 +222,13 @@ def test_common_table_expressions(query, shape):
 
 @pytest.mark.parametrize(
     ("operator", "node", "distinct"),
-    [("UNION", exp.Union, True), ("UNION ALL", exp.Union, False), ("INTERSECT", exp.Intersect, True)]
-    + [("EXCEPT", exp.Except, True), ("EXCEPT ALL", exp.Except, False)],
+    [
+        ("UNION", exp.Union, True),
+        ("UNION ALL", exp.Union, False),
+        ("INTERSECT", exp.Intersect, True),
+        ("EXCEPT", exp.Except, True),
+        ("EXCEPT ALL", exp.Except, False),
+    ],
 )
 def test_set_operations(operator, node, distinct):
     (statement,) = parse_program(f"SELECT a FROM t {operator} SELECT b FROM u").statements

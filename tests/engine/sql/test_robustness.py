@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from velo_engine.errors import VeloError
+from velo_engine.errors import Location, VeloError
 from velo_engine.sql.parser import parse_program
 
 SHARED = Path(__file__).parents[3].parent / "shared"
-WORDS = (
-    "SELECT FROM WHERE GROUP BY HAVING WINDOW TUMBLING SLIDING SESSION EMIT CHANGES FINAL INTO WITH CREATE STREAM TABLE "
-    "VIEW AS INSERT VALUES SET JOIN LEFT ON USING UNION ALL EXCEPT ORDER LIMIT OFFSET FETCH FIRST ROWS ONLY CASE WHEN THEN "
-    "ELSE END CAST INT ROW ARRAY MAP DECIMAL INTERVAL MINUTE DATE TIMESTAMP IS NOT NULL IN BETWEEN AND OR LIKE EXISTS OVER "
-    "PARTITION RANGE PRECEDING BUFFER PRIMARY KEY WATERMARK FOR SYSTEM_TIME OF DESCRIPTOR TUMBLE HOP DISTINCT FILTER a b t "
-    "f 1 2.5 5m 'x' 'a''b' \"q\" `r` ( ) ( ) [ ] { } < > , , . ; = + - * / % || :: => : ? @ ! ~ ${V} ${V:d} -- /* */ \n"
-).split(" ")
+SOME_SQL = """
+SELECT FROM WHERE GROUP BY HAVING WINDOW TUMBLING SLIDING SESSION EMIT CHANGES FINAL INTO WITH CREATE STREAM TABLE VIEW
+AS INSERT VALUES SET JOIN LEFT ON USING UNION ALL EXCEPT ORDER LIMIT OFFSET FETCH FIRST ROWS ONLY CASE WHEN THEN ELSE
+END CAST INT ROW ARRAY MAP DECIMAL INTERVAL MINUTE DATE TIMESTAMP IS NOT NULL IN BETWEEN AND OR LIKE EXISTS OVER
+PARTITION RANGE PRECEDING BUFFER PRIMARY KEY WATERMARK FOR SYSTEM_TIME OF DESCRIPTOR TUMBLE HOP DISTINCT FILTER
+a b t f 1 2.5 5m 'x' 'a''b' "q" `r` ( ) ( ) [ ] { } < > , , . ; = + - * / % || :: => : ? @ ! ~ ${V} ${V:d} -- /* */
+"""
+WORDS = SOME_SQL.split()
 VALID = """
 -- @app: demo
 CREATE TABLE trades (sym STRING, ts TIMESTAMP(3), r ROW<a INT, b ARRAY<STRING>>, p AS CAST(r.a AS DOUBLE),
@@ -44,14 +45,17 @@ def check(text: str) -> bool:
     try:
         parse_program(text, variables=AnyVariable())
     except VeloError as error:
-        assert error.location is not None
-        lines = re.split(r"\r\n|\n|\r", text)
-        assert 1 <= error.location.line <= len(lines)
-        assert error.location.text == lines[error.location.line - 1]
-        assert 1 <= error.location.column <= len(error.location.text) + 1
-        assert str(error)
+        check_place(error.location, text)
         return False
     return True
+
+
+def check_place(place: Location | None, text: str) -> None:
+    assert place is not None
+    lines = re.split(r"\r\n|\n|\r", text)
+    assert 1 <= place.line <= len(lines)
+    assert place.text == lines[place.line - 1]
+    assert 1 <= place.column <= len(place.text) + 1
 
 
 @settings(deadline=None, derandomize=True, max_examples=300)
@@ -61,13 +65,13 @@ def test_arbitrary_text(text):
 
 
 @settings(deadline=None, derandomize=True, max_examples=500)
-@given(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join))
+@given(st.lists(st.sampled_from([*WORDS, "\n"]), max_size=30).map(" ".join))
 def test_arbitrary_words_of_sql(text):
     check(text)
 
 
 @settings(deadline=None, derandomize=True, max_examples=300)
-@given(st.integers(0, len(VALID)), st.integers(0, 40), st.sampled_from(["", *WORDS]))
+@given(st.integers(0, len(VALID)), st.integers(0, 40), st.sampled_from(["", "\n", *WORDS]))
 def test_a_valid_program_with_a_piece_replaced(start, length, piece):
     check(VALID[:start] + piece + VALID[start + length :])
 

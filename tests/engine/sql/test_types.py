@@ -41,8 +41,8 @@ CASES = {
     "MULTISET<STRING>": "MULTISET<TEXT>",
     "MAP<STRING, ARRAY<DOUBLE>>": "MAP<TEXT, ARRAY<DOUBLE>>",
     "ROW<a INT, `b c` STRING NOT NULL 'comment'>": (
-        "STRUCT<ColumnDef(a, kind=INT), "
-        "ColumnDef(\"b c\", constraints=[ColumnConstraint(kind=CommentColumnConstraint('comment'))], kind=TEXT NOT NULL)>"
+        'STRUCT<ColumnDef(a, kind=INT), ColumnDef("b c", '
+        "constraints=[ColumnConstraint(kind=CommentColumnConstraint('comment'))], kind=TEXT NOT NULL)>"
     ),
     "ROW(a INT, date DATE)": "STRUCT<ColumnDef(a, kind=INT), ColumnDef(date, kind=DATE)>",
     "ARRAY<ROW<a MAP<STRING, INT>>>": "ARRAY<STRUCT<ColumnDef(a, kind=MAP<TEXT, INT>)>>",
