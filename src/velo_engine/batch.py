@@ -121,17 +121,20 @@ class ChangeBatch:
     @property
     def kind(self) -> Int8s:
         """Row kinds."""
-        return numpy_column(self.rows, "kind")
+        kind: Int8s = numpy_column(self.rows, "kind")
+        return kind
 
     @property
     def seq(self) -> Int64s:
         """The event that caused each row."""
-        return numpy_column(self.rows, "seq")
+        seq: Int64s = numpy_column(self.rows, "seq")
+        return seq
 
     @property
     def sub(self) -> Int32s:
         """The order of rows of one event."""
-        return numpy_column(self.rows, "sub")
+        sub: Int32s = numpy_column(self.rows, "sub")
+        return sub
 
     def with_rows(self, rows: pa.Table) -> ChangeBatch:
         """The same span and times with other rows."""

@@ -100,4 +100,5 @@ class AssignWatermark(Operator):
 
 def event_time_ms(column: pa.ChunkedArray) -> Int64s:
     """A TIMESTAMP or TIMESTAMP_LTZ column without nulls as milliseconds since the epoch, rounded down."""
-    return np.floor_divide(column.cast(pa.int64()).to_numpy(), 1000)
+    ms: Int64s = np.floor_divide(column.cast(pa.int64()).to_numpy(), 1000)
+    return ms

@@ -155,7 +155,8 @@ def _broken_links(order: _Elements, island: Int64s, watermark: Int64s) -> Bools:
     live_then = np.where(later_is_this, order.highest_end - 1 > wm[order.arrival], order.end - 1 > wm[order.holder])
     alone = ~linked & np.append(~linked[1:], True)
     late_alone = alone & (order.arrival >= 0) & (order.end - 1 <= wm[order.arrival])
-    return (linked & ~live_then) | late_alone
+    broken: Bools = (linked & ~live_then) | late_alone
+    return broken
 
 
 def _from_islands(order: _Elements, island: Int64s, chosen: Bools, rows: int, next_id: int) -> _Result:
