@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,9 @@ def add_options(parser: pytest.Parser) -> None:
         help="run only the queries called NAME (repeatable)",
     )
     group.addoption(
-        "--velo-timeout-ms", type=int, metavar="MS", help="time limit of a query, instead of the specs' own"
+        "--velo-timeout-ms", type=_positive, metavar="MS", help="time limit of a query, instead of the specs' own"
     )
-    group.addoption("--velo-batch-size", type=int, metavar="N", help="most events the engine handles at once")
+    group.addoption("--velo-batch-size", type=_positive, metavar="N", help="most events the engine handles at once")
     group.addoption("--velo-strict", action="store_true", help="what would be a warning is an error")
     group.addoption("--velo-debug", action="store_true", help="show the traceback of a defect of velostream itself")
     parser.addini("velo_paths", "folders and files whose specs are collected whatever they contain", type="paths")
@@ -37,8 +38,8 @@ def run_settings(config: pytest.Config) -> RunSettings:
 
     return RunSettings(
         seed=config.getoption("velo_seed"),
-        timeout_ms=_positive(config, "velo_timeout_ms"),
-        batch_size=_positive(config, "velo_batch_size"),
+        timeout_ms=config.getoption("velo_timeout_ms"),
+        batch_size=config.getoption("velo_batch_size"),
         strict=config.getoption("velo_strict"),
         debug=config.getoption("velo_debug"),
     )
@@ -50,8 +51,8 @@ def listed_paths(config: pytest.Config) -> list[Path]:
     return paths
 
 
-def _positive(config: pytest.Config, name: str) -> int | None:
-    value: int | None = config.getoption(name)
-    if value is not None and value < 1:
-        raise pytest.UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
-    return value
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number

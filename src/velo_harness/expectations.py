@@ -81,6 +81,8 @@ def _typed(rows: Sequence[RowLiteral], relation: Relation, actual: ActualOutput,
         return _Literals((), pa.table({}))
     first = tuple(rows[0].values)
     for row in rows:
+        for name, node in row.values.items():
+            _position(relation, name, node.location)
         for name in dict.fromkeys((*first, *row.values)):
             if name not in row.values or name not in first:
                 less, more = (row, rows[0]) if name in first else (rows[0], row)

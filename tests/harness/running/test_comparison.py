@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from velo_engine import types as t
@@ -116,6 +116,7 @@ operands = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, min_size=1, max_size=5), operands, st.sampled_from(list(ORDERED)))
 def test_decimals_compare_as_exact_numbers(values: list[Decimal], operand: Decimal | int, op: Operator) -> None:
     text = format(operand, "f") if isinstance(operand, Decimal) else str(operand)
@@ -124,6 +125,7 @@ def test_decimals_compare_as_exact_numbers(values: list[Decimal], operand: Decim
     assert [value_holds(value, comparison(op, text), NOTHING) for value in values] == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=5), operands, st.sampled_from(list(ORDERED)))
 def test_integers_compare_as_exact_numbers(values: list[int], operand: Decimal | int, op: Operator) -> None:
     text = format(operand, "f") if isinstance(operand, Decimal) else str(operand)

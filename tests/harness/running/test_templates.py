@@ -9,6 +9,7 @@ from velo_engine import types as t
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_harness.templates import TemplateScope, resolve
 
+VARIABLES = {"limit": "12", "rate": "0.5", "who": "x"}
 LINE = "      equals: "
 
 
