@@ -7,14 +7,14 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import ChangeBatch, empty_rows, physical_schema
+from velo_engine.batch import ChangeBatch, RowKind, empty_rows, numpy_column, physical_schema
 from velo_engine.compile_expression import compile_expression, first_error
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.plan.expressions import ColumnRef, Expression
 from velo_engine.schema import RowSchema
 
 _SYSTEM = ("kind", "seq", "sub")
-_PROCESSING_TIME = re.compile(r"\bpt\b")
+_PROCESSING_TIME = re.compile(r"\bi\.pt\b")
 
 
 class Calc(Operator):
@@ -37,6 +37,7 @@ class Calc(Operator):
         self._positions = _plain_columns(input_schema, expressions)
         self._filters = predicate is not None
         self._reads_time = self._can_fail = False
+        self._input = context.kernel.input_name("calc")
         if predicate is not None or self._positions is None:
             self._sql = self._statement(input_schema, predicate, expressions)
             self._reads_time = _PROCESSING_TIME.search(self._sql) is not None
@@ -51,8 +52,8 @@ class Calc(Operator):
         rows = batch.rows
         if self._reads_time:
             rows = rows.append_column("pt", pa.array(batch.processing_time.before(batch.seq)))
-        found = self._context.kernel.query(self._sql, rows=rows)
-        self._context.counters.filtered += len(batch) - found.num_rows
+        found = self._context.kernel.query(self._sql, **{self._input: rows})
+        self._context.counters.filtered += _inserts(batch.rows) - _inserts(found)
         if self._can_fail:
             found = self._without_failures(batch.rows, found)
         return batch.with_rows(found if found.schema == self._physical else found.cast(self._physical))
@@ -63,7 +64,7 @@ class Calc(Operator):
         """The kernel SQL; its last column is the error when one is possible."""
         wanted = expressions or tuple(ColumnRef(i, c.type) for i, c in enumerate(schema.columns))
         compiled = [self._compiled(e) for e in wanted]
-        columns = [*(f"{value} AS c{i}" for i, (value, _) in enumerate(compiled)), *_SYSTEM]
+        columns = [*(f"{value} AS c{i}" for i, (value, _) in enumerate(compiled)), *(f"i.{n}" for n in _SYSTEM)]
         errors = [error for _, error in compiled]
         where = ""
         if predicate is not None:
@@ -74,14 +75,14 @@ class Calc(Operator):
         self._can_fail = error is not None
         if error is not None:
             columns.append(f"{error} AS error")
-        return f"SELECT {', '.join(columns)} FROM rows{where} ORDER BY seq, sub"
+        return f"SELECT {', '.join(columns)} FROM {self._input} i{where} ORDER BY i.seq, i.sub"
 
     def _compiled(self, expression: Expression) -> tuple[str, str | None]:
         compiled = compile_expression(
             expression,
-            lambda i: f"c{i}",
+            lambda i: f"i.c{i}",
             time_zone=self._context.time_zone,
-            now="make_timestamp(pt * 1000)",
+            now="make_timestamp(i.pt * 1000)",
         )
         return compiled.value, compiled.error
 
@@ -101,6 +102,11 @@ class Calc(Operator):
     def _selected(self, rows: pa.Table, positions: tuple[int, ...]) -> pa.Table:
         columns = [rows.column(i) for i in positions]
         return pa.table([*columns, *(rows.column(n) for n in _SYSTEM)], schema=self._physical)
+
+
+def _inserts(rows: pa.Table) -> int:
+    """Source records among the rows: a retraction that fails a predicate is no record of its own."""
+    return int(np.count_nonzero(numpy_column(rows, "kind") == RowKind.INSERT))
 
 
 def _plain_columns(schema: RowSchema, expressions: tuple[Expression, ...] | None) -> tuple[int, ...] | None:
