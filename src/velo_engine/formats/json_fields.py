@@ -100,11 +100,14 @@ def _parsed(text: str, parse: Callable[[str], Any]) -> Any:
 
 
 class _IntegerField:
+    """Numbers, or strings that hold one (Flink takes both, so both are fast)."""
+
     def __init__(self, t: SqlType) -> None:
-        self.annotation = int | None
+        self.annotation = int | str | None
         self.default = None
         self._type = t
         self._bits = cells.INTEGER_BITS[t.name]
+        self._reader = text_reader(t)
 
     def lenient(self, raw: bytes) -> int | None:
         if raw == JSON_NULL:
@@ -119,20 +122,43 @@ class _IntegerField:
         try:
             return pa.array(values, arrow_type(self._type)), {}
         except (pa.ArrowInvalid, OverflowError):
-            return read_values(values, lambda value: cells.in_range(value, self._bits), self._type)
+            return _texts_or_values(values, self._reader, self._value, self._type)
+
+    def _value(self, value: int | str) -> int:
+        return cells.parse_integer(value, self._bits) if isinstance(value, str) else cells.in_range(value, self._bits)
 
 
 class _FloatField:
+    """Numbers, or strings that hold one."""
+
     def __init__(self, t: SqlType) -> None:
-        self.annotation = float | None
+        self.annotation = float | str | None
         self.default = None
-        self._type = arrow_type(t)
+        self._type = t
+        self._reader = text_reader(t)
 
     def lenient(self, raw: bytes) -> float | None:
         return None if raw == JSON_NULL else float(_parsed(token_text(raw), cells.parse_float))
 
     def build(self, values: list[Any]) -> tuple[pa.Array, Failures]:
-        return pa.array(values, pa.float64()).cast(self._type, safe=False), {}
+        try:
+            return pa.array(values, pa.float64()).cast(arrow_type(self._type), safe=False), {}
+        except pa.ArrowInvalid:
+            return _texts_or_values(values, self._reader, self._value, self._type)
+
+    def _value(self, value: float | str) -> float:
+        return cells.parse_float(value) if isinstance(value, str) else value
+
+
+def _texts_or_values(
+    values: list[Any], reader: TextReader, parse: Callable[[Any], Any], t: SqlType
+) -> tuple[pa.Array, Failures]:
+    """A column of strings as a text column, one of strings and numbers value by value."""
+    try:
+        texts = pa.array(values, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return read_values(values, parse, t)
+    return reader(texts)
 
 
 class _BooleanField:

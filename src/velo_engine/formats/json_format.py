@@ -59,10 +59,10 @@ class JsonFormat:
 
     def decode(self, messages: Sequence[bytes | None]) -> Decoded:
         """One row a message; each message stands alone, so a broken one cannot touch its neighbours."""
-        rows = self._strict(messages)
         failures: Failures = {}
+        rows = self._strict(messages)
         if rows is None:
-            rows = [self._read(message, i, failures) for i, message in enumerate(messages)]
+            rows = self._one_by_one(messages, failures)
         columns, refused = self._row.columns(rows)
         return without_failures(columns, self._schema, len(rows), refused | failures)
 
@@ -82,6 +82,19 @@ class JsonFormat:
             return list(map(self._decode, messages))  # type: ignore[arg-type]
         except _STRICT_ERRORS:
             return None
+
+    def _one_by_one(self, messages: Sequence[bytes | None], failures: Failures) -> list[Any]:
+        """A row struct for each message, the blank one for each of `failures`."""
+        rows = []
+        for index, message in enumerate(messages):
+            try:
+                if not self._required and len(message) <= 2 * MAX_DEPTH:  # type: ignore[arg-type]
+                    rows.append(self._decode(message))  # type: ignore[arg-type]
+                    continue
+            except _STRICT_ERRORS:
+                pass
+            rows.append(self._read(message, index, failures))
+        return rows
 
     def _read(self, message: bytes | None, index: int, failures: Failures) -> Any:
         """One message as a row struct; the blank row and a reason when it cannot be read."""

@@ -84,18 +84,6 @@ def test_a_column_reads_as_its_cells_do(t, values):
             assert repr(got) == repr(pa.scalar(want, pa.float64()).cast(column.type, safe=False).as_py())
 
 
-@pytest.mark.parametrize("t", TYPES, ids=str)
-@settings(max_examples=40)
-@given(values=texts)
-def test_each_value_reads_the_same_alone(t, values):
-    values = [v for v in values if v is None or v.isprintable()]
-    column, failures = text_reader(t)(pa.array(values, pa.string()))
-    for i, value in enumerate(values):
-        alone, reasons = text_reader(t)(pa.array([value], pa.string()))
-        assert repr(alone[0]) == repr(column[i])
-        assert reasons.get(0) == failures.get(i)
-
-
 @pytest.mark.parametrize("t", [types.decimal(10, 2), types.decimal(38, 18), types.decimal(38, 0)], ids=str)
 @pytest.mark.parametrize("length", [36, 37, 38, 39, 40, 76, 77, 78, 200])
 def test_a_number_of_any_length_is_null_rather_than_wrong(t, length):
