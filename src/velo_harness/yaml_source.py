@@ -8,7 +8,6 @@ depth, aliases and size are bounded while reading. Every refusal is a `VeloError
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,6 +27,7 @@ MAX_NODES = 2_000_000
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INLINE = (yaml.ScalarEvent, yaml.AliasEvent, yaml.DocumentStartEvent)
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 
 
@@ -111,19 +111,6 @@ def parse_yaml(text: str, file: str) -> YamlNode:
     return builder.document()
 
 
-def walk_scalars(node: YamlNode) -> Iterator[YamlScalar]:
-    """Every scalar value below `node` (keys left out), in order."""
-    match node:
-        case YamlScalar():
-            yield node
-        case YamlSequence(items=items):
-            for item in items:
-                yield from walk_scalars(item)
-        case YamlMapping(entries=entries):
-            for _, value in entries:
-                yield from walk_scalars(value)
-
-
 def _syntax_error(error: yaml.MarkedYAMLError, file: str, lines: list[str]) -> VeloError:
     mark = error.problem_mark or error.context_mark
     problem = " ".join(part for part in (error.context, error.problem) if part)
@@ -156,6 +143,8 @@ class _Open:
 
 @dataclass(frozen=True, slots=True)
 class _Anchored:
+    """A node that aliases may repeat, with the numbers of `_Open`."""
+
     node: YamlNode
     size: int
     depth: int
@@ -198,8 +187,10 @@ class _TreeBuilder:
         location = self._location(event)
         if event.tag is not None and event.tag not in _TEXT_TAGS:
             raise self._error(f"the tag {event.tag} has no meaning here", location)
-        scalar = YamlScalar(event.value, event.style in (None, "") and event.tag is None, location)
-        self._add(_Anchored(scalar, 1, 0, 0), event.anchor)
+        scalar = YamlScalar(event.value, event.tag is None and not event.style, location)
+        if event.anchor:
+            self._anchors[event.anchor] = _Anchored(scalar, 1, 0, 0)
+        self._add(scalar, 1, 0, 0)
 
     def _open(self, event: Any) -> None:
         location = self._location(event)
@@ -221,7 +212,9 @@ class _TreeBuilder:
             node = YamlMapping(tuple((k, v) for k, v in pairs if isinstance(k, YamlScalar)), done.location)
         else:
             node = YamlSequence(tuple(done.children), done.location)
-        self._add(_Anchored(node, done.size, done.depth + 1, done.aliases), done.anchor)
+        if done.anchor:
+            self._anchors[done.anchor] = _Anchored(node, done.size, done.depth + 1, done.aliases)
+        self._add(node, done.size, done.depth + 1, done.aliases)
 
     def _alias(self, event: Any) -> None:
         location = self._location(event)
@@ -237,23 +230,23 @@ class _TreeBuilder:
             raise self._error(f"more than {MAX_ALIASES} alias expansions", location)
         if len(self._stack) + found.depth > MAX_DEPTH:
             raise self._error(f"nested more than {MAX_DEPTH} levels deep", location)
-        self._add(_Anchored(found.node, found.size, found.depth, found.aliases + 1), None)
+        self._add(found.node, found.size, found.depth, found.aliases + 1)
 
-    def _add(self, built: _Anchored, anchor: str | None) -> None:
-        if anchor:
-            self._anchors[anchor] = built
+    def _add(self, node: YamlNode, size: int, depth: int, aliases: int) -> None:
+        """Puts a finished node into the collection that is open; the numbers are those of `_Anchored`."""
         if not self._stack:
-            self._root = built.node
+            self._root = node
             return
         parent = self._stack[-1]
-        if parent.mapping and len(parent.children) % 2 == 0 and isinstance(built.node, YamlScalar):
-            self._check_key(parent, built.node)
-        parent.children.append(built.node)
-        parent.size += built.size
-        parent.depth = max(parent.depth, built.depth)
-        parent.aliases += built.aliases
+        if parent.mapping and len(parent.children) % 2 == 0 and isinstance(node, YamlScalar):
+            self._check_key(parent, node)
+        parent.children.append(node)
+        parent.size += size
+        parent.aliases += aliases
+        if depth > parent.depth:
+            parent.depth = depth
         if parent.size > MAX_NODES:
-            raise self._error(f"more than {MAX_NODES} values in one file", built.node.location)
+            raise self._error(f"more than {MAX_NODES} values in one file", node.location)
 
     def _check_key(self, parent: _Open, key: YamlScalar) -> None:
         if key.plain and key.text == "<<":
@@ -271,9 +264,8 @@ class _TreeBuilder:
     def _location(self, event: Any) -> Location:
         start, end = event.start_mark, event.end_mark
         text = self._lines[start.line] if start.line < len(self._lines) else ""
-        until = end.column if end.line == start.line else len(text.rstrip())
-        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent) and not event.flow_style:
-            until = len(text.rstrip())
+        on_one_line = end.line == start.line and (isinstance(event, _INLINE) or event.flow_style)
+        until = end.column if on_one_line else len(text.rstrip())
         return Location(self._file, start.line + 1, start.column + 1, max(1, until - start.column), text)
 
     @staticmethod
