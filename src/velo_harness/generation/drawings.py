@@ -17,7 +17,6 @@ from velo_harness.generation.faker_pools import pool, pool_size
 from velo_harness.generation.foreign_keys import referenced
 from velo_harness.generation.numbers import bounds_of, draw, zipf_ranks
 from velo_harness.generation.patterns import matching
-from velo_harness.generation.randomness import seed_of
 from velo_harness.generation.units import is_ordered, unit_of
 from velo_harness.typed_values import typed_value
 
@@ -91,8 +90,7 @@ def _matching(expression: str, one: DataField) -> Drawing:
 
 def _faker(given: c.Faker, one: DataField, maker: ColumnMaker) -> Drawing:
     size = pool_size(maker.records, unique=one.constraints.unique)
-    seed = seed_of(maker.seed, maker.table, one.name, "faker")
-    values = pa.array(pool(given.provider, seed, size, one.constraints.place("faker", one.location)))
+    values = pa.array(pool(given.provider, size, one.constraints.place("faker", one.location)))
     return lambda rng, n: taken(values, rng.integers(0, len(values), n))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 
+POOL_SEED = 42
 POOL_SIZE = 500
 """Distinct draws from Faker behind a column that need not be unique."""
 UNIQUE_FACTOR = 4
@@ -25,10 +26,13 @@ def pool_size(records: int, *, unique: bool) -> int:
     return min(records * UNIQUE_FACTOR, MAX_POOL) if unique else POOL_SIZE
 
 
-def pool(provider: str, seed: int, size: int, location: Location | None) -> tuple[str, ...]:
-    """`size` values of a Faker provider, always the same for the same seed. Errors: BAD_VALUE."""
+def pool(provider: str, size: int, location: Location | None) -> tuple[str, ...]:
+    """`size` values of a Faker provider, always the same ones: what differs by seed is how columns draw from them.
+
+    Errors: BAD_VALUE.
+    """
     try:
-        return _pool(provider, seed, size)
+        return _pool(provider, size)
     except _RefusedError as refusal:
         raise VeloError(ErrorCode.BAD_VALUE, str(refusal), location=location, hint=refusal.hint) from None
 
@@ -40,10 +44,10 @@ class _RefusedError(Exception):
 
 
 @lru_cache(maxsize=64)
-def _pool(provider: str, seed: int, size: int) -> tuple[str, ...]:
+def _pool(provider: str, size: int) -> tuple[str, ...]:
     fake = _faker()
     make = _method(fake, provider)
-    fake.seed_instance(seed)
+    fake.seed_instance(POOL_SEED)
     values = tuple(make() for _ in range(size))
     if not all(isinstance(value, str | int) for value in values):
         raise _RefusedError(f'the Faker provider "{provider}" does not give text')

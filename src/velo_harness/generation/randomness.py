@@ -16,11 +16,6 @@ def stream(seed: int, *names: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=_key(names))))
 
 
-def seed_of(seed: int, *names: str) -> int:
-    """A 32-bit seed for libraries that take one, by the same rule."""
-    return int(np.random.SeedSequence(seed, spawn_key=_key(names)).generate_state(1)[0])
-
-
 def _key(names: tuple[str, ...]) -> tuple[int, ...]:
     """Four 32-bit words that stand for the names; their lengths are hashed too, so that "ab", "c" is not "a", "bc"."""
     text = "".join(f"{len(name)}:{name}" for name in names)
