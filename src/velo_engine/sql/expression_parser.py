@@ -1,16 +1,29 @@
-"""The grammar of expressions.
+r"""The grammar of expressions.
 
-What the tree holds, besides calls (`function_parser.py`) and types (`type_parser.py`): `exp.Column(this=Identifier,
-table, db, catalog)` for `a`, `t.a`, `t.a.b`, … from the right (the binder decides what is a table and what a field),
-`exp.Dot` beyond four parts or after an expression; `exp.Literal`, `exp.Boolean`, `exp.Null`, `syntax.TypedLiteral`,
-`exp.HexString`; `exp.Interval(this=string Literal, unit=Var in singular | IntervalSpan)`; `exp.Paren`, `exp.Tuple`,
-`exp.Subquery`; `exp.Add|Sub|Mul|Div|Mod|Neg|DPipe`, `exp.EQ|NEQ|GT|GTE|LT|LTE`, `exp.And|Or|Not`; `exp.Is(this,
-expression=Null|Boolean|JSON)`, `exp.NullSafeEQ` (IS NOT DISTINCT FROM), `exp.NullSafeNEQ`; `exp.In(this, expressions
-| query=Subquery)`; `exp.Between(low, high, symmetric)`; `exp.Like`, `exp.SimilarTo`, `exp.RegexpLike`, around them
-`exp.Escape`; a negated predicate is always `exp.Not` around it. `exp.Case(this, ifs=[exp.If(this, true)], default)`;
-`exp.Array(expressions)` for `ARRAY[…]`; `exp.Anonymous("MAP", [k, v, …])` for `MAP[…]`; `exp.Bracket(this,
-expressions=[index])` with the index as written (from 1); `exp.AtTimeZone`; `exp.Star`, and `exp.Column(this=Star,
-table)` for `t.*`.
+What the tree holds, besides calls (`function_parser.py`) and types (`type_parser.py`):
+
+| written | tree |
+|---|---|
+| `a`, `t.a`, `t.a.b`, `t.a.b.c` | `exp.Column(this, table, db, catalog)`, from the right; the binder says what is a field |
+| more parts, `x[1].a`, `f(x).a` | `exp.Dot(this, expression=Identifier)` |
+| `1`, `'x'`, `TRUE`, `NULL`, `x'CAFE'` | `exp.Literal`, `exp.Boolean`, `exp.Null`, `exp.HexString` |
+| `DATE '…'`, `TIMESTAMP '…'` | `syntax.TypedLiteral` |
+| `INTERVAL '5' MINUTE` | `exp.Interval(this=string Literal, unit=Var in singular, or IntervalSpan)` |
+| `(a - b) SECOND` | `syntax.TimeDifference` |
+| `(a)`, `(a, b)`, `(SELECT …)` | `exp.Paren`, `exp.Tuple`, `exp.Subquery` |
+| `+ - * / %`, `-a`, `\|\|` | `exp.Add`, `Sub`, `Mul`, `Div`, `Mod`, `Neg`, `DPipe` |
+| `= <> > >= < <=`, `AND OR NOT` | `exp.EQ`, `NEQ`, `GT`, `GTE`, `LT`, `LTE`, `And`, `Or`, `Not` |
+| `a IS NULL`, `IS TRUE`, `IS JSON OBJECT` | `exp.Is(this, expression=Null, Boolean or exp.JSON)`; UNKNOWN is Null |
+| `a IS [NOT] DISTINCT FROM b` | `exp.NullSafeNEQ` [`exp.NullSafeEQ`] |
+| `a IN (1, 2)`, `a IN (SELECT …)` | `exp.In(this, expressions)`, `exp.In(this, query=Subquery)` |
+| `a BETWEEN [SYMMETRIC] b AND c` | `exp.Between(this, low, high, symmetric)` |
+| `a LIKE b ESCAPE c`, `SIMILAR TO`, `RLIKE` | `exp.Escape` around `exp.Like`, `exp.SimilarTo`, `exp.RegexpLike` |
+| `a NOT LIKE b`, `a IS NOT NULL`, … | `exp.Not` around the predicate, always |
+| `CASE a WHEN b THEN c ELSE d END` | `exp.Case(this, ifs=[exp.If(this, true)], default)` |
+| `ARRAY[a, b]`, `MAP[k, v]` | `exp.Array(expressions)`, `exp.Anonymous("MAP", [k, v])` |
+| `a[1]`, `m['k']` | `exp.Bracket(this, expressions=[index as written, from 1])` |
+| `ts AT TIME ZONE 'UTC'` | `exp.AtTimeZone(this, zone)` |
+| `*`, `t.*` | `exp.Star`, `exp.Column(this=Star, table)` |
 
 `exp.Window(this=call, partition_by, order, spec, alias)`: `spec` is an exp.WindowSpec (`kind` ROWS or RANGE; `start`,
 `end` "UNBOUNDED", "CURRENT ROW" or an expression; `start_side`, `end_side` PRECEDING or FOLLOWING; `end` absent when
@@ -29,7 +42,8 @@ from sqlglot.tokenizer_core import Token, TokenType
 from velo_engine.sql.durations import interval_ms, parse_duration
 from velo_engine.sql.failures import SyntaxFailure, expected
 from velo_engine.sql.function_parser import FunctionParser
-from velo_engine.sql.syntax import RowsWindowBuffer, TypedLiteral
+from velo_engine.sql.syntax import RowsWindowBuffer, TimeDifference, TypedLiteral
+from velo_engine.sql.type_parser import UNITS
 
 _LITERAL_KINDS = ("DATE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ")
 _OPERATORS = frozenset(
@@ -154,9 +168,7 @@ class ExpressionParser(FunctionParser):
             unit: exp.Expression = exp.Var(this=unit_word.strip().upper().removesuffix("S")).update_positions(value)
         else:
             number = value.text
-            unit = self._parse_unit()
-            if self._match_text_seq("TO"):
-                unit = exp.IntervalSpan(this=unit, expression=self._parse_unit())
+            unit = self._parse_span()
         literal = exp.Literal.string(sign + number).update_positions(value)
         return exp.Interval(this=literal, unit=unit).update_positions(start)
 
@@ -181,6 +193,9 @@ class ExpressionParser(FunctionParser):
         this: Any = super()._parse_paren()
         if isinstance(this, exp.Tuple) and not this.expressions:
             raise expected("an expression", self._prev)
+        if isinstance(this, exp.Paren) and isinstance(this.this, exp.Sub) and self._word() in UNITS:
+            difference = this.this
+            return TimeDifference(this=difference.this, expression=difference.expression, unit=self._parse_span())
         return this
 
     def _parse_case(self) -> exp.Case:

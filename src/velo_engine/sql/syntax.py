@@ -11,7 +11,7 @@ No node here is bound to a schema.
 | `GroupWindow` | an item of `select.args["group"].expressions` |
 | `SystemTime` | `table.args["system_time"]` |
 | `RowsWindowBuffer` | `window.args["spec"]` of an `exp.Window` |
-| `TypedLiteral`, `JsonCall` | expressions |
+| `TypedLiteral`, `TimeDifference`, `JsonCall` | expressions |
 
 A join bounded by `WITHIN INTERVAL …` has the bound in milliseconds at `join.args["within_ms"]`.
 """
@@ -107,6 +107,15 @@ class TypedLiteral(exp.Expression, exp.Condition):
     """`DATE '2026-01-31'`, `TIME '…'`, `TIMESTAMP '…'`: `kind` is the word in upper case, `this` the string Literal."""
 
     arg_types: ClassVar[dict[str, bool]] = {"kind": True, "this": True}
+
+
+class TimeDifference(exp.Expression, exp.Condition):
+    """`(a - b) SECOND`: the interval between two points in time (Calcite's MINUS_DATE).
+
+    `this` and `expression` are a and b; `unit` a Var or an exp.IntervalSpan, as of an exp.Interval.
+    """
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True, "unit": True}
 
 
 class JsonCall(exp.Expression, exp.Condition):

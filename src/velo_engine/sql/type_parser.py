@@ -174,10 +174,12 @@ class TypeParser(Parser):
         return dtype
 
     def _parse_interval_type(self) -> exp.DataType:
-        unit: exp.Expression = self._parse_unit()
-        if self._match_text_seq("TO"):
-            unit = exp.IntervalSpan(this=unit, expression=self._parse_unit())
-        return exp.DataType(this=exp.Interval(unit=unit))
+        return exp.DataType(this=exp.Interval(unit=self._parse_span()))
+
+    def _parse_span(self) -> exp.Expression:
+        """`MINUTE`, or `DAY TO SECOND`."""
+        unit = self._parse_unit()
+        return exp.IntervalSpan(this=unit, expression=self._parse_unit()) if self._match_text_seq("TO") else unit
 
     def _parse_unit(self) -> exp.Var:
         """A unit of time with an optional precision, which has no meaning here."""

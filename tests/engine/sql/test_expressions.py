@@ -45,6 +45,9 @@ CASES = {
     "a >= b": "GTE(a, b)",
     "ts - INTERVAL '1' HOUR": "Sub(ts, Interval('1', unit=HOUR))",
     "ts AT TIME ZONE 'UTC'": "AtTimeZone(ts, zone='UTC')",
+    "(a - b) SECOND": "TimeDifference(a, b, unit=SECOND)",
+    "(a - b) DAY TO SECOND": "TimeDifference(a, b, unit=IntervalSpan(DAY, SECOND))",
+    "(a - b) * 2": "Mul(Paren(Sub(a, b)), 2)",
     # predicates
     "a IS NULL": "Is(a, NULL)",
     "a IS NOT NULL": "Not(Is(a, NULL))",
