@@ -26,6 +26,8 @@ from velo_engine.batch import (
     numpy_column,
     renumbered,
 )
+from velo_engine.compile_expression import compile_expression
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.keys import KeyDictionary
 from velo_engine.plan import nodes
@@ -66,14 +68,15 @@ class _Changes:
 
 
 class RegularJoin(Operator):
-    """See `plan.nodes.RegularJoin`; without a further condition beside the keys."""
+    """See `plan.nodes.RegularJoin`."""
 
     def __init__(self, context: OperatorContext, node: nodes.RegularJoin) -> None:
-        assert node.condition is None, "the planner refuses further conditions"
         self._context = context
+        self._condition = None if node.condition is None else PairCondition(context, node)
         self._node = node
         left, right = node.left.schema, node.right.schema
         self._keys = KeyDictionary(left.select(node.left_keys).types)
+        self._joins: set[tuple[int, int]] | None = None
         self._sides = (
             _Side(node.kind in (JoinKind.LEFT, JoinKind.FULL), node.left_keys, KeyDictionary(left.types)),
             _Side(node.kind in (JoinKind.RIGHT, JoinKind.FULL), node.right_keys, KeyDictionary(right.types)),
@@ -84,8 +87,11 @@ class RegularJoin(Operator):
         left, right = inputs
         changes = _Changes()
         touched: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        for is_right, kind, seq, key, row in self._merged(left, right):
+        arriving = list(self._merged(left, right))
+        for is_right, _, _, key, row in arriving:
             touched[is_right][row] = key
+        self._joins = self._satisfied(touched)
+        for is_right, kind, seq, key, row in arriving:
             if kind & 1:
                 self._take_back(is_right, kind, seq, key, row, changes)
             else:
@@ -138,9 +144,35 @@ class RegularJoin(Operator):
                 codes[np.asarray(column.is_null())] = _NO_KEY
         return codes
 
+    def _satisfied(self, touched: tuple[dict[int, int], dict[int, int]]) -> set[tuple[int, int]] | None:
+        """The pairs (left row, right row) with an arriving row that satisfy the condition; None without a condition."""
+        if self._condition is None:
+            return None
+        left, right = self._sides
+        pairs = {(row, other) for row, key in touched[0].items() for other in right.held.get(key, ())}
+        pairs |= {(other, row) for row, key in touched[1].items() for other in left.held.get(key, ())}
+        by_key: dict[int, list[int]] = {}
+        for row, key in touched[1].items():
+            by_key.setdefault(key, []).append(row)
+        pairs |= {(row, o) for row, key in touched[0].items() if key != _NO_KEY for o in by_key.get(key, ())}
+        if not pairs:
+            return set()
+        found = np.array(sorted(pairs), np.int64)
+        columns = [*left.rows.columns(found[:, 0]), *right.rows.columns(found[:, 1])]
+        return {(a, b) for a, b in found[self._condition.holds(columns)].tolist()}
+
+    def _matches(self, is_right: bool, key: int, row: int) -> dict[int, _Held]:
+        """What the other side holds that joins with a row."""
+        if key == _NO_KEY:
+            return {}
+        held = self._sides[not is_right].held.get(key, {})
+        if self._joins is None:
+            return held
+        return {o: h for o, h in held.items() if ((o, row) if is_right else (row, o)) in self._joins}
+
     def _add(self, is_right: bool, kind: int, seq: int, key: int, row: int, changes: _Changes) -> None:
         own, other = self._sides[is_right], self._sides[not is_right]
-        matches = other.held.get(key, {}) if key != _NO_KEY else {}
+        matches = self._matches(is_right, key, row)
         count = sum(h.count for h in matches.values())
         if key != _NO_KEY:
             held = own.held.setdefault(key, {}).setdefault(row, _Held(0, 0))
@@ -165,7 +197,7 @@ class RegularJoin(Operator):
         own, other = self._sides[is_right], self._sides[not is_right]
         if key != _NO_KEY:
             _remove(own, key, row)
-        matches = other.held.get(key, {}) if key != _NO_KEY else {}
+        matches = self._matches(is_right, key, row)
         if not matches:
             if own.outer:
                 _emit(changes, RowKind.DELETE, is_right, row, NO_ROW, seq)
@@ -188,6 +220,33 @@ class RegularJoin(Operator):
         columns = [*_columns(self._sides[0].rows, left), *_columns(self._sides[1].rows, right)]
         seq = np.array(changes.seq, np.int64)
         return make_rows(self._node.schema, columns, np.array(changes.kind, np.int8), seq, renumbered(seq))
+
+
+class PairCondition:
+    """The condition of a join beside its keys, over the columns of both sides."""
+
+    def __init__(self, context: OperatorContext, node: nodes.RegularJoin) -> None:
+        assert node.condition is not None
+        self._kernel = context.kernel
+        now = "CAST(NULL AS TIMESTAMP)"
+        compiled = compile_expression(node.condition, lambda i: f"c{i}", time_zone=context.time_zone, now=now)
+        error = compiled.error or "CAST(NULL AS VARCHAR)"
+        self._sql = f"SELECT coalesce({compiled.value}, false) AS kept, {error} AS error FROM pairs ORDER BY place"
+
+    def holds(self, columns: list[pa.Array]) -> npt.NDArray[np.bool_]:
+        """Per pair whether it satisfies the condition. Raises VeloError JOB_FAILED when that cannot be computed."""
+        names = [*(f"c{i}" for i in range(len(columns))), "place"]
+        pairs = pa.table([*columns, pa.array(np.arange(len(columns[0])))], names=names)
+        found = self._kernel.query(self._sql, pairs=pairs)
+        errors = found.column("error").drop_null()
+        if len(errors):
+            raise VeloError(
+                ErrorCode.JOB_FAILED,
+                f"the condition of the join failed: {errors[0].as_py()}",
+                hint="guard the expression (CASE, NULLIF, TRY_CAST)",
+            )
+        kept: npt.NDArray[np.bool_] = np.asarray(found.column("kept"))
+        return kept
 
 
 def _emit(changes: _Changes, kind: int, is_right: bool, own: int, other: int, seq: int) -> None:

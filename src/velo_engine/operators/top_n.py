@@ -1,6 +1,6 @@
 """Top-N: the first rows of each partition, kept up to date.
 
-Source: Flink's AppendOnlyTopNFunction and RetractableTopNFunction. A row that enters pushes those behind it down;
+Source: Flink's AppendOnlyTopNFunction, FastTop1Function and RetractableTopNFunction. A row that enters pushes those behind it down;
 ties rank in order of arrival. With the rank in the output every push is -U/+U of one rank; without it the row that
 falls out is deleted and the new one inserted. A row that is taken back pulls the rows behind it up, the one behind
 rank N included.
@@ -187,6 +187,11 @@ class TopN(Operator):
     def _pushed(self, before: list[int], row: int, at: int, seq: int, changes: _Changes) -> None:
         """The changes when `row` enters the first N at position `at`; `before` were the first N."""
         full = len(before) == self._node.limit
+        if self._node.limit == 1 and full and not self._retracting:
+            # FastTop1Function: one row replaces the other.
+            changes.add(RowKind.UPDATE_BEFORE, before[0], 1, seq)
+            changes.add(RowKind.UPDATE_AFTER, row, 1, seq)
+            return
         if not self._node.with_rank:
             if full:
                 changes.add(RowKind.DELETE, before[-1], 0, seq)

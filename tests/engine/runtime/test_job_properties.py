@@ -45,6 +45,8 @@ QUERIES = {
     "top n over group by": "SELECT g, k, s, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY g ORDER BY s DESC) AS r FROM "
     "(SELECT v AS g, k, SUM(x) AS s FROM t GROUP BY v, k)) WHERE r <= 2",
     "left join": "SELECT t.k, t.v, o.n FROM t LEFT JOIN o ON t.k = o.k",
+    "left join with condition": "SELECT t.v, o.n FROM t LEFT JOIN o ON t.k = o.k AND t.v < o.n",
+    "top one": "SELECT k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x) AS r FROM t) WHERE r = 1",
     "full join": "SELECT t.v, o.n FROM t FULL JOIN o ON t.k = o.k",
     "left join with group by": "SELECT t.k, t.v, a.c FROM t LEFT JOIN (SELECT k, COUNT(*) AS c FROM o GROUP BY k) a ON t.k = a.k",
 }
