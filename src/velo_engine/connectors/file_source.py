@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from velo_engine.batch import Int64s
 from velo_engine.connectors.csv_header import fields_of_header, has_header, over
-from velo_engine.connectors.parquet_records import ParquetRecordReader
 from velo_engine.connectors.paths import matching_files, parse_location
 from velo_engine.connectors.source import NO_TIMESTAMP, Source, SourceBatch, SourceFailure
 from velo_engine.connectors.text_records import MAX_DECOMPRESSED_BYTES, TextRecordReader, TextRecords
@@ -74,8 +74,20 @@ def open_file_source(
     files = matching_files(location.path)
     kind = file_format(location.path, format_name or merged.get("format"))
     if kind == "parquet":
+        from velo_engine.connectors.parquet_records import ParquetRecordReader
+
         return FileSource(name or path, schema, files, lambda file: ParquetRecordReader(file, schema, merged))
     return FileSource(name or path, schema, files, _text_file_opener(kind, schema, merged))
+
+
+class FileRecords(Protocol):
+    """The records of one file, decoded."""
+
+    def read(self, limit: int) -> tuple[Decoded, Callable[[int], bytes]] | None:
+        """Up to `limit` next records, and the text of each by its index; None at the end."""
+
+    def close(self) -> None:
+        """Closes the file."""
 
 
 class FileSource:
@@ -86,13 +98,13 @@ class FileSource:
         name: str,
         schema: RowSchema,
         files: list[Path],
-        open_file: Callable[[Path], TextFile | ParquetRecordReader],
+        open_file: Callable[[Path], FileRecords],
     ) -> None:
         self.name = name
         self.schema = schema
         self._files = list(files)
         self._open_file = open_file
-        self._reader: TextFile | ParquetRecordReader | None = None
+        self._reader: FileRecords | None = None
         self._read = 0
 
     def read(self, limit: int) -> SourceBatch | None:

@@ -34,10 +34,13 @@ INTEGER_BITS = {
 JAVA_WHITESPACE = "".join(map(chr, range(33)))
 """What Java's String.trim removes."""
 
-_INTEGER = re.compile(r"[+-]?\d+")
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_FLOAT = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[fFdD]?", re.ASCII)
-_HEX_FLOAT = re.compile(r"([+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+)[fFdD]?", re.ASCII)
+# Possessive (`++`): a long run of digits before a wrong character must not be tried in every division.
+_INTEGER = re.compile(r"[+-]?\d++")
+_DECIMAL = re.compile(r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?")
+_FLOAT = re.compile(r"([+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?)[fFdD]?", re.ASCII)
+_HEX_FLOAT = re.compile(
+    r"([+-]?0[xX](?:[0-9a-fA-F]++(?:\.[0-9a-fA-F]*+)?|\.[0-9a-fA-F]++)[pP][+-]?[0-9]++)[fFdD]?", re.ASCII
+)
 _NOT_FINITE = {
     sign + name: float(sign + value) for sign in ("", "+", "-") for name, value in (("NaN", "nan"), ("Infinity", "inf"))
 }
@@ -123,7 +126,10 @@ def parse_float(text: str) -> float:
     if trimmed in _NOT_FINITE:
         return _NOT_FINITE[trimmed]
     if found := _HEX_FLOAT.fullmatch(trimmed):
-        return float.fromhex(found[1])
+        try:
+            return float.fromhex(found[1])
+        except OverflowError:
+            return _NOT_FINITE["-Infinity" if trimmed.startswith("-") else "Infinity"]
     raise ValueError("is not a number")
 
 

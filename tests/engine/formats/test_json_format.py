@@ -107,6 +107,10 @@ scalars = st.one_of(
     st.integers(-(10**30), 10**30),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=5),
+    st.sampled_from(
+        ["0x1p99999", "-0x1p99999", "1e99999", "NaN", "-Infinity", "9" * 5000, "2024-01-01T00:00:00Z", "AAE="]
+    ),
+    st.sampled_from([10**400, 1e300, -1e-300, 2**63, -(2**63), 0.1, -0.0]),
 )
 json_values = st.recursive(
     scalars,
@@ -115,13 +119,39 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150)
-@given(st.dictionaries(st.sampled_from(["symbol", "price", "quantity", "at", "other"]), json_values))
+EVERY_TYPE = RowSchema.of(
+    ("tinyint", types.TINYINT),
+    ("bigint", types.BIGINT),
+    ("float", types.FLOAT),
+    ("double", types.DOUBLE),
+    ("decimal", types.decimal(38, 18)),
+    ("boolean", types.BOOLEAN),
+    ("string", types.STRING),
+    ("bytes", types.BYTES),
+    ("date", types.DATE),
+    ("time", types.time(0)),
+    ("timestamp", types.timestamp(3)),
+    ("instant", types.timestamp_ltz(6)),
+    ("epoch", types.timestamp(3)),
+    ("array", types.array(types.decimal(5, 2))),
+    ("map", types.map_of(types.STRING, types.DOUBLE)),
+    ("row", types.row(("a", types.INT), ("b", types.row(("c", types.DATE))))),
+)
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(st.sampled_from([*EVERY_TYPE.names, "other"]), json_values))
 def test_any_object_is_a_row_or_a_failure_that_names_a_field(members):
-    decoded = trades().decode([json.dumps(members).encode()])
-    assert len(decoded.positions) + len(decoded.failures) == 1
+    every = open_format("json", EVERY_TYPE, {"timestamp.format.epoch": "auto"})
+    decoded = every.decode([json.dumps(members).encode(), b"{}"])
+    assert len(decoded.positions) + len(decoded.failures) == 2
+    assert decoded.table.schema == EVERY_TYPE.physical()
     for failure in decoded.failures:
+        assert failure.index == 0
         assert failure.reason.startswith('field "')
+    again = every.decode(every.encode(decoded.table))
+    assert again.failures == ()
+    assert repr(again.table.to_pylist()) == repr(decoded.table.to_pylist())
 
 
 @given(st.decimals(min_value=-(10**20) + 1, max_value=10**20 - 1, allow_nan=False, places=18))
