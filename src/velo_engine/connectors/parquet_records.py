@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 
 from velo_engine.connectors.paths import unreadable
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
-from velo_engine.formats.base import Decoded, DecodeFailure, without_failures
+from velo_engine.formats.base import Decoded, DecodeFailure, in_field, without_failures
 from velo_engine.formats.event_times import event_time_reader
-from velo_engine.formats.json_fields import in_field
 from velo_engine.formats.text_columns import (
     Failures,
     TextReader,

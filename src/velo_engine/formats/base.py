@@ -12,6 +12,7 @@ import pyarrow as pa
 from velo_engine.batch import Int64s
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.schema import RowSchema
+from velo_engine.types import SqlType
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 """A longer record is a failure: one record must not be able to fill the memory."""
@@ -95,6 +96,11 @@ def shown(value: str) -> str:
     """`value` as a reason shows it: quoted, control characters escaped, cut."""
     text = value if len(value) <= SHOWN_VALUE else value[:SHOWN_VALUE] + "…"
     return '"' + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text) + '"'
+
+
+def in_field(name: str, t: SqlType, reason: str) -> str:
+    """The reason with the field that it is about."""
+    return f'field "{name}" ({t}): {reason}'
 
 
 def without_failures(

@@ -27,11 +27,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_engine.formats.base import MAX_RECORD_BYTES, Decoded, without_failures
+from velo_engine.formats.base import MAX_RECORD_BYTES, Decoded, in_field, without_failures
 from velo_engine.formats.cells import JAVA_WHITESPACE
 from velo_engine.formats.csv_records import MALFORMED, CsvRecords
 from velo_engine.formats.event_times import event_time_reader
-from velo_engine.formats.json_fields import in_field
 from velo_engine.formats.scalar_text import scalar_text
 from velo_engine.formats.text_columns import Failures, TextReader, text_reader
 from velo_engine.schema import Column, RowSchema

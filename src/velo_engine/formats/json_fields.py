@@ -22,7 +22,7 @@ from msgspec import Raw
 
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats import cells
-from velo_engine.formats.base import shown
+from velo_engine.formats.base import in_field, shown
 from velo_engine.formats.event_times import event_time_reader
 from velo_engine.formats.json_tree import tree_text
 from velo_engine.formats.text_columns import Failures, TextReader, read_values, refused, text_reader
@@ -402,8 +402,3 @@ def _of_owners(reasons: Failures, ends: list[int]) -> Failures:
     for element, reason in reasons.items():
         failures.setdefault(int(np.searchsorted(ends, element, side="right")), reason)
     return failures
-
-
-def in_field(name: str, t: SqlType, reason: str) -> str:
-    """The reason with the field that it is about."""
-    return f'field "{name}" ({t}): {reason}'

@@ -29,9 +29,9 @@ import numpy as np
 import pyarrow as pa
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_engine.formats.base import MAX_RECORD_BYTES, Decoded, shown, without_failures
+from velo_engine.formats.base import MAX_RECORD_BYTES, Decoded, in_field, shown, without_failures
 from velo_engine.formats.json_encoder import JsonEncoder
-from velo_engine.formats.json_fields import RowField, field_decoder, in_field
+from velo_engine.formats.json_fields import RowField, field_decoder
 from velo_engine.formats.text_columns import Failures
 from velo_engine.schema import RowSchema
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_engine.formats.base import Decoded, without_failures
-from velo_engine.formats.json_fields import in_field
+from velo_engine.formats.base import Decoded, in_field, without_failures
 from velo_engine.formats.text_columns import Failures
 from velo_engine.schema import RowSchema
 from velo_engine.types import BINARIES, STRINGS, arrow_type
