@@ -87,7 +87,7 @@ class TableJoin(Operator):
             codes = self._keys.find([rows.column(i) for i in self._node.left_keys])
         known = codes >= 0
         ends = np.where(known, self._ends[codes] if len(self._ends) else 0, 0)
-        starts = np.where(codes > 0, self._ends[codes - 1] if len(self._ends) else 0, 0)
+        starts = np.where(codes > 0, self._ends[np.maximum(codes, 1) - 1] if len(self._ends) else 0, 0)
         counts = ends - starts
         left = np.repeat(np.arange(len(codes)), counts)
         nth = np.arange(len(left)) - np.repeat(np.cumsum(counts) - counts, counts)
