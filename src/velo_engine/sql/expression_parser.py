@@ -4,7 +4,7 @@ What the tree holds, besides calls (`function_parser.py`) and types (`type_parse
 
 | written | tree |
 |---|---|
-| `a`, `t.a`, `t.a.b`, `t.a.b.c` | `exp.Column(this, table, db, catalog)`, from the right; the binder says what is a field |
+| `a`, `t.a`, `t.a.b`, `t.a.b.c` | `exp.Column(this, table, db, catalog)`, from the right (fields look like tables) |
 | more parts, `x[1].a`, `f(x).a` | `exp.Dot(this, expression=Identifier)` |
 | `1`, `'x'`, `TRUE`, `NULL`, `x'CAFE'` | `exp.Literal`, `exp.Boolean`, `exp.Null`, `exp.HexString` |
 | `DATE '…'`, `TIMESTAMP '…'` | `syntax.TypedLiteral` |

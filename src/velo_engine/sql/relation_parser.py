@@ -13,6 +13,9 @@ from velo_engine.sql.program import ColumnDefinition, Property, WatermarkDefinit
 from velo_engine.sql.query_parser import QueryParser
 from velo_engine.sql.source_text import SourceText
 
+_PROPERTY_TOKENS = frozenset({TokenType.NUMBER, TokenType.DOT, TokenType.DASH, TokenType.SLASH, TokenType.COLON})
+"""What a property may be made of without quotes, besides words."""
+
 
 @dataclass(slots=True)
 class Declaration:
@@ -146,26 +149,26 @@ class RelationParser(QueryParser):
                 self.fail('"," or ")"', self._missing_comma_hint())
 
     def _parse_property_key(self) -> tuple[str, Location]:
-        if self._curr.token_type != TokenType.STRING and not self._word().replace("_", "").isalnum():
-            self.fail("a property name in quotes")
-        first = self._curr
-        self._advance()
-        parts = [first.text]
-        while first.token_type != TokenType.STRING and self._match(TokenType.DOT):
-            parts.append(self._curr.text)
-            self._advance()
-        return ".".join(parts), self.source.location(first.start, self._prev.end + 1)
+        found = self._parse_property_text("a property name in quotes")
+        return found.value, found.location
 
     def _parse_property_value(self) -> Property:
-        start = self._curr
-        sign = "-" if self._match(TokenType.DASH) else ""
-        token = self._curr
-        if token.token_type not in (TokenType.STRING, TokenType.NUMBER) and not self._word():
-            self.fail("a value in quotes")
-        if self._word() and not self._word().replace("_", "").isalnum():
-            self.fail("a value in quotes")
-        self._advance()
-        return Property(sign + token.text, self.source.location(start.start, token.end + 1))
+        return self._parse_property_text("a value in quotes")
+
+    def _parse_property_text(self, what: str) -> Property:
+        """A string, or what stands together without quotes: `job.enable_dlq`, `-1`, `3s`, `Asia/Tokyo`."""
+        first = self._curr
+        if self._match(TokenType.STRING):
+            return Property(first.text, self._location(first))
+        parts: list[str] = []
+        while not parts or self._is_connected():
+            if not self._word() and self._curr.token_type not in _PROPERTY_TOKENS:
+                break
+            parts.append(self._curr.text)
+            self._advance()
+        if not parts:
+            self.fail(what)
+        return Property("".join(parts), self.source.location(first.start, self._prev.end + 1))
 
 
 def _check(declaration: Declaration) -> None:

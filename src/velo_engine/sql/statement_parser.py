@@ -179,7 +179,7 @@ class StatementParser(RelationParser):
         declaration: Declaration | None = None,
         properties: dict[str, Property] | None = None,
     ) -> Statement:
-        """A query and what may follow it in any order: EMIT, INTO, WITH."""
+        """A query and what may follow it in any order: EMIT, INTO, WITH, and the query's own trailing clauses."""
         query = self._parse_query()
         properties = properties if properties is not None else {}
         emit: Emit | None = None
@@ -191,6 +191,8 @@ class StatementParser(RelationParser):
                 sink, _ = self._parse_relation_name("the name of a sink")
             elif self._match(TokenType.WITH):
                 self._parse_with_properties(properties)
+            elif self._match_set(self.QUERY_MODIFIER_TOKENS, advance=False):
+                query = self._parse_query_modifiers(query)
             else:
                 break
         return self._statement(name, kind, start, declaration or Declaration(), properties, query, emit, sink)

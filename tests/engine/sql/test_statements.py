@@ -161,6 +161,20 @@ def test_settings():
     assert program.statements == ()
 
 
+def test_settings_may_be_unquoted():
+    program = parse("SET table.local-time-zone = Asia/Tokyo; SET execution.checkpointing.interval = 3s; SET x = -1")
+    assert texts(program.settings) == {
+        "table.local-time-zone": "Asia/Tokyo",
+        "execution.checkpointing.interval": "3s",
+        "x": "-1",
+    }
+
+
+def test_clauses_of_the_query_may_follow_emit(shape):
+    statement = only("SELECT a FROM t WHERE b EMIT CHANGES LIMIT 5")
+    assert (statement.emit, shape(statement.query.args["limit"])) == (Emit.CHANGES, "Limit(5)")
+
+
 def test_statement_sets_are_unwrapped():
     inserts = "INSERT INTO a SELECT 1; INSERT INTO b SELECT 2;"
     for framed in (f"EXECUTE STATEMENT SET BEGIN {inserts} END;", f"BEGIN STATEMENT SET; {inserts} END;"):
