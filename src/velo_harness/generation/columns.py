@@ -23,7 +23,6 @@ from velo_harness.generation.drawings import drawing_of, element_counts
 from velo_harness.generation.numbers import correlated, numbered, walk_bounds
 from velo_harness.generation.randomness import stream
 from velo_harness.generation.walks import walk
-from velo_harness.keys import not_supported
 from velo_harness.row_codes import codes_of
 
 RECENT = c.TimeRange("-1h", "now")
@@ -81,7 +80,7 @@ class ColumnMaker:
             return bounds.unit.array(walk(rng, groups, bounds, distribution))
         if one.type.name in TIMESTAMPS and given.source is None and given.range is None and distribution is None:
             return self._times(rng, one, RECENT)
-        if one.children:
+        if one.type.name in (TypeName.ROW, TypeName.ARRAY):
             return self._nested(rng, one)
         drawing = drawing_of(one, self)
         if given.unique:
@@ -129,8 +128,6 @@ class ColumnMaker:
 
     def _nested(self, rng: np.random.Generator, one: DataField) -> pa.Array:
         """The parts of a row, or the elements of arrays, are a table of their own with its own random numbers."""
-        if one.type.name is TypeName.MAP:
-            raise not_supported("generating maps", one.location)
         inside = replace(self, table=f"{self.table}.{one.name}", event_times={})
         made = arrow_type(one.type)
         if one.type.name is TypeName.ROW:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from velo_engine.errors import VeloError
-from velo_engine.types import BINARIES, SqlType, TypeName, arrow_type
+from velo_engine.types import BINARIES, STRINGS, SqlType, TypeName, arrow_type
 from velo_harness import constraints as c
 from velo_harness.data_schema import DataField
 from velo_harness.generation import characters
@@ -18,6 +18,7 @@ from velo_harness.generation.foreign_keys import referenced
 from velo_harness.generation.numbers import bounds_of, draw, zipf_ranks
 from velo_harness.generation.patterns import matching
 from velo_harness.generation.units import is_ordered, unit_of
+from velo_harness.keys import not_supported
 from velo_harness.typed_values import typed_value
 
 if TYPE_CHECKING:
@@ -51,8 +52,10 @@ def drawing_of(one: DataField, maker: ColumnMaker) -> Drawing:
             return lambda rng, n: bounds.unit.array(draw(rng, n, bounds, given.distribution))
         case _ if kind.name is TypeName.BOOLEAN:
             return _booleans(TRUE_SHARE)
-        case _:
+        case _ if kind.name in STRINGS | BINARIES:
             return _characters(given.length, kind)
+        case _:
+            raise not_supported(f"generating {kind.as_nullable()}", one.location)
 
 
 def element_counts(rng: np.random.Generator, n: int, length: c.Length | None) -> Any:
