@@ -40,7 +40,7 @@ def events(
 ) -> tuple[Mapping[str, Any], ...]:
     """Rows of EVENT_COLUMNS: out of order within the delay, some late, many within 1 ms of a multiple of `window_ms`.
 
-    Others let the watermark itself land within 1 ms of such a boundary. Nulls in keys and values, repeated values, a gap
+    Others let the watermark land within 1 ms of such a boundary. Nulls in keys and values, repeated values, a gap
     of 15 s now and then.
     """
     r = random.Random(seed)

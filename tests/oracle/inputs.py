@@ -1,5 +1,4 @@
 """Inputs written by hand, by name: columns of every type with the values at which implementations differ."""
-# ruff: noqa: E501 -- one row a line, however long
 
 from __future__ import annotations
 

@@ -1,0 +1,45 @@
+"""Our engine answers every recorded case as Flink did, however its input is cut into batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.oracle.case import load, recorded_paths
+from tests.oracle.comparison import difference
+from tests.oracle.engine_runner import run
+from tests.oracle.known_differences import KNOWN_DIFFERENCES
+
+BATCH_SIZES = (1, 7)
+"""Besides the whole input at once."""
+
+NAMES = {f"{path.parent.name}/{path.stem}": path for path in recorded_paths()}
+
+
+def _cases() -> list[object]:
+    return [
+        pytest.param(
+            path,
+            id=name,
+            marks=[pytest.mark.xfail(reason=KNOWN_DIFFERENCES[name], strict=True)] if name in KNOWN_DIFFERENCES else [],
+        )
+        for name, path in NAMES.items()
+    ]
+
+
+@pytest.mark.parametrize("path", _cases())
+def test_the_engine_answers_as_flink(path: Path) -> None:
+    case = load(path)
+    whole = run(case.definition, batch_size=10_000)
+    if (found := difference(case.answer, whole, case.definition.compare)) is not None:
+        pytest.fail(found, pytrace=False)
+    assert whole.events == case.answer.events, "the same changes, caused by other rows"
+    for batch_size in BATCH_SIZES:
+        cut = run(case.definition, batch_size)
+        assert (cut.schema, cut.changelog, cut.events) == (whole.schema, whole.changelog, whole.events), batch_size
+        assert (cut.error is None) == (whole.error is None)
+
+
+def test_known_differences_name_recorded_cases() -> None:
+    assert KNOWN_DIFFERENCES.keys() <= NAMES.keys()
