@@ -35,9 +35,48 @@ def expected(what: str, found: Token | None, hint: str | None = None) -> SyntaxF
     """The failure `expected …, found …`."""
     if found is None:
         return SyntaxFailure(f"expected {what}, but the statement ends here", None, hint)
+    if hint is None and what in _VALUES and found.text.upper() in _WORDS_FOR_NAMES:
+        hint = f'to use {found.text} as a name, quote it: "{found.text}"'
     return SyntaxFailure(f'expected {what}, found "{found.text}"', found, hint)
 
 
+_VALUES = frozenset({"an expression", "a column or an expression", "a column", "a column to group by"}) | {
+    "an item after the comma"
+}
+_WORDS_FOR_NAMES = frozenset(
+    {
+        "ALL",
+        "ANTI",
+        "ANY",
+        "ASC",
+        "CREATE",
+        "CROSS",
+        "CUBE",
+        "DESC",
+        "END",
+        "ESCAPE",
+        "FETCH",
+        "FULL",
+        "INNER",
+        "INSERT",
+    }
+    | {
+        "LEFT",
+        "LIMIT",
+        "OFFSET",
+        "OUTER",
+        "OVER",
+        "RIGHT",
+        "ROLLUP",
+        "SEMI",
+        "SOME",
+        "TABLE",
+        "USING",
+        "VALUES",
+        "WINDOW",
+    }
+)
+"""Reserved words that people use as names."""
 _SET_OPERATIONS = ("Union'>", "Intersect'>", "Except'>")
 _EXPECTING = re.compile(r"(?:Expected|Expecting)(?: a| an)? (?P<what>.+?)(?: but got .*| after .*)?\Z", re.DOTALL)
 

@@ -58,6 +58,9 @@ SYNTAX = [
     ("SELECT SUM(a) OVER (PARTITION «x») FROM t", 'expected ")"', None),
     ("SELECT SUM(a) OVER (ORDER BY x ROWS 5«)» FROM t", "expected PRECEDING or FOLLOWING", None),
     ("SELECT SUM(a) OVER (ROWS WINDOW BUFFER «x» ROWS) FROM t", "a number of rows", None),
+    ("SELECT start_ts, «end» FROM t", "expected an item after the comma", 'quote it: "end"'),
+    ("SELECT «end» FROM t", "expected a column or an expression", 'quote it: "end"'),
+    ("SELECT a FROM t WHERE «table» = 1", "expected an expression", 'quote it: "table"'),
     # clauses
     ("SELECT «FROM» t", "expected a column or an expression", None),
     ("SELECT a AS «FROM» t", "expected a name", 'quote it: "FROM"'),
