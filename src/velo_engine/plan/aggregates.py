@@ -7,7 +7,7 @@ Whatever stands in the select list or HAVING of such a query may use only keys, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -27,7 +27,7 @@ class BoundAggregate:
     args: tuple[Expression, ...]
     distinct: bool
     filter: Expression | None
-    location: Location | None
+    location: Location | None = field(compare=False)
 
 
 def bind_aggregate(node: exp.Expr, scope: RelationScope) -> BoundAggregate:

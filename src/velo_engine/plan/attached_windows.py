@@ -1,8 +1,8 @@
 """GROUP BY the bounds of an earlier window: the rows of one window are aggregated again when it closes.
 
 Flink attaches the earlier window to the rows (WindowAttachedWindowingStrategy) and gives one final row a window. Here
-the rows fall into tumbling windows by the last millisecond of their window: as long as the distance of window ends, such a
-window has the same end, and the start is a key like any other. The ends of sessions have no fixed distance.
+the rows fall into tumbling windows by the last millisecond of their window: as long as the distance of window ends,
+such a window has the same end, and the start is a key like any other. The ends of sessions have no fixed distance.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from velo_engine.plan.relation import (
 )
 from velo_engine.plan.scope import RelationScope
 from velo_engine.plan.select_list import SelectItem, unique_name, unwrapped
-from velo_engine.plan.windows import QueryWindow, WindowStyle
+from velo_engine.plan.windows import QueryWindow, WindowStyle, window_functions
 from velo_engine.sql.expression_binder import Scope
 
 _SUPPORTED_CLAUSES = frozenset(
@@ -52,15 +52,20 @@ class BoundSelect:
     expressions: tuple[Expression, ...]
     others: tuple[Expression, ...]
     """What else was asked for, over the same relation."""
+    aggregating: bool
 
 
 def refuse_clauses(select: exp.Select, text: ProgramText) -> None:
     """Refuse every clause that is not planned, by its name."""
     for clause, value in select.args.items():
         if value and clause not in _SUPPORTED_CLAUSES:
-            at = value[0] if isinstance(value, list) else value
-            name = clause.strip("_").replace("_", " ").upper()
-            raise text.unsupported(name, at if isinstance(at, exp.Expr) else select)
+            raise text.unsupported(clause.strip("_").replace("_", " ").upper(), _place(value, select, text))
+
+
+def _place(value: object, select: exp.Select, text: ProgramText) -> exp.Expr:
+    """Where a clause stands, as far as its parts know; else where the query does."""
+    at = value[0] if isinstance(value, list) else value
+    return at if isinstance(at, exp.Expr) and text.locate(at) is not None else select
 
 
 def filtered(relation: Relation, condition: exp.Expr, text: ProgramText) -> Relation:
@@ -82,28 +87,30 @@ def bind_select(
     aliases: dict[str, Expression] = {}
     others = [_output_reference(other, items) for other in others]
     scope: Scope
-    if is_aggregating(select):
+    aggregating = is_aggregating(select)
+    if aggregating:
         aggregated = aggregate(select, relation, items, window, others, aliases, context)
         scope, relation = aggregated.scope, aggregated.relation
     elif window is not None:
         what = "a window table function" if window.style is WindowStyle.TABLE_FUNCTION else "WINDOW"
         raise text.unsupported(f"{what} without aggregation", window.node, "aggregate, or leave the window away")
     else:
+        window_functions([item.node for item in items], None, RelationScope(relation, text))
         scope = RelationScope(relation, text, aliases, clause="the select list")
     expressions = []
     for item in items:
-        expression = _item_expression(item, relation, scope, is_aggregating(select), text)
+        expression = _item_expression(item, relation, scope, aggregating, text)
         expressions.append(expression)
         if item.alias is not None:
             aliases.setdefault(item.alias, expression)
     bound_others = tuple(text.bind(other, scope) for other in others)
     having = select.args.get("having")
     if having is not None:
-        if not is_aggregating(select):
+        if not aggregating:
             raise text.error(ErrorCode.INVALID_GROUPING, "HAVING without GROUP BY or an aggregate", having, "use WHERE")
         predicate = text.condition(having.this, scope, "HAVING")
         relation = relation.on(Filter(relation.node, predicate, relation.node.schema))
-    return BoundSelect(relation, tuple(items), tuple(expressions), bound_others)
+    return BoundSelect(relation, tuple(items), tuple(expressions), bound_others, aggregating)
 
 
 def _item_expression(
@@ -123,9 +130,8 @@ def is_event_time_item(alias: str | None) -> bool:
 
 def event_time_item(select: exp.Select) -> exp.Expr | None:
     """The value of the item `… AS _EVENT_TIME` of a query that does not aggregate."""
-    if is_aggregating(select):
-        return None
-    return next((node for node, alias, _ in map(unwrapped, select.expressions) if is_event_time_item(alias)), None)
+    found = [node for node, alias, _ in map(unwrapped, select.expressions) if is_event_time_item(alias)]
+    return found[0] if found and not is_aggregating(select) else None
 
 
 def _output_reference(node: exp.Expr, items: Sequence[SelectItem]) -> exp.Expr:

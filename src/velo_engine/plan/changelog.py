@@ -183,9 +183,9 @@ def _join_keys(
 def _top_n_keys(node: TopN, statements: Statements) -> Keys:
     """With a rank column partition and rank, else the input's keys that hold the partition; for a Top-1 the partition.
 
-    Two differences from Flink's metadata. With a rank it names the input's keys as well, but a row that drops out leaves
-    by the -U of its rank, which an upsert by its own key would miss. And it does not name the partition of a Top-1, which
-    it plans as a deduplication where it can; it holds for any order.
+    Two differences from Flink's metadata. With a rank it names the input's keys as well, but a row that drops out
+    leaves by the -U of its rank, which an upsert by its own key would miss. And it does not name the partition of a
+    Top-1, which it plans as a deduplication where it can; it holds for any order.
     """
     partition = frozenset(node.partition)
     if node.limit == 1:

@@ -68,6 +68,8 @@ class QueryContext:
     allowed_lateness_ms: int = 0
     late_data: LateData = LateData.DROP
     common_tables: Mapping[str, CommonTable] = field(default_factory=dict)
+    joined: bool = False
+    """Whether the query stands on the right side of a join: a file is a reference table there."""
 
     def seeing(self, common_tables: Mapping[str, CommonTable]) -> QueryContext:
         """The same statement with other WITH names in sight."""

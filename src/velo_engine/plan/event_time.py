@@ -48,6 +48,8 @@ def time_value(node: exp.Expr, relation: Relation, settings: EventTimeSettings, 
     """`node` over the columns of `relation` as a timestamp of milliseconds, read as `event.time.format` says."""
     scope = RelationScope(relation, text, clause="an event time")
     bound = text.bind(node, scope)
+    if isinstance(bound, Cast) and bound.arg.type == bound.type:
+        bound = bound.arg
     if bound.type.name in TIMESTAMPS:
         return _to_milliseconds(bound)
     if bound.type.name in INTEGERS:

@@ -10,7 +10,7 @@ from sqlglot import exp
 from velo_engine.errors import ErrorCode
 from velo_engine.plan.aggregate_syntax import function_name
 from velo_engine.plan.context import CommonTable, QueryContext, Wanted
-from velo_engine.plan.joins import plan_join
+from velo_engine.plan.joins import conjuncts, connecting, is_unconditional, plan_join
 from velo_engine.plan.relation import Relation, system_name
 from velo_engine.plan.scope import RelationScope
 from velo_engine.plan.windows import QueryWindow
@@ -22,8 +22,8 @@ _WINDOW_BOUNDS = frozenset({"_window_start", "_window_end"})
 
 def plan_from(
     select: exp.Select, window: QueryWindow | None, event_time_item: exp.Expr | None, context: QueryContext
-) -> Relation:
-    """The relation that `select` reads.
+) -> tuple[Relation, Sequence[exp.Expr]]:
+    """The relation that `select` reads, and the conditions of its WHERE that no join has taken.
 
     `event_time_item` is the value of its item `… AS _EVENT_TIME`: the relation then has it as its first event time.
     """
@@ -37,10 +37,11 @@ def plan_from(
     used = _system_columns(select)
     wanted = _time_wanted(window, event_time_item, used)
     alias = _alias(clause.this)
-    wanted = replace(wanted, system_columns=_for_alias(used, alias, leftmost=True))
+    wanted = replace(wanted, system_columns=_for_alias(used, alias, leftmost=True), joined=context.joined)
     relation = _item(clause.this, wanted, context)
+    conditions = _conditions(select, joins)
     for join in joins:
-        relation = _joined(relation, join, used, context)
+        relation, conditions = _joined(relation, join, used, conditions, context)
     if joins and event_time_item is not None and not _is_timed(relation):
         relation = context.relations.timed(relation, Wanted(time_value=event_time_item, replaces=True))
     if event_time_item is not None and not relation.event_times:
@@ -49,7 +50,15 @@ def plan_from(
             "this value cannot be the event time of the relations in FROM",
             event_time_item,
         )
-    return relation
+    return relation, conditions
+
+
+def _conditions(select: exp.Select, joins: Sequence[exp.Join]) -> Sequence[exp.Expr]:
+    """WHERE: in one piece, or, where `FROM a, b` leaves the join's condition to it, piece by piece."""
+    where = select.args.get("where")
+    if where is None:
+        return ()
+    return conjuncts(where.this) if any(is_unconditional(join) for join in joins) else (where.this,)
 
 
 def _is_timed(relation: Relation) -> bool:
@@ -89,12 +98,25 @@ def _alias(item: exp.Expr) -> str:
     return str(item.alias_or_name)
 
 
-def _joined(left: Relation, join: exp.Join, used: Sequence[tuple[str, str]], context: QueryContext) -> Relation:
+def _joined(
+    left: Relation,
+    join: exp.Join,
+    used: Sequence[tuple[str, str]],
+    conditions: Sequence[exp.Expr],
+    context: QueryContext,
+) -> tuple[Relation, Sequence[exp.Expr]]:
+    """`left` joined, and what it leaves of `conditions`."""
     item = join.this
     looked_up = _is_lookup(item, left, context)
     wanted = Wanted(_for_alias(used, _alias(item), leftmost=False), joined=True, looked_up=looked_up)
     right = _item(item, wanted, context)
-    return plan_join(left, right, join, looked_up, context.text)
+    if not is_unconditional(join):
+        written = join.args.get("on")
+        own = [] if written is None else conjuncts(written)
+        return plan_join(left, right, join, own, looked_up, context.text), conditions
+    taken = connecting(left, right, conditions, context.text)
+    rest = [condition for condition in conditions if condition not in taken]
+    return plan_join(left, right, join, taken, looked_up, context.text), rest
 
 
 def _is_lookup(item: exp.Expr, left: Relation, context: QueryContext) -> bool:
@@ -131,7 +153,7 @@ def _item(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
     if isinstance(item, exp.Table):
         return _table(item, wanted, context)
     if isinstance(item, exp.Subquery):
-        relation = context.relations.query(item.this, context)
+        relation = context.relations.query(item.this, replace(context, joined=wanted.joined))
         return context.relations.timed(_under(relation, item, context), wanted)
     raise text.unsupported(f"{item.key.upper()} in FROM", item)
 
@@ -145,7 +167,7 @@ def _table(table: exp.Table, wanted: Wanted, context: QueryContext) -> Relation:
     common = None if table.db else context.common_tables.get(table.name)
     if common is None:
         return _renamed(context.relations.named(table, wanted), table, context)
-    relation = _common(common, table, context)
+    relation = _common(common, table, replace(context, joined=wanted.joined))
     return context.relations.timed(_under(relation, table, context, default=table.name), wanted)
 
 

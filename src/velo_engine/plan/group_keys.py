@@ -57,16 +57,24 @@ def group_keys(
     return Grouping(tuple(keys.values()), tuple(bounds))
 
 
+_GROUPING_SETS = {
+    exp.Cube: "CUBE",
+    exp.Rollup: "ROLLUP",
+    exp.GroupingSets: "GROUPING SETS",
+    exp.Tuple: "with several columns in parentheses",
+}
+
+
 def _group_items(select: exp.Select, text: ProgramText) -> list[exp.Expr]:
     group = select.args.get("group")
     if group is None:
         return []
     for arg, value in group.args.items():
         if value and arg != "expressions":
-            raise text.unsupported(f"GROUP BY {arg.replace('_', ' ').upper()}", group)
+            raise text.unsupported(f"GROUP BY {arg.upper()}", group)
     for item in group.expressions:
-        if isinstance(item, exp.Cube | exp.Rollup | exp.GroupingSets | exp.Tuple):
-            raise text.unsupported(f"GROUP BY {item.key.upper()}", item)
+        if type(item) in _GROUPING_SETS:
+            raise text.unsupported(f"GROUP BY {_GROUPING_SETS[type(item)]}", item)
     return [item for item in group.expressions if not isinstance(item, GroupWindow)]
 
 
@@ -77,7 +85,7 @@ def _referred(node: exp.Expr, items: Sequence[SelectItem], below: RelationScope)
         position = int(node.this)
         if not 1 <= position <= len(items):
             raise below.text.error(
-                ErrorCode.INVALID_GROUPING, f"GROUP BY {position}, but the select list has {len(items)} items", node
+                ErrorCode.INVALID_GROUPING, f"GROUP BY {position}, but the select list has {len(items)} item(s)", node
             )
         return items[position - 1].node, items[position - 1].alias
     if isinstance(node, exp.Column) and not node.table and not below.has(node.name):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from velo_engine.errors import ErrorCode
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.plan.expressions import Call, ColumnRef, Expression, walk
 from velo_engine.plan.nodes import JoinKind, RegularJoin, TableJoin
 from velo_engine.plan.program_text import ProgramText
@@ -25,7 +25,7 @@ from velo_engine.type_rules import comparable
 from velo_engine.types import STRINGS, SqlType
 
 _SUPPORTED_ARGS = frozenset({"this", "on", "using", "side", "kind"})
-_PLAIN_KINDS = frozenset({"", "INNER", "OUTER"})
+_PLAIN_KINDS = frozenset({"", "INNER", "OUTER", "CROSS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,18 @@ class _Sides:
     rest: tuple[Expression, ...]
 
 
-def plan_join(left: Relation, right: Relation, join: exp.Join, looked_up: bool, text: ProgramText) -> Relation:
-    """`left` joined with `right` as `join` says. `looked_up`: FOR SYSTEM_TIME AS OF processing time."""
+def plan_join(
+    left: Relation,
+    right: Relation,
+    join: exp.Join,
+    conditions: Sequence[exp.Expr],
+    looked_up: bool,
+    text: ProgramText,
+) -> Relation:
+    """`left` joined with `right` where all of `conditions` hold, or as USING says.
+
+    `looked_up`: FOR SYSTEM_TIME AS OF processing time.
+    """
     kind = _kind(join, text)
     shared = set(left.aliases) & set(right.aliases)
     if shared:
@@ -49,7 +59,7 @@ def plan_join(left: Relation, right: Relation, join: exp.Join, looked_up: bool, 
             "give one an alias",
         )
     using = tuple(identifier.name for identifier in join.args.get("using") or ())
-    sides = _using(left, right, using, join, text) if using else _on(left, right, join, text)
+    sides = _using(left, right, using, join, text) if using else _on(left, right, join, conditions, text)
     if looked_up or right.reference:
         if kind not in (JoinKind.INNER, JoinKind.LEFT):
             raise text.unsupported(
@@ -73,27 +83,51 @@ def conjuncts(node: exp.Expr) -> list[exp.Expr]:
     return [node]
 
 
+def is_unconditional(join: exp.Join) -> bool:
+    """`FROM a, b` and CROSS JOIN: the condition of the join, if there is one, stands in WHERE."""
+    return not (join.args.get("on") or join.args.get("using") or join.args.get("method"))
+
+
+def connecting(left: Relation, right: Relation, conditions: Sequence[exp.Expr], text: ProgramText) -> list[exp.Expr]:
+    """Those of `conditions` that speak of both sides and of nothing else."""
+    scope = RelationScope(_side_by_side(left, right), text, clause="WHERE")
+    width = len(left.node.schema)
+    found = []
+    for condition in conditions:
+        sides: set[bool | None] = set()
+        for column in condition.find_all(exp.Column):
+            try:
+                bound = scope.resolve(column)
+            except VeloError:
+                sides.add(None)
+            else:
+                sides |= {part.index >= width for part in walk(bound) if isinstance(part, ColumnRef)}
+        if sides == {False, True}:
+            found.append(condition)
+    return found
+
+
 def _kind(join: exp.Join, text: ProgramText) -> JoinKind:
     if join.args.get("within_ms") is not None:
         raise text.unsupported("JOIN … WITHIN (an interval join)", join)
+    if join.args.get("method"):
+        raise text.unsupported(f"{join.args['method']} JOIN", join, "write ON")
     for arg, value in join.args.items():
         if value and arg not in _SUPPORTED_ARGS:
-            raise text.unsupported(f"{arg.strip('_').replace('_', ' ').upper()} JOIN ({value})", join)
+            raise text.unsupported(f"{arg.strip('_').replace('_', ' ').upper()} of a join", join)
     written = str(join.args.get("kind") or "").upper()
     side = str(join.args.get("side") or "").upper()
     if written not in _PLAIN_KINDS:
         raise text.unsupported(f"{written} JOIN", join)
-    if not join.args.get("on") and not join.args.get("using"):
-        raise text.unsupported("a join without ON", join, "write JOIN … ON left.key = right.key")
     return JoinKind(side.lower()) if side else JoinKind.INNER
 
 
-def _on(left: Relation, right: Relation, join: exp.Join, text: ProgramText) -> _Sides:
+def _on(left: Relation, right: Relation, join: exp.Join, conditions: Sequence[exp.Expr], text: ProgramText) -> _Sides:
     width = len(left.node.schema)
     scope = RelationScope(_side_by_side(left, right), text, clause="ON")
     keys: list[tuple[Expression, Expression]] = []
     rest: list[Expression] = []
-    for part in conjuncts(join.args["on"]):
+    for part in conditions:
         bound = text.condition(part, scope, "ON")
         pair = _equality(bound, width)
         if pair is None:
@@ -102,7 +136,9 @@ def _on(left: Relation, right: Relation, join: exp.Join, text: ProgramText) -> _
             keys.append(pair)
     if not keys:
         raise text.unsupported(
-            "a join without an equality between its sides", join.args["on"], "join ON left.key = right.key"
+            "a join without an equality between its sides",
+            conditions[0] if conditions else join,
+            "join ON left.key = right.key",
         )
     return _Sides(tuple(a for a, _ in keys), tuple(b for _, b in keys), tuple(rest))
 
@@ -288,7 +324,7 @@ def _refuse_time_joins(left: Relation, right: Relation, sides: _Sides, join: exp
     for part in sides.rest:
         columns = {c.index for c in walk(part) if isinstance(c, ColumnRef)}
         if columns & left_times and {c - width for c in columns} & right_times:
-            raise text.unsupported("a join with a bound between event times (an interval join)", join.args["on"])
+            raise text.unsupported("a join with a bound between event times (an interval join)", join)
     pairs = {
         (a.index, b.index)
         for a, b in zip(sides.left, sides.right, strict=True)

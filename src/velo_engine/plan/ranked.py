@@ -24,10 +24,9 @@ def plan_ranked(ranked: RankedQuery, context: QueryContext) -> Relation:
         if select.args.get(clause):
             raise text.unsupported(f"{clause.upper()} beside ROW_NUMBER", select)
     window = find_window(select, text)
-    relation = plan_from(select, window, event_time_item(select), context)
-    where = select.args.get("where")
-    if where is not None:
-        relation = filtered(relation, where.this, text)
+    relation, conditions = plan_from(select, window, event_time_item(select), context)
+    for condition in conditions:
+        relation = filtered(relation, condition, text)
     listed = select_items(select, relation, text)
     rank_at = next(i for i, item in enumerate(listed) if is_row_number(item.node))
     items = (*listed[:rank_at], *listed[rank_at + 1 :])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from velo_engine.plan.expressions import ColumnRef, Expression
 from velo_engine.plan.nodes import PlanNode, Project, WindowSpec
+from velo_engine.plan.rewrite import map_columns
 from velo_engine.schema import Column, RowSchema
 from velo_engine.types import SqlType
 
@@ -109,13 +110,17 @@ def column_refs(schema: RowSchema) -> tuple[ColumnRef, ...]:
 
 
 def project(node: PlanNode, expressions: Sequence[Expression], names: Sequence[str]) -> PlanNode:
-    """`node` under a projection; no new node when it would change nothing, and one for two in a row."""
+    """`node` under a projection; no new node when it would change nothing, and one in place of a selection below."""
     schema = RowSchema(tuple(Column(n, e.type) for n, e in zip(names, expressions, strict=True)))
     positions = [e.index if isinstance(e, ColumnRef) else -1 for e in expressions]
     if schema == node.schema and positions == list(range(len(positions))):
         return node
-    if isinstance(node, Project) and -1 not in positions:
-        return project(node.input, [node.expressions[i] for i in positions], names)
+    if isinstance(node, Project):
+        if -1 not in positions:
+            return project(node.input, [node.expressions[i] for i in positions], names)
+        sources = [e.index for e in node.expressions if isinstance(e, ColumnRef)]
+        if len(sources) == len(node.expressions):
+            return project(node.input, [map_columns(e, sources.__getitem__) for e in expressions], names)
     return Project(node, tuple(expressions), schema)
 
 

@@ -20,7 +20,6 @@ from velo_engine.plan.bound_select import (
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.from_clause import plan_from
-from velo_engine.plan.grouping import is_aggregating
 from velo_engine.plan.nodes import GroupAggregate
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.ranked import plan_ranked
@@ -61,13 +60,11 @@ def _plan_select(select: exp.Select, context: QueryContext) -> PlannedQuery:
     refuse_clauses(select, text)
     window = find_window(select, text)
     ranked = match_ranked(select)
+    conditions: Sequence[exp.Expr]
     if ranked is not None:
-        relation = plan_ranked(ranked, context)
-        conditions: Sequence[exp.Expr] = ranked.other_conditions
+        relation, conditions = plan_ranked(ranked, context), ranked.other_conditions
     else:
-        relation = plan_from(select, window, event_time_item(select), context)
-        where = select.args.get("where")
-        conditions = () if where is None else (where.this,)
+        relation, conditions = plan_from(select, window, event_time_item(select), context)
     for condition in conditions:
         relation = filtered(relation, condition, text)
     order = _order(select, text)
@@ -78,7 +75,7 @@ def _plan_select(select: exp.Select, context: QueryContext) -> PlannedQuery:
     elif order:
         planned = _first_rows(select, bound, order, text)
     else:
-        planned = _with_computed_time(select, bound, projected(bound, bound.expressions, _names(items)), context)
+        planned = _with_computed_time(bound, projected(bound, bound.expressions, _names(items)), context)
     return PlannedQuery(planned, tuple(i for i, item in enumerate(items) if item.key), _aliases(items))
 
 
@@ -126,22 +123,21 @@ def _limit(limit: exp.Expr, text: ProgramText) -> int:
 
 def _distinct(select: exp.Select, bound: BoundSelect, text: ProgramText) -> Relation:
     """SELECT DISTINCT is GROUP BY over the whole select list, without aggregates."""
-    distinct = select.args["distinct"]
-    if isinstance(distinct, exp.Distinct) and distinct.args.get("on") is not None:
-        raise text.unsupported("DISTINCT ON", distinct)
+    if select.args["distinct"].args.get("on") is not None:
+        raise text.unsupported("DISTINCT ON", select)
     if select.args.get("order") is not None:
         raise text.unsupported("SELECT DISTINCT with ORDER BY", select.args["order"], "order a query around it")
     below = projected(bound, bound.expressions, _names(bound.items))
     if below.windows is not None and None not in (below.windows.start, below.windows.end):
-        raise text.unsupported("SELECT DISTINCT over the bounds of a window", distinct)
+        raise text.unsupported("SELECT DISTINCT over the bounds of a window", select)
     schema = below.node.schema
     node = GroupAggregate(below.node, tuple(range(len(schema))), (), schema)
     return Relation(node, fields_of(schema), bounded=below.bounded)
 
 
-def _with_computed_time(select: exp.Select, bound: BoundSelect, relation: Relation, context: QueryContext) -> Relation:
+def _with_computed_time(bound: BoundSelect, relation: Relation, context: QueryContext) -> Relation:
     """An aggregating query may name the event time of its result with `… AS _EVENT_TIME`."""
-    if not is_aggregating(select):
+    if not bound.aggregating:
         return relation
     for position, item in enumerate(bound.items):
         if is_event_time_item(item.alias) and position not in relation.event_times[:1]:

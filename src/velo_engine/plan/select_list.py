@@ -1,7 +1,7 @@
 """The select list: stars expanded, items named as Flink names them.
 
-An item is called by its alias, else by its column, else `EXPR$<position>`. A name that an earlier item has gets a
-number: `id`, `id0` (Calcite's SqlValidatorUtil.uniquify); the same alias written twice is an error.
+An item is called by its alias, else by its column, else `EXPR$<number of different names before it>`. A name that an
+earlier item has gets a number: `id`, `id0` (Calcite's SqlValidatorUtil.uniquify). The same alias twice is an error.
 """
 
 from __future__ import annotations
@@ -80,16 +80,20 @@ def _column_node(field: Field, star: exp.Expr) -> exp.Column:
 
 def _named(written: Sequence[tuple[exp.Expr, str | None, bool]], text: ProgramText) -> tuple[SelectItem, ...]:
     aliases: set[str] = set()
+    seen: set[str] = set()
+    """Names as written."""
     taken: set[str] = set()
     items = []
-    for position, (node, alias, key) in enumerate(written):
+    for node, alias, key in written:
         if alias is not None:
             if alias in aliases:
                 raise text.error(
                     ErrorCode.DUPLICATE_NAME, f'two columns are called "{alias}"', node, "rename one of them"
                 )
             aliases.add(alias)
-        name = unique_name(alias or _own_name(node) or f"EXPR${position}", taken)
+        wanted = alias or _own_name(node) or f"EXPR${len(seen)}"
+        seen.add(wanted)
+        name = unique_name(wanted, taken)
         taken.add(name)
         items.append(SelectItem(node, alias, name, key))
     return tuple(items)
