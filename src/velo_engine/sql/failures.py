@@ -40,9 +40,8 @@ def expected(what: str, found: Token | None, hint: str | None = None) -> SyntaxF
     return SyntaxFailure(f'expected {what}, found "{found.text}"', found, hint)
 
 
-_VALUES = frozenset({"an expression", "a column or an expression", "a column", "a column to group by"}) | {
-    "an item after the comma"
-}
+_VALUES = ("an expression", "a column or an expression", "a column", "a column to group by", "an item after the comma")
+"""What a name would be."""
 _WORDS_FOR_NAMES = frozenset(
     {
         "ALL",

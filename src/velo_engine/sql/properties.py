@@ -58,8 +58,6 @@ class RelationProperties:
     client: Mapping[str, Property] = field(default_factory=dict)
     """For the Kafka client, by its own names."""
     event_time: EventTimeProperties = field(default_factory=EventTimeProperties)
-    event_time_written: Mapping[str, Property] = field(default_factory=dict)
-    """What `event_time` was read from, by canonical key."""
 
     def get(self, key: str) -> str | None:
         """The value of a canonical key."""
@@ -213,7 +211,7 @@ class _Splitter:
         group = self._groups[name]
         inherits = not name or name in self._sources
         times = {**statement_time, **group.event_time} if inherits else group.event_time
-        return RelationProperties(group.values, group.client, event_time_properties(times), times)
+        return RelationProperties(group.values, group.client, event_time_properties(times))
 
     def _with_defaults(self, sink: RelationProperties, own: RelationProperties) -> RelationProperties:
         """A sink's properties; what it does not say is said by the statement's own."""
