@@ -13,11 +13,12 @@ Rules (Flink's WindowAggOperator; for the allowed lateness its AggregateWindowOp
 * Windows completed by one step come by ascending end, and within a window by the arrival of each key's first row;
   Flink promises no order among keys.
 * The state of a window goes when the watermark reaches `end - 1 ms` plus the allowed lateness.
+* HOP and CUMULATE are summed up from slices where the calls allow it, as Flink does; with floating-point numbers one
+  can tell.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,10 +42,11 @@ from velo_engine.operators.accumulators import AggregateCalls
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.changes import NOTHING, change_rows, changed
 from velo_engine.operators.keys import KeyDictionary
-from velo_engine.operators.runs import Runs
+from velo_engine.operators.runs import EMPTY_SLOT, Runs
 from velo_engine.operators.session_time import SessionTime
 from velo_engine.operators.vectors import Vector, enlarged, from_arrow, to_arrow
-from velo_engine.operators.window_assigner import WindowAssigner
+from velo_engine.operators.window_assigner import WindowAssigner, can_slice
+from velo_engine.operators.window_schedule import WindowSchedule
 from velo_engine.operators.window_slots import WindowSlots
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import Emit, WindowKind
@@ -53,23 +55,23 @@ from velo_engine.types import TypeName
 
 _FEWEST_KEYS = 1024
 _FAR = 2**62
+_CODE_BITS = 32
+_CODE_MASK = (1 << _CODE_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """Rows and the windows that take them, in order of rows."""
+    """Rows and the panes that take them, in order of rows."""
 
     rows: Int64s
     """Position among the batch's rows."""
     codes: Int64s
     """Key code of the row."""
-    windows: Int64s
+    panes: Int64s
     """Position in `ends`."""
-    complete: Bools
-    """The window was complete before the row: the row is a late update of it."""
+    behind: Bools
+    """The first window of the pane was complete before the row."""
     ends: Int64s
-    thresholds: Int64s
-    """The watermark that completes each window."""
 
     def take(self, chosen: Bools) -> _Pairs:
         """Some of the pairs."""
@@ -77,8 +79,8 @@ class _Pairs:
             self,
             rows=self.rows[chosen],
             codes=self.codes[chosen],
-            windows=self.windows[chosen],
-            complete=self.complete[chosen],
+            panes=self.panes[chosen],
+            behind=self.behind[chosen],
         )
 
 
@@ -89,8 +91,13 @@ class WindowAggregate(Operator):
         self._context = context
         self._node = node
         self._input = input_schema
+        calls = AggregateCalls(node.calls, input_schema, retracting=False)
+        once = node.emit is Emit.FINAL and node.allowed_lateness_ms == 0
+        self._sliced = once and can_slice(node.window) and calls.mergeable
+        self._one_pane = self._sliced or node.window.kind is WindowKind.TUMBLE
         local = input_schema.types[node.time_column].name is TypeName.TIMESTAMP_LTZ
-        self._assigner = WindowAssigner(node.window, SessionTime(context.time_zone if local else None))
+        time = SessionTime(context.time_zone if local else None)
+        self._assigner = WindowAssigner(node.window, time, sliced=self._sliced)
         self._start()
 
     def _start(self) -> None:
@@ -101,105 +108,130 @@ class WindowAggregate(Operator):
         self._sweep_keys_at = _FEWEST_KEYS
         self._slots = WindowSlots()
         self._calls = AggregateCalls(self._node.calls, self._input, retracting=False)
-        self._incomplete: list[tuple[int, int]] = []
-        self._open: list[tuple[int, int]] = []
+        self._schedule = WindowSchedule(self._assigner, self._node.allowed_lateness_ms)
         self._watermark = INITIAL_WATERMARK
+        self._rows_seen = 0
 
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
         """The results that rows and watermark steps of the batch cause."""
         (batch,) = inputs
-        pieces: list[pa.Table] = []
-        late = None
-        if len(batch):
-            pairs = self._accepted(batch)
-            if self._node.emit is Emit.CHANGES:
-                pieces += self._updates(batch, pairs)
-            elif pairs.complete.any():
-                self._fold(batch, pairs.take(~pairs.complete))
-                late = pairs.take(pairs.complete)
-            else:
-                self._fold(batch, pairs)
-        fired = self._fired(batch)
-        if late is not None:
-            # Late updates follow the first result of their window, but stand before what their own event completes.
-            pieces += self._updates(batch, late)
-        self._close(batch.watermark.closing)
-        return batch.with_rows(_merged([*pieces, *fired], self._node.schema))
+        pairs = self._accepted(batch)
+        if self._node.emit is Emit.CHANGES:
+            pieces = self._updates(batch, pairs)
+            self._watermark = batch.watermark.closing
+        elif self._sliced:
+            pieces = self._summed_up(batch, pairs)
+        else:
+            pieces = self._given_out(batch, pairs)
+        self._rows_seen += len(batch)
+        self._close()
+        return batch.with_rows(_merged(pieces, self._node.schema))
 
     def snapshot(self) -> dict[str, pa.Table]:
-        """The open windows of all keys, and the watermark up to which windows have been given out."""
-        slots = np.flatnonzero(self._slots.births)
-        tables = {"windows": self._slots.snapshot(), "clock": pa.table({"watermark": [self._watermark]})}
+        """The open panes of all keys, and the watermark up to which windows have been given out."""
+        clock = pa.table({"watermark": [self._watermark], "rows_seen": [self._rows_seen]})
+        tables = {"panes": self._slots.snapshot(), "clock": clock}
         if self._keys is not None:
             tables["keys"] = self._keys.snapshot()
-        return tables | self._calls.snapshot(slots)
+        return tables | self._calls.snapshot(np.flatnonzero(self._slots.births))
 
     def restore(self, state: Mapping[str, pa.Table]) -> None:
         """Replace the state by a snapshot."""
         self._start()
         if self._keys is not None:
             self._keys.restore(state["keys"])
-        self._slots.restore(state["windows"])
+        self._slots.restore(state["panes"])
         self._reserve()
-        np.add.at(self._references, state["windows"].column("code").to_numpy(), 1)
+        np.add.at(self._references, state["panes"].column("code").to_numpy(), 1)
         self._calls.restore(state)
         self._watermark = state["clock"].column("watermark")[0].as_py()
-        ends = np.array(self._slots.open_ends, np.int64)
-        self._schedule(ends.tolist(), ends, self._assigner.thresholds(ends))
+        self._rows_seen = state["clock"].column("rows_seen")[0].as_py()
+        self._schedule.add(self._slots.open_panes, self._watermark)
         self._context.counters.state_rows = self._slots.live
 
+    def _given_out(self, batch: ChangeBatch, pairs: _Pairs) -> list[pa.Table]:
+        """Panes are windows: add the rows that are in time, give out complete windows, update those with the rest."""
+        late = pairs.take(pairs.behind) if pairs.behind.any() else None
+        if late is not None:
+            pairs = pairs.take(~pairs.behind)
+        self._fold(batch, self._located(pairs), pairs)
+        fired = self._fired(batch, self._complete(batch))
+        updates = [] if late is None else self._updates(batch, late)
+        # An event's late updates stand before the windows that its watermark step completes.
+        return [*updates, *fired]
+
+    def _summed_up(self, batch: ChangeBatch, pairs: _Pairs) -> list[pa.Table]:
+        """Panes are slices: a row that missed some windows of its slice is added after these have been given out."""
+        slots = self._located(pairs)
+        complete = self._complete(batch)
+        if not pairs.behind.any():
+            self._fold(batch, slots, pairs)
+            return self._fired(batch, complete)
+        self._fold(batch, slots[~pairs.behind], pairs.take(~pairs.behind))
+        slots, pairs = slots[pairs.behind], pairs.take(pairs.behind)
+        events = batch.watermark.first_reaching(self._assigner.thresholds(complete))
+        due = np.searchsorted(batch.seq[pairs.rows], events, side="right")
+        pieces, done = [], 0
+        for added in np.unique(np.append(due, len(slots))).tolist():
+            step = np.zeros(len(slots), np.bool_)
+            step[done:added] = True
+            self._fold(batch, slots[step], pairs.take(step))
+            done = added
+            pieces += self._fired(batch, complete[due == added])
+        return pieces
+
     def _accepted(self, batch: ChangeBatch) -> _Pairs:
-        """The rows with those of their windows that still take them; hands late rows over."""
+        """The rows with those of their panes that still take them; hands late rows over."""
         time = from_arrow(batch.rows.column(self._node.time_column), self._input.types[self._node.time_column])
         assert time.valid is None, "AssignWatermark lets no row without event time pass"
         assigned = self._assigner.assign(time.values // 1000)
-        thresholds = self._assigner.thresholds(assigned.ends)
-        watermark = batch.watermark.before(batch.seq)
         codes = np.zeros(len(batch), np.int64)
         if self._keys is not None:
             codes = self._keys.encode([batch.rows.column(i) for i in self._node.keys])
-        pairs = _Pairs(
-            assigned.rows,
-            codes[assigned.rows],
-            assigned.windows,
-            np.zeros(len(assigned.rows), np.bool_),
-            assigned.ends,
-            thresholds,
-        )
-        if len(pairs.rows) == 0 or int(watermark[-1]) < int(thresholds.min()):
+        behind = np.zeros(len(assigned.rows), np.bool_)
+        pairs = _Pairs(assigned.rows, codes[assigned.rows], assigned.panes, behind, assigned.ends)
+        if len(behind) == 0:
             return pairs
+        watermark = batch.watermark.before(batch.seq)
+        first = self._assigner.thresholds(assigned.ends)
+        if int(watermark[-1]) < int(first.min()):
+            return pairs
+        lateness = self._node.allowed_lateness_ms
+        last = self._assigner.thresholds(self._assigner.last_windows(assigned.ends)) + lateness
         reached = watermark[pairs.rows]
-        taken = reached < (thresholds + self._node.allowed_lateness_ms)[pairs.windows]
-        if not taken.all():
-            self._hand_over(batch, watermark, pairs, taken)
-        if self._node.allowed_lateness_ms:
-            pairs = replace(pairs, complete=reached >= thresholds[pairs.windows])
-        return pairs.take(taken)
+        taken = reached < last[pairs.panes]
+        whole = reached < (first + lateness)[pairs.panes]
+        if not whole.all():
+            self._hand_over(batch, pairs, taken, whole, last)
+        return replace(pairs, behind=reached >= first[pairs.panes]).take(taken)
 
-    def _hand_over(self, batch: ChangeBatch, watermark: Int64s, pairs: _Pairs, taken: Bools) -> None:
-        """Count rows that are late for all of their windows or for some, and give the former away."""
-        some, every = np.zeros(len(batch), np.bool_), np.zeros(len(batch), np.bool_)
+    def _hand_over(self, batch: ChangeBatch, pairs: _Pairs, taken: Bools, whole: Bools, last: Int64s) -> None:
+        """Count rows that are late for all of their windows or for some, and give the former away.
+
+        Per pair: some window of the pane takes the row, all of them do; per pane: the watermark that closes it.
+        """
+        some, missing = np.zeros(len(batch), np.bool_), np.zeros(len(batch), np.bool_)
         some[pairs.rows[taken]] = True
-        every[pairs.rows[~taken]] = True
-        late = np.flatnonzero(every & ~some)
-        self._context.counters.partly_late += int((every & some).sum())
+        missing[pairs.rows[~whole]] = True
+        late = np.flatnonzero(missing & ~some)
+        self._context.counters.partly_late += int((missing & some).sum())
         if len(late):
             self._context.counters.late += len(late)
-            last_window = np.zeros(len(batch), np.int64)
-            last_window[pairs.rows] = pairs.windows
-            closed_at = (pairs.thresholds + self._node.allowed_lateness_ms)[last_window[late]]
-            lateness = np.minimum(watermark[late], _FAR) - closed_at
-            self._context.late(batch.rows.take(pa.array(late)), lateness)
+            last_pane = np.zeros(len(batch), np.int64)
+            last_pane[pairs.rows] = pairs.panes
+            reached = np.minimum(batch.watermark.before(batch.seq[late]), _FAR)
+            self._context.late(batch.rows.take(pa.array(late)), reached - last[last_pane[late]])
 
-    def _located(self, pairs: _Pairs) -> tuple[Int64s, Int64s]:
-        """The slot of each pair, and the slots that are new."""
-        slots, opened, fresh = self._slots.find_or_open(pairs.codes, pairs.windows, pairs.ends)
+    def _located(self, pairs: _Pairs) -> Int64s:
+        """The slot of each pair, opened where there was none."""
+        births = pairs.rows + (self._rows_seen + 1)
+        slots, opened, fresh = self._slots.find_or_open(pairs.codes, pairs.panes, pairs.ends, births)
         if len(opened):
             self._reserve()
             np.add.at(self._references, self._slots.codes[opened], 1)
         if fresh:
-            self._schedule(fresh, pairs.ends, pairs.thresholds)
-        return slots, opened
+            self._schedule.add(fresh, self._watermark)
+        return slots
 
     def _reserve(self) -> None:
         self._calls.reserve(self._slots.capacity)
@@ -207,30 +239,24 @@ class WindowAggregate(Operator):
         if codes > len(self._references):
             self._references = enlarged(self._references, 2 * codes)
 
-    def _schedule(self, fresh: list[int], ends: Int64s, thresholds: Int64s) -> None:
-        """Note when the new windows `fresh` are complete and when they close."""
-        completing = thresholds[np.searchsorted(ends, np.array(fresh, np.int64))].tolist()
-        for end, threshold in zip(fresh, completing, strict=True):
-            heapq.heappush(self._open, (threshold + self._node.allowed_lateness_ms, end))
-            if threshold > self._watermark and self._node.emit is Emit.FINAL:
-                heapq.heappush(self._incomplete, (threshold, end))
-
-    def _fold(self, batch: ChangeBatch, pairs: _Pairs) -> None:
-        """Add rows to windows that are not complete."""
-        if len(pairs.rows):
-            slots, _ = self._located(pairs)
-            every = len(pairs.rows) == len(batch) and self._node.window.kind is WindowKind.TUMBLE
+    def _fold(self, batch: ChangeBatch, slots: Int64s, pairs: _Pairs) -> None:
+        """Add rows to their slots."""
+        if len(slots):
+            every = self._one_pane and len(slots) == len(batch)
             self._calls.fold(slots, batch.rows, None if every else pairs.rows)
 
     def _updates(self, batch: ChangeBatch, pairs: _Pairs) -> list[pa.Table]:
         """Add rows to windows and give out each new result at once."""
         if len(pairs.rows) == 0:
             return []
-        slots, opened = self._located(pairs)
+        slots = self._located(pairs)
         runs = Runs.of(slots)
         results = self._calls.run(runs, batch.rows, pairs.rows, None)
         first = np.zeros(len(slots), np.bool_)
-        first[runs.starts] = np.isin(runs.opening, opened)
+        # The row that gave birth to its slot.
+        first[runs.starts] = (
+            self._slots.births[runs.opening] == pairs.rows[runs.order[runs.starts]] + self._rows_seen + 1
+        )
         updates = ~first
         if self._node.emit is Emit.FINAL and not self._context.emit_unchanged:
             updates &= changed(results, runs.rows)
@@ -238,42 +264,56 @@ class WindowAggregate(Operator):
         new = np.where(updates, RowKind.UPDATE_AFTER, NOTHING).astype(np.int8)
         new[first] = RowKind.INSERT
         rows = change_rows(runs, old, new)
-        seq = batch.seq[pairs.rows[rows.source]]
+        at = slots[rows.source]
         vectors = [v.take(rows.element) for v in results]
-        return [self._results(slots[rows.source], vectors, rows.kind, seq)]
+        seq = batch.seq[pairs.rows[rows.source]]
+        return [self._results(self._slots.codes[at], self._slots.panes[at], vectors, rows.kind, seq)]
 
-    def _fired(self, batch: ChangeBatch) -> list[pa.Table]:
-        """Give out the windows that the batch's watermark steps complete."""
+    def _complete(self, batch: ChangeBatch) -> Int64s:
+        """The windows that the batch's watermark steps complete."""
         self._watermark = batch.watermark.closing
-        ends = _due(self._incomplete, self._watermark)
-        if not ends:
-            return []
-        completed = np.array(sorted(ends), np.int64)
-        events = batch.watermark.first_reaching(self._assigner.thresholds(completed))
-        slots = self._slots.members(ends)
-        slot_ends = self._slots.ends[slots]
-        seq = events[np.searchsorted(completed, slot_ends)]
-        order = np.lexsort((self._slots.births[slots], slot_ends, seq))
-        slots = slots[order]
-        kind = np.full(len(slots), RowKind.INSERT, np.int8)
-        return [self._results(slots, self._calls.values(slots), kind, seq[order])]
+        return self._schedule.complete(self._watermark)
 
-    def _results(self, slots: Int64s, vectors: list[Vector], kind: Int8s, seq: Int64s) -> pa.Table:
-        """Output rows: keys and window of `slots`, aggregates from `vectors`."""
+    def _fired(self, batch: ChangeBatch, windows: Int64s) -> list[pa.Table]:
+        """Give out complete windows: by event, by end, then by the arrival of the key's first row."""
+        if len(windows) == 0:
+            return []
+        panes = [self._assigner.panes_of(w) for w in windows.tolist()]
+        window, place, slots = self._slots.members(panes)
+        events = batch.watermark.first_reaching(self._assigner.thresholds(windows))
+        if self._sliced:
+            # A slice may hold rows that came after one of its windows was complete, or nothing but such rows.
+            arrived = self._rows_seen + np.searchsorted(batch.seq, events, side="right")
+            there = self._slots.births[slots] <= arrived[window]
+            window, place, slots = window[there], place[there], slots[there]
+        groups, group = np.unique(window << _CODE_BITS | self._slots.codes[slots], return_inverse=True)
+        matrix = np.full((len(groups), max(map(len, panes))), EMPTY_SLOT)
+        matrix[group, place] = slots
+        birth = np.full(len(groups), _FAR)
+        np.minimum.at(birth, group, self._slots.births[slots])
+        window = groups >> _CODE_BITS
+        order = np.lexsort((birth, windows[window], events[window]))
+        matrix, window = matrix[order], window[order]
+        vectors = self._calls.merged(matrix) if self._sliced else self._calls.values(matrix[:, 0])
+        kind = np.full(len(order), RowKind.INSERT, np.int8)
+        codes = groups[order] & _CODE_MASK
+        return [self._results(codes, windows[window], vectors, kind, events[window])]
+
+    def _results(self, codes: Int64s, windows: Int64s, vectors: list[Vector], kind: Int8s, seq: Int64s) -> pa.Table:
+        """Output rows: keys, aggregates, window."""
         schema = self._node.schema
-        columns: list[Any] = [] if self._keys is None else self._keys.columns(self._slots.codes[slots])
+        columns: list[Any] = [] if self._keys is None else self._keys.columns(codes)
         columns += [to_arrow(v, call.type) for v, call in zip(vectors, self._node.calls, strict=True)]
-        ends = self._slots.ends[slots]
-        distinct, at = np.unique(ends, return_inverse=True)
-        for instants in (self._assigner.starts(distinct), distinct, self._assigner.last_instants(distinct)):
-            columns.append(to_arrow(Vector(instants[at] * 1000), schema.types[len(columns)]))
+        distinct, at = np.unique(windows, return_inverse=True)
+        for times in (self._assigner.starts(distinct), distinct, self._assigner.last_instants(distinct)):
+            columns.append(to_arrow(Vector(times[at] * 1000), schema.types[len(columns)]))
         return make_rows(schema, columns, kind, seq, renumbered(seq))
 
-    def _close(self, watermark: int) -> None:
-        """Forget the windows that take no more rows, and the keys in no window once they are the majority."""
-        ends = _due(self._open, watermark)
-        if ends:
-            slots = self._slots.close(ends)
+    def _close(self) -> None:
+        """Forget the panes that take no more rows, and the keys in no pane once they are the majority."""
+        panes = self._schedule.closed(self._watermark)
+        if panes:
+            slots = self._slots.close(panes)
             self._calls.clear(slots)
             np.subtract.at(self._references, self._slots.codes[slots], 1)
         self._context.counters.state_rows = self._slots.live
@@ -283,16 +323,8 @@ class WindowAggregate(Operator):
             self._sweep_keys_at = max(_FEWEST_KEYS, 2 * len(self._keys))
 
 
-def _due(heap: list[tuple[int, int]], watermark: int) -> list[int]:
-    """Take the windows out of `heap` whose time has come."""
-    ends = []
-    while heap and heap[0][0] <= watermark:
-        ends.append(heapq.heappop(heap)[1])
-    return ends
-
-
 def _merged(pieces: list[pa.Table], schema: RowSchema) -> pa.Table:
-    """Rows of one event from several pieces: those of the first piece come first."""
+    """The pieces in order of events; of one event, those of an earlier piece come first."""
     if not pieces:
         return empty_rows(schema)
     if len(pieces) == 1:

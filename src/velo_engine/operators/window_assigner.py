@@ -1,11 +1,15 @@
-"""Which windows a row belongs to.
+"""Which windows a row belongs to, and the pieces of time in which their state is kept.
 
-Source: Flink's window table-valued functions and TimeWindow.getWindowStartWithOffset.
+A *pane* is the unit of state: either a whole window, and then a row is added to each of its windows; or a slice, a
+stretch of time that several windows share, and then a row is added once and a window is the sum of its slices. Windows
+and panes are named by their end, in local milliseconds.
+
+Source: Flink's window table-valued functions, TimeWindow.getWindowStartWithOffset, SliceAssigners.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,58 +22,88 @@ from velo_engine.plan.nodes import WindowKind, WindowSpec
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """Pairs of a row and one of its windows: rows in order, the windows of a row by ascending end."""
+    """Pairs of a row and one of its panes: rows in order, the panes of a row by ascending end."""
 
     rows: Int64s
-    windows: Int64s
+    panes: Int64s
     """Position in `ends`."""
     ends: Int64s
-    """The distinct windows by their (local) end in milliseconds, ascending."""
+    """The distinct panes, ascending."""
+
+
+def can_slice(spec: WindowSpec) -> bool:
+    """Whether windows share slices: HOP by a divisor of its size, and CUMULATE."""
+    return spec.kind in (WindowKind.HOP, WindowKind.CUMULATE) and spec.size_ms % spec.slide_ms == 0
 
 
 class WindowAssigner:
-    """TUMBLE, HOP and CUMULATE. A window is named by its end, in local milliseconds."""
+    """TUMBLE, HOP and CUMULATE over whole windows or over slices."""
 
-    def __init__(self, spec: WindowSpec, time: SessionTime) -> None:
+    def __init__(self, spec: WindowSpec, time: SessionTime, *, sliced: bool) -> None:
         if spec.kind is WindowKind.SESSION:
             raise VeloError(ErrorCode.SQL_UNSUPPORTED, "SESSION windows are not aggregated here")
         self._spec = spec
         self._time = time
+        self._sliced = sliced
 
     def assign(self, instants: Int64s) -> Assigned:
-        """The windows of rows with these event times, in milliseconds since the epoch."""
+        """The panes of rows with these event times, in milliseconds since the epoch."""
         times = self._time.local(instants)
-        match self._spec.kind:
-            case WindowKind.TUMBLE:
-                rows = np.arange(len(times))
-                ends = _floor(times, self._spec.size_ms, self._spec.offset_ms) + self._spec.size_ms
-            case WindowKind.HOP:
-                rows, ends = self._hops(times)
-            case _:
-                rows, ends = self._cumulated(times)
-        distinct, windows = _distinct(ends, self._spec.slide_ms)
-        return Assigned(rows, windows, distinct)
+        if self._sliced or self._spec.kind is WindowKind.TUMBLE:
+            rows = np.arange(len(times))
+            ends = _floor(times, self._spec.slide_ms, self._spec.offset_ms) + self._spec.slide_ms
+        elif self._spec.kind is WindowKind.HOP:
+            rows, ends = self._hops(times)
+        else:
+            rows, ends = self._cumulated(times)
+        distinct, panes = _distinct(ends, self._spec.slide_ms)
+        return Assigned(rows, panes, distinct)
 
-    def starts(self, ends: Int64s) -> Int64s:
+    def last_windows(self, panes: Int64s) -> Int64s:
+        """The last window that each pane is part of (its first one always has the pane's own end)."""
+        if not self._sliced:
+            return panes
+        if self._spec.kind is WindowKind.HOP:
+            return panes + (self._spec.size_ms - self._spec.slide_ms)
+        return _floor(panes - 1, self._spec.size_ms, self._spec.offset_ms) + self._spec.size_ms
+
+    def windows_of(self, pane: int) -> Sequence[int]:
+        """The windows that a pane is part of."""
+        last = int(self.last_windows(np.array([pane], np.int64))[0])
+        return range(pane, last + 1, self._spec.slide_ms)
+
+    def panes_of(self, window: int) -> Sequence[int]:
+        """The panes of a window, in the order in which Flink adds them up (SliceAssigners, mergeSlices).
+
+        HOP from the latest; CUMULATE from the first, because a window continues the one before.
+        """
+        if not self._sliced:
+            return (window,)
+        size, slide = self._spec.size_ms, self._spec.slide_ms
+        if self._spec.kind is WindowKind.HOP:
+            return range(window, window - size, -slide)
+        start = int(self.starts(np.array([window], np.int64))[0])
+        return range(start + slide, window + 1, slide)
+
+    def starts(self, windows: Int64s) -> Int64s:
         """The (local) start of each window."""
         if self._spec.kind is WindowKind.CUMULATE:
-            return _floor(ends - 1, self._spec.size_ms, self._spec.offset_ms)
-        return ends - self._spec.size_ms
+            return _floor(windows - 1, self._spec.size_ms, self._spec.offset_ms)
+        return windows - self._spec.size_ms
 
-    def last_instants(self, ends: Int64s) -> Int64s:
+    def last_instants(self, windows: Int64s) -> Int64s:
         """The instant of each window's last millisecond, its `window_time`."""
-        return ends - 1 if self._time.is_utc else _each(self._time.instant, ends - 1)
+        return windows - 1 if self._time.is_utc else _each(self._time.instant, windows - 1)
 
-    def thresholds(self, ends: Int64s) -> Int64s:
+    def thresholds(self, windows: Int64s) -> Int64s:
         """The watermark that completes each window."""
-        return ends - 1 if self._time.is_utc else _each(self._time.timer, ends - 1)
+        return windows - 1 if self._time.is_utc else _each(self._time.timer, windows - 1)
 
     def _hops(self, times: Int64s) -> tuple[Int64s, Int64s]:
         size, slide = self._spec.size_ms, self._spec.slide_ms
-        first_after = _floor(times, slide, self._spec.offset_ms) + slide
+        last_end = _floor(times, slide, self._spec.offset_ms) + size
         count = -(-size // slide)
-        # The last window of a row starts at or before it; windows with an end before the row are not its own.
-        ends = (first_after - slide + size)[:, None] - slide * np.arange(count - 1, -1, -1)
+        ends = last_end[:, None] - slide * np.arange(count - 1, -1, -1)
         inside = ends > times[:, None]
         rows = np.broadcast_to(np.arange(len(times))[:, None], ends.shape)
         return rows[inside], ends[inside]

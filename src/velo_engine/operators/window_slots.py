@@ -1,8 +1,8 @@
-"""The open windows: which slot of the accumulators belongs to which key and window."""
+"""The open panes: which slot of the accumulators belongs to which key and pane."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +15,10 @@ _FIRST_SWEEP = 4096
 
 
 class WindowSlots:
-    """Slots of (key code, window end) pairs. Slot 0 is never used.
+    """Slots of (key code, pane) pairs. Slot 0 is never used.
 
-    Every window gets a number that is never used again, so closing a window leaves its entries behind in the index as
-    garbage; they are swept once they are the majority. Pairs remember the order of their births: it is the order of
-    their first rows and does not depend on how the input was cut into batches.
+    Every pane gets a number that is never used again, so closing one leaves its entries behind in the index as garbage;
+    they are swept once they are the majority.
     """
 
     def __init__(self) -> None:
@@ -28,15 +27,14 @@ class WindowSlots:
         self._numbers: dict[int, int] = {}
         self._members: dict[int, list[Int64s]] = {}
         self._next_number = 0
-        self._next_birth = 1
         self._free = np.zeros(0, np.int64)
         self._capacity = 1
         self.codes = np.zeros(1, np.int64)
         """Key code of each slot."""
-        self.ends = np.zeros(1, np.int64)
-        """Window end of each slot."""
+        self.panes = np.zeros(1, np.int64)
+        """Pane of each slot."""
         self.births = np.zeros(1, np.int64)
-        """Number of each slot in order of first rows; 0 for an unused slot."""
+        """Arrival of each slot's first row, a positive number; 0 for an unused slot."""
         self.live = 0
         """Slots in use."""
 
@@ -46,42 +44,51 @@ class WindowSlots:
         return self._capacity
 
     @property
-    def open_ends(self) -> list[int]:
-        """The windows that have slots, by end."""
+    def open_panes(self) -> list[int]:
+        """The panes that have slots, ascending."""
         return sorted(self._members)
 
-    def find_or_open(self, codes: Int64s, windows: Int64s, ends: Int64s) -> tuple[Int64s, Int64s, list[int]]:
-        """The slot of each pair (`codes[i]`, `ends[windows[i]]`), opened where there is none.
+    def find_or_open(
+        self, codes: Int64s, panes: Int64s, ends: Int64s, births: Int64s
+    ) -> tuple[Int64s, Int64s, list[int]]:
+        """The slot of each pair (`codes[i]`, `ends[panes[i]]`) of rows in order of arrival, opened where there is none.
 
-        Also gives the slots opened, and the ends of the windows that had no slot before.
+        Also gives the slots opened, and the panes that had no slot before. `births[i]`: the arrival of the pair's row.
         """
-        numbers, fresh = self._numbered(windows, ends)
-        pairs = numbers[windows] << _CODE_BITS | codes
+        numbers, fresh = self._numbered(panes, ends)
+        pairs = numbers[panes] << _CODE_BITS | codes
         slots = self._index.find(pairs)
         absent = np.flatnonzero(slots == ABSENT)
         if len(absent) == 0:
             return slots, absent, fresh
         distinct, first, inverse = np.unique(pairs[absent], return_index=True, return_inverse=True)
-        arrival = np.argsort(first)
         opened = self._take(len(distinct))
-        slot_of = np.empty(len(distinct), np.int64)
-        slot_of[arrival] = opened
-        slots[absent] = slot_of[inverse]
-        self._index.insert(distinct, slot_of)
-        rows = absent[first[arrival]]
-        self._occupy(opened, codes[rows], ends[windows[rows]])
+        slots[absent] = opened[inverse]
+        self._index.insert(distinct, opened)
+        rows = absent[first]
+        self._occupy(opened, codes[rows], ends[panes[rows]], births[rows])
         return slots, opened, fresh
 
-    def members(self, ends: Iterable[int]) -> Int64s:
-        """The slots of these windows."""
-        return _joined([part for end in ends for part in self._members[end]])
+    def members(self, windows: Sequence[Sequence[int]]) -> tuple[Int64s, Int64s, Int64s]:
+        """The slots of several windows' panes: for each slot the window, the place of its pane in it, and the slot.
 
-    def close(self, ends: Iterable[int]) -> Int64s:
-        """Give up these windows; the slots they had."""
+        `windows` gives each window's panes; those that are not open have no slots.
+        """
+        window, place, slots = [], [], []
+        for i, panes in enumerate(windows):
+            for j, pane in enumerate(panes):
+                for part in self._members.get(pane, ()):
+                    window.append(np.full(len(part), i))
+                    place.append(np.full(len(part), j))
+                    slots.append(part)
+        return _joined(window), _joined(place), _joined(slots)
+
+    def close(self, panes: Iterable[int]) -> Int64s:
+        """Give up these panes; the slots they had."""
         closed: list[Int64s] = []
-        for end in ends:
-            del self._numbers[end]
-            closed += self._members.pop(end)
+        for pane in panes:
+            del self._numbers[pane]
+            closed += self._members.pop(pane)
         slots = _joined(closed)
         self.births[slots] = 0
         self.live -= len(slots)
@@ -91,29 +98,29 @@ class WindowSlots:
         return slots
 
     def snapshot(self) -> pa.Table:
-        """The slots in use with their key codes and window ends, by birth."""
+        """The slots in use with their key codes, panes and first arrivals."""
         slots = np.flatnonzero(self.births)
-        slots = slots[np.argsort(self.births[slots])]
-        return pa.table({"slot": slots, "code": self.codes[slots], "end": self.ends[slots]})
+        columns = {"slot": slots, "code": self.codes[slots], "pane": self.panes[slots], "birth": self.births[slots]}
+        return pa.table(columns)
 
     def restore(self, table: pa.Table) -> None:
         """Take over a snapshot; this object is new."""
-        slots, codes, ends = (table.column(name).to_numpy() for name in ("slot", "code", "end"))
+        slots, codes, panes, births = (table.column(name).to_numpy() for name in ("slot", "code", "pane", "birth"))
         self._grow(int(slots.max()) + 1 if len(slots) else 1)
         unused = np.ones(self._capacity, np.bool_)
         unused[slots] = False
         unused[0] = False
         self._free = np.flatnonzero(unused)
-        distinct, windows = np.unique(ends, return_inverse=True)
-        numbers, _ = self._numbered(windows, distinct)
-        self._index.insert(numbers[windows] << _CODE_BITS | codes, slots)
-        self._occupy(slots, codes, ends)
+        ends, at = np.unique(panes, return_inverse=True)
+        numbers, _ = self._numbered(at, ends)
+        self._index.insert(numbers[at] << _CODE_BITS | codes, slots)
+        self._occupy(slots, codes, panes, births)
 
-    def _numbered(self, windows: Int64s, ends: Int64s) -> tuple[Int64s, list[int]]:
-        """The number of each of `ends` that occurs among `windows`, and the ends that are new."""
+    def _numbered(self, panes: Int64s, ends: Int64s) -> tuple[Int64s, list[int]]:
+        """The number of each of `ends` that occurs among `panes`, and the ends that are new."""
         numbers = np.zeros(len(ends), np.int64)
         used = np.zeros(len(ends), np.bool_)
-        used[windows] = True
+        used[panes] = True
         fresh = []
         for i in np.flatnonzero(used).tolist():
             end = int(ends[i])
@@ -138,27 +145,25 @@ class WindowSlots:
         if missing > 0:
             room = np.zeros(max(missing, len(self.codes)), np.int64)
             self.codes = np.concatenate([self.codes, room])
-            self.ends = np.concatenate([self.ends, room])
+            self.panes = np.concatenate([self.panes, room])
             self.births = np.concatenate([self.births, room])
 
-    def _occupy(self, slots: Int64s, codes: Int64s, ends: Int64s) -> None:
-        """Note whose the slots are; they are in order of birth."""
+    def _occupy(self, slots: Int64s, codes: Int64s, panes: Int64s, births: Int64s) -> None:
         self.codes[slots] = codes
-        self.ends[slots] = ends
-        self.births[slots] = np.arange(self._next_birth, self._next_birth + len(slots))
-        self._next_birth += len(slots)
+        self.panes[slots] = panes
+        self.births[slots] = births
         self.live += len(slots)
-        by_end = np.argsort(ends, kind="stable")
-        ordered = ends[by_end]
-        for part in np.split(by_end, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1):
+        by_pane = np.argsort(panes, kind="stable")
+        ordered = panes[by_pane]
+        for part in np.split(by_pane, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1):
             if len(part):
-                self._members[int(ends[part[0]])].append(slots[part])
+                self._members[int(panes[part[0]])].append(slots[part])
 
     def _sweep(self) -> None:
-        """Drop the entries of closed windows."""
+        """Drop the entries of closed panes."""
         pairs, slots = self._index.items()
-        numbers = np.sort(np.fromiter(self._numbers.values(), np.int64, len(self._numbers)))
-        live = np.isin(pairs >> _CODE_BITS, numbers, assume_unique=False)
+        numbers = np.fromiter(self._numbers.values(), np.int64, len(self._numbers))
+        live = np.isin(pairs >> _CODE_BITS, numbers)
         self._index.rebuild(pairs[live], slots[live])
         self._sweep_at = max(_FIRST_SWEEP, 2 * len(self._index))
 

@@ -35,6 +35,10 @@ class Adder(ABC):
     def fold(self, slots: Int64s, argument: Argument) -> None:
         """Moves the slots on by one row each, in the order given."""
 
+    @abstractmethod
+    def merged(self, slots: Int64s, holding: Bools) -> Vector:
+        """The sum of the totals in each row of a matrix of slots, from left to right; `holding`: the slot has rows."""
+
     def totals(self, slots: Int64s) -> Vector:
         """The total in each of `slots`."""
         return Vector(self._total.values[slots])
@@ -56,6 +60,10 @@ class IntegerAdder(Adder):
         """Exact modulo 2**64."""
         np.add.at(self._total.values, slots, _weighted(argument))
 
+    def merged(self, slots: Int64s, holding: Bools) -> Vector:  # noqa: ARG002
+        """Exact modulo 2**64."""
+        return Vector(self._total.values[slots].sum(axis=1))
+
 
 class FloatAdder(Adder):
     """Totals in the precision of `kind`, added strictly in arrival order."""
@@ -72,6 +80,13 @@ class FloatAdder(Adder):
     def fold(self, slots: Int64s, argument: Argument) -> None:
         """`ufunc.at` is unbuffered: it adds element after element."""
         np.add.at(self._total.values, slots, self._terms(argument))
+
+    def merged(self, slots: Int64s, holding: Bools) -> Vector:  # noqa: ARG002
+        """One rounding per slot."""
+        total = self._total.values[slots[:, 0]]
+        for column in slots[:, 1:].T:
+            total = total + self._total.values[column]
+        return Vector(total)
 
     def _terms(self, argument: Argument) -> npt.NDArray[Any]:
         """What to add per row. A row that does not count adds -0.0, the number that changes no other, not even -0.0."""
@@ -128,6 +143,21 @@ class DecimalAdder(Adder):
         """NULL after an overflow."""
         values = self._total.values[slots]
         return Vector(values, ~self._overflowed.values[slots] if self._ever_overflowed else None)
+
+    def merged(self, slots: Int64s, holding: Bools) -> Vector:
+        """Exact, or NULL as after adding row by row."""
+        if not self._ever_overflowed and self._magnitude * slots.shape[1] < _INT64_LIMIT:
+            return Vector(self._total.values[slots].sum(axis=1))
+        parts = self._total.values[slots].astype(np.object_)
+        lost = self._overflowed.values[slots]
+        total, valid = parts[:, 0], ~lost[:, 0]
+        for j in range(1, slots.shape[1]):
+            total = total + parts[:, j]
+            # When not sticky, a NULL total counts as empty, and the next slot with a total starts a new one.
+            valid = valid & ~lost[:, j] if self._sticky else valid | (holding[:, j] & ~lost[:, j])
+            valid &= np.array([-DECIMAL_LIMIT < t < DECIMAL_LIMIT for t in total], np.bool_)
+            total = np.where(valid, total, 0)
+        return Vector(total, None if valid.all() else valid)
 
     def after_restore(self) -> None:
         """Derive what `run` needs to know about the totals."""

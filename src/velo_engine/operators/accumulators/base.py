@@ -77,6 +77,9 @@ class Accumulator(ABC):
     retractable = True
     """Whether weights may be -1."""
 
+    mergeable = True
+    """Whether the results of several slots can be put together."""
+
     def __init__(self, state: Mapping[str, StateColumn]) -> None:
         self._state = state
 
@@ -94,6 +97,10 @@ class Accumulator(ABC):
     @abstractmethod
     def values(self, slots: Int64s) -> Vector:
         """The result in each of `slots`."""
+
+    def merged(self, slots: Int64s) -> Vector:
+        """The result of the slots of each row of a matrix taken together, from left to right; EMPTY_SLOT fills up."""
+        raise NotImplementedError
 
     def reserve(self, slots: int) -> None:
         """Make room for slots below `slots`."""

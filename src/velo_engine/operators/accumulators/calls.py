@@ -112,6 +112,15 @@ class AggregateCalls:
         """Per call the result in each of `slots`."""
         return [a.values(slots) for a in self._accumulators]
 
+    @property
+    def mergeable(self) -> bool:
+        """Whether the results of several slots can be put together."""
+        return not self._distinct and all(a.mergeable for a in self._accumulators)
+
+    def merged(self, slots: Int64s) -> list[Vector]:
+        """Per call the result of the slots of each row of a matrix taken together, from left to right."""
+        return [a.merged(slots) for a in self._accumulators]
+
     def snapshot(self, slots: Int64s) -> dict[str, pa.Table]:
         """The state of `slots`."""
         columns = {"slot": pa.array(slots)}

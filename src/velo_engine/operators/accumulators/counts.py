@@ -32,6 +32,10 @@ class Count(Accumulator):
         else:
             np.add.at(self._count.values, slots, argument.counts())
 
+    def merged(self, slots: Int64s) -> Vector:
+        """The sum of the counts."""
+        return Vector(self._count.values[slots].sum(axis=1))
+
     def values(self, slots: Int64s) -> Vector:
         """The result of each slot."""
         return Vector(self._count.values[slots])

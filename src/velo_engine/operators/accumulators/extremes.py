@@ -68,6 +68,18 @@ class Extreme(Accumulator):
         found = self._found.values[slots]
         return Vector(self._best.values[slots], None if found.all() else found)
 
+    def merged(self, slots: Int64s) -> Vector:
+        """The least or largest of the results."""
+        better = np.greater if self._largest else np.less
+        best, found = self._best.values[slots[:, 0]], self._found.values[slots[:, 0]]
+        for column in slots[:, 1:].T:
+            other, present = self._best.values[column], self._found.values[column]
+            wins = present & ~found
+            both = present & found
+            wins[both] = better(other[both], best[both])
+            best, found = np.where(wins, other, best), found | present
+        return Vector(best, None if found.all() else found)
+
     def _widen(self, values: Values) -> None:
         if values.dtype == np.object_ and self._best.values.dtype != np.object_:
             self._best.values = self._best.values.astype(np.object_)

@@ -74,6 +74,23 @@ class Moments(Accumulator):
         """The result of each slot."""
         return self._result(self._count.values[slots], self._squares.values[slots])
 
+    def merged(self, slots: Int64s) -> Vector:
+        """The result of each row of slots, by the parallel form of Welford's method (WelfordM2AggFunction.merge)."""
+        counts, means, sums = self._count.values[slots], self._mean.values[slots], self._squares.values[slots]
+        count, mean, squares = counts[:, 0], means[:, 0], sums[:, 0]
+        for j in range(1, slots.shape[1]):
+            other = counts[:, j]
+            both = count + other
+            share = other.astype(np.float64) / np.maximum(both, 1)
+            apart = means[:, j] - mean
+            weighted = count.astype(np.float64) * other / np.maximum(both, 1)
+            joined = squares + sums[:, j] + weighted * apart * apart
+            first, none = count == 0, other == 0
+            squares = np.where(none, squares, np.where(first, sums[:, j], joined))
+            mean = np.where(none, mean, np.where(first, means[:, j], mean + share * apart))
+            count = both
+        return self._result(count, squares)
+
     def _doubles(self, values: Values) -> npt.NDArray[np.float64]:
         """The argument as DOUBLE, correctly rounded."""
         if not self._scale:

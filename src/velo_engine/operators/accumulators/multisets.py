@@ -26,6 +26,8 @@ from velo_engine.types import BIGINT, BINARIES, FLOATS, STRINGS, SqlType, TypeNa
 class RetractableExtreme(Accumulator):
     """The least or the largest of the values that each slot holds."""
 
+    mergeable = False
+
     def __init__(self, kind: SqlType, *, largest: bool) -> None:
         super().__init__({})
         self._kind = kind

@@ -16,6 +16,7 @@ from velo_engine.types import BOOLEAN, SqlType
 
 class _Position(Accumulator):
     retractable = False
+    mergeable = False  # Flink's functions have no merge: between two slices nothing says which value came first
 
     def __init__(self, kind: SqlType) -> None:
         self._value = StateColumn(kind, None if dtype_of(kind) == np.object_ else 0)

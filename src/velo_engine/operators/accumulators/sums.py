@@ -51,6 +51,11 @@ class SumOverCount(Accumulator):
         """The result of each slot."""
         return self._result(self._adder.totals(slots), self._count.values(slots).values)
 
+    def merged(self, slots: Int64s) -> Vector:
+        """The result of each row of slots."""
+        counts = self._count.values(slots).values
+        return self._result(self._adder.merged(slots, counts != 0), counts.sum(axis=1))
+
     def restore(self, slots: Int64s, state: Mapping[str, Any]) -> None:
         """Takes over a snapshot."""
         super().restore(slots, state)
