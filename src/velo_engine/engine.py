@@ -63,7 +63,10 @@ class Engine:
         `inputs` replace the connectors of the sources they name.
         """
         job = self.job(program, targets=targets, inputs=inputs, options=options)
-        return job.run()
+        try:
+            return job.run()
+        finally:
+            job.kernel.close()
 
     def job(
         self,

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import ChangeBatch, RowKind, empty_rows, numpy_column, physical_schema
+from velo_engine.batch import ChangeBatch, empty_rows, physical_schema
 from velo_engine.compile_expression import compile_expression, first_error
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.plan.expressions import ColumnRef, Expression
@@ -53,7 +53,7 @@ class Calc(Operator):
         if self._reads_time:
             rows = rows.append_column("pt", pa.array(batch.processing_time.before(batch.seq)))
         found = self._context.kernel.query(self._sql, **{self._input: rows})
-        self._context.counters.filtered += _inserts(batch.rows) - _inserts(found)
+        self._context.counters.filtered += len(batch) - found.num_rows
         if self._can_fail:
             found = self._without_failures(batch.rows, found)
         return batch.with_rows(found if found.schema == self._physical else found.cast(self._physical))
@@ -102,11 +102,6 @@ class Calc(Operator):
     def _selected(self, rows: pa.Table, positions: tuple[int, ...]) -> pa.Table:
         columns = [rows.column(i) for i in positions]
         return pa.table([*columns, *(rows.column(n) for n in _SYSTEM)], schema=self._physical)
-
-
-def _inserts(rows: pa.Table) -> int:
-    """Source records among the rows: a retraction that fails a predicate is no record of its own."""
-    return int(np.count_nonzero(numpy_column(rows, "kind") == RowKind.INSERT))
 
 
 def _plain_columns(schema: RowSchema, expressions: tuple[Expression, ...] | None) -> tuple[int, ...] | None:

@@ -66,7 +66,7 @@ class Job:
     ) -> None:
         self._program = program
         self._options = options
-        self._kernel = kernel
+        self.kernel = kernel
         self._open_source = open_source
         names = closure(program, targets)
         self._streams = _streams(program, names)
@@ -140,7 +140,7 @@ class Job:
     def _built(self, targets: tuple[str, ...]) -> Pipeline:
         builder = PipelineBuilder(
             self._program,
-            self._kernel,
+            self.kernel,
             StepServices(self._failures, self._late),
             emit_unchanged=self._options.emit is not EmitSemantics.FLINK,
             time_zone=self._options.time_zone,
@@ -241,7 +241,7 @@ class Job:
         sources = {s: replace(self._program.sources[s], kind=SourceKind.STREAM) for s in self._program.sources}
         program = replace(self._program, statements={**self._program.statements, name: statement}, sources=sources)
         options = replace(self._options, capture=True, on_progress=None)
-        job = Job(program, (name,), options, self._kernel, self._open_source, lambda _: None)
+        job = Job(program, (name,), options, self.kernel, self._open_source, lambda _: None)
         result = job.run()
         for letter in result.dead_letters:
             self._queue.add(letter)
