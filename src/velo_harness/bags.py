@@ -1,10 +1,8 @@
-"""Comparing two sets of rows as bags, with tolerances:
+"""Comparing two sets of rows as bags, with tolerances: which expected rows are missing, which actual ones are too many.
 
-which expected rows are missing, which actual ones are unexpected.
-
-Rows that are equal in every column are cancelled by code, without looping. What is left is matched only where columns
-have a tolerance: within rows equal in the other columns, by maximum matching (Kuhn's augmenting paths), because "near"
-is not transitive and taking the first near row could leave another without partner.
+Rows that are equal in every column cancel by code, without looping. Where rows are left over on both sides and columns
+have a tolerance, the rows that are equal in the other columns are matched by maximum matching (Kuhn's augmenting
+paths): "near" is not transitive, and taking the first near row could leave another without partner.
 """
 
 from __future__ import annotations
@@ -89,24 +87,18 @@ def _rank(codes: Int64s) -> Int64s:
 def _matched_in_groups(
     columns: Sequence[ComparedColumn], groups: Int64s, other: Int64s, missing: Int64s, unexpected: Int64s
 ) -> BagDifference:
-    by_group: dict[int, list[int]] = {}
-    for row in unexpected.tolist():
-        by_group.setdefault(int(other[row]), []).append(row)
-    wanted: dict[int, list[int]] = {}
-    for row in missing.tolist():
-        wanted.setdefault(int(groups[row]), []).append(row)
-    matched_expected: set[int] = set()
-    matched_actual: set[int] = set()
-    for group, rows in wanted.items():
-        candidates = by_group.get(group, [])
-        if candidates:
-            for i, j in _pairs(columns, rows, candidates):
-                matched_expected.add(rows[i])
-                matched_actual.add(candidates[j])
-    return BagDifference(
-        np.array([r for r in missing.tolist() if r not in matched_expected], np.int64),
-        np.array([r for r in unexpected.tolist() if r not in matched_actual], np.int64),
-    )
+    """Matches whole groups, equal rows too: taking those first could leave a near row without its only partner."""
+    open_groups = np.intersect1d(groups[missing], other[unexpected])
+    lost = set(missing.tolist())
+    extra = set(unexpected.tolist())
+    for group in open_groups.tolist():
+        rows, candidates = np.flatnonzero(groups == group).tolist(), np.flatnonzero(other == group).tolist()
+        lost.update(rows)
+        extra.update(candidates)
+        for i, j in _pairs(columns, rows, candidates):
+            lost.discard(rows[i])
+            extra.discard(candidates[j])
+    return BagDifference(np.array(sorted(lost), np.int64), np.array(sorted(extra), np.int64))
 
 
 def _pairs(columns: Sequence[ComparedColumn], rows: list[int], candidates: list[int]) -> list[tuple[int, int]]:

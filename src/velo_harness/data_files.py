@@ -48,9 +48,7 @@ def json_messages(file: DataFile) -> list[bytes]:
 
 
 def column_names(file: DataFile) -> tuple[str, ...]:
-    """The names of the columns:
-
-    the csv header, the keys of the JSON objects in order of appearance, the parquet schema.
+    """The names of the columns: the csv header, the keys of the JSON objects by first appearance, the parquet schema.
 
     Of a csv file without header there are none.
     """

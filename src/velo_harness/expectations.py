@@ -1,6 +1,6 @@
-"""Exact expectations:
+"""Exact expectations: final rows, the changelog, late rows.
 
-final rows, the changelog, late rows. (An expected error is the runner's business: nothing else is left.)
+An expected error is the runner's business: when it comes, there is nothing else to compare.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The inputs of a run as checks see them, including files that the SQL itself names:
-
-those are read when a check asks.
-"""
+"""The inputs of a run as checks see them; files that the SQL itself names are read when a check asks."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from velo_engine.plan.nodes import PlannedProgram, SourceTable
-from velo_harness.discovery import PathPolicy
 from velo_harness.inputs import reads_own_file
 from velo_harness.relation import Relation
 
@@ -21,13 +17,10 @@ _ROWS_AT_ONCE = 1_000_000
 class InputRelations(Mapping[str, Relation]):
     """Relations by source name."""
 
-    def __init__(
-        self, given: Mapping[str, Relation], program: PlannedProgram, base_dir: Path, policy: PathPolicy
-    ) -> None:
+    def __init__(self, given: Mapping[str, Relation], program: PlannedProgram, base_dir: Path) -> None:
         self._relations = dict(given)
         self._files = {n: s for n, s in program.sources.items() if n not in given and reads_own_file(s)}
         self._base_dir = base_dir
-        self._policy = policy
 
     def __getitem__(self, name: str) -> Relation:
         if name not in self._relations and name in self._files:

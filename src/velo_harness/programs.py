@@ -69,19 +69,16 @@ def _parsed(text: ProgramText, variables: tuple[tuple[str, str], ...]) -> Progra
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """What stands for relations that the program does not define:
-
-    schemas of sources, and statements given as inputs.
-    """
+    """What stands for relations that the program does not define: schemas of sources, statements given as inputs."""
 
     schemas: tuple[tuple[str, RowSchema | SourceTable], ...]
-    replaced: frozenset[str] = frozenset()
-    """Statements that are not run: their rows are given."""
+    left_out: frozenset[str] = frozenset()
+    """Statements that this plan does not have: their rows are given, or what they read is not known here."""
 
 
 def planned(text: ProgramText, variables: Mapping[str, str], stand: Stand) -> PlannedProgram:
     """The plan. Errors: those of SQL."""
-    return _planned(text, tuple(sorted(variables.items())), stand.schemas, stand.replaced)
+    return _planned(text, tuple(sorted(variables.items())), stand.schemas, stand.left_out)
 
 
 @lru_cache(maxsize=CACHED_PROGRAMS)
@@ -89,11 +86,11 @@ def _planned(
     text: ProgramText,
     variables: tuple[tuple[str, str], ...],
     schemas: tuple[tuple[str, RowSchema | SourceTable], ...],
-    replaced: frozenset[str],
+    left_out: frozenset[str],
 ) -> PlannedProgram:
     program = _parsed(text, variables)
-    if replaced:
-        program = replace(program, statements=tuple(s for s in program.statements if s.name not in replaced))
+    if left_out:
+        program = replace(program, statements=tuple(s for s in program.statements if s.name not in left_out))
     return Engine(base_dir=text.base_dir).plan(program, schemas=dict(schemas))
 
 
@@ -105,11 +102,23 @@ def referenced_relations(program: Program) -> list[str]:
         if statement.kind is StatementKind.SOURCE:
             found.setdefault(statement.name)
         if statement.query is not None:
-            ctes = {cte.alias for cte in statement.query.find_all(exp.CTE)}
-            for table in statement.query.find_all(exp.Table):
-                if table.name and table.name not in made and table.name not in ctes:
-                    found.setdefault(table.name)
+            found.update((name, None) for name in _read_by(statement.query) if name not in made)
     return list(found)
+
+
+def readers_of(names: set[str], program: Program) -> set[str]:
+    """The statements that read any of `names`, directly or through other statements."""
+    readers: set[str] = set()
+    for statement in program.statements:
+        if statement.query is not None and not (names | readers).isdisjoint(_read_by(statement.query)):
+            readers.add(statement.name)
+    return readers
+
+
+def _read_by(query: exp.Query) -> list[str]:
+    """The relations in FROM that the query itself does not make."""
+    ctes = {cte.alias for cte in query.find_all(exp.CTE)}
+    return [table.name for table in query.find_all(exp.Table) if table.name and table.name not in ctes]
 
 
 def statement_names(program: Program) -> list[str]:

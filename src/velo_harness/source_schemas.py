@@ -1,7 +1,4 @@
-"""Which data schema describes a source:
-
-the one an input names, the spec's, or the one that is called like the source.
-"""
+"""Which data schema describes a source: the input's, the spec's, or the one that is called like the source."""
 
 from __future__ import annotations
 

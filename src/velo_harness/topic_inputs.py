@@ -1,7 +1,4 @@
-"""Rows of an input as records of an in-memory topic:
-
-the same path that a broker takes, so that formats and keys are tested too.
-"""
+"""Rows of an input as records of an in-memory topic, the way a broker takes them: formats and keys are tested too."""
 
 from __future__ import annotations
 

@@ -179,12 +179,12 @@ def test_a_broken_program_is_an_error_at_its_place(project) -> None:
 
 
 def test_a_defect_of_ours_is_no_traceback_unless_asked_for(project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from velo_harness import runner
+    from velo_harness import preparation
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(runner, "program_text", broken)
+    monkeypatch.setattr(preparation, "program_text", broken)
     plain = project.run("specs", "-k", "large")
     plain.stdout.fnmatch_lines(["*VELO9001*ZeroDivisionError: oops*", "*--velo-debug*"])
     assert "def broken" not in plain.stdout.str()

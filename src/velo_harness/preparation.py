@@ -1,0 +1,153 @@
+"""A query made ready to run: its statement found, the program planned, its inputs chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.plan.nodes import PlannedProgram
+from velo_engine.schema import RowSchema
+from velo_engine.sql.program import Program
+from velo_harness.execution import needed_sources, needed_statements
+from velo_harness.programs import (
+    ProgramText,
+    Stand,
+    parsed,
+    planned,
+    program_text,
+    readers_of,
+    referenced_relations,
+    sink_statement,
+    statement_names,
+    statement_of,
+)
+from velo_harness.relation import Relation
+from velo_harness.settings import RunSettings
+from velo_harness.source_schemas import SchemaFinder
+from velo_harness.spec import Input, Query, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedQuery:
+    """A query ready to run."""
+
+    text: ProgramText
+    program: PlannedProgram
+    statement: str
+    targets: tuple[str, ...]
+    """Statements to run: its own, its dependencies, and those whose sinks are checked."""
+    given: Mapping[str, Input]
+    """Source → the input that the spec gives to it."""
+    notes: tuple[str, ...]
+
+
+class QueryPreparation:
+    """Prepares one query. `previous` gives the output of another query of the spec."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        query: Query,
+        settings: RunSettings,
+        schemas: SchemaFinder,
+        previous: Callable[[str], Relation],
+    ) -> None:
+        self._spec = spec
+        self._query = query
+        self._settings = settings
+        self._schemas = schemas
+        self._previous = previous
+
+    def prepared(self) -> PreparedQuery:
+        """The query ready to run. Errors: those of SQL and of schemas, UNKNOWN_QUERY, UNKNOWN_TABLE."""
+        text = program_text(self._spec)
+        program = parsed(text, self._settings.variables)
+        statement, note = statement_of(self._query, self._spec, program, strict=self._settings.strict)
+        given = self._given(program)
+        plan = planned(text, self._settings.variables, self._stand(text, program, given))
+        plan = replace(plan, properties={**plan.properties, **self._spec.config})
+        self._check_sources(given, plan)
+        sinks = [sink_statement(output.sink, plan, output.location) for output in self._query.outputs]
+        targets = tuple(dict.fromkeys([*self._dependencies(plan), statement, *sinks]))
+        inputs = {**self._inherited(plan, targets), **given}
+        return PreparedQuery(text, plan, statement, targets, inputs, (note,) if note else ())
+
+    def _given(self, program: Program) -> dict[str, Input]:
+        """The query's inputs by source. What the program computes from the same rows anyway needs no input."""
+        statements = statement_names(program)
+        for one in self._query.inputs:
+            if one.from_previous is not None:
+                query_named(one.from_previous, self._spec, self._query)
+        return {
+            one.source: one
+            for one in self._query.inputs
+            if not (one.source in statements and one.from_previous == one.source)
+        }
+
+    def _stand(self, text: ProgramText, program: Program, given: Mapping[str, Input]) -> Stand:
+        """What stands for the relations that the plan does not compute.
+
+        A statement whose rows are given is a source. A source that reads another query's output has columns only where
+        that query is not the one being run: statements that read it are left out of this plan.
+        """
+        schemas: dict[str, RowSchema] = {}
+        unknown: set[str] = set()
+        for name in referenced_relations(program):
+            chosen = given.get(name) or self._inherited_input(name)
+            if chosen is not None and chosen.from_previous is not None:
+                if name in given:
+                    schemas[name] = self._previous(chosen.from_previous).schema
+                else:
+                    unknown.add(name)
+                continue
+            found = self._schemas.find(name, chosen)
+            if found is not None:
+                schemas[name] = found.row_schema()
+        left_out = readers_of(unknown, program)
+        replaced = [name for name in statement_names(program) if name in given]
+        if replaced:
+            whole = planned(text, self._settings.variables, Stand(tuple(schemas.items()), frozenset(left_out)))
+            schemas |= {name: whole.statements[name].plan.schema for name in replaced}
+        return Stand(tuple(schemas.items()), frozenset(left_out | set(replaced)))
+
+    def _check_sources(self, given: Mapping[str, Input], plan: PlannedProgram) -> None:
+        for name, one in given.items():
+            if name not in plan.sources:
+                hint = did_you_mean(name, [*plan.sources, *plan.statements], noun="source")
+                message = f'the SQL reads no source "{name}"'
+                raise VeloError(ErrorCode.UNKNOWN_TABLE, message, location=one.location, hint=hint)
+
+    def _dependencies(self, plan: PlannedProgram) -> tuple[str, ...]:
+        for name in self._query.dependencies:
+            if name not in plan.statements:
+                place = self._query.key_locations.get("dependencies", self._query.location)
+                hint = did_you_mean(name, plan.statements, noun="query")
+                message = f'the SQL defines no query "{name}"'
+                raise VeloError(ErrorCode.UNKNOWN_QUERY, message, location=place, hint=hint)
+        return self._query.dependencies
+
+    def _inherited(self, plan: PlannedProgram, targets: tuple[str, ...]) -> dict[str, Input]:
+        """Inputs that the queries of upstream statements give to sources."""
+        upstream = set(needed_statements(plan, targets)) - {self._query.name}
+        found = {name: self._inherited_input(name, upstream) for name in needed_sources(plan, targets)}
+        return {name: one for name, one in found.items() if one is not None}
+
+    def _inherited_input(self, source: str, upstream: set[str] | None = None) -> Input | None:
+        """The input that another query (one of `upstream`) gives to a source."""
+        for other in self._spec.queries:
+            if other is not self._query and (upstream is None or other.name in upstream):
+                found = next((one for one in other.inputs if one.source == source), None)
+                if found is not None:
+                    return found
+        return None
+
+
+def query_named(name: str, spec: Spec, but: Query) -> Query:
+    """Another query of the spec than `but`. Errors: UNKNOWN_QUERY at `but`."""
+    others = {query.name: query for query in spec.queries if query is not but}
+    if name not in others:
+        hint = did_you_mean(name, others, noun="other query")
+        message = f'the query "{but.name}" reads the output of "{name}", which is no other query of the spec'
+        raise VeloError(ErrorCode.UNKNOWN_QUERY, message, location=but.location, hint=hint)
+    return others[name]
