@@ -32,8 +32,10 @@ class SpecFile(pytest.File):
 
     def collect(self) -> Iterator[QueryItem]:
         """One item a query, in the order of the file."""
+        from velo_harness.plugins import plugin_manager
         from velo_harness.spec_loader import load_spec
 
+        plugin_manager()
         wanted = self.config.getoption("velo_query")
         spec = load_spec(self.path)
         for query in spec.queries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,15 +16,9 @@ from velo_cli.progress import ProgressLine
 if TYPE_CHECKING:
     from velo_harness.result import RunResult
 
+TEXT = "text"
+
 app = new_app("Test streaming SQL by specs: every query with its inputs and what must come out.")
-
-
-class OutputFormat(StrEnum):
-    """What the report is written in."""
-
-    TEXT = "text"
-    JSON = "json"
-    JUNIT = "junit"
 
 
 @app.callback()
@@ -37,7 +31,9 @@ def run(
     paths: Annotated[list[Path], typer.Argument(help="SQL files, specs or folders", show_default=False)],
     query: Annotated[list[str], typer.Option(help="run only the query of this name (repeatable)")] = [],  # noqa: B006
     seed: Annotated[int | None, typer.Option(help="seed of all generated data, instead of the specs' own")] = None,
-    output: Annotated[OutputFormat | None, typer.Option(help="format of the report")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="format of the report: text, json, junit", metavar="FORMAT")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="write the report to this file, not to stdout")] = None,
     timeout_ms: Annotated[int | None, typer.Option(min=1, help="time limit of a query")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="most events the engine handles at once")] = None,
@@ -60,8 +56,9 @@ def run(
         variables=key_values(var),
         allowed=tuple(allow_path),
     )
+    write = _writer(output or _format_of(report))
     result = _run_all(paths, settings, query)
-    _write(result, output or _format_of(report), report, verbose=verbose)
+    _report(result, write, report, verbose=verbose)
     raise typer.Exit(result.exit_code)
 
 
@@ -83,30 +80,33 @@ def _run_all(paths: list[Path], settings: object, wanted: list[str]) -> RunResul
     return replace(result, file_errors=tuple(errors))
 
 
-def _format_of(report: Path | None) -> OutputFormat:
+def _format_of(report: Path | None) -> str:
     """The format that the ending of a report file tells."""
-    endings = {".json": OutputFormat.JSON, ".xml": OutputFormat.JUNIT}
-    return endings.get(report.suffix, OutputFormat.TEXT) if report is not None else OutputFormat.TEXT
+    endings = {".json": "json", ".xml": "junit"}
+    return endings.get(report.suffix, TEXT) if report is not None else TEXT
 
 
-def _write(result: RunResult, form: OutputFormat, report: Path | None, *, verbose: bool) -> None:
+def _writer(name: str) -> Callable[[RunResult], str] | None:
+    """What writes a report in the format called `name`; None for the text that people get anyway."""
+    from velo_harness.plugins import reporters
+    from velo_harness.reports.json_report import run_json
+    from velo_harness.reports.junit import run_junit
+
+    known = {"json": run_json, "junit": run_junit, **reporters()}
+    if name != TEXT and name not in known:
+        raise typer.BadParameter(f'"{name}" is not one of {", ".join((TEXT, *known))}', param_hint="--output")
+    return known.get(name)
+
+
+def _report(result: RunResult, write: Callable[[RunResult], str] | None, path: Path | None, *, verbose: bool) -> None:
     from velo_harness.reports.text import run_text
 
     text = run_text(result, verbose=verbose)
     print(text, file=sys.stderr)
-    if form is OutputFormat.TEXT:
-        content = text + "\n"
-    elif form is OutputFormat.JSON:
-        from velo_harness.reports.json_report import run_json
-
-        content = run_json(result) + "\n"
-    else:
-        from velo_harness.reports.junit import run_junit
-
-        content = run_junit(result)
-    if report is not None:
-        _write_file(report, content)
-    elif form is not OutputFormat.TEXT:
+    content = (text if write is None else write(result)).rstrip("\n") + "\n"
+    if path is not None:
+        _write_file(path, content)
+    elif write is not None:
         sys.stdout.write(content)
 
 

@@ -13,6 +13,7 @@ from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_harness.discovery import SPEC_SUFFIXES, find_spec, find_sql, is_spec_name
 from velo_harness.execution import ProgressHook
 from velo_harness.marks import condition_holds
+from velo_harness.plugins import plugin_manager
 from velo_harness.programs import shown_path
 from velo_harness.result import CheckFailure, FileError, Finding, Outcome, QueryResult, RunResult
 from velo_harness.runner import run_query
@@ -90,6 +91,7 @@ def load_items(
 
     Errors: UNKNOWN_QUERY when no query is called as wanted.
     """
+    plugin_manager()
     items: list[SuiteItem] = []
     errors: list[FileError] = []
     for file in files:
