@@ -49,7 +49,8 @@ def drawing_of(one: DataField, maker: ColumnMaker) -> Drawing:
             return characters.uuids
         case _ if is_ordered(kind):
             bounds = bounds_of(kind, given.range, given.distribution, _now_units(kind, maker))
-            return lambda rng, n: bounds.unit.array(draw(rng, n, bounds, given.distribution))
+            place = given.place("distribution", one.location)
+            return lambda rng, n: bounds.unit.array(draw(rng, n, bounds, given.distribution, place))
         case _ if kind.name is TypeName.BOOLEAN:
             return _booleans(TRUE_SHARE)
         case _ if kind.name in STRINGS | BINARIES:

@@ -17,7 +17,7 @@ from velo_engine.batch import Int64s
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.types import STRINGS, SqlType, TypeName
 from velo_harness.constraints import DEFAULT_EXPONENT, Correlation, Distribution, Range, Sequence, Shape
-from velo_harness.generation.units import Unit, unit_of
+from velo_harness.generation.units import Unit, unit_of, whole_units
 from velo_harness.typed_values import typed_value
 
 DEFAULT_SPAN = 1000
@@ -27,7 +27,7 @@ DAY_SPAN = 365
 MAX_RANKS = 1_000_000
 """zipf: ranks that are told apart."""
 REDRAWS = 100
-"""Rounds of drawing again what fell beyond a bound; what is left then is set to the bound."""
+"""Rounds of drawing again what fell beyond a bound, before the distribution is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,9 @@ def bounds_of(kind: SqlType, given: Range | None, distribution: Distribution | N
     guess_low, guess_high = guess_low if low is None else low, guess_high if high is None else high
     unit = unit_of(kind, guess_low, guess_high)
     least, most = unit.limits()
-    from_, to = max(least, unit.of(guess_low)), min(most, unit.of(guess_high))
-    return Bounds(unit, from_, max(from_, to), likely is not None and low is None, likely is not None and high is None)
+    start, end = (min(max(unit.of(guess), least), most) for guess in (guess_low, guess_high))
+    open_low, open_high = likely is not None and low is None, likely is not None and high is None
+    return Bounds(unit, start, max(start, end), open_low, open_high)
 
 
 def _likely(distribution: Distribution | None) -> tuple[float, float] | None:
@@ -118,8 +119,13 @@ def _time_bounds(unit: Unit, low: Any, high: Any, now_units: int) -> Bounds:
     return Bounds(unit, unit.of(low) if low is not None else greatest - year, greatest)
 
 
-def draw(rng: np.random.Generator, n: int, bounds: Bounds, distribution: Distribution | None) -> Int64s:
-    """`n` units within bounds. Random walks are drawn by `generation.walks`."""
+def draw(
+    rng: np.random.Generator, n: int, bounds: Bounds, distribution: Distribution | None, place: Location
+) -> Int64s:
+    """`n` units within bounds. Random walks are drawn by `generation.walks`.
+
+    Errors: BAD_VALUE, at `place`, for a distribution that hardly ever meets its range.
+    """
     shape = distribution.shape if distribution is not None else Shape.UNIFORM
     if shape is Shape.UNIFORM or distribution is None:
         return _whole(rng.integers(bounds.low, bounds.high, n, endpoint=True))
@@ -129,9 +135,12 @@ def draw(rng: np.random.Generator, n: int, bounds: Bounds, distribution: Distrib
     for _ in range(REDRAWS):
         outside = np.flatnonzero((drawn < bounds.least) | (drawn > bounds.most))
         if len(outside) == 0:
-            break
+            return whole_units(drawn, bounds.least, bounds.most)
         drawn[outside] = _drawn(rng, len(outside), bounds, distribution)
-    return _whole(np.clip(np.rint(drawn), bounds.least, bounds.most))
+    message = f"hardly any value of this {shape} distribution lies in the field's range"
+    raise VeloError(
+        ErrorCode.BAD_VALUE, message, location=place, hint="move the range, or the distribution's parameters"
+    )
 
 
 def _drawn(rng: np.random.Generator, n: int, bounds: Bounds, distribution: Distribution) -> Any:
@@ -150,10 +159,10 @@ def _drawn(rng: np.random.Generator, n: int, bounds: Bounds, distribution: Distr
 def _log_normal(rng: np.random.Generator, n: int, bounds: Bounds, distribution: Distribution) -> Any:
     """By default the range is six standard deviations of the logarithm wide; one from 0 is shifted."""
     shift = 0 if bounds.low > 0 else bounds.low - max(bounds.span // 1000, 1)
-    least, most = np.log(bounds.low - shift), np.log(max(bounds.high - shift, bounds.low - shift + 1))
+    least, most = math.log(bounds.low - shift), math.log(max(bounds.high - shift, bounds.low - shift + 1))
     if distribution.mu is not None or distribution.sigma is not None:
         shift = 0
-    mu = (least + most) / 2 if distribution.mu is None else distribution.mu + np.log(bounds.unit.per_one)
+    mu = (least + most) / 2 if distribution.mu is None else distribution.mu + math.log(bounds.unit.per_one)
     sigma = (most - least) / 6 if distribution.sigma is None else distribution.sigma
     return shift + rng.lognormal(mu, sigma, n)
 
@@ -207,7 +216,7 @@ def correlated(rng: np.random.Generator, other: Any, given: Correlation, kind: S
     least, most = unit.limits()
     low = least if cut is None or cut.minimum is None else bounds.low
     high = most if cut is None or cut.maximum is None else bounds.high
-    return unit.array(np.clip(np.rint(values * unit.per_one), low, high).astype(np.int64))
+    return unit.array(whole_units(values * unit.per_one, low, high))
 
 
 def _ends(values: Any) -> tuple[float, float]:

@@ -104,6 +104,13 @@ def unit_of(kind: SqlType, low: Any = None, high: Any = None) -> Unit:
     return Unit(kind)
 
 
+def whole_units(values: Any, low: int, high: int) -> Int64s:
+    """Fractional units rounded, and set to the ends of a range where they lie beyond it."""
+    near = np.rint(np.clip(np.nan_to_num(values, nan=0.0), -float(MAX_UNITS), float(MAX_UNITS))).astype(np.int64)
+    units: Int64s = np.clip(near, low, high)  # as integers: a float near 10**18 is not exact
+    return units
+
+
 def is_ordered(kind: SqlType) -> bool:
     """Whether a field of `kind` is generated from units."""
     return kind.name in INTEGERS | FLOATS | TIMESTAMPS | {TypeName.DECIMAL, TypeName.DATE, TypeName.TIME}

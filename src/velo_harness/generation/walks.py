@@ -13,6 +13,7 @@ import numpy as np
 from velo_engine.batch import Int64s
 from velo_harness.constraints import Distribution
 from velo_harness.generation.numbers import Bounds
+from velo_harness.generation.units import whole_units
 
 
 def walk(rng: np.random.Generator, groups: Int64s, bounds: Bounds, distribution: Distribution) -> Int64s:
@@ -32,9 +33,7 @@ def walk(rng: np.random.Generator, groups: Int64s, bounds: Bounds, distribution:
         starts[:] = np.log(max(start, 1e-300)) if relative else start
     steps = rng.normal(distribution.drift, distribution.volatility, n) * step
     values = _folded(_running(groups, starts, steps), float(least), float(most))
-    whole = np.rint(np.exp(values) if relative else values)
-    units: Int64s = np.clip(whole, bounds.low, bounds.high).astype(np.int64)
-    return units
+    return whole_units(np.exp(values) if relative else values, bounds.low, bounds.high)
 
 
 def _running(groups: Int64s, starts: Any, steps: Any) -> Any:
