@@ -37,6 +37,7 @@ def group_by(
     calls: Sequence[AggregateCall],
     *,
     emit_unchanged: bool = False,
+    reduced: bool = False,
 ) -> list[OutputRow]:
     groups: dict[str, History] = {}
     out = []
@@ -47,9 +48,9 @@ def group_by(
             history = groups.get(repr(key), [])
             if sign < 0 and not history:
                 continue
-            old = results(calls, schema, history)
+            old = results(calls, schema, history, reduced)
             history = [*history, (sign, row)]
-            new = results(calls, schema, history)
+            new = results(calls, schema, history, reduced)
             if sum(s for s, _ in history) == 0:
                 del groups[repr(key)]
                 out.append(OutputRow(seq, "-D", key + old))
@@ -158,11 +159,14 @@ def table_join(
     return out
 
 
-def results(calls: Sequence[AggregateCall], schema: RowSchema, history: History) -> tuple[Any, ...]:
-    return tuple(result_of(call, schema, history) for call in calls)
+def results(
+    calls: Sequence[AggregateCall], schema: RowSchema, history: History, reduced: bool = False
+) -> tuple[Any, ...]:
+    return tuple(result_of(call, schema, history, reduced) for call in calls)
 
 
-def result_of(call: AggregateCall, schema: RowSchema, history: History) -> Any:
+def result_of(call: AggregateCall, schema: RowSchema, history: History, reduced: bool) -> Any:
+    """`reduced`: SUM and AVG are computed from a shared $SUM0, as Flink does beside certain other calls."""
     counted = [
         (sign, tuple(row[i] for i in call.args))
         for sign, row in history
@@ -176,9 +180,9 @@ def result_of(call: AggregateCall, schema: RowSchema, history: History) -> Any:
     kind = schema.types[call.args[0]]
     match call.function:
         case "sum":
-            return total(values, call.type, sticky=False)
+            return total(values, call.type, sticky=reduced)
         case "avg":
-            return average(values, kind, call.type)
+            return quotient(values, kind, call.type) if reduced else average(values, kind, call.type)
         case "min" | "max":
             return extreme(values, call.function == "max")
         case "first_value":
@@ -200,7 +204,7 @@ def without_duplicates(counted: list[tuple[int, tuple[Any, ...]]]) -> Iterator[t
 def total(values: list[tuple[int, Any]], kind: SqlType, *, sticky: bool) -> Any:
     if sum(sign for sign, _ in values) == 0:
         return None
-    out: Any = None
+    out: Any = 0.0 if sticky and kind.name in (TypeName.FLOAT, TypeName.DOUBLE) else None
     lost = False
     for sign, value in values:
         if lost and sticky:
@@ -237,6 +241,23 @@ def average(values: list[tuple[int, Any]], kind: SqlType, result: SqlType) -> An
         return None
     rounded = DIGITS_38.divide(added, Decimal(count)).quantize(Decimal(1).scaleb(-result.scale), context=WIDE)
     return rounded if WIDE.abs(rounded) < Decimal(10) ** (38 - result.scale) else None
+
+
+def quotient(values: list[tuple[int, Any]], kind: SqlType, result: SqlType) -> Any:
+    """AVG as SUM / COUNT, the sum in its own type."""
+    count = sum(sign for sign, _ in values)
+    if kind.name is not TypeName.DECIMAL:
+        added = total(values, kind, sticky=True)
+        if added is None or kind.name is TypeName.DOUBLE:
+            return None if added is None else added / count
+        if kind.name is TypeName.FLOAT:
+            return float32(added / count)
+        whole = abs(added) // abs(count)
+        return wrapped(-whole if (added < 0) != (count < 0) else whole, BITS[result.name])
+    added = total(values, SqlType(TypeName.DECIMAL, precision=38, scale=kind.scale), sticky=True)
+    if added is None or WIDE.abs(added) >= Decimal(10) ** (38 - result.scale):
+        return None
+    return average(values, kind, result)
 
 
 def extreme(values: list[tuple[int, Any]], largest: bool) -> Any:

@@ -18,6 +18,7 @@ from velo_engine.operators.accumulators.extremes import Extreme
 from velo_engine.operators.accumulators.moments import Moments
 from velo_engine.operators.accumulators.multisets import RetractableExtreme
 from velo_engine.operators.accumulators.positions import FirstValue, LastValue
+from velo_engine.operators.accumulators.reduction import MOMENTS, is_reduced
 from velo_engine.operators.accumulators.sums import average_of, sum_of
 from velo_engine.operators.runs import Runs
 from velo_engine.operators.vectors import Vector, from_arrow, single_array, validity
@@ -26,16 +27,6 @@ from velo_engine.schema import RowSchema
 from velo_engine.types import NUMERICS
 
 Weights = npt.NDArray[np.int8]
-
-_MOMENTS = {
-    "stddev_pop": (False, True),
-    "stddev_samp": (True, True),
-    "stddev": (True, True),
-    "var_pop": (False, False),
-    "var_samp": (True, False),
-    "variance": (True, False),
-}
-"""(of a sample, take the square root)"""
 
 _DISTINCT_ANYWAY = frozenset({"min", "max", "first_value", "last_value"})
 """Functions whose result is the same over distinct values."""
@@ -48,7 +39,8 @@ class AggregateCalls:
         """`retracting`: rows may be taken back. Raises VeloError for a call that cannot be computed."""
         self._calls = tuple(calls)
         self._schema = schema
-        self._accumulators = [_accumulator(call, schema, retracting=retracting) for call in calls]
+        reduced = is_reduced(calls, schema)
+        self._accumulators = [_accumulator(c, schema, retracting=retracting, reduced=reduced) for c in calls]
         self._distinct: dict[tuple[tuple[int, ...], int | None], DistinctValues] = {}
         for call in calls:
             if call.distinct and call.function not in _DISTINCT_ANYWAY:
@@ -199,7 +191,7 @@ def _taken(weight: Weights | None, positions: Int64s) -> Weights | None:
     return None if weight is None else weight[positions]
 
 
-def _accumulator(call: AggregateCall, schema: RowSchema, *, retracting: bool) -> Accumulator:
+def _accumulator(call: AggregateCall, schema: RowSchema, *, retracting: bool, reduced: bool) -> Accumulator:
     types = [schema.types[i] for i in call.args]
     if call.function == "count":
         return Count()
@@ -208,9 +200,9 @@ def _accumulator(call: AggregateCall, schema: RowSchema, *, retracting: bool) ->
     accumulator: Accumulator
     match call.function:
         case "sum" if types[0].name in NUMERICS:
-            accumulator = sum_of(types[0], call.type)
+            accumulator = sum_of(types[0], call.type, reduced=reduced)
         case "avg" if types[0].name in NUMERICS:
-            accumulator = average_of(types[0], call.type)
+            accumulator = average_of(types[0], call.type, reduced=reduced)
         case "min" | "max":
             extreme = RetractableExtreme if retracting else Extreme
             accumulator = extreme(types[0], largest=call.function == "max")
@@ -218,8 +210,8 @@ def _accumulator(call: AggregateCall, schema: RowSchema, *, retracting: bool) ->
             accumulator = FirstValue(types[0])
         case "last_value":
             accumulator = LastValue(types[0])
-        case function if function in _MOMENTS and types[0].name in NUMERICS:
-            sample, root = _MOMENTS[function]
+        case function if function in MOMENTS and types[0].name in NUMERICS:
+            sample, root = MOMENTS[function]
             accumulator = Moments(types[0], call.type, sample=sample, root=root)
         case _:
             raise _unsupported(call, f"is not an aggregate over {types[0]}")

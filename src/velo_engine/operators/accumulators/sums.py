@@ -3,7 +3,8 @@
 Rules (Flink's SumAggFunction, SumWithRetractAggFunction, AvgAggFunction): SUM of integers and floats has the type of
 its argument and wraps as Java does; AVG of integers adds in BIGINT and truncates toward zero; AVG of FLOAT adds in
 DOUBLE. AVG of a decimal divides with 38 significant digits HALF_UP, then rounds to its scale HALF_UP
-(DecimalDataUtils.divide). Without a counted row both are NULL.
+(DecimalDataUtils.divide). Without a counted row both are NULL. Beside certain other calls Flink computes them in
+another way, see `reduction`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from velo_engine.operators.accumulators.base import Accumulator, Argument
 from velo_engine.operators.accumulators.counts import Count
 from velo_engine.operators.runs import Runs
 from velo_engine.operators.vectors import Values, Vector, dtype_of
-from velo_engine.types import DOUBLE, FLOATS, INTEGERS, SqlType
+from velo_engine.types import BIGINT, DOUBLE, FLOATS, INTEGERS, SqlType
 
 _Finish = Callable[[Values, Int64s], tuple[Values, Bools | None]]
 """From totals and counts (never 0) to results and, where some are NULL, their validity."""
@@ -74,26 +75,47 @@ class SumOverCount(Accumulator):
         return Vector(values, None if valid.all() else valid)
 
 
-def sum_of(argument: SqlType, result: SqlType) -> SumOverCount:
-    """SUM over a column of type `argument`."""
+def sum_of(argument: SqlType, result: SqlType, *, reduced: bool) -> SumOverCount:
+    """SUM over a column of type `argument`; see `reduction` for `reduced`."""
     if argument.name in INTEGERS:
-        dtype = dtype_of(result)
-        return SumOverCount(IntegerAdder(), lambda totals, _: (totals.astype(dtype, copy=False), None))
-    # An empty total is -0.0, so that the first value, even -0.0, is kept as it is.
-    adder = FloatAdder(result, -0.0) if argument.name in FLOATS else DecimalAdder(result.scale, sticky=False)
-    return SumOverCount(adder, lambda totals, _: (totals, None))
+        return SumOverCount(IntegerAdder(), _wrapped(result))
+    if argument.name in FLOATS:
+        # An empty total is -0.0, so that the first value, even -0.0, is kept as it is; $SUM0 begins with 0.0.
+        return SumOverCount(FloatAdder(result, 0.0 if reduced else -0.0), lambda totals, _: (totals, None))
+    return SumOverCount(DecimalAdder(result.scale, sticky=reduced), lambda totals, _: (totals, None))
 
 
-def average_of(argument: SqlType, result: SqlType) -> SumOverCount:
-    """AVG over a column of type `argument`."""
+def average_of(argument: SqlType, result: SqlType, *, reduced: bool) -> SumOverCount:
+    """AVG over a column of type `argument`; see `reduction` for `reduced`."""
     dtype = dtype_of(result)
     if argument.name in INTEGERS:
-        return SumOverCount(IntegerAdder(), lambda totals, counts: (truncated(totals, counts).astype(dtype), None))
+        wrapped = _wrapped(argument if reduced else BIGINT)
+        return SumOverCount(IntegerAdder(), lambda t, n: (truncated(_wide(wrapped(t, n)[0]), n).astype(dtype), None))
     if argument.name in FLOATS:
-        return SumOverCount(FloatAdder(DOUBLE, 0.0), lambda totals, counts: ((totals / counts).astype(dtype), None))
-    adder = DecimalAdder(argument.scale, sticky=True)
+        adder = FloatAdder(argument if reduced else DOUBLE, 0.0)
+        return SumOverCount(adder, lambda totals, counts: ((totals / counts).astype(dtype), None))
     shift = result.scale - argument.scale
-    return SumOverCount(adder, lambda totals, counts: rounded_quotient(totals, counts, shift))
+    limit = DECIMAL_LIMIT // 10**shift if reduced else DECIMAL_LIMIT
+    return SumOverCount(DecimalAdder(argument.scale, sticky=True), lambda t, n: _below(limit, t, n, shift))
+
+
+def _wrapped(kind: SqlType) -> _Finish:
+    """The low bits of a 64-bit total, which is what adding in the type itself gives."""
+    dtype = dtype_of(kind)
+    return lambda totals, _: (totals.astype(dtype, copy=False), None)
+
+
+def _wide(values: Values) -> Int64s:
+    return values.astype(np.int64, copy=False)
+
+
+def _below(limit: int, totals: Values, counts: Int64s, shift: int) -> tuple[Values, Bools | None]:
+    """The rounded quotient; NULL where the total itself does not fit the result's type."""
+    if limit >= _INT64_LIMIT and totals.dtype != np.object_:
+        return rounded_quotient(totals, counts, shift)
+    fits = np.array([-limit < t < limit for t in totals.tolist()], np.bool_)
+    values, valid = rounded_quotient(np.where(fits, totals, 0), counts, shift)
+    return values, fits if valid is None else fits & valid
 
 
 def truncated(totals: Int64s, counts: Int64s) -> Int64s:
