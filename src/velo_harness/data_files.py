@@ -201,7 +201,9 @@ def _parquet(file: DataFile) -> pa.Table:
     try:
         return parquet.read_table(pa.BufferReader(_read(file)), use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
-        raise _unreadable(file, str(error).splitlines()[0]) from None
+        raise _unreadable(
+            file, "it is no Parquet file (" + str(error).splitlines()[0].split(": ", 1)[-1] + ")"
+        ) from None
 
 
 def _fitted(file: DataFile, table: pa.Table, schema: RowSchema) -> pa.Table:

@@ -44,6 +44,9 @@ class RunInputs:
 
     engine: Mapping[str, EngineInput]
     relations: Mapping[str, Relation]
+    """Rows that decode; a record that does not is among the records only."""
+    records: Mapping[str, int]
+    """Records given to each source."""
 
 
 class InputMaker:
@@ -75,17 +78,20 @@ class InputMaker:
         """
         rows = self._rows_of(sources, given)
         engine: dict[str, EngineInput] = {}
+        records: dict[str, int] = {}
         sequence = 0
         for name in _in_writing_order(rows, given):
             source, found = sources[name], rows[name]
             if source.kind is SourceKind.TABLE:
                 engine[name] = TableInput(found.relation.table)
+                records[name] = len(found.relation)
                 continue
             layout = self._layout(source, given.get(name), found)
             values = found.messages or encoded_once(found.relation.table, found.relation.schema, layout)
             engine[name] = topic_of(values, found.relation.table, found.relation.schema, layout, sequence)
+            records[name] = len(values)
             sequence += len(values)
-        return RunInputs(engine, {name: found.relation for name, found in rows.items()})
+        return RunInputs(engine, {name: found.relation for name, found in rows.items()}, records)
 
     def _rows_of(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> dict[str, SourceRows]:
         """The rows of every source that does not read its own file; generated ones last: they may refer to others."""

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from velo_engine.connectors.dead_letters import DeadLetter
 from velo_engine.errors import ErrorCode, ExitCode, VeloError
 from velo_harness.checks import RunChecks, late_of, records_of
 from velo_harness.discovery import PathPolicy
@@ -150,11 +151,11 @@ class _QueryRun:
             warnings=tuple(warnings),
             notes=(*prepared.notes, *_letter_notes(execution)),
             checks=count,
-            inputs={name: len(relation) for name, relation in inputs.relations.items()},
+            inputs=inputs.records,
             output_rows=len(records[prepared.statement]),
             numbers=_numbers(main),
             late_rows=tuple(late.row(i) for i in range(min(len(late), SHOWN_ROWS))),
-            dead_letters=tuple(f"{d.source}[{d.partition}]@{d.offset}: {d.reason}" for d in letters),
+            dead_letters=tuple(_letter_text(letter) for letter in letters),
             execution_ms=main.elapsed_ms,
         )
 
@@ -187,6 +188,16 @@ def _letter_notes(execution: Execution) -> list[str]:
     count, letters = execution.result.dead_letter_count, execution.result.dead_letters
     if not count:
         return []
-    first = letters[0]
-    where = f"{first.source}, partition {first.partition}, offset {first.offset}"
-    return [f"{count} records went to the dead letter queue; the first: {first.reason} ({where})"]
+    noun = "record" if count == 1 else "records"
+    return [f"{count} {noun} went to the dead letter queue; the first: {_letter_text(letters[0])}"]
+
+
+def _letter_text(letter: DeadLetter) -> str:
+    """Where a dead letter came from, why it is one, and how the record begins."""
+    raw = b"" if letter.raw is None else letter.raw
+    text = raw[:SHOWN_RAW].decode(errors="replace") + ("…" if len(raw) > SHOWN_RAW else "")
+    return f"{letter.source}[{letter.partition}]@{letter.offset}: {letter.reason}" + (f": {text}" if text else "")
+
+
+SHOWN_RAW = 80
+"""Bytes of a dead letter's record that are shown."""

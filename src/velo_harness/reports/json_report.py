@@ -18,8 +18,9 @@ SCHEMA_VERSION = 1
 
 
 def run_json(run: RunResult) -> str:
-    """The report as one JSON document."""
-    return json.dumps(report(run), indent=2, ensure_ascii=False, allow_nan=False)
+    """The report as one JSON document. What UTF-8 cannot hold (half of a surrogate pair) becomes a question mark."""
+    text = json.dumps(report(run), indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def report(run: RunResult) -> dict[str, Any]:

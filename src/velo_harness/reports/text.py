@@ -19,8 +19,7 @@ def query_text(result: QueryResult) -> str:
     if result.error is not None:
         lines += [printable_lines(str(result.error)), ""]
     else:
-        noun = "check" if result.checks == 1 else "checks"
-        lines += [f"{result.query}: {len(result.failures)} of {result.checks} {noun} failed", ""]
+        lines += [f"{result.query}: {len(result.failures)} of {_plural(result.checks, 'check')} failed", ""]
     for failure in result.failures:
         lines += [check_text(failure), ""]
     for warning in result.warnings:
@@ -99,7 +98,8 @@ def _query_lines(q: QueryResult, *, verbose: bool) -> Iterator[str]:
         facts = f"skipped: {q.skip_reason}"
     elif q.numbers is not None:
         rows = ", ".join(f"{count:,} {name}" for name, count in q.inputs.items())
-        facts = f"{q.checks} checks, {rows} → {q.output_rows:,} rows"
+        given = f"{rows} → " if rows else ""
+        facts = f"{_plural(q.checks, 'check')}, {given}{_plural(q.output_rows, 'row')}"
         facts += f", {q.numbers.late:,} late" if q.numbers.late else ""
         facts += f", {q.numbers.dead_lettered:,} dead-lettered" if q.numbers.dead_lettered else ""
     yield f"  {_SIGNS[q.outcome]} {printable(q.query):<32} {q.duration_ms:>7.0f} ms  {printable(facts)}".rstrip()
@@ -117,9 +117,12 @@ def totals_text(run: RunResult) -> str:
     """How many queries ended how, and how long it took."""
     counts = [_counted(run.count(outcome), outcome) for outcome in Outcome if run.count(outcome)]
     if run.file_errors:
-        noun = "file" if len(run.file_errors) == 1 else "files"
-        counts.append(f"{len(run.file_errors)} {noun} not loaded")
+        counts.append(f"{_plural(len(run.file_errors), 'file')} not loaded")
     return f"{', '.join(counts) or 'nothing ran'} in {run.duration_ms / 1000:.2f} s"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _counted(count: int, outcome: Outcome) -> str:

@@ -210,7 +210,7 @@ def test_a_broken_record_is_dead_lettered_and_its_neighbours_go_on(run: Run, wri
     assert result.numbers.dead_lettered == 1
     (letter,) = result.dead_letters
     assert letter.startswith("orders[0]@1: ")
-    assert "1 records went to the dead letter queue" in result.notes[0]
+    assert "1 record went to the dead letter queue" in result.notes[0]
 
 
 def test_a_broken_csv_cell_is_an_error_at_its_line(run: Run, write) -> None:

@@ -1,0 +1,138 @@
+"""Reports hold what people and machines need, and nothing that could steer a terminal or break a document."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from importlib.resources import files
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+from velo_engine.errors import ErrorCode, ExitCode, Location, VeloError
+from velo_harness.reports.json_report import run_json
+from velo_harness.reports.junit import run_junit
+from velo_harness.reports.shown_values import json_value, table_lines, text_of
+from velo_harness.reports.text import query_text, run_text
+from velo_harness.result import CheckFailure, FileError, Finding, JobNumbers, Outcome, QueryResult, RunResult
+
+EVIL = "a\x1b[2J\x00\ud800\u202e</failure>]]>&\n"
+PLACE = Location("x.test.yaml", 7, 5, 3, "    - type: no_nulls")
+
+
+def query(outcome: Outcome = Outcome.PASSED, **changes) -> QueryResult:
+    result = QueryResult(
+        item="x.test.yaml::q",
+        spec_file="x.test.yaml",
+        spec_name="x",
+        query="q",
+        outcome=outcome,
+        seed=42,
+        rerun="again",
+        checks=2,
+        numbers=JobNumbers(read=3, accepted=2, filtered=1, emitted=2),
+    )
+    return replace(result, **changes)
+
+
+def failure(text: str = "x", rows: int = 98) -> CheckFailure:
+    examples = tuple({"name": text, "amount": Decimal("1.50"), "at": datetime(2025, 1, 1)} for _ in range(5))
+    return CheckFailure("no_nulls", Finding(text, text, rows, 200, examples, (text,)), PLACE, text)
+
+
+FAILED = query(Outcome.FAILED, failures=(failure(EVIL),), notes=(EVIL,), late_rows=({"k": EVIL, "f": float("nan")},))
+ERROR = query(Outcome.ERROR, error=VeloError(ErrorCode.UNKNOWN_COLUMN, EVIL, location=PLACE, hint=EVIL), numbers=None)
+BROKEN = FileError("y.test.yaml", VeloError(ErrorCode.YAML_SYNTAX, EVIL))
+RUN = RunResult((query(), FAILED, ERROR, query(Outcome.SKIPPED, skip_reason=EVIL)), (BROKEN,), 12.5)
+
+
+def test_text_has_no_control_characters() -> None:
+    text = run_text(RUN, verbose=True)
+    assert all(c == "\n" or c.isprintable() for c in text)
+    assert "\\x1b[2J" in text
+
+
+def test_text_says_what_was_expected_and_found_and_how_many_rows() -> None:
+    text = query_text(query(Outcome.FAILED, failures=(failure(),)))
+    for part in (
+        "expected: x",
+        "actual:   x",
+        "rows:     98 of 200",
+        "and 93 more",
+        "x.test.yaml:7:5",
+        "run it again: again",
+    ):
+        assert part in text
+    assert "7 |     - type: no_nulls" in text
+    assert "read 3 = accepted 2 + filtered 1" in text
+
+
+def test_json_fits_its_schema_whatever_it_holds() -> None:
+    schema = json.loads((files("velo_harness") / "schemas/report.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    report = json.loads(run_json(RUN))
+    jsonschema.validate(report, schema)
+    assert report["counts"] == {"passed": 1, "failed": 1, "error": 1, "skipped": 1, "not_loaded": 1}
+    assert report["queries"][1]["failures"][0]["examples"][0]["amount"] == "1.50"
+    assert report["queries"][1]["late_rows"][0]["f"] == "nan"
+
+
+def test_junit_is_valid_whatever_it_holds() -> None:
+    root = ElementTree.fromstring(run_junit(RUN))
+    assert {k: root.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "5",
+        "failures": "1",
+        "errors": "2",
+        "skipped": "1",
+    }
+    assert [case.get("name") for case in root.iter("testcase")] == ["q", "q", "q", "q", "load"]
+
+
+def test_every_report_can_be_written_as_utf_8() -> None:
+    for text in (run_text(RUN), run_json(RUN), run_junit(RUN)):
+        text.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("results", "errors", "code"),
+    [
+        ((), (), ExitCode.PASSED),
+        ((query(), query(Outcome.SKIPPED)), (), ExitCode.PASSED),
+        ((query(), FAILED), (), ExitCode.FAILED),
+        ((FAILED, ERROR), (), ExitCode.WRONG_INPUT),
+        ((FAILED,), (BROKEN,), ExitCode.WRONG_INPUT),
+        (
+            (ERROR, query(Outcome.ERROR, error=VeloError(ErrorCode.INFRASTRUCTURE_MISSING, ""))),
+            (),
+            ExitCode.NO_INFRASTRUCTURE,
+        ),
+        ((query(Outcome.ERROR, error=VeloError(ErrorCode.INTERNAL, "")),), (), ExitCode.FAILED),
+    ],
+)
+def test_the_gravest_outcome_decides_the_exit_code(results, errors, code: ExitCode) -> None:
+    assert RunResult(results, errors).exit_code is code
+
+
+def test_values_for_people() -> None:
+    values = [None, True, Decimal("1E+2"), datetime(2025, 1, 1), b"\x00\xff", [1, None], {"a": "b"}, 0.1]
+    assert [text_of(v) for v in values] == [
+        "NULL",
+        "true",
+        "100",
+        "2025-01-01 00:00:00",
+        "0x00ff",
+        "[1, NULL]",
+        "{a: b}",
+        "0.1",
+    ]
+
+
+def test_values_for_machines() -> None:
+    assert json_value({"d": Decimal("1.50"), "f": float("inf"), "b": b"\x00"}) == {"d": "1.50", "f": "inf", "b": "AA=="}
+
+
+def test_rows_are_an_aligned_table() -> None:
+    assert table_lines([{"a": 1, "b": "x"}, {"a": 22}]) == ["a   b", "--  -", "1   x", "22"]
