@@ -27,6 +27,7 @@ from velo_engine.plan.nodes import (
     TopN,
     Upstream,
     WindowAggregate,
+    WindowKind,
 )
 from velo_engine.types import INTEGERS, MAX_LENGTH, SqlType, TypeName
 
@@ -96,15 +97,21 @@ def upsert_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
         case GroupAggregate():
             return frozenset({frozenset(range(len(node.keys)))})
         case WindowAggregate():
-            keys = frozenset(range(len(node.keys)))
-            first = len(node.keys) + len(node.calls)
-            return frozenset(keys | {window} for window in (first, first + 1))
+            return _window_keys(node)
         case TableJoin():
             return _table_join_keys(node, statements)
         case RegularJoin():
             return _regular_join_keys(node, statements)
         case TopN():
             return _top_n_keys(node, statements)
+
+
+def _window_keys(node: WindowAggregate) -> Keys:
+    """The group keys and either bound of the window; many cumulating windows share their start."""
+    keys = frozenset(range(len(node.keys)))
+    start = len(node.keys) + len(node.calls)
+    bounds = (start + 1,) if node.window.kind is WindowKind.CUMULATE else (start, start + 1)
+    return frozenset(keys | {bound} for bound in bounds)
 
 
 def preferred_key(keys: Keys) -> tuple[int, ...]:

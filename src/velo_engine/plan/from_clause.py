@@ -195,7 +195,7 @@ def _with_names(relation: Relation, names: Sequence[str], at: exp.Expr, context:
     visible = relation.star()
     if len(names) != len(visible):
         raise context.text.error(
-            ErrorCode.SQL_SYNTAX, f"{len(names)} column names for a relation of {len(visible)} columns", at
+            ErrorCode.TYPE_MISMATCH, f"{len(names)} column names for a relation of {len(visible)} columns", at
         )
     new = dict(zip((field.position for field in visible), names, strict=True))
     fields = tuple(replace(field, name=new.get(field.position, field.name)) for field in relation.fields)

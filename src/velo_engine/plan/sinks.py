@@ -57,6 +57,7 @@ def fitted_to_target(relation: Relation, statement: Statement, target: Statement
     if target is not None and target.columns:
         return _inserted(relation, statement, target, text)
     columns = statement.columns
+    _refuse_more_than_columns(statement, text)
     if not columns:
         return relation
     _check_count(len(relation.node.schema), len(columns), statement, text)
@@ -65,6 +66,19 @@ def fitted_to_target(relation: Relation, statement: Statement, target: Statement
         for c, kind in zip(columns, relation.node.schema.types, strict=True)
     ]
     return _as_columns(relation, list(_references(relation)), wanted, statement, text)
+
+
+def _refuse_more_than_columns(statement: Statement, text: ProgramText) -> None:
+    """The column list of a statement with a query names its columns; it cannot compute any."""
+    if statement.watermark is not None:
+        raise text.unsupported(
+            "WATERMARK of a statement with a query",
+            statement.watermark.location,
+            "select the event time AS _EVENT_TIME instead",
+        )
+    for column in statement.columns:
+        if column.expression is not None or column.metadata_key is not None:
+            raise text.unsupported("a computed column of a statement with a query", column.location, "select it instead")
 
 
 def _inserted(relation: Relation, statement: Statement, target: Statement, text: ProgramText) -> Relation:
@@ -94,8 +108,8 @@ def _references(relation: Relation) -> Sequence[ColumnRef]:
 def _check_count(found: int, wanted: int, statement: Statement, text: ProgramText) -> None:
     if found != wanted:
         raise text.error(
-            ErrorCode.SQL_SYNTAX,
-            f"the query gives {found} columns, but {statement.sink or statement.name} has {wanted}",
+            ErrorCode.TYPE_MISMATCH,
+            f"the query gives {found} column(s), but {statement.sink or statement.name} has {wanted}",
             statement.location,
         )
 

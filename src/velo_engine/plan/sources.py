@@ -76,8 +76,7 @@ class SourceCatalog:
             return True
         if properties.get("type") == "table":
             return True
-        declared = self._declared.get(name)
-        return self.is_file(name) and not (declared is not None and "connector" in declared.properties)
+        return self.is_file(name) and "connector" not in properties
 
     def read(self, name: str, kind: SourceKind, table: exp.Table, others: Iterable[str]) -> SourceTable:
         """The source `name`, read as `kind`. `others` are further names, for the hint when nothing defines it."""

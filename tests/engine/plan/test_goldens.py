@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.engine.plan.planning import text
 
 GOLDENS = Path(__file__).parent / "goldens"

@@ -1,0 +1,538 @@
+"""What the planner refuses: by code, at a place, in the user's terms."""
+
+from __future__ import annotations
+
+import pytest
+from tests.engine.plan.planning import plan
+
+from velo_engine.errors import ErrorCode, VeloError
+
+REFUSED = [
+    (
+        "SELECT symbo FROM trades",
+        ErrorCode.UNKNOWN_COLUMN,
+        "symbo",
+        'the input has no column "symbo"; it has symbol, price, qty, ts, ms',
+    ),
+    (
+        "SELECT t.x FROM trades AS t",
+        ErrorCode.UNKNOWN_COLUMN,
+        "t",
+        '"t" has no column "x"; it has symbol, price, qty, ts, ms',
+    ),
+    (
+        "SELECT u.symbol FROM trades AS t",
+        ErrorCode.UNKNOWN_TABLE,
+        "u",
+        'nothing in FROM is called "u"',
+    ),
+    (
+        "SELECT a FROM trads",
+        ErrorCode.UNKNOWN_TABLE,
+        "trads",
+        'nothing defines "trads"',
+    ),
+    (
+        "SELECT x.symbol FROM trades x JOIN trades x ON x.symbol = x.symbol",
+        ErrorCode.DUPLICATE_NAME,
+        "trades",
+        'two relations in FROM are called "x"',
+    ),
+    (
+        "SELECT ts FROM orders o JOIN payments p ON o.order_id = p.order_id",
+        ErrorCode.AMBIGUOUS_COLUMN,
+        "ts",
+        '"ts" is a column of o and of p',
+    ),
+    (
+        "SELECT symbol FROM trades UNION ALL SELECT symbol FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "symbol",
+        "UNION is not supported",
+    ),
+    (
+        "SELECT symbol, SUM(qty) OVER (PARTITION BY symbol ORDER BY ts) FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "SUM",
+        "OVER in the select list is not supported",
+    ),
+    (
+        "SELECT symbol FROM trades WHERE symbol IN (SELECT symbol FROM rates)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "symbol",
+        "a subquery in an expression is not supported",
+    ),
+    (
+        "SELECT symbol FROM trades WHERE EXISTS (SELECT 1 FROM rates)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "EXISTS",
+        "a subquery in an expression is not supported",
+    ),
+    (
+        "SELECT (SELECT MAX(rate) FROM rates) AS m FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "MAX",
+        "a subquery in an expression is not supported",
+    ),
+    (
+        "SELECT symbol, price FROM trades GROUP BY symbol",
+        ErrorCode.INVALID_GROUPING,
+        "price",
+        '"price" is neither in GROUP BY nor inside an aggregate',
+    ),
+    (
+        "SELECT symbol FROM trades WHERE SUM(qty) > 1",
+        ErrorCode.INVALID_GROUPING,
+        "SUM",
+        "an aggregate in WHERE has no meaning",
+    ),
+    (
+        "SELECT SUM(MAX(qty)) FROM trades",
+        ErrorCode.INVALID_GROUPING,
+        "MAX",
+        "an aggregate stands inside an aggregate",
+    ),
+    (
+        "SELECT symbol FROM trades HAVING symbol = 'x'",
+        ErrorCode.INVALID_GROUPING,
+        "symbol",
+        "HAVING without GROUP BY or an aggregate",
+    ),
+    (
+        "SELECT COUNT(*) FROM trades GROUP BY 3",
+        ErrorCode.INVALID_GROUPING,
+        "3",
+        "GROUP BY 3, but the select list has 1 item(s)",
+    ),
+    (
+        "SELECT COUNT(*) FROM trades GROUP BY SUM(qty)",
+        ErrorCode.INVALID_GROUPING,
+        "SUM",
+        "an aggregate cannot be grouped by",
+    ),
+    (
+        "SELECT symbol, COUNT(*) FROM trades GROUP BY ROLLUP (symbol)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "symbol",
+        "GROUP BY ROLLUP is not supported",
+    ),
+    (
+        "SELECT COUNT(*) FROM trades GROUP BY GROUPING SETS ((symbol), ())",
+        ErrorCode.SQL_UNSUPPORTED,
+        "symbol",
+        "GROUP BY GROUPING SETS is not supported",
+    ),
+    (
+        "SELECT symbol FROM trades ORDER BY symbol",
+        ErrorCode.SQL_UNSUPPORTED,
+        "symbol",
+        "ORDER BY without LIMIT over a stream is not supported",
+    ),
+    (
+        "SELECT symbol FROM trades LIMIT 3",
+        ErrorCode.SQL_UNSUPPORTED,
+        "3",
+        "LIMIT without ORDER BY is not supported",
+    ),
+    (
+        "SELECT symbol FROM trades ORDER BY symbol LIMIT 3 OFFSET 2",
+        ErrorCode.SQL_UNSUPPORTED,
+        "2",
+        "OFFSET is not supported",
+    ),
+    (
+        "SELECT symbol FROM trades ORDER BY ts LIMIT 1 WITH ('event.time.field' = 'ts')",
+        ErrorCode.SQL_UNSUPPORTED,
+        "ts",
+        "deduplication (the first or last row of a key by time) is not supported",
+    ),
+    (
+        "SELECT COUNT(*) FROM (SELECT symbol FROM trades) AS t WINDOW TUMBLING(1m)",
+        ErrorCode.MISSING_EVENT_TIME,
+        "WINDOW",
+        "a window needs an event time, and the input has none",
+    ),
+    (
+        "SELECT * FROM trades WINDOW TUMBLING(1m)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "WINDOW",
+        "WINDOW without aggregation is not supported",
+    ),
+    (
+        "SELECT symbol FROM TABLE(TUMBLE(TABLE trades, DESCRIPTOR(ts), INTERVAL '1' MINUTE))",
+        ErrorCode.SQL_UNSUPPORTED,
+        "TUMBLE",
+        "a window table function without aggregation is not supported",
+    ),
+    (
+        "SELECT window_start, COUNT(*) FROM TABLE(TUMBLE(TABLE trades, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start",
+        ErrorCode.SQL_UNSUPPORTED,
+        "TUMBLE",
+        "a window table function without window_end in GROUP BY is not supported",
+    ),
+    (
+        "SELECT COUNT(*) FROM trades WINDOW TUMBLING(qty2, 1m)",
+        ErrorCode.UNKNOWN_COLUMN,
+        "qty2",
+        'the input has no column "qty2"; it has symbol, price, qty, ts, ms',
+    ),
+    (
+        "SELECT COUNT(*) FROM trades WINDOW TUMBLING(price, 1m)",
+        ErrorCode.TYPE_MISMATCH,
+        "price",
+        "DECIMAL(10, 2) cannot be an event time",
+    ),
+    (
+        "SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE trades, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) WINDOW TUMBLING(1m)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "TUMBLE",
+        "more than one window in a query is not supported",
+    ),
+    (
+        "SELECT symbol, COUNT(*) FROM TABLE(SESSION(TABLE trades, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY symbol, window_start, window_end",
+        ErrorCode.SQL_UNSUPPORTED,
+        "SESSION",
+        "a session whose PARTITION BY differs from the keys in GROUP BY is not supported",
+    ),
+    (
+        "SELECT HOP_START(ts, INTERVAL '1' MINUTE), COUNT(*) FROM trades GROUP BY TUMBLE(ts, INTERVAL '1' MINUTE)",
+        ErrorCode.TYPE_MISMATCH,
+        "HOP_START",
+        "HOP_START does not fit the query's window, which is TUMBLE",
+    ),
+    (
+        "SELECT TUMBLE_START(ts, INTERVAL '2' MINUTE), COUNT(*) FROM trades GROUP BY TUMBLE(ts, INTERVAL '1' MINUTE)",
+        ErrorCode.TYPE_MISMATCH,
+        "TUMBLE_START",
+        "TUMBLE_START has other arguments than the query's window",
+    ),
+    (
+        "SELECT TUMBLE_PROCTIME(ts, INTERVAL '1' MINUTE), COUNT(*) FROM trades GROUP BY TUMBLE(ts, INTERVAL '1' MINUTE)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "TUMBLE_PROCTIME",
+        "TUMBLE_PROCTIME: processing time of a window is not supported",
+    ),
+    (
+        "SELECT TUMBLE_START(ts, INTERVAL '2' MINUTE) FROM trades",
+        ErrorCode.MISSING_EVENT_TIME,
+        "TUMBLE_START",
+        "TUMBLE_START needs a window in the query",
+    ),
+    (
+        "CREATE STREAM g AS SELECT symbol, SUM(qty) AS s, MAX(ts) AS ts FROM trades GROUP BY symbol; SELECT COUNT(*) FROM g WINDOW TUMBLING(ts, 1m)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "SELECT",
+        "a TUMBLE window over rows that change is not supported",
+    ),
+    (
+        "CREATE STREAM g AS SELECT symbol, SUM(qty) AS s FROM trades GROUP BY symbol; SELECT LAST_VALUE(s) FROM g",
+        ErrorCode.SQL_UNSUPPORTED,
+        "LAST_VALUE",
+        "LAST_VALUE over rows that change is not supported",
+    ),
+    (
+        "CREATE STREAM a AS SELECT * FROM b; CREATE STREAM b AS SELECT * FROM a",
+        ErrorCode.SQL_UNSUPPORTED,
+        "a",
+        "a statement that reads itself (a -> b -> a) is not supported",
+    ),
+    (
+        "SELECT t.symbol FROM trades t CROSS JOIN rates r",
+        ErrorCode.SQL_UNSUPPORTED,
+        "rates",
+        "a join without an equality between its sides is not supported",
+    ),
+    (
+        "SELECT t.symbol FROM trades t JOIN rates r ON t.price > r.rate",
+        ErrorCode.SQL_UNSUPPORTED,
+        "t",
+        "a join without an equality between its sides is not supported",
+    ),
+    (
+        "SELECT t.symbol FROM trades t RIGHT JOIN rates r ON t.symbol = r.symbol",
+        ErrorCode.SQL_UNSUPPORTED,
+        "rates",
+        "RIGHT JOIN with a reference table is not supported",
+    ),
+    (
+        "SELECT t.symbol FROM trades t NATURAL JOIN rates r",
+        ErrorCode.SQL_UNSUPPORTED,
+        "rates",
+        "NATURAL JOIN is not supported",
+    ),
+    (
+        "SELECT t.symbol FROM trades t SEMI JOIN rates r ON t.symbol = r.symbol",
+        ErrorCode.SQL_UNSUPPORTED,
+        "rates",
+        "SEMI JOIN is not supported",
+    ),
+    (
+        "SELECT o.order_id FROM orders o JOIN payments p WITHIN INTERVAL '1' HOUR ON o.order_id = p.order_id",
+        ErrorCode.SQL_UNSUPPORTED,
+        "payments",
+        "JOIN … WITHIN (an interval join) is not supported",
+    ),
+    (
+        "SELECT o.order_id FROM orders o JOIN payments p ON o.order_id = p.order_id AND p.ts BETWEEN o.ts AND o.ts + INTERVAL '1' HOUR WITH ('event.time.field' = 'ts')",
+        ErrorCode.SQL_UNSUPPORTED,
+        "payments",
+        "a join with a bound between event times (an interval join) is not supported",
+    ),
+    (
+        "SELECT o.order_id FROM orders o FULL JOIN payments p USING (order_id)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "payments",
+        "FULL JOIN with USING is not supported",
+    ),
+    (
+        "SELECT order_id FROM orders JOIN payments USING (paid)",
+        ErrorCode.UNKNOWN_COLUMN,
+        "payments",
+        'USING (paid): one side has no column called "paid"',
+    ),
+    (
+        "CREATE TABLE o (id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector'='kafka'); SELECT o.id FROM o JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON r.symbol = CAST(o.id AS STRING)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "o",
+        "a temporal join as of event time is not supported",
+    ),
+    (
+        "SELECT symbol FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY ts) AS rn FROM trades) WHERE rn = 1 WITH ('event.time.field'='ts')",
+        ErrorCode.SQL_UNSUPPORTED,
+        "ROW_NUMBER",
+        "deduplication (the first or last row of a key by time) is not supported",
+    ),
+    (
+        "SELECT symbol FROM (SELECT *, RANK() OVER (PARTITION BY symbol ORDER BY qty) AS rn FROM trades) WHERE rn <= 3",
+        ErrorCode.SQL_UNSUPPORTED,
+        "RANK",
+        "OVER in the select list is not supported",
+    ),
+    (
+        "SELECT symbol FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY qty) AS rn FROM trades) WHERE rn > 3",
+        ErrorCode.SQL_UNSUPPORTED,
+        "ROW_NUMBER",
+        "OVER in the select list is not supported",
+    ),
+    (
+        "SELECT symbol FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY symbol) AS rn FROM trades) WHERE rn <= 3",
+        ErrorCode.SQL_UNSUPPORTED,
+        "ROW_NUMBER",
+        "ROW_NUMBER without ORDER BY is not supported",
+    ),
+    (
+        "SELECT symbol, n FROM (SELECT symbol, window_start, window_end, n, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY n DESC) AS rn FROM (SELECT symbol, window_start, window_end, COUNT(*) AS n FROM trades WINDOW TUMBLING(ts, 1m) GROUP BY symbol)) WHERE rn <= 3",
+        ErrorCode.SQL_UNSUPPORTED,
+        "ROW_NUMBER",
+        "a Top-N per window is not supported",
+    ),
+    (
+        "SELECT symbol, SUM(qty) AS s FROM trades GROUP BY symbol EMIT FINAL",
+        ErrorCode.SQL_UNSUPPORTED,
+        "SELECT",
+        "EMIT FINAL of a result that changes is not supported",
+    ),
+    (
+        "SELECT symbol AS x, qty AS x FROM trades",
+        ErrorCode.DUPLICATE_NAME,
+        "qty",
+        'two columns are called "x"',
+    ),
+    (
+        "SELECT _window_start FROM trades",
+        ErrorCode.UNKNOWN_COLUMN,
+        "_window_start",
+        "_window_start exists only with a window",
+    ),
+    (
+        "CREATE STREAM s AS SELECT symbol FROM trades; SELECT _timestamp FROM s",
+        ErrorCode.UNKNOWN_COLUMN,
+        "_timestamp",
+        "_timestamp is a column of records read from a source, not of this input",
+    ),
+    (
+        "CREATE STREAM s AS SELECT symbol FROM trades; SELECT _event_time FROM s",
+        ErrorCode.MISSING_EVENT_TIME,
+        "_event_time",
+        "the input has no event time",
+    ),
+    (
+        "INSERT INTO out SELECT symbol FROM trades; INSERT INTO out SELECT symbol FROM rates",
+        ErrorCode.SQL_UNSUPPORTED,
+        "INSERT",
+        "writing out with more than one statement is not supported",
+    ),
+    (
+        "CREATE TABLE out (s STRING, n INT); INSERT INTO out SELECT symbol FROM trades",
+        ErrorCode.TYPE_MISMATCH,
+        "INSERT",
+        "the query gives 1 column(s), but out has 2",
+    ),
+    (
+        "CREATE TABLE out (s INT); INSERT INTO out SELECT symbol FROM trades",
+        ErrorCode.TYPE_MISMATCH,
+        "INSERT",
+        'the query gives STRING for "s", which is INT',
+    ),
+    (
+        "CREATE TABLE out (s STRING); INSERT INTO out (t) SELECT symbol FROM trades",
+        ErrorCode.UNKNOWN_COLUMN,
+        "t",
+        'out has no column "t"',
+    ),
+    (
+        "SELECT symbol FROM trades WITH ('event.time.field' = 'tz')",
+        ErrorCode.UNKNOWN_COLUMN,
+        "'tz'",
+        'the event time "tz" is not a column of the input; it has symbol, price, qty, ts, ms',
+    ),
+    (
+        "SELECT symbol FROM trades WITH ('event.time.field' = 'ts', 'watermark.strategy' = 'punctuated')",
+        ErrorCode.SQL_UNSUPPORTED,
+        "'punctuated'",
+        "watermark.strategy = punctuated is not supported",
+    ),
+    (
+        "SELECT symbol FROM trades WITH ('event.time.field' = 'ts', 'watermark.strategy' = 'ascending', 'watermark.max_out_of_orderness' = '1s')",
+        ErrorCode.BAD_PROPERTY,
+        "'ascending'",
+        "an ascending watermark has no max_out_of_orderness",
+    ),
+    (
+        "SELECT COUNT(*) FROM trades WINDOW TUMBLING(ts, 1m) WITH ('late.data.strategy' = 'side_output')",
+        ErrorCode.SQL_UNSUPPORTED,
+        "'side_output'",
+        "late.data.strategy = side_output is not supported",
+    ),
+    (
+        "CREATE STREAM a AS SELECT t.symbol FROM trades t JOIN customers c ON t.symbol = c.name WITH ('customers.type' = 'file_source', 'customers.path' = 'c.csv'); CREATE STREAM b AS SELECT * FROM customers",
+        ErrorCode.SQL_UNSUPPORTED,
+        "customers",
+        'reading "customers" both as a stream and as a reference table is not supported',
+    ),
+    (
+        "SELECT COUNT(*) FROM t2 WINDOW TUMBLING(1m) WITH ('t2.type' = 'kafka_source')",
+        ErrorCode.UNKNOWN_TABLE,
+        "t2",
+        'the columns of "t2" are not known',
+    ),
+    (
+        "CREATE TABLE t (a INT, ts TIMESTAMP(6), WATERMARK FOR ts AS ts) WITH ('connector' = 'kafka'); SELECT a FROM t",
+        ErrorCode.TYPE_MISMATCH,
+        "WATERMARK",
+        "a watermark needs a TIMESTAMP or TIMESTAMP_LTZ of precision 0 to 3; ts is TIMESTAMP(6)",
+    ),
+    (
+        "CREATE TABLE t (a INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts + INTERVAL '1' SECOND) WITH ('connector' = 'kafka'); SELECT a FROM t",
+        ErrorCode.SQL_UNSUPPORTED,
+        "ts",
+        "this watermark is not supported",
+    ),
+    (
+        "CREATE TABLE t (a INT, h STRING METADATA FROM 'headers') WITH ('connector' = 'kafka'); SELECT a FROM t",
+        ErrorCode.SQL_UNSUPPORTED,
+        "h",
+        "METADATA FROM 'headers' is not supported",
+    ),
+    (
+        "CREATE TABLE t (a INT) WITH ('connector' = 'kafka', 'format' = 'debezium-json'); SELECT a FROM t",
+        ErrorCode.SQL_UNSUPPORTED,
+        "t",
+        'the changelog source "t" (debezium-json) is not supported',
+    ),
+    (
+        "SELECT symbol, COUNT(qty, price) FROM trades GROUP BY symbol",
+        ErrorCode.TYPE_MISMATCH,
+        "COUNT",
+        "COUNT takes one argument, not 2",
+    ),
+    (
+        "SELECT LISTAGG(symbol) WITHIN GROUP (ORDER BY symbol) FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "LISTAGG",
+        "WITHIN GROUP is not supported",
+    ),
+    (
+        "SELECT FIRST_VALUE(symbol) IGNORE NULLS FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "FIRST_VALUE",
+        "IGNORE NULLS is not supported",
+    ),
+    (
+        "SELECT 1",
+        ErrorCode.SQL_UNSUPPORTED,
+        "1",
+        "SELECT without FROM is not supported",
+    ),
+    (
+        "SELECT DISTINCT symbol, window_start, window_end FROM (SELECT symbol, window_start, window_end FROM trades WINDOW TUMBLING(ts, 1m) GROUP BY symbol)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "symbol",
+        "SELECT DISTINCT over the bounds of a window is not supported",
+    ),
+    (
+        "SELECT window_start, COUNT(*) FROM (SELECT symbol, window_start, ts FROM TABLE(TUMBLE(TABLE trades, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY symbol, ts, window_start, window_end) AS w WINDOW TUMBLING(ts, 1h)",
+        ErrorCode.AMBIGUOUS_COLUMN,
+        "window_start",
+        '"window_start" is a column of the input and a bound of the window',
+    ),
+    (
+        "SELECT x.symbol PRIMARY KEY FROM (SELECT symbol PRIMARY KEY FROM trades) AS x",
+        ErrorCode.SQL_UNSUPPORTED,
+        "symbol",
+        "PRIMARY KEY in a subquery is not supported",
+    ),
+    (
+        "VALUES (1, 2)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "1",
+        "VALUES in FROM is not supported",
+    ),
+    (
+        "SELECT a FROM trades AS t (a, b)",
+        ErrorCode.TYPE_MISMATCH,
+        "trades",
+        "2 column names for a relation of 5 columns",
+    ),
+    (
+        "WITH RECURSIVE r AS (SELECT symbol FROM trades) SELECT * FROM r",
+        ErrorCode.SQL_UNSUPPORTED,
+        "r",
+        "WITH RECURSIVE is not supported",
+    ),
+    (
+        "SELECT LAG(price) OVER (PARTITION BY symbol ORDER BY ts) AS p FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "LAG",
+        "OVER in the select list is not supported",
+    ),
+    (
+        "SELECT AVG(price) OVER (ROWS WINDOW BUFFER 10 ROWS PARTITION BY symbol) AS p FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "AVG",
+        "OVER in the select list is not supported",
+    ),
+    (
+        "CREATE STREAM s (a STRING, WATERMARK FOR a AS a) AS SELECT symbol FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "WATERMARK",
+        "WATERMARK of a statement with a query is not supported",
+    ),
+    (
+        "CREATE STREAM s (a STRING, b AS UPPER(a)) AS SELECT symbol FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "b",
+        "a computed column of a statement with a query is not supported",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sql", "code", "underlined", "message"), REFUSED, ids=[message for *_, message in REFUSED])
+def test_refused(sql: str, code: ErrorCode, underlined: str, message: str) -> None:
+    with pytest.raises(VeloError) as caught:
+        plan(sql)
+    error = caught.value
+    assert (error.code, error.message) == (code, message)
+    assert error.location is not None
+    start = error.location.column - 1
+    assert error.location.text[start : start + error.location.length] == underlined
