@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from velo_engine.errors import ErrorCode, Location
+from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.plan.aggregate_syntax import aggregate_syntax, is_aggregate
 from velo_engine.plan.expressions import AggregateCall, Expression, Literal
 from velo_engine.plan.scope import RelationScope
@@ -59,7 +59,10 @@ _NEVER_NULL_OVER_VALUES = frozenset({"sum", "avg", "min", "max", "first_value", 
 
 def _result_type(bound: BoundAggregate, grouped: bool) -> SqlType:
     """NOT NULL over arguments that are, unless the group may be empty (Calcite's ARG0_NULLABLE_IF_EMPTY)."""
-    result = aggregate_type(bound.function, [arg.type for arg in bound.args], bound.distinct)
+    try:
+        result = aggregate_type(bound.function, [arg.type for arg in bound.args], bound.distinct)
+    except VeloError as e:
+        raise VeloError(e.code, e.message, location=bound.location, hint=e.hint) from None
     if bound.function not in _NEVER_NULL_OVER_VALUES:
         return result
     empty = not grouped or bound.filter is not None

@@ -10,12 +10,16 @@ from velo_engine.errors import Location
 def locate(node: exp.Expression, text: str, file: str) -> Location | None:
     """The place of `node`: of its own token, else of the first token below it; None when nothing below has one.
 
+    A qualified name is marked whole.
+
     sqlglot marks identifiers, literals and function names with the offsets of their token.
     """
     spans = [_span(part) for part in (node, *node.walk()) if "start" in part.meta]
     if not spans:
         return None
     start, end = spans[0] if "start" in node.meta else min(spans)
+    if isinstance(node, exp.Column | exp.Dot):
+        end = max(end for _, end in spans)
     if start >= len(text):
         return None
     line_start = text.rfind("\n", 0, start) + 1

@@ -17,13 +17,13 @@ REFUSED = [
     (
         "SELECT t.x FROM trades AS t",
         ErrorCode.UNKNOWN_COLUMN,
-        "t",
+        "t.x",
         '"t" has no column "x"; it has symbol, price, qty, ts, ms',
     ),
     (
         "SELECT u.symbol FROM trades AS t",
         ErrorCode.UNKNOWN_TABLE,
-        "u",
+        "u.symbol",
         'nothing in FROM is called "u"',
     ),
     (
@@ -293,7 +293,7 @@ REFUSED = [
     (
         "CREATE TABLE o (id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector'='kafka'); SELECT o.id FROM o JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON r.symbol = CAST(o.id AS STRING)",
         ErrorCode.SQL_UNSUPPORTED,
-        "o",
+        "o.ts",
         "a temporal join as of event time is not supported",
     ),
     (
