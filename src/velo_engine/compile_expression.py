@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from velo_engine.functions.casts import compile_cast
 from velo_engine.functions.literals import literal_sql
@@ -80,7 +80,7 @@ class _Compiler:
     def _filled(self, template: Template, operands: list[Operand], call: Call) -> str:
         """The template over the operands; a long operand that it repeats is computed once, by a lambda."""
         named = [
-            Operand(f"v{next(self.names)}", o.type, o.constant, o.literal) if len(o.sql) > LONG_OPERAND else o
+            replace(o, sql=f"v{next(self.names)}") if len(o.sql) > LONG_OPERAND else o
             for o in operands
         ]
         sql = fill(template, Site(tuple(named), call.type, self.time_zone, self.now))
@@ -98,13 +98,13 @@ class _Compiler:
         if isinstance(expression, Literal):
             return Operand(sql, expression.type, True, expression.value)
         atom = sql if _ATOM.fullmatch(sql) else f"({sql})"
-        return Operand(atom, expression.type)
+        return Operand(atom, expression.type, function=expression.function if isinstance(expression, Call) else "")
 
     def _cast(self, cast: Cast) -> Compiled:
         part = self.compile(cast.arg)
         operand = self._operand(cast.arg, part.value)
         long = len(operand.sql) > LONG_OPERAND
-        name = Operand(f"v{next(self.names)}", operand.type, operand.constant, operand.literal) if long else operand
+        name = replace(operand, sql=f"v{next(self.names)}") if long else operand
         value, error = compile_cast(name, cast.type, self.time_zone)
         if long:
             value = self._bound(value, name.sql, operand.sql)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from velo_engine.functions import decimals
 from velo_engine.functions.numbers import as_type, negated_wide, wide_integer, wrapped
 from velo_engine.functions.signature import Arity, Binding, ScalarFunction, Site, check_count
-from velo_engine.functions.temporal_arithmetic import bind_temporal, temporal_sum
+from velo_engine.functions.temporal_arithmetic import bind_temporal, out_of_range, temporal_sum
 from velo_engine.plan.expressions import Expression
 from velo_engine.type_rules.numeric import (
     addition_type,
@@ -78,6 +78,15 @@ def _sum(operator: str) -> Callable[[Site], str]:
     return value
 
 
+def _sum_error(operator: str) -> Callable[[Site], str]:
+    def error(site: Site) -> str:
+        if site.type.name not in TEMPORALS - {TypeName.TIME}:
+            return ""
+        return out_of_range(temporal_sum(site, operator), site.operands)
+
+    return error
+
+
 def _times(site: Site) -> str:
     a, b = site.operands
     if site.type.name in INTERVALS:
@@ -118,11 +127,11 @@ def _negate(site: Site) -> str:
     return f"(-{a.sql})"
 
 
-def _divided_by_zero(site: Site) -> str | None:
+def _divided_by_zero(site: Site) -> str:
     """Java's words: an int division fails in the virtual machine, a BigDecimal's in the library."""
     a, b = site.operands
     if site.type.name in FLOATS or (b.constant and b.literal):
-        return None
+        return ""
     if site.type.name in INTEGERS:
         return f"CASE WHEN {b.sql} = 0 AND {a.sql} IS NOT NULL THEN '/ by zero' END"
     zero_by_zero = f"CASE WHEN {a.sql} = 0 THEN 'Division undefined' ELSE 'Division by zero' END"
@@ -131,7 +140,13 @@ def _divided_by_zero(site: Site) -> str | None:
 
 FUNCTIONS = (
     ScalarFunction(
-        "plus", "a + b", "Sum; a date or time plus an interval.", _bind_numeric(addition_type), _sum("+"), operator=True
+        "plus",
+        "a + b",
+        "Sum; a date or time plus an interval.",
+        _bind_numeric(addition_type),
+        _sum("+"),
+        _sum_error("+"),
+        operator=True,
     ),
     ScalarFunction(
         "minus",
@@ -139,6 +154,7 @@ FUNCTIONS = (
         "Difference; a date or time minus an interval.",
         _bind_numeric(addition_type),
         _sum("-"),
+        _sum_error("-"),
         operator=True,
     ),
     ScalarFunction("times", "a * b", "Product.", _bind_numeric(multiplication_type), _times, operator=True),

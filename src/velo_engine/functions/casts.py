@@ -66,8 +66,7 @@ def _decimal(operand: Operand, target: SqlType) -> Compiled:
         source = "TINYINT" if operand.type.name is TypeName.BOOLEAN else None
         value = f"CAST({operand.sql} AS {source})" if source else operand.sql
         return f"TRY_CAST({value} AS {kernel})", None
-    # A FLOAT is widened through its own spelling, so 0.1 stays 0.1.
-    finite = f"CASE WHEN isfinite({operand.sql}) THEN CAST({operand.sql} AS VARCHAR) END"
+    finite = f"CASE WHEN isfinite({operand.sql}) THEN CAST({as_double(operand.sql, operand.type)} AS VARCHAR) END"
     error = (
         f"CASE WHEN NOT isfinite({operand.sql}) THEN CAST({operand.sql} AS VARCHAR) || ' is not a decimal number' END"
     )
@@ -75,16 +74,25 @@ def _decimal(operand: Operand, target: SqlType) -> Compiled:
 
 
 def _temporal(operand: Operand, target: SqlType, time_zone: str) -> str:
-    """Between dates, times and timestamps; digits are cut toward the epoch, as Java's division truncates."""
+    """Between dates, times and timestamps.
+
+    Digits of a TIMESTAMP are cut toward the epoch, as Java's division truncates; the date and the time of a TIMESTAMP_LTZ come
+    from java.time, which rounds down.
+    """
     source, sql = operand.type.name, operand.sql
     if source is TypeName.TIMESTAMP_LTZ and target.name is not TypeName.TIMESTAMP_LTZ:
         sql, source = local_time_of(sql, time_zone), TypeName.TIMESTAMP
+        if target.name is TypeName.DATE:
+            return f"CAST({sql} AS DATE)"
+        if target.name is TypeName.TIME:
+            return _time(f"CAST({sql} AS TIME)", target)
     if source is TypeName.TIME and target.name is not TypeName.TIME:
         sql, source = f"make_timestamp(epoch_us({sql}))", TypeName.TIMESTAMP
     if source is TypeName.DATE:
         sql = f"CAST({sql} AS TIMESTAMP)" if target.name is not TypeName.DATE else sql
     elif target.name is TypeName.DATE:
-        return f"CAST(make_timestamp(epoch_us({sql}) // 86400000000 * 86400000000) AS DATE)"
+        millis = truncated_micros(f"epoch_us({sql})", 3)
+        return f"CAST(make_timestamp({millis} // 86400000000 * 86400000000) AS DATE)"
     elif target.name is TypeName.TIME:
         sql = f"make_timestamp({truncated_micros(f'epoch_us({sql})', min(target.precision, 3))})"
         return f"CAST({sql} AS TIME)" if source is not TypeName.TIME else _time(operand.sql, target)
@@ -96,7 +104,7 @@ def _temporal(operand: Operand, target: SqlType, time_zone: str) -> str:
 
 
 def _time(sql: str, target: SqlType) -> str:
-    return f"(TIME '00:00:00' + to_microseconds({truncated_micros(f'epoch_us({sql})', target.precision)}))"
+    return f"(TIME '00:00:00' + to_microseconds({truncated_micros(f'epoch_us({sql})', min(target.precision, 3))}))"
 
 
 def text_from(operand: Operand, time_zone: str) -> str:

@@ -76,7 +76,8 @@ def _compared(site: Site, operator: str) -> tuple[str, tuple[str, str] | None]:
     if TypeName.DECIMAL in names and not names & FLOATS:
         return decimal_comparison(a.sql, b.sql, a.type, b.type, operator), None
     left, right, floating = _sides(a, b, site)
-    return f"({left} {operator} {right})", (left, right) if floating else None
+    # Flink's planner takes a value for equal to itself without looking, so there NaN equals NaN, as it does for the kernel.
+    return f"({left} {operator} {right})", (left, right) if floating and left != right else None
 
 
 def _sides(a: Operand, b: Operand, site: Site) -> tuple[str, str, bool]:

@@ -106,21 +106,26 @@ def round_integer(value: int, digits: int, up: bool) -> int:
 
 def double_text(value: float) -> str:
     """A DOUBLE as Java's Double.toString: the shortest digits that name it."""
-    return _java_text(repr(value))
+    return _java_text(repr(value), value)
 
 
 def float_text(value: float) -> str:
     """A FLOAT as Java's Float.toString; `value` is the float widened to a double."""
     import numpy as np
 
-    return _java_text(repr(float(str(np.float32(value)))))
+    return _java_text(repr(float(str(np.float32(value)))), value)
 
 
-def _java_text(spelled: str) -> str:
-    """Python's shortest digits in Java's layout: plain from 10^-3 to 10^7, else one digit before the point and E."""
+def _java_text(spelled: str, value: float) -> str:
+    """The shortest digits in Java's layout: plain from 10^-3 to 10^7, else one digit before the point and E.
+
+    Java spells at least two digits, and where one would do, the two that are nearest: 4.9E-324.
+    """
     if spelled in ("nan", "inf", "-inf"):
         return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[spelled]
     sign, digits, exponent = Decimal(spelled).as_tuple()
+    if len(digits) == 1 and value:
+        sign, digits, exponent = Decimal(f"{value:.1e}").as_tuple()
     assert isinstance(exponent, int)
     text = "".join(map(str, digits)).rstrip("0") or "0"
     point = len(digits) + exponent

@@ -170,10 +170,10 @@ def from_base64(text: str) -> str | None:
 
 
 def unhex(text: str) -> bytes | None:
-    """Bytes of hexadecimal digits, an odd number read with a zero in front; None when they are not."""
+    """Bytes of hexadecimal digits; None when they are not. Of an odd number the first counts as zero [recorded]."""
     if not re.fullmatch(r"[0-9A-Fa-f]*", text):
         return None
-    return bytes.fromhex("0" * (len(text) % 2) + text)
+    return bytes.fromhex("00" + text[1:] if len(text) % 2 else text)
 
 
 def digest(data: bytes, algorithm: str) -> str:

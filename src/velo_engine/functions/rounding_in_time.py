@@ -7,6 +7,7 @@ before 1970 it names the next day [recorded].
 from __future__ import annotations
 
 from velo_engine.functions.signature import Arity, Binding, ScalarFunction, Site, check_count
+from velo_engine.functions.temporal_arithmetic import truncated_micros
 from velo_engine.functions.time_zones import instant_of, local_time_of
 from velo_engine.plan.expressions import Expression, Literal
 from velo_engine.types import TypeName
@@ -45,10 +46,12 @@ def rounded_to_unit(site: Site, direction: str) -> str:
         return a.sql if unit == "DAY" else f"CAST({_calendar(a.sql, unit, direction)} AS DATE)"
     local = local_time_of(a.sql, site.time_zone) if a.type.name is TypeName.TIMESTAMP_LTZ else a.sql
     if unit in _MICROS:
-        rounded = _fixed(local, _MICROS[unit], direction, "make_timestamp({})")
+        # Flink rounds the milliseconds and forgets what is finer.
+        whole = f"make_timestamp({truncated_micros(f'epoch_us({local})', 3)})" if a.type.precision > 3 else local
+        rounded = _fixed(whole, _MICROS[unit], direction, "make_timestamp({})")
     else:
         # Java divides by the day toward zero.
-        day = f"CAST(make_timestamp(epoch_us({local}) // 86400000000 * 86400000000) AS DATE)"
+        day = f"CAST(make_timestamp({truncated_micros(f'epoch_us({local})', 3)} // 86400000000 * 86400000000) AS DATE)"
         rounded = f"CAST({_calendar(day, unit, direction)} AS TIMESTAMP)"
     return instant_of(rounded, site.time_zone) if a.type.name is TypeName.TIMESTAMP_LTZ else rounded
 

@@ -27,6 +27,7 @@ from velo_engine.types import (
     TIMESTAMPS,
     SqlType,
     TypeName,
+    arrow_type,
 )
 
 
@@ -40,6 +41,8 @@ class Operand:
     constant: bool = False
     literal: LiteralValue = None
     """The value of a constant."""
+    function: str = ""
+    """The function whose call it is, empty when it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ _KINDS: dict[str, tuple[frozenset[TypeName], str]] = {
     "map": (frozenset({TypeName.MAP}), "a MAP"),
     "any": (frozenset(TypeName) - {TypeName.NULL}, "a value"),
 }
+NESTED = frozenset({TypeName.ARRAY, TypeName.MULTISET, TypeName.MAP, TypeName.ROW})
 _COERCED = {"double": DOUBLE, "int": INT, "bigint": BIGINT}
 
 Returns: TypeAlias = "SqlType | Callable[[Sequence[SqlType]], SqlType]"
@@ -184,6 +188,8 @@ def coerced(expression: Expression, target: SqlType) -> Expression:
     if isinstance(expression, Literal) and expression.value is None:
         return replace(expression, type=wanted)
     if source.name is target.name and source.name in STRINGS and source.length <= target.length:
+        return expression
+    if arrow_type(source) == arrow_type(target) and source.name in NESTED:
         return expression
     if not can_coerce(source, target):
         raise VeloError(

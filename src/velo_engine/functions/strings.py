@@ -96,11 +96,11 @@ def _locate(site: Site) -> str:
     part, text = site.sql(0), site.sql(1)
     if len(site.operands) == 2:
         return f"CAST(instr({text}, {part}) AS INTEGER)"
-    start = site.sql(2)
-    found = f"instr(substring({text}, greatest({start}, 1)), {part})"
+    start = f"CASE WHEN {site.sql(2)} < 1 THEN 1 ELSE {site.sql(2)} END"
+    found = f"instr(substring({text}, {start}), {part})"
     return (
-        f"CAST(CASE WHEN {part} = '' AND {text} IS NOT NULL AND {start} IS NOT NULL THEN 1"
-        f" WHEN {found} = 0 THEN 0 ELSE {found} + greatest({start}, 1) - 1 END AS INTEGER)"
+        f"CAST(CASE WHEN {part} = '' AND {text} IS NOT NULL AND {site.sql(2)} IS NOT NULL THEN 1"
+        f" WHEN {found} = 0 THEN 0 ELSE {found} + ({start}) - 1 END AS INTEGER)"
     )
 
 
@@ -137,8 +137,7 @@ def _too_long(condition: str) -> str:
 
 
 def _trimmed(name: str) -> Callable[[Site], str]:
-    kernel = {"btrim": "trim"}.get(name, name)
-    return lambda site: f"{kernel}({site.sql(0)}, {site.sql(1) if len(site.operands) > 1 else text_of(' ')})"
+    return lambda site: f"{name}({site.sql(0)}, {site.sql(1) if len(site.operands) > 1 else text_of(' ')})"
 
 
 def _trim(name: str, usage: str, side: str, **more: object) -> ScalarFunction:
@@ -299,7 +298,7 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         "The first characters.",
         ("string", "int"),
         as_varchar(0),
-        "left({0}, greatest({1}, 0))",
+        "left({0}, CASE WHEN {1} < 0 THEN 0 ELSE {1} END)",
     ),
     _simple(
         "right",
@@ -307,7 +306,7 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         "The last characters.",
         ("string", "int"),
         as_varchar(0),
-        "right({0}, greatest({1}, 0))",
+        "right({0}, CASE WHEN {1} < 0 THEN 0 ELSE {1} END)",
     ),
     _simple(
         "position",
@@ -334,7 +333,15 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         _instr,
         error=_instr_error,
     ),
-    _trim("btrim", "TRIM(string), BTRIM(string [, characters])", "at both ends", aliases=("TRIM",)),
+    _trim("trim", "TRIM(string), TRIM(BOTH characters FROM string)", "at both ends"),
+    _simple(
+        "btrim",
+        "BTRIM(string [, characters])",
+        "Without the given characters (spaces) at both ends.",
+        ("string", "string?"),
+        STRING,
+        _trimmed("trim"),
+    ),
     _trim("ltrim", "LTRIM(string [, characters])", "at the start"),
     _trim("rtrim", "RTRIM(string [, characters])", "at the end"),
     _simple(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from velo_engine.functions import arithmetic, comparison, conditional, mathematics, patterns, strings
+from velo_engine.functions import (
+    arithmetic,
+    comparison,
+    conditional,
+    json_functions,
+    mathematics,
+    nested_values,
+    patterns,
+    strings,
+    temporal,
+)
 from velo_engine.functions.signature import ScalarFunction
 
 CATEGORIES: tuple[tuple[str, tuple[ScalarFunction, ...]], ...] = (
@@ -13,6 +23,9 @@ CATEGORIES: tuple[tuple[str, tuple[ScalarFunction, ...]], ...] = (
     ("Mathematical functions", mathematics.FUNCTIONS),
     ("String functions", strings.FUNCTIONS),
     ("Patterns", patterns.FUNCTIONS),
+    ("Dates and times", temporal.FUNCTIONS),
+    ("JSON functions", json_functions.FUNCTIONS),
+    ("Arrays, maps and rows", nested_values.FUNCTIONS),
     ("Conditional functions", conditional.FUNCTIONS),
 )
 """The table in the order of its documentation."""

@@ -7,7 +7,7 @@ whole days, a TIME within its day, and a result keeps the precision of its date 
 from __future__ import annotations
 
 from velo_engine.functions.numbers import wrapped
-from velo_engine.functions.signature import Arity, Binding, Site
+from velo_engine.functions.signature import Arity, Binding, Operand, Site
 from velo_engine.plan.expressions import Expression
 from velo_engine.types import INTEGERS, INTERVALS, TEMPORALS, SqlType, TypeName
 
@@ -52,19 +52,37 @@ def moved_by_months(sql: str, t: SqlType, months: str) -> str:
 
 
 def moved_by_milliseconds(sql: str, t: SqlType, milliseconds: str) -> str:
-    """A date or time moved by milliseconds; NULL outside the kernel's range."""
+    """A date or time moved by milliseconds; NULL outside the kernel's range.
+
+    Digits beyond the declared precision stay, as they do in Flink: `TIMESTAMP(0) + INTERVAL '1.5' SECOND` still knows the half.
+    """
     if t.name is TypeName.DATE:
         return f"TRY({sql} + CAST(CAST({milliseconds} AS BIGINT) // 86400000 AS INTEGER))"
     moved = f"epoch_us({sql}) + CAST({milliseconds} AS BIGINT) * 1000"
     if t.name is TypeName.TIME:
         wrapped_time = f"((({moved}) % {MICROSECONDS_OF_DAY} + {MICROSECONDS_OF_DAY}) % {MICROSECONDS_OF_DAY})"
-        return f"TRY(TIME '00:00:00' + to_microseconds({truncated_micros(wrapped_time, t.precision)}))"
-    return f"TRY(make_timestamp({truncated_micros(f'({moved})', t.precision)}))"
+        return f"TRY(TIME '00:00:00' + to_microseconds({wrapped_time}))"
+    return f"TRY(make_timestamp({moved}))"
+
+
+def out_of_range(value: str, operands: tuple[Operand, ...]) -> str:
+    """The error of a moved date or time that has none though every operand has a value."""
+    known = " AND ".join(f"{operand.sql} IS NOT NULL" for operand in operands if not operand.constant)
+    if not known:
+        known = "TRUE"
+    return f"CASE WHEN {known} AND {value} IS NULL THEN 'the result is outside the years that dates can have' END"
 
 
 def truncated_micros(sql: str, precision: int) -> str:
-    """Microseconds without the digits beyond `precision`, toward zero, as Java's division truncates."""
+    """Microseconds since the epoch without the digits beyond `precision`, as TimestampData is truncated.
+
+    It holds milliseconds, rounded down, and the rest beside them; the milliseconds lose digits toward zero.
+    """
     if precision >= 6:
         return sql
-    unit = 10 ** (6 - precision)
-    return f"({sql} // {unit} * {unit})"
+    unit = 10 ** (6 - min(max(precision, 3), 6))
+    down = f"({sql} - (({sql} % {unit}) + {unit}) % {unit})"
+    if precision >= 3:
+        return down
+    coarse = 10 ** (6 - precision)
+    return f"({down} // {coarse} * {coarse})"

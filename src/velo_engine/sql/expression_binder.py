@@ -5,6 +5,7 @@ The syntax is what `sql/expression_parser.py` and `sql/function_parser.py` descr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from velo_engine.plan.expressions import Call, Case, Cast, Expression, Literal
 from velo_engine.sql.json_binder import bind_json
 from velo_engine.sql.literal_binder import bind_interval, bind_number, bind_typed_literal
 from velo_engine.sql.locate import locate
-from velo_engine.sql.syntax import JsonCall, TypedLiteral
+from velo_engine.sql.syntax import JsonCall, TimeDifference, TypedLiteral
 from velo_engine.type_rules.casting import can_cast
 from velo_engine.type_rules.common import case_type
 from velo_engine.type_rules.spelling import parse_type
@@ -92,9 +93,7 @@ class _Binder:
             return planned
         rule = _RULES.get(type(node))
         if rule is None:
-            raise self.error(
-                ErrorCode.SQL_UNSUPPORTED, f"this engine does not run {type(node).__name__} here: {node.sql()}", node
-            )
+            raise self.error(ErrorCode.SQL_UNSUPPORTED, f"this engine does not run {_in_words(node)} here", node)
         return rule(self, node)
 
     def error(self, code: ErrorCode, message: str, node: exp.Expression, hint: str | None = None) -> VeloError:
@@ -273,8 +272,15 @@ class _Binder:
     def extract(self, node: exp.Extract) -> Expression:
         return self.operator("extract", node, exp.Literal.string(node.this.name.upper()), node.expression)
 
+    def time_difference(self, node: TimeDifference) -> Expression:
+        unit = node.args["unit"]
+        first = unit.this if isinstance(unit, exp.IntervalSpan) else unit
+        return self.operator(
+            "time_difference", node, exp.Literal.string(first.name.upper()), node.this, node.expression
+        )
+
     def trim(self, node: exp.Trim) -> Expression:
-        name = {"LEADING": "ltrim", "TRAILING": "rtrim", "BOTH": "btrim"}[str(node.args["position"]).upper()]
+        name = {"LEADING": "ltrim", "TRAILING": "rtrim", "BOTH": "trim"}[str(node.args["position"]).upper()]
         parts = [node.this, *([node.expression] if node.expression is not None else [])]
         bound = tuple(self.bind(part) for part in parts)
         return self.call(name, bound, node, "TRIM")
@@ -322,6 +328,11 @@ class _Binder:
 
     def paren(self, node: exp.Paren) -> Expression:
         return self.bind(node.this)
+
+
+def _in_words(node: exp.Expression) -> str:
+    """`SubqueryPredicate` as `subquery predicate`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
 
 
 def _unescaped(raw: str) -> str:
@@ -399,4 +410,5 @@ _RULES: dict[type[exp.Expression], Callable[..., Expression]] = {
     exp.Dot: _Binder.dot,
     exp.Anonymous: _Binder.anonymous,
     JsonCall: _Binder.json,
+    TimeDifference: _Binder.time_difference,
 }

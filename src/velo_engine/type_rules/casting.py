@@ -25,7 +25,7 @@ def can_cast(source: SqlType, target: SqlType) -> bool:
         return t in NUMERICS
     if s in BINARIES:
         return t in BINARIES
-    if s is TypeName.DATE:
+    if s in (TypeName.DATE, TypeName.TIME):
         return t in TIMESTAMPS
     if s in TIMESTAMPS:
         return t in TEMPORALS

@@ -92,7 +92,7 @@ def _numeric(a: SqlType, b: SqlType) -> SqlType:
     if names <= INTEGERS:
         return wider_integer(a, b)
     if names & FLOATS:
-        return a if names == {TypeName.FLOAT} else DOUBLE
+        return DOUBLE if names & {TypeName.DOUBLE, TypeName.DECIMAL} else SqlType(TypeName.FLOAT)
     x, y = as_decimal(a), as_decimal(b)
     scale = max(x.scale, y.scale)
     whole = max(x.precision - x.scale, y.precision - y.scale)
