@@ -6,8 +6,11 @@ the engine's own formats, except that a decimal is never rounded: digits beyond 
 
 from __future__ import annotations
 
+import csv as python_csv
 import gzip
+import io
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -103,33 +106,48 @@ def _unreadable(file: DataFile, reason: str) -> VeloError:
     return VeloError(ErrorCode.FILE_UNREADABLE, f'"{file.path}" cannot be read: {reason}', location=file.location)
 
 
-def _csv_text(file: DataFile, names: Sequence[str] | None) -> pa.Table:
-    """Every cell as text; the header gives the names unless `names` are given."""
+def _csv_text(file: DataFile, names: tuple[str, ...] | None) -> pa.Table:
+    """Every cell as text; the header gives the names unless `names` are given. Read again when the file has changed."""
+    try:
+        status = file.path.stat()
+    except OSError:
+        return _read_csv(file, names)
+    return _read_csv_once(file, names, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read_csv_once(file: DataFile, names: tuple[str, ...] | None, _modified: int, _size: int) -> pa.Table:
+    return _read_csv(file, names)
+
+
+def _read_csv(file: DataFile, names: tuple[str, ...] | None) -> pa.Table:
     from pyarrow import csv
 
     content = _read(file).removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise _unreadable(file, "it is empty" + ("" if names else ", not even a header"))
-    read = csv.ReadOptions(column_names=list(names) if names else None, use_threads=False)
-    parse = csv.ParseOptions(newlines_in_values=True)
-    options: dict[str, Any] = {"strings_can_be_null": True, "quoted_strings_can_be_null": False, "null_values": [""]}
-    try:
-        header = (
-            names
-            or csv.open_csv(
-                pa.BufferReader(content.split(b"\n", 1)[0] + b"\n"),
-                read_options=csv.ReadOptions(use_threads=False),
-                parse_options=parse,
-            ).schema.names
-        )
-        convert = csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), **options)
-        table = csv.read_csv(pa.BufferReader(content), read_options=read, parse_options=parse, convert_options=convert)
-    except pa.ArrowInvalid as error:
-        raise _unreadable(file, str(error)) from None
-    twice = [name for i, name in enumerate(table.column_names) if name in table.column_names[:i]]
+    header = list(names) if names else _csv_header(content)
+    twice = [name for i, name in enumerate(header) if name in header[:i]]
     if twice:
         raise _unreadable(file, f'the column "{twice[0]}" stands twice in its header')
-    return table
+    block = max(len(content), 1)  # one block, so that a long record does not straddle two
+    read = csv.ReadOptions(column_names=list(names) if names else None, use_threads=False, block_size=block)
+    convert = csv.ConvertOptions(
+        column_types=dict.fromkeys(header, pa.string()),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        null_values=[""],
+    )
+    parse = csv.ParseOptions(newlines_in_values=True)
+    try:
+        return csv.read_csv(pa.BufferReader(content), read_options=read, parse_options=parse, convert_options=convert)
+    except pa.ArrowInvalid as error:
+        raise _unreadable(file, str(error)) from None
+
+
+def _csv_header(content: bytes) -> list[str]:
+    """The first record."""
+    return next(python_csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8", errors="replace", newline="")), [])
 
 
 def _typed_csv(file: DataFile, text: pa.Table, schema: RowSchema, zone: ZoneInfo | None) -> pa.Table:
@@ -251,8 +269,8 @@ def text_columns(file: DataFile) -> pa.Table:
         case DataFormat.CSV:
             return _csv_text(file, None)
         case DataFormat.CSV_NO_HEADER:
-            width = len(_read(file).split(b"\n", 1)[0].split(b","))
-            return _csv_text(file, [f"f{i}" for i in range(width)])
+            width = len(_csv_header(_read(file)))
+            return _csv_text(file, tuple(f"f{i}" for i in range(width)))
         case DataFormat.PARQUET:
             table = _parquet(file)
             return pa.table({n: _as_text(table.column(n)) for n in table.column_names})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,23 +68,28 @@ def executed(
     for name, source in needed_sources(program, targets).items():
         if name not in inputs.engine and reads_own_file(source):
             policy.resolve(_without_scheme(source.properties["path"]), text.base_dir)
-    with tempfile.TemporaryDirectory(prefix="velo-") as folder:
-        redirected, files = _redirected(program, needed_statements(program, targets), text.base_dir, Path(folder))
-        engine = Engine(base_dir=text.base_dir)
+    engine = Engine(base_dir=text.base_dir)
+    sinks = [name for name in needed_statements(program, targets) if _file_of(program.statements[name]) is not None]
+    with tempfile.TemporaryDirectory(prefix="velo-") if sinks else nullcontext("") as folder:
+        redirected, files = _redirected(program, sinks, text.base_dir, Path(folder))
         result = engine.run(redirected, targets=targets, inputs=inputs.engine, options=options)
         yield Execution(result, program, files)
 
 
+def _file_of(statement: PlannedStatement) -> str | None:
+    """The path that a statement's sink writes, as the SQL has it."""
+    return None if statement.sink is None else statement.sink.properties.get("path")
+
+
 def _redirected(
-    program: PlannedProgram, names: list[str], base_dir: Path, folder: Path
+    program: PlannedProgram, sinks: list[str], base_dir: Path, folder: Path
 ) -> tuple[PlannedProgram, dict[Path, Path]]:
-    """The program with every file sink writing under `folder`."""
+    """The program with the file sinks of the statements `sinks` writing under `folder`."""
     statements: dict[str, PlannedStatement] = dict(program.statements)
     files: dict[Path, Path] = {}
-    for number, name in enumerate(names):
+    for number, name in enumerate(sinks):
         statement = statements[name]
-        if statement.sink is None or "path" not in statement.sink.properties:
-            continue
+        assert statement.sink is not None
         written = _without_scheme(statement.sink.properties["path"])
         target = folder / str(number) / Path(written).name
         files[(base_dir / written).resolve()] = target

@@ -144,7 +144,7 @@ class InputMaker:
         made: dict[str, SourceRows] = {}
         waiting = dict(wanted)
         while waiting:
-            ready = [name for name, (schema, _) in waiting.items() if not _referenced(schema) & _names(waiting, name)]
+            ready = [name for name, asked in waiting.items() if not _referenced(*asked) & _names(waiting, name)]
             for name in ready or list(waiting)[:1]:
                 schema, given = waiting.pop(name)
                 made[name] = self._generate(name, schema, given, {**others, **made}, wanted)
@@ -173,7 +173,7 @@ class InputMaker:
             name=name,
             overrides=given.overrides if given is not None else {},
             null_probability=given.null_probability if given is not None else None,
-            references={n: t for n, t in references.items() if n in _referenced(schema)},
+            references={n: t for n, t in references.items() if n in _referenced(schema, given)},
             event_times=None if simulation is None else TimePlan(simulation, self._event_times.get(name)),
             zone=self._spec.zone,
             location=given.location if given is not None else self._query.location,
@@ -222,9 +222,10 @@ def _records(query: Query, schema: DataSchema, given: Input | None) -> int:
     return next((count for count in choices if count is not None), DEFAULT_RECORDS)
 
 
-def _referenced(schema: DataSchema) -> set[str]:
-    """The schemas into which foreign keys of `schema` point."""
-    sources = (data_field.constraints.source for data_field in schema.fields)
+def _referenced(schema: DataSchema, given: Input | None) -> set[str]:
+    """The schemas into which foreign keys point, those of `schema` and those that the input puts over its fields."""
+    overrides = given.overrides if given is not None else {}
+    sources = (c.source for c in (*(f.constraints for f in schema.fields), *overrides.values()))
     return {source.schema for source in sources if isinstance(source, Reference)}
 
 

@@ -8,18 +8,15 @@ from dataclasses import dataclass, replace
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.schema import RowSchema
-from velo_engine.sql.program import Program
 from velo_harness.execution import needed_sources, needed_statements
 from velo_harness.programs import (
+    ParsedProgram,
     ProgramText,
     Stand,
     parsed,
     planned,
     program_text,
-    readers_of,
-    referenced_relations,
     sink_statement,
-    statement_names,
     statement_of,
 )
 from velo_harness.relation import Relation
@@ -73,19 +70,18 @@ class QueryPreparation:
         inputs = {**self._inherited(plan, targets), **given}
         return PreparedQuery(text, plan, statement, targets, inputs, (note,) if note else ())
 
-    def _given(self, program: Program) -> dict[str, Input]:
+    def _given(self, program: ParsedProgram) -> dict[str, Input]:
         """The query's inputs by source. What the program computes from the same rows anyway needs no input."""
-        statements = statement_names(program)
         for one in self._query.inputs:
             if one.from_previous is not None:
                 query_named(one.from_previous, self._spec, self._query)
         return {
             one.source: one
             for one in self._query.inputs
-            if not (one.source in statements and one.from_previous == one.source)
+            if not (one.source in program.statements and one.from_previous == one.source)
         }
 
-    def _stand(self, text: ProgramText, program: Program, given: Mapping[str, Input]) -> Stand:
+    def _stand(self, text: ProgramText, program: ParsedProgram, given: Mapping[str, Input]) -> Stand:
         """What stands for the relations that the plan does not compute.
 
         A statement whose rows are given is a source. A source that reads another query's output has columns only where
@@ -93,7 +89,7 @@ class QueryPreparation:
         """
         schemas: dict[str, RowSchema] = {}
         unknown: set[str] = set()
-        for name in referenced_relations(program):
+        for name in program.sources:
             chosen = given.get(name) or self._inherited_input(name)
             if chosen is not None and chosen.from_previous is not None:
                 if name in given:
@@ -104,8 +100,8 @@ class QueryPreparation:
             found = self._schemas.find(name, chosen)
             if found is not None:
                 schemas[name] = found.row_schema()
-        left_out = readers_of(unknown, program)
-        replaced = [name for name in statement_names(program) if name in given]
+        left_out = program.readers_of(unknown)
+        replaced = [name for name in program.statements if name in given]
         if replaced:
             whole = planned(text, self._settings.variables, Stand(tuple(schemas.items()), frozenset(left_out)))
             schemas |= {name: whole.statements[name].plan.schema for name in replaced}

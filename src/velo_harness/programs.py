@@ -57,14 +57,47 @@ def shown_path(path: Path) -> str:
         return str(path)
 
 
-def parsed(text: ProgramText, variables: Mapping[str, str]) -> Program:
+@dataclass(frozen=True, slots=True)
+class ParsedProgram:
+    """A program, and what its statements read."""
+
+    program: Program
+    sources: tuple[str, ...]
+    """Relations that it reads or declares and does not make, in order of appearance."""
+    statements: tuple[str, ...]
+    """Its queries, by name."""
+    reads: Mapping[str, tuple[str, ...]]
+    """Statement → the relations in its FROM clauses."""
+
+    def readers_of(self, names: set[str]) -> set[str]:
+        """The statements that read any of `names`, directly or through other statements."""
+        readers: set[str] = set()
+        for statement, read in self.reads.items():
+            if not (names | readers).isdisjoint(read):
+                readers.add(statement)
+        return readers
+
+
+def parsed(text: ProgramText, variables: Mapping[str, str]) -> ParsedProgram:
     """The statements of the text. Errors: those of SQL syntax."""
     return _parsed(text, tuple(sorted(variables.items())))
 
 
 @lru_cache(maxsize=CACHED_PROGRAMS)
-def _parsed(text: ProgramText, variables: tuple[tuple[str, str], ...]) -> Program:
-    return Engine(base_dir=text.base_dir).parse(text.text, file=text.file, variables=dict(variables) or None)
+def _parsed(text: ProgramText, variables: tuple[tuple[str, str], ...]) -> ParsedProgram:
+    program = Engine(base_dir=text.base_dir).parse(text.text, file=text.file, variables=dict(variables) or None)
+    queries = {s.name: s.query for s in program.statements if s.query is not None}
+    reads = {name: _read_by(query) for name, query in queries.items()}
+    declared = [s.name for s in program.statements if s.kind is StatementKind.SOURCE]
+    read = (name for names in reads.values() for name in names if name not in queries)
+    return ParsedProgram(program, tuple(dict.fromkeys([*declared, *read])), tuple(queries), reads)
+
+
+def _read_by(query: exp.Query) -> tuple[str, ...]:
+    """The relations in FROM that the query itself does not make."""
+    ctes = {cte.alias for cte in query.find_all(exp.CTE)}
+    names = (table.name for table in query.find_all(exp.Table))
+    return tuple(dict.fromkeys(name for name in names if name and name not in ctes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,54 +121,22 @@ def _planned(
     schemas: tuple[tuple[str, RowSchema | SourceTable], ...],
     left_out: frozenset[str],
 ) -> PlannedProgram:
-    program = _parsed(text, variables)
+    program = _parsed(text, variables).program
     if left_out:
         program = replace(program, statements=tuple(s for s in program.statements if s.name not in left_out))
     return Engine(base_dir=text.base_dir).plan(program, schemas=dict(schemas))
 
 
-def referenced_relations(program: Program) -> list[str]:
-    """The names in FROM that no statement of the program makes, in order of appearance: the sources."""
-    made = {s.name for s in program.statements if s.kind is not StatementKind.SOURCE}
-    found: dict[str, None] = {}
-    for statement in program.statements:
-        if statement.kind is StatementKind.SOURCE:
-            found.setdefault(statement.name)
-        if statement.query is not None:
-            found.update((name, None) for name in _read_by(statement.query) if name not in made)
-    return list(found)
-
-
-def readers_of(names: set[str], program: Program) -> set[str]:
-    """The statements that read any of `names`, directly or through other statements."""
-    readers: set[str] = set()
-    for statement in program.statements:
-        if statement.query is not None and not (names | readers).isdisjoint(_read_by(statement.query)):
-            readers.add(statement.name)
-    return readers
-
-
-def _read_by(query: exp.Query) -> list[str]:
-    """The relations in FROM that the query itself does not make."""
-    ctes = {cte.alias for cte in query.find_all(exp.CTE)}
-    return [table.name for table in query.find_all(exp.Table) if table.name and table.name not in ctes]
-
-
-def statement_names(program: Program) -> list[str]:
-    """The queries of the program, by name."""
-    return [s.name for s in program.statements if s.query is not None]
-
-
-def statement_of(query: Query, spec: Spec, program: Program, *, strict: bool) -> tuple[str, str | None]:
+def statement_of(query: Query, spec: Spec, program: ParsedProgram, *, strict: bool) -> tuple[str, str | None]:
     """The statement that a query of the spec means, and a note when it was paired without its name.
 
     Errors: UNKNOWN_QUERY with the nearest name.
     """
-    names = statement_names(program)
+    names = program.statements
     if query.name in names:
         return query.name, None
     hint = did_you_mean(query.name, names, noun="query")
-    message = f'the SQL ({program.file}) defines no query "{query.name}"'
+    message = f'the SQL ({program.program.file}) defines no query "{query.name}"'
     if len(names) == 1 and len(spec.queries) == 1 and not strict:
         return names[0], f'{message}; it was paired with "{names[0]}", the only one ({query.location})'
     raise VeloError(ErrorCode.UNKNOWN_QUERY, message, location=query.location, hint=hint)
