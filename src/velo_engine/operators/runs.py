@@ -43,6 +43,8 @@ class Runs:
     """Slot that holds each run's state before; length G."""
     closing: Int64s
     """Slot that takes each run's state after, or NO_SLOT; length G."""
+    lengths: Int64s
+    """Elements of each run, the opening state included; length G."""
     size: int
 
     @staticmethod
@@ -67,18 +69,14 @@ class Runs:
         count = len(starts)
         heads = starts + np.arange(count)
         tails = np.append(heads[1:], n + count) - 1
-        rows = np.arange(1, n + 1) + np.repeat(np.arange(count), tails - heads)
+        lengths = tails - heads + 1
+        rows = np.arange(1, n + 1) + np.repeat(np.arange(count), lengths - 1)
         opening = closing = slots[starts]
         if starts_run is not None:
             opening = np.where(starts_run[starts], EMPTY_SLOT, opening)
             replaced = np.append(starts_run[starts[1:]] & ~changes[starts[1:]], False)
             closing = np.where(replaced, NO_SLOT, closing)
-        return Runs(order, rows, heads, tails, opening, closing, n + count)
-
-    @property
-    def lengths(self) -> Int64s:
-        """Elements of each run, the opening state included."""
-        return self.tails - self.heads + 1
+        return Runs(order, rows, heads, tails, opening, closing, lengths, n + count)
 
     @property
     def starts(self) -> Int64s:

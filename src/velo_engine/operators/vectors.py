@@ -198,6 +198,7 @@ def _words(values: Values, valid: Bools | None) -> Int64s:
         words[:, 0] = (clean & _LOW_WORD).astype(np.uint64).view(np.int64)
         words[:, 1] = (clean >> 64).astype(np.int64)
     else:
-        words[:, 0] = values
-        words[:, 1] = words[:, 0] >> 63
+        whole = values.astype(np.int64, copy=False)
+        words[:, 0] = whole
+        words[:, 1] = whole >> 63
     return words
