@@ -22,7 +22,7 @@ from velo_harness.relation import Relation
 from velo_harness.source_schemas import SchemaFinder
 from velo_harness.spec import DEFAULT_RECORDS, DataFile, Input, Query, Spec
 from velo_harness.templates import TemplateScope
-from velo_harness.topic_inputs import RecordLayout, topic_of
+from velo_harness.topic_inputs import DEFAULT_FORMAT, RecordLayout, record_format, topic_of
 from velo_harness.typed_values import table_of
 
 EngineInput: TypeAlias = TopicInput | TableInput
@@ -129,7 +129,8 @@ class InputMaker:
         return None
 
     def _from_file(self, source: SourceTable, file: DataFile, key_field: str | None) -> SourceRows:
-        if data_files.is_json(file) and source.kind is SourceKind.STREAM:
+        as_records = source.kind is SourceKind.STREAM and record_format(source.properties) == DEFAULT_FORMAT
+        if as_records and data_files.is_json(file):
             messages = tuple(data_files.json_messages(file))
             decoded = open_format("json", source.schema, source.properties).decode(messages)
             table = pa.table(decoded.table.columns, schema=source.schema.arrow())
@@ -145,6 +146,7 @@ class InputMaker:
         waiting = dict(wanted)
         while waiting:
             ready = [name for name, asked in waiting.items() if not _referenced(*asked) & _names(waiting, name)]
+            ready.sort(key=lambda name: bool(_referenced(*waiting[name])))
             for name in ready or list(waiting)[:1]:
                 schema, given = waiting.pop(name)
                 made[name] = self._generate(name, schema, given, {**others, **made}, wanted)
@@ -164,6 +166,9 @@ class InputMaker:
         for other in [*references]:
             if other in wanted:
                 references[wanted[other][0].name] = references[other]
+        referenced = _referenced(schema, given)
+        if referenced <= set(references):  # else all of them, for the hint
+            references = {n: t for n, t in references.items() if n in referenced}
         simulation = given.time_simulation if given is not None else None
         table = generated_once(
             schema,
@@ -173,7 +178,7 @@ class InputMaker:
             name=name,
             overrides=given.overrides if given is not None else {},
             null_probability=given.null_probability if given is not None else None,
-            references={n: t for n, t in references.items() if n in _referenced(schema, given)},
+            references=references,
             event_times=None if simulation is None else TimePlan(simulation, self._event_times.get(name)),
             zone=self._spec.zone,
             location=given.location if given is not None else self._query.location,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean, nearest
 from velo_engine.types import INTEGERS, STRINGS, SqlType, arrow_type
 from velo_harness.constraints import Reference
 from velo_harness.generation.choices import Drawing, taken
@@ -42,7 +42,9 @@ def _keys(given: Reference, tables: Mapping[str, pa.Table], kind: SqlType, place
     """The values of the other field, without nulls, as this field's type."""
     table = tables.get(given.schema)
     if table is None:
-        hint = did_you_mean(given.schema, tables, noun="other input in this query")
+        close = nearest(given.schema, tables)
+        add = f'give the query an input "{given.schema}", or override the field with values of its own'
+        hint = add if close is None else f'did you mean "{close}"?'
         message = f'the foreign key points into "{given.schema}", which is no input of this run'
         raise VeloError(ErrorCode.UNKNOWN_SCHEMA, message, location=place, hint=hint)
     if given.field not in table.column_names:

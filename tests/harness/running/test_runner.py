@@ -166,6 +166,24 @@ def test_generated_rows_refer_to_rows_of_another_input(run: Run, write) -> None:
     assert passed(run("  - name: j\n" + checks))
 
 
+def test_an_override_can_refer_to_rows_of_another_input(run: Run, write) -> None:
+    write("schemas/people.schema.yaml", "name: people\nfields:\n  - { name: pid, type: bigint }\n")
+    write("app.sql", "CREATE STREAM j AS SELECT o.id, p.pid FROM orders o JOIN people p ON o.id = p.pid EMIT CHANGES;")
+    template = """\
+  - name: j
+    inputs:
+      - {{ source: people, records: 5, overrides: {{ pid: {{ sequence: {{ start: 70 }} }} }} }}
+      - {{ source: orders, overrides: {{ id: {{ references: {}.pid }} }} }}
+    assertions: [{{ type: record_count, equals: 20 }}]
+"""
+    assert passed(run(template.format("people")))
+    close, far = run(template.format("peoples")).error, run(template.format("shops")).error
+    assert close is not None
+    assert (close.code, close.hint) == (ErrorCode.UNKNOWN_SCHEMA, 'did you mean "people"?')
+    assert far is not None
+    assert 'an input "shops"' in str(far.hint)
+
+
 def test_a_source_with_a_file_and_no_input_reads_its_file(run: Run, write) -> None:
     write("people.csv", "pid,name\n1,ann\n2,bob\n")
     write(
@@ -444,3 +462,28 @@ def test_a_failed_warning_does_not_fail_the_query(run: Run) -> None:
 def test_a_skipped_query_does_not_run(run: Run) -> None:
     result = run("  - name: nowhere\n    skip: later\n    expect: { rows: [] }\n")
     assert (result.outcome, result.skip_reason) == (Outcome.SKIPPED, "later")
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        "",
+        "'events.format' = 'csv', ",
+        "'events.event.time.format' = 'epoch_millis', ",
+        "'events.event.time.format' = 'iso8601', ",
+        "'events.event.time.format' = 'yyyy/MM/dd HH:mm:ss', ",
+    ],
+)
+@pytest.mark.parametrize("origin", ["rows", "csv", "jsonl"])
+def test_rows_reach_the_source_whatever_its_format(run: Run, write, properties: str, origin: str) -> None:
+    if origin == "jsonl" and "event.time.format" in properties:
+        pytest.skip("the records of a JSON file stand as they are written")
+    write("app.sql", WINDOWED.replace("WITH (", "WITH (" + properties))
+    write("schemas/events.schema.yaml", EVENTS)
+    write("e.csv", "k,at\na,2025-01-01 00:00:10\na,2025-01-01 00:01:10\n")
+    write("e.jsonl", '{"k":"a","at":"2025-01-01 00:00:10"}\n{"k":"a","at":"2025-01-01 00:01:10"}\n')
+    rows = "rows: [{ k: a, at: 2025-01-01 00:00:10 }, { k: a, at: 2025-01-01 00:01:10 }]"
+    given = rows if origin == "rows" else f"data_file: e.{origin}"
+    expected = "[{ n: 1, window_start: 2025-01-01 00:00:00 }, { n: 1, window_start: 2025-01-01 00:01:00 }]"
+    query = f"  - name: per_minute\n    inputs: [{{ source: events, {given} }}]\n    expect: {{ rows: {expected} }}\n"
+    assert passed(run(query))
