@@ -20,6 +20,11 @@ DEFAULT_FORMAT = "json"
 _FORMAT_PROPERTIES = ("format", "value.format", "value.serializer", "schema.value.serializer")
 
 
+def record_format(properties: Mapping[str, str]) -> str:
+    """The name of the format of a source's records."""
+    return next((properties[key] for key in _FORMAT_PROPERTIES if key in properties), DEFAULT_FORMAT)
+
+
 @dataclass(frozen=True, slots=True)
 class RecordLayout:
     """How the rows of one input are written to its topic."""
@@ -37,7 +42,7 @@ class RecordLayout:
     @property
     def format(self) -> str:
         """The name of the record format."""
-        return next((self.properties[key] for key in _FORMAT_PROPERTIES if key in self.properties), DEFAULT_FORMAT)
+        return record_format(self.properties)
 
 
 def encoded(table: pa.Table, schema: RowSchema, layout: RecordLayout) -> list[bytes]:

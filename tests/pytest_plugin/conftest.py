@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-
 # A pytester run forgets what it imports, and extension modules must not be imported twice: load them before.
 for name in (
     "pyarrow.compute",

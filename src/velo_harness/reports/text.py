@@ -36,7 +36,8 @@ def check_text(failure: CheckFailure) -> str:
     finding = failure.finding
     lines = [failure.check + (f": {printable(failure.message)}" if failure.message else ""), *_place(failure.location)]
     lines += [f"  expected: {_text(finding.expected)}", f"  actual:   {_text(finding.actual)}"]
-    if finding.offending and finding.total is not None:
+    compared = any("difference" in row for row in finding.examples)
+    if finding.offending and finding.total is not None and not compared:
         lines.append(f"  rows:     {finding.offending} of {finding.total}")
     lines += _examples(finding)
     lines += [f"  hint: {printable(note)}" for note in finding.notes]
