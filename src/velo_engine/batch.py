@@ -4,13 +4,14 @@ Frozen in docs/decisions/0001-batch-contract.md. In short:
 
 * **Events.** Ingestion gives every record, and every watermark or end-of-input signal without a record, one position
   `seq` in a single dense total order over *all* inputs of the job. `seq` never changes afterwards: it says which
-  ingested event caused a row. Rows that one event causes at one edge are ordered by `sub` (0, 1, …). The order of an edge is
-  `(seq, sub)`, unique, the same however the input was cut into batches. Operators renumber `sub`, never `seq`.
+  ingested event caused a row. Rows that one event causes at one edge are ordered by `sub` (0, 1, …). The order of an
+  edge is `(seq, sub)`, unique, the same however the input was cut into batches. Operators renumber `sub`, never
+  `seq`.
 * **Time.** Watermark and processing time are step functions of `seq`. An event first delivers its rows, then its
   watermark step: all rows of event `s` see the watermark *before* `s`; rows fired by the step carry the same `seq` and
   stand after the rows that the event itself caused.
-* **Rows.** An Arrow table with physical columns `c0 … cn` in `velo_engine.types` form, then `kind` (int8), `seq` (int64),
-  `sub` (int32), sorted by `(seq, sub)`.
+* **Rows.** An Arrow table with physical columns `c0 … cn` in `velo_engine.types` form, then `kind` (int8), `seq`
+  (int64), `sub` (int32), sorted by `(seq, sub)`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Top-N: the first rows of each partition, kept up to date.
 
-Source: Flink's AppendOnlyTopNFunction, FastTop1Function and RetractableTopNFunction. A row that enters pushes those behind it down;
-ties rank in order of arrival. With the rank in the output every push is -U/+U of one rank; without it the row that
-falls out is deleted and the new one inserted. A row that is taken back pulls the rows behind it up, the one behind
-rank N included.
+Source: Flink's AppendOnlyTopNFunction, FastTop1Function and RetractableTopNFunction. A row that enters pushes those
+behind it down; ties rank in order of arrival. With the rank in the output every push is -U/+U of one rank; without it
+the row that falls out is deleted and the new one inserted. A row that is taken back pulls the rows behind it up, the
+one behind rank N included.
 
 Rows that cannot enter are sorted out by array comparison before any row is looked at; the others are few.
 """

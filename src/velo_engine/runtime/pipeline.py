@@ -40,7 +40,7 @@ class Step:
     place: RowPlace
     """Where the rows that it gives out stand."""
     accepts: tuple[int, ...]
-    """Those inputs on whose path it is the first join or aggregation: the rows it takes in there are the accepted ones."""
+    """The inputs on whose path it is the first join or aggregation: their rows are the accepted ones."""
     accepted: bool
     """Its rows have passed such a step of the same statement."""
 
