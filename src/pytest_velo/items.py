@@ -45,9 +45,10 @@ class SpecFile(pytest.File):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         """The error as a person reads it, without traceback."""
         from velo_engine.errors import VeloError
+        from velo_harness.reports.shown_values import printable_lines
 
         if isinstance(excinfo.value, VeloError):
-            return str(excinfo.value)
+            return printable_lines(str(excinfo.value))
         return super().repr_failure(excinfo, *args, **kwargs)
 
 
@@ -92,13 +93,14 @@ class QueryItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         """What failed and why, in the harness's words; a traceback only for what is not ours."""
         from velo_engine.errors import VeloError
+        from velo_harness.reports.shown_values import printable_lines
         from velo_harness.reports.text import query_text
 
         match excinfo.value:
             case QueryFailed(result=result):
                 return query_text(result)
             case VeloError() as error:
-                return str(error)
+                return printable_lines(str(error))
             case _:
                 return super().repr_failure(excinfo, *args, **kwargs)
 

@@ -27,6 +27,14 @@ def add_options(parser: pytest.Parser) -> None:
         "--velo-timeout-ms", type=_positive, metavar="MS", help="time limit of a query, instead of the specs' own"
     )
     group.addoption("--velo-batch-size", type=_positive, metavar="N", help="most events the engine handles at once")
+    group.addoption(
+        "--velo-var",
+        action="append",
+        default=[],
+        type=_variable,
+        metavar="NAME=VALUE",
+        help="a value for ${NAME} (repeatable)",
+    )
     group.addoption("--velo-strict", action="store_true", help="what would be a warning is an error")
     group.addoption("--velo-debug", action="store_true", help="show the traceback of a defect of velostream itself")
     parser.addini("velo_paths", "folders and files whose specs are collected whatever they contain", type="paths")
@@ -42,6 +50,7 @@ def run_settings(config: pytest.Config) -> RunSettings:
         batch_size=config.getoption("velo_batch_size"),
         strict=config.getoption("velo_strict"),
         debug=config.getoption("velo_debug"),
+        variables=dict(config.getoption("velo_var")),
     )
 
 
@@ -56,3 +65,10 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
     return number
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise argparse.ArgumentTypeError(f'"{text}" is not of the form NAME=VALUE')
+    return name, value

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from velo_engine.errors import ErrorCode, ExitCode, VeloError
+from velo_harness.reports.shown_values import printable_lines
 
 DEBUG_VARIABLE = "VELO_DEBUG"
 """Environment variable that `--debug` sets: defects show their traceback."""
@@ -30,7 +31,7 @@ def run_app(app: typer.Typer) -> None:
     try:
         app()
     except VeloError as error:
-        print(error, file=sys.stderr)
+        print(printable_lines(str(error)), file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -40,7 +41,7 @@ def run_app(app: typer.Typer) -> None:
             raise
         message = f"{type(defect).__name__}: {defect}"
         hint = "a defect of velostream: please report it, with the traceback that --debug shows"
-        print(VeloError(ErrorCode.INTERNAL, message, hint=hint), file=sys.stderr)
+        print(printable_lines(str(VeloError(ErrorCode.INTERNAL, message, hint=hint))), file=sys.stderr)
         sys.exit(ErrorCode.INTERNAL.exit_code)
 
 

@@ -102,7 +102,14 @@ def _report(result: RunResult, write: Callable[[RunResult], str] | None, path: P
     from velo_harness.reports.text import run_text
 
     text = run_text(result, verbose=verbose)
-    print(text, file=sys.stderr)
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        from velo_harness.reports.terminal import print_run
+
+        print_run(result, Console(stderr=True), verbose=verbose)
+    else:
+        print(text, file=sys.stderr)
     content = (text if write is None else write(result)).rstrip("\n") + "\n"
     if path is not None:
         _write_file(path, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -80,12 +81,17 @@ class ParsedProgram:
 
 def parsed(text: ProgramText, variables: Mapping[str, str]) -> ParsedProgram:
     """The statements of the text. Errors: those of SQL syntax."""
-    return _parsed(text, tuple(sorted(variables.items())))
+    return _parsed(text, _values(text, variables))
+
+
+def _values(text: ProgramText, given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The values of `${NAME}` in the text: those given, else the environment's. None when the text has no reference."""
+    return tuple(sorted({**os.environ, **given}.items())) if "${" in text.text else ()
 
 
 @lru_cache(maxsize=CACHED_PROGRAMS)
 def _parsed(text: ProgramText, variables: tuple[tuple[str, str], ...]) -> ParsedProgram:
-    program = Engine(base_dir=text.base_dir).parse(text.text, file=text.file, variables=dict(variables) or None)
+    program = Engine(base_dir=text.base_dir).parse(text.text, file=text.file, variables=dict(variables))
     queries = {s.name: s.query for s in program.statements if s.query is not None}
     reads = {name: _read_by(query) for name, query in queries.items()}
     declared = [s.name for s in program.statements if s.kind is StatementKind.SOURCE]
@@ -111,7 +117,7 @@ class Stand:
 
 def planned(text: ProgramText, variables: Mapping[str, str], stand: Stand) -> PlannedProgram:
     """The plan. Errors: those of SQL."""
-    return _planned(text, tuple(sorted(variables.items())), stand.schemas, stand.left_out)
+    return _planned(text, _values(text, variables), stand.schemas, stand.left_out)
 
 
 @lru_cache(maxsize=CACHED_PROGRAMS)

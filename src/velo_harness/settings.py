@@ -19,6 +19,6 @@ class RunSettings:
     debug: bool = False
     """A defect of the program shows its traceback."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Values of `${NAME}` in SQL and of `variables.NAME` in templates."""
+    """Values of `${NAME}` in SQL, over those of the environment, and of `variables.NAME` in templates."""
     allowed: tuple[Path, ...] = ()
     """Folders outside the project that paths may lead to."""

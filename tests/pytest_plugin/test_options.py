@@ -57,6 +57,16 @@ def test_velo_strict_refuses_pairing_by_number(project) -> None:
     project.run("one", "--velo-strict").assert_outcomes(failed=1)
 
 
+def test_velo_var_gives_values_to_the_program_over_the_environment(project, monkeypatch: pytest.MonkeyPatch) -> None:
+    sql = (project.root / "specs/orders.sql").read_text()
+    project.write("specs/orders.sql", sql.replace("> 10", "> ${LIMIT}"))
+    project.run("specs", "-k", "large").assert_outcomes(failed=1, deselected=1)
+    monkeypatch.setenv("LIMIT", "10")
+    project.run("specs", "-k", "large").assert_outcomes(passed=1, deselected=1)
+    project.run("specs", "-k", "large", "--velo-var", "LIMIT=50").assert_outcomes(failed=1, deselected=1)
+    assert project.run("specs", "--velo-var", "LIMIT").ret == pytest.ExitCode.USAGE_ERROR
+
+
 @pytest.mark.parametrize("option", ["--velo-timeout-ms", "--velo-batch-size"])
 def test_a_number_below_one_is_a_usage_error(project, option: str) -> None:
     result = project.run("specs", option, "0")

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from velo_engine.errors import Location, VeloError
-from velo_harness.reports.shown_values import json_value
+from velo_harness.reports.shown_values import json_value, masked
 from velo_harness.result import CheckFailure, Outcome, QueryResult, RunResult, versions
 
 SCHEMA_VERSION = 1
@@ -68,8 +68,8 @@ def _failure(failure: CheckFailure) -> dict[str, Any]:
     return {
         "check": failure.check,
         "message": failure.message,
-        "expected": finding.expected,
-        "actual": finding.actual,
+        "expected": masked(finding.expected),
+        "actual": masked(finding.actual),
         "offending_rows": finding.offending,
         "total_rows": finding.total,
         "examples": [_row(row) for row in finding.examples],
@@ -83,14 +83,14 @@ def error_value(error: VeloError) -> dict[str, Any]:
     return {
         "code": error.code.code,
         "name": error.code.name,
-        "message": error.message,
+        "message": masked(error.message),
         "hint": error.hint,
         "location": None if error.location is None else _location(error.location),
     }
 
 
 def _location(location: Location) -> dict[str, Any]:
-    return {"file": location.file, "line": location.line, "column": location.column, "text": location.text}
+    return {"file": location.file, "line": location.line, "column": location.column, "text": masked(location.text)}
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""Values as reports show them: plain, and without characters that could steer a terminal or break a document."""
+"""Values as reports show them: plain, without secrets and without characters that could steer a terminal."""
 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -41,8 +42,20 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """As `printable`, keeping line breaks."""
-    return "\n".join(printable(line) for line in text.split("\n"))
+    """Text of several lines for people: as `printable`, keeping line breaks, secrets masked."""
+    return "\n".join(printable(line) for line in masked(text).split("\n"))
+
+
+def masked(text: str) -> str:
+    """`text` without the values of passwords and the like, and without the user in URLs."""
+    return _URL_USER.sub(r"\1***@", _SECRET.sub(r"\1***", text))
+
+
+_SECRET = re.compile(
+    r"""((?:password|passwd|secret|token|credentials?|sasl\.jaas\.config)['"]?\s*[=:]\s*)('[^'\n]*'|"[^"\n]*"|[^\s,}]+)""",
+    re.IGNORECASE,
+)
+_URL_USER = re.compile(r"(\w+://)[^/\s@'\"]+@")
 
 
 def json_value(value: Any) -> Any:

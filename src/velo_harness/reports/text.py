@@ -45,7 +45,7 @@ def check_text(failure: CheckFailure) -> str:
 
 
 def _text(text: str) -> str:
-    shown = printable(text)
+    shown = printable_lines(text).replace("\n", " ")
     return shown if len(shown) <= SHOWN_TEXT else shown[:SHOWN_TEXT] + "…"
 
 
@@ -53,7 +53,7 @@ def _place(location: Location) -> list[str]:
     lines = [f"  --> {location}"]
     if location.text:
         number = str(location.line)
-        lines.append(f"  {number} | {printable(location.text)}")
+        lines.append(f"  {number} | {printable_lines(location.text)}")
     return lines
 
 

@@ -136,3 +136,44 @@ def test_values_for_machines() -> None:
 
 def test_rows_are_an_aligned_table() -> None:
     assert table_lines([{"a": 1, "b": "x"}, {"a": 22}]) == ["a   b", "--  -", "1   x", "22"]
+
+
+def test_on_a_terminal_the_text_is_the_same_in_colours() -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from velo_harness.reports.terminal import print_run
+
+    plain, coloured = StringIO(), StringIO()
+    print_run(RUN, Console(file=plain, width=40))
+    print_run(RUN, Console(file=coloured, force_terminal=True, color_system="standard", width=40))
+    assert plain.getvalue() == run_text(RUN) + "\n"
+    assert "\x1b[32m  ✓ q\x1b[0m" in coloured.getvalue()
+
+
+SECRETS = [
+    "'orders.sasl.password' = 'hunter2'",
+    'ssl.key.password: "hunter2"',
+    "client_secret=hunter2",
+    "'x.sasl.jaas.config' = 'org.apache…Module required password=\"hunter2\";'",
+    "https://me:hunter2@example.org/x",
+]
+
+
+@pytest.mark.parametrize("line", SECRETS)
+def test_secrets_are_in_no_report(line: str) -> None:
+    place = Location("x.sql", 3, 1, 5, f"    {line},")
+    broken = query(Outcome.ERROR, error=VeloError(ErrorCode.BAD_PROPERTY, f"bad: {line}", location=place), numbers=None)
+    failed = query(Outcome.FAILED, failures=(CheckFailure("no_nulls", Finding(line, line), place),))
+    run = RunResult((broken, failed), (FileError("x", VeloError(ErrorCode.BAD_PROPERTY, line, location=place)),))
+    for text in (run_text(run), run_json(run), run_junit(run)):
+        assert "hunter2" not in text
+        assert "***" in text
+
+
+def test_other_words_are_not_masked() -> None:
+    from velo_harness.reports.shown_values import masked
+
+    for text in ("tokens: 5", "token_count: 5", "no secret", "a@b.c", "SELECT password FROM users"):
+        assert masked(text) == text

@@ -485,3 +485,34 @@ def test_rows_reach_the_source_whatever_its_format(run: Run, write, properties: 
     expected = "[{ n: 1, window_start: 2025-01-01 00:00:00 }, { n: 1, window_start: 2025-01-01 00:01:00 }]"
     query = f"  - name: per_minute\n    inputs: [{{ source: events, {given} }}]\n    expect: {{ rows: {expected} }}\n"
     assert passed(run(query))
+
+
+def test_files_that_change_between_runs_are_read_again(run: Run, write) -> None:
+    query = "  - name: large\n    inputs: [{ source: orders, data_file: o.csv }]\n    assertions: [{ type: record_count, equals: 1 }]\n"
+    write("o.csv", "id,amount\n1,50\n")
+    assert passed(run(query))
+    write("o.csv", "id,amount\n1,50\n2,60\n")
+    assert run(query).outcome is Outcome.FAILED
+    write("app.sql", SQL.replace("> 10", "> 55"))
+    assert passed(run(query))
+    write("schemas/orders.schema.yaml", SCHEMA.replace("name: amount", "name: amuont"))
+    result = run(query)
+    assert result.error is not None
+    assert result.error.code is ErrorCode.UNKNOWN_COLUMN
+
+
+def test_queries_of_one_process_share_what_they_generate(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from velo_harness.generation import tables
+
+    made = []
+    generate = tables.generate
+
+    def spy(schema, **rest):
+        made.append(schema.name)
+        return generate(schema, **rest)
+
+    monkeypatch.setattr(tables, "generate", spy)
+    check = "    assertions: [{ type: record_count, equals: 20 }]\n"
+    for _ in range(3):
+        assert passed(run("  - name: large\n" + check, seed=991))
+    assert made == ["orders"]
