@@ -1,7 +1,7 @@
 """From bound expressions to kernel SQL that never raises: the value, and what is wrong where there is none.
 
-Errors are masked as Flink evaluates: operands from left to right, all of them, before the operator; AND and OR stop at the
-first operand that decides; CASE evaluates conditions up to the first true one and then only its branch.
+Errors are masked as Flink evaluates: operands from left to right, all of them, before the operator; AND and OR stop
+at the first operand that decides; CASE evaluates conditions up to the first true one and then only its branch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from velo_engine.functions.literals import literal_sql
 from velo_engine.functions.signature import Operand, Site, Template
 from velo_engine.functions.table import FUNCTIONS
 from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal
-
 
 LONG_OPERAND = 120
 """Characters of SQL from which an operand that a template uses more than once is computed once, under a name."""
@@ -79,10 +78,7 @@ class _Compiler:
 
     def _filled(self, template: Template, operands: list[Operand], call: Call) -> str:
         """The template over the operands; a long operand that it repeats is computed once, by a lambda."""
-        named = [
-            replace(o, sql=f"v{next(self.names)}") if len(o.sql) > LONG_OPERAND else o
-            for o in operands
-        ]
+        named = [replace(o, sql=f"v{next(self.names)}") if len(o.sql) > LONG_OPERAND else o for o in operands]
         sql = fill(template, Site(tuple(named), call.type, self.time_zone, self.now))
         for operand, name in zip(operands, named, strict=True):
             if name is operand or not sql:

@@ -1,7 +1,7 @@
 """The operators `+ - * / %` and unary minus.
 
-Integers wrap around as Java's do; an integer divided by zero is a row error, a floating-point one Infinity or NaN. Flink
-gives a remainder of integers the type of the divisor.
+Integers wrap around as Java's do; an integer divided by zero is a row error, a floating-point one Infinity or NaN.
+Flink gives a remainder of integers the type of the divisor.
 Source: https://nightlies.apache.org/flink/flink-docs-release-2.3/docs/sql/functions/built-in-functions/#arithmetic-functions
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from velo_engine.functions import decimals
 from velo_engine.functions.numbers import as_type, negated_wide, wide_integer, wrapped
-from velo_engine.functions.signature import Arity, Binding, ScalarFunction, Site, check_count
+from velo_engine.functions.signature import Binding, ScalarFunction, SignatureError, Site, check_count
 from velo_engine.functions.temporal_arithmetic import bind_temporal, out_of_range, temporal_sum
 from velo_engine.plan.expressions import Expression
 from velo_engine.type_rules.numeric import (
@@ -40,7 +40,7 @@ def _bind_numeric(rule: Callable[[SqlType, SqlType], SqlType]) -> Callable[..., 
             return args, rule(left, right).as_nullable(left.nullable or right.nullable)
         if names & INTERVALS or (names & TEMPORALS and function.name in ("plus", "minus")):
             return bind_temporal(function.name, args)
-        raise Arity(f"needs numbers, not {left.as_nullable()} and {right.as_nullable()}")
+        raise SignatureError(f"needs numbers, not {left.as_nullable()} and {right.as_nullable()}")
 
     return bind
 
@@ -49,7 +49,7 @@ def _bind_modulo(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 2, 2)
     left, right = (arg.type for arg in args)
     if not {left.name, right.name} <= INTEGERS | {TypeName.DECIMAL}:
-        raise Arity(f"needs exact numbers, not {left.as_nullable()} and {right.as_nullable()}")
+        raise SignatureError(f"needs exact numbers, not {left.as_nullable()} and {right.as_nullable()}")
     exact = {left.name, right.name} <= INTEGERS
     result = right if exact else modulo_type(left, right)
     return args, result.as_nullable(left.nullable or right.nullable)
@@ -59,7 +59,7 @@ def _bind_negation(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 1, 1)
     t = args[0].type
     if t.name not in NUMERICS | INTERVALS:
-        raise Arity(f"needs a number, not {t.as_nullable()}")
+        raise SignatureError(f"needs a number, not {t.as_nullable()}")
     return args, t
 
 

@@ -1,7 +1,8 @@
 """CAST and TRY_CAST: the value in the target type, and why there is none.
 
-Source: the cast rules of flink-table-planner (functions/casting), held by recorded answers: between numbers a cast never
-fails (integers wrap, floats saturate, decimals that overflow are NULL); from a string it fails on what does not parse.
+Source: the cast rules of flink-table-planner (functions/casting), held by recorded answers: between numbers a cast
+never fails (integers wrap, floats saturate, decimals that overflow are NULL); from a string it fails on what does not
+parse.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ def _decimal(operand: Operand, target: SqlType) -> Compiled:
 def _temporal(operand: Operand, target: SqlType, time_zone: str) -> str:
     """Between dates, times and timestamps.
 
-    Digits of a TIMESTAMP are cut toward the epoch, as Java's division truncates; the date and the time of a TIMESTAMP_LTZ come
-    from java.time, which rounds down.
+    Digits of a TIMESTAMP are cut toward the epoch, as Java's division truncates; the date and the time of a
+    TIMESTAMP_LTZ come from java.time, which rounds down.
     """
     source, sql = operand.type.name, operand.sql
     if source is TypeName.TIMESTAMP_LTZ and target.name is not TypeName.TIMESTAMP_LTZ:

@@ -1,20 +1,22 @@
 """Comparisons, logic and tests for NULL.
 
-Numbers compare in the wider type by Java's rules: exact numbers exactly, a DOUBLE with anything as DOUBLE, a FLOAT with an
-integer as FLOAT. NaN equals nothing, is less than nothing and greater than nothing. Strings compare by their UTF-8 bytes.
+Numbers compare in the wider type by Java's rules: exact numbers exactly, a DOUBLE with anything as DOUBLE, a FLOAT with
+an integer as FLOAT, `=` of a FLOAT with a DOUBLE as FLOAT when the FLOAT stands left. NaN equals nothing, is less than
+nothing and greater than nothing. Strings compare by their UTF-8 bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from velo_engine.functions.decimals import decimal_comparison
 from velo_engine.functions.numbers import as_double, as_float
 from velo_engine.functions.signature import (
-    Arity,
     Binding,
     Operand,
     ScalarFunction,
+    SignatureError,
     Site,
     check_count,
     coerced,
@@ -51,7 +53,7 @@ def bind_comparison(function: ScalarFunction, args: tuple[Expression, ...]) -> B
         return _bind_with_string(function, args, result)
     common = comparable(left, right)
     if common is None:
-        raise Arity(f"cannot compare {left.as_nullable()} with {right.as_nullable()}")
+        raise SignatureError(f"cannot compare {left.as_nullable()} with {right.as_nullable()}")
     return args, result
 
 
@@ -59,7 +61,9 @@ def _bind_with_string(function: ScalarFunction, args: tuple[Expression, ...], re
     """A string beside a number or a time is read as one; Flink refuses that for `=` and `<>` of numbers."""
     other = next(arg.type for arg in args if arg.type.name not in STRINGS)
     if other.name in NUMERICS and function.name in ("equals", "not_equals"):
-        raise Arity(f"cannot compare a string with {other.as_nullable()} for equality; write CAST(… AS …) on one side")
+        raise SignatureError(
+            f"cannot compare a string with {other.as_nullable()} for equality; write CAST(… AS …) on one side"
+        )
     return tuple(_read_as(arg, other) for arg in args), result
 
 
@@ -75,8 +79,13 @@ def _compared(site: Site, operator: str) -> tuple[str, tuple[str, str] | None]:
     names = {a.type.name, b.type.name}
     if TypeName.DECIMAL in names and not names & FLOATS:
         return decimal_comparison(a.sql, b.sql, a.type, b.type, operator), None
-    left, right, floating = _sides(a, b, site)
-    # Flink's planner takes a value for equal to itself without looking, so there NaN equals NaN, as it does for the kernel.
+    if operator in ("=", "<>") and (a.type.name, b.type.name) == (TypeName.FLOAT, TypeName.DOUBLE):
+        # For equality, and only then, the left side gives the type.
+        left, right, floating = a.sql, as_float(b.sql, b.type), True
+    else:
+        left, right, floating = _sides(a, b, site)
+    # Flink's planner takes a value for equal to itself without looking, so there NaN equals NaN, as it does for the
+    # kernel.
     return f"({left} {operator} {right})", (left, right) if floating and left != right else None
 
 
@@ -123,6 +132,8 @@ def _ordered(operator: str) -> Callable[[Site], str]:
 
 def _not_distinct(site: Site) -> str:
     a, b = site.operands
+    if (a.type.name, b.type.name) == (TypeName.FLOAT, TypeName.DOUBLE):
+        site = replace(site, operands=(b, a))
     return f"coalesce({_equals(site)}, {a.sql} IS NULL AND {b.sql} IS NULL)"
 
 
@@ -135,7 +146,7 @@ def _bind_distinct(function: ScalarFunction, args: tuple[Expression, ...]) -> Bi
     return bound, BOOLEAN.as_nullable(False)
 
 
-def _bind_in(function: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
+def _bind_in(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     """The binder sends only constants of one comparable type here; everything else becomes a chain of `=`."""
     return args, BOOLEAN.as_nullable(any(arg.type.nullable for arg in args))
 

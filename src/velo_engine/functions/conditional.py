@@ -1,6 +1,9 @@
-"""Conditional functions. CASE and IF are nodes of their own (`plan.expressions.Case`): they evaluate only the chosen branch.
+"""Conditional functions.
 
-COALESCE, IFNULL, NULLIF, GREATEST and LEAST evaluate every argument, so a failing one fails the row [recorded from Flink].
+CASE and IF are nodes of their own (`plan.expressions.Case`): they evaluate only the chosen branch.
+
+COALESCE, IFNULL, NULLIF, GREATEST and LEAST evaluate every argument, so a failing one fails the row [recorded from
+Flink].
 """
 
 from __future__ import annotations
@@ -9,9 +12,9 @@ from collections.abc import Callable
 
 from velo_engine.functions.comparison import EQUALS, bind_comparison
 from velo_engine.functions.signature import (
-    Arity,
     Binding,
     ScalarFunction,
+    SignatureError,
     Site,
     check_count,
     checked,
@@ -27,7 +30,7 @@ from velo_engine.types import BOOLEAN, INTEGERS, NUMERICS, STRING, STRINGS, SqlT
 def _common(args: tuple[Expression, ...]) -> SqlType:
     found = common_type([arg.type for arg in args])
     if found is None or found.name is TypeName.NULL:
-        raise Arity("has no common type for " + ", ".join(str(arg.type.as_nullable()) for arg in args))
+        raise SignatureError("has no common type for " + ", ".join(str(arg.type.as_nullable()) for arg in args))
     return found
 
 
@@ -41,7 +44,7 @@ def _bind_coalesce(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
 def _bind_extreme(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 1, None)
     if any(arg.type.name is TypeName.NULL for arg in args):
-        raise Arity("cannot tell the type of NULL; write CAST(NULL AS type)")
+        raise SignatureError("cannot tell the type of NULL; write CAST(NULL AS type)")
     found = _common(args)
     return tuple(coerced(arg, found) for arg in args), found
 
@@ -59,7 +62,7 @@ def _expand_nullif(args: tuple[Expression, ...]) -> Expression:
     check_count(args, 2, 2)
     first = args[0]
     if first.type.name is TypeName.NULL:
-        raise Arity("cannot tell the type of NULL; write CAST(NULL AS type)")
+        raise SignatureError("cannot tell the type of NULL; write CAST(NULL AS type)")
     sides, equal = bind_comparison(EQUALS, args)
     result = first.type.as_nullable()
     return Case(((Call("equals", sides, equal), Literal(None, result)),), first, result)

@@ -1,18 +1,19 @@
 """Decimal arithmetic as kernel SQL: exact, HALF_UP, NULL on overflow, with intermediates of any size.
 
-Flink computes with Java's BigDecimal: sums and products exactly, quotients rounded HALF_UP to 38 significant digits, and
-rounds the result HALF_UP to its scale; a result with too many digits is NULL (DecimalDataUtils). The kernel's own decimal
-division is a DOUBLE and its products raise on overflow, so:
+Flink computes with Java's BigDecimal: sums and products exactly, quotients rounded HALF_UP to 38 significant digits,
+and rounds the result HALF_UP to its scale; a result with too many digits is NULL (DecimalDataUtils). The kernel's own
+decimal division is a DOUBLE and its products raise on overflow, so:
 
 * where the types prove that 128 bits are enough, plain kernel arithmetic;
 * else the same under TRY, and Python's decimal module for the rows where that gave up.
 
-Rounding twice (38 digits, then the scale) equals rounding once while the scaled dividend N stays below 10^37: a quotient q of
-N / D that is not exactly half way is at least 1/(2D) away from it, and the first rounding moves it by at most
-10^(digits(q)-38)/2. The kernel formula scales by 20, so it overflows, and gives up, before N reaches that bound.
+Rounding twice (38 digits, then the scale) equals rounding once while the scaled dividend N stays below 10^37: a
+quotient q of N / D that is not exactly half way is at least 1/(2D) away from it, and the first rounding moves it by
+at most 10^(digits(q)-38)/2. The kernel formula scales by 20, so it overflows, and gives up, before N reaches that
+bound.
 
-The kernel may compute an expression that stands twice in a statement once, outside of any TRY around it; so every part that can
-raise has a TRY of its own.
+The kernel may compute an expression that stands twice in a statement once, outside of any TRY around it; so every
+part that can raise has a TRY of its own.
 """
 
 from __future__ import annotations

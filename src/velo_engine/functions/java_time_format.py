@@ -1,8 +1,9 @@
 """Dates and times by pattern, as java.time's DateTimeFormatter and java.text's SimpleDateFormat print and read them.
 
-Flink uses the first for DATE_FORMAT of a timestamp and TO_TIMESTAMP, the second for everything about seconds and strings
-(UNIX_TIMESTAMP, FROM_UNIXTIME, TO_DATE with a format, CONVERT_TZ, DATE_FORMAT of a string). The second reads leniently: values
-roll over and text after the pattern does not count. Locale: US English. A pattern letter that is not here is refused.
+Flink uses the first for DATE_FORMAT of a timestamp and TO_TIMESTAMP, the second for everything about seconds and
+strings (UNIX_TIMESTAMP, FROM_UNIXTIME, TO_DATE with a format, CONVERT_TZ, DATE_FORMAT of a string). The second reads
+leniently: values roll over and text after the pattern does not count. Locale: US English. A pattern letter that is
+not here is refused.
 Sources: the class documentation of both, held by recorded answers.
 """
 
@@ -16,8 +17,21 @@ from functools import lru_cache
 
 from velo_engine.functions.python_time import days_in_month, microseconds
 
-MONTHS = "January February March April May June July August September October November December".split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _QUARTERS = ("1st quarter", "2nd quarter", "3rd quarter", "4th quarter")
 
 
@@ -265,7 +279,7 @@ def _month(text: str) -> int:
 
 
 def _hour(values: dict[str, str]) -> int | None:
-    """The hour of the day, 0 to 24; None when it is none. A half day counts only together with its hour, and that with it."""
+    """The hour of the day, 0 to 24; None when it is none. A half day and its hour count only together."""
     if "H" in values or "k" in values:
         hour = int(values.get("H") or values["k"])
         if "k" in values and "H" not in values:
@@ -313,10 +327,8 @@ def _simple_regex(pattern: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
             parts.append(re.escape(token.text))
             continue
         following = parsed[index + 1] if index + 1 < len(parsed) else None
-        adjacent = (
-            following is not None
-            and following.letter not in ("", "a", "E", "M")
-            or (following is not None and following.letter == "M" and following.count < 3)
+        adjacent = (following is not None and following.letter not in ("", "a", "E", "M")) or (
+            following is not None and following.letter == "M" and following.count < 3
         )
         parts.append(_simple_part(token, adjacent))
         if token.letter != "E":

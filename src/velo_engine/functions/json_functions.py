@@ -11,10 +11,10 @@ from collections.abc import Callable
 from velo_engine.functions.casts import float_text
 from velo_engine.functions.json_path import JsonPathError, parse_path, quoted
 from velo_engine.functions.signature import (
-    Arity,
     Binding,
     Operand,
     ScalarFunction,
+    SignatureError,
     Site,
     check_count,
     checked,
@@ -39,7 +39,7 @@ def _bind_reader(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
         try:
             parse_path(str(path.value))
         except JsonPathError as problem:
-            raise Arity(str(problem)) from None
+            raise SignatureError(str(problem)) from None
     return (text, path, args[2]), args[3].type.as_nullable()
 
 
@@ -75,7 +75,7 @@ def _bind_object(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     pairs: dict[str, Expression] = {}
     for key, value in zip(args[1::2], args[2::2], strict=True):
         if not isinstance(key, Literal) or not isinstance(key.value, str):
-            raise Arity("needs constant strings as keys")
+            raise SignatureError("needs constant strings as keys")
         pairs[key.value] = _json_value(value)
     # Jackson's sorted map: by UTF-16 units.
     ordered = sorted(pairs, key=lambda key: key.encode("utf-16-be"))
@@ -90,7 +90,7 @@ def _bind_array(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
 def _json_value(arg: Expression) -> Expression:
     allowed = INTEGERS | STRINGS | {TypeName.DOUBLE, TypeName.DECIMAL, TypeName.BOOLEAN, TypeName.NULL}
     if arg.type.name not in allowed:
-        raise Arity(f"cannot hold a {arg.type.as_nullable()}; CAST it to STRING or DOUBLE")
+        raise SignatureError(f"cannot hold a {arg.type.as_nullable()}; CAST it to STRING or DOUBLE")
     return arg
 
 

@@ -1,7 +1,7 @@
-"""JSON text and paths as Flink reads and prints them (Jackson, Jayway JsonPath), as far as paths of members and elements go.
+"""JSON text and paths as Flink reads and prints them (Jackson, Jayway JsonPath).
 
-A path is `[lax|strict] $.member['member'][index][*].*`; strict is the default. Filters, slices, `..` and functions are refused.
-Numbers keep their digits and print as BigDecimal does.
+A path is `[lax|strict] $.member['member'][index][*].*`; strict is the default. Filters, slices, `..` and functions
+are refused. Numbers keep their digits and print as BigDecimal does.
 Source: Flink's SqlJsonUtils, held by recorded answers.
 """
 
@@ -22,7 +22,7 @@ class JsonPathError(Exception):
     """A path that this engine does not read."""
 
 
-class JsonFailure(Exception):
+class JsonReadError(Exception):
     """A text that is not JSON, or a strict path that leads nowhere."""
 
 
@@ -39,8 +39,13 @@ class Path:
 
 _MODE = re.compile(r"\s*(strict|lax)\s+(.+)$", re.DOTALL)
 _STEP = re.compile(
-    r"""\.(?P<name>[^.\[\]()'"*?@,:\s]+) | \[\s*'(?P<single>(?:[^'\\]|\\.)*)'\s*\] | \[\s*"(?P<double>(?:[^"\\]|\\.)*)"\s*\]
-    | \[\s*(?P<index>-?\d+)\s*\] | (?P<all>\[\s*\*\s*\]|\.\*)""",
+    r"""
+    \.(?P<name>[^.\[\]()'"*?@,:\s]+)
+    | \[\s*'(?P<single>(?:[^'\\]|\\.)*)'\s*\]
+    | \[\s*"(?P<double>(?:[^"\\]|\\.)*)"\s*\]
+    | \[\s*(?P<index>-?\d+)\s*\]
+    | (?P<all>\[\s*\*\s*\]|\.\*)
+    """,
     re.VERBOSE,
 )
 
@@ -80,21 +85,21 @@ _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
 
 
 def parse(text: str) -> Json:
-    """The JSON value at the beginning of `text`; what follows it does not count. JsonFailure."""
+    """The JSON value at the beginning of `text`; what follows it does not count. JsonReadError."""
     try:
         value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip(" \t\r\n")))
     except (ValueError, RecursionError):
-        raise JsonFailure("not JSON") from None
+        raise JsonReadError("not JSON") from None
     if is_scalar(value) and not isinstance(value, str) and text[end : end + 1].strip(" \t\r\n"):
-        raise JsonFailure("not JSON: something touches the end of a number or word")
+        raise JsonReadError("not JSON: something touches the end of a number or word")
     return value
 
 
 def read(text: str, path: Path) -> Json:
-    """What a path leads to, None for nothing and for null. JsonFailure, of a strict path."""
+    """What a path leads to, None for nothing and for null. JsonReadError, of a strict path."""
     try:
         return _follow(parse(text), path.steps, several=path.several)
-    except JsonFailure:
+    except JsonReadError:
         if path.lax:
             return None
         raise
@@ -124,7 +129,7 @@ def _child(item: Json, step: str | int, wide: bool) -> list[Json]:
         return [item[step]]
     if wide:
         return []
-    raise JsonFailure(f"there is no {step}")
+    raise JsonReadError(f"there is no {step}")
 
 
 def is_scalar(value: Json) -> bool:

@@ -12,10 +12,10 @@ from velo_engine.functions import decimals
 from velo_engine.functions.numbers import INTEGER_BITS, as_double, as_float, narrowed, negated_wide
 from velo_engine.functions.rounding_in_time import bind_rounding_to_unit, rounded_to_unit
 from velo_engine.functions.signature import (
-    Arity,
     Binding,
     Operand,
     ScalarFunction,
+    SignatureError,
     Site,
     argument,
     check_count,
@@ -85,18 +85,21 @@ def _bind_sign(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 1, 1)
     bound = checked(args[0], "number", 0)
     if bound.type.name in (TypeName.TINYINT, TypeName.SMALLINT):
-        raise Arity("is not defined for TINYINT and SMALLINT (Flink cannot compile it); CAST the argument to INT")
+        raise SignatureError(
+            "is not defined for TINYINT and SMALLINT (Flink cannot compile it); CAST the argument to INT"
+        )
     return (bound,), bound.type
 
 
 def _sign(site: Site) -> str:
     (a,) = site.operands
     if a.type.name in FLOATS:
-        return f"CASE WHEN {a.sql} = 0 OR isnan({a.sql}) THEN {a.sql} ELSE CAST(sign({a.sql}) AS {kernel_type(site.type)}) END"
+        unit = f"CAST(sign({a.sql}) AS {kernel_type(site.type)})"
+        return f"CASE WHEN {a.sql} = 0 OR isnan({a.sql}) THEN {a.sql} ELSE {unit} END"
     return f"TRY_CAST(sign({a.sql}) AS {kernel_type(site.type)})"
 
 
-def _bind_rounding(function: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
+def _bind_rounding(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     """ROUND and TRUNCATE: of a DECIMAL the type follows from a constant number of digits, else it is the argument's."""
     check_count(args, 1, 2)
     value = checked(args[0], "number", 0)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 from velo_engine.functions.casts import text_from
 from velo_engine.functions.signature import (
-    Arity,
     Binding,
     Operand,
     ScalarFunction,
+    SignatureError,
     Site,
     argument,
     check_count,
@@ -29,7 +29,7 @@ from velo_engine.types import BOOLEAN, INT, STRING, STRINGS, SqlType, TypeName, 
 def _common(args: Sequence[Expression]) -> SqlType:
     found = common_type([arg.type for arg in args])
     if found is None or found.name is TypeName.NULL:
-        raise Arity("has no common type for " + ", ".join(str(arg.type.as_nullable()) for arg in args))
+        raise SignatureError("has no common type for " + ", ".join(str(arg.type.as_nullable()) for arg in args))
     return found
 
 
@@ -45,7 +45,7 @@ def _bind_array(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
 
 def _bind_map(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     if not args or len(args) % 2:
-        raise Arity("needs keys and values in turn")
+        raise SignatureError("needs keys and values in turn")
     key, value = _common(args[0::2]), _common(args[1::2])
     keys, values = _coerced_all(args[0::2], key), _coerced_all(args[1::2], value)
     pairs = [part for pair in zip(keys, values, strict=True) for part in pair]
@@ -70,7 +70,7 @@ def _map_error(site: Site) -> str:
 def _bind_row(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 1, None)
     if any(arg.type.name is TypeName.NULL for arg in args):
-        raise Arity("cannot tell the type of NULL; write CAST(NULL AS type)")
+        raise SignatureError("cannot tell the type of NULL; write CAST(NULL AS type)")
     return args, row(*((f"EXPR${i}", arg.type) for i, arg in enumerate(args))).as_nullable(False)
 
 
@@ -79,23 +79,21 @@ def _row(site: Site) -> str:
     return f"struct_pack({', '.join(fields)})"
 
 
-def _bind_field(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
-    raise Arity("is made by the binder")
-
-
 def _bind_item(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 2, 2)
     collection, key = args
     if collection.type.name is TypeName.MAP and collection.type.key is not None and collection.type.element is not None:
         if (key.type.name in STRINGS) != (collection.type.key.name in STRINGS):
-            raise Arity(f"needs a key of type {collection.type.key.as_nullable()}, not {key.type.as_nullable()}")
+            raise SignatureError(
+                f"needs a key of type {collection.type.key.as_nullable()}, not {key.type.as_nullable()}"
+            )
         return (collection, coerced(key, collection.type.key.as_nullable())), collection.type.element.as_nullable()
     if collection.type.name is TypeName.ARRAY and collection.type.element is not None:
         position = checked(key, "integer", 1)
         if isinstance(position, Literal) and isinstance(position.value, int) and position.value < 1:
-            raise Arity(f"counts elements from 1, not {position.value}")
+            raise SignatureError(f"counts elements from 1, not {position.value}")
         return (collection, position), collection.type.element.as_nullable()
-    raise Arity(f"needs an ARRAY or a MAP, not {collection.type.as_nullable()}")
+    raise SignatureError(f"needs an ARRAY or a MAP, not {collection.type.as_nullable()}")
 
 
 def _item(site: Site) -> str:
@@ -123,7 +121,7 @@ def _bind_with_element(returns: Callable[[SqlType, SqlType], SqlType]) -> Callab
         assert element is not None
         found = common_type((element, args[1].type))
         if found is None or found.as_nullable() != element.as_nullable():
-            raise Arity(f"needs a value of type {element.as_nullable()}, not {args[1].type.as_nullable()}")
+            raise SignatureError(f"needs a value of type {element.as_nullable()}, not {args[1].type.as_nullable()}")
         value = coerced(args[1], element.as_nullable())
         result = returns(collection.type, value.type)
         return (collection, value), result.as_nullable(collection.type.nullable)
@@ -183,8 +181,7 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         "field",
         "row.field",
         "A field of a row.",
-        _bind_field,
-        lambda site: f"struct_extract({site.sql(0)}, {text_of(str(site.operands[1].literal))})",
+        value=lambda site: f"struct_extract({site.sql(0)}, {text_of(str(site.operands[1].literal))})",
         operator=True,
     ),
     ScalarFunction(

@@ -1,6 +1,7 @@
 """LIKE, SIMILAR TO and the REGEXP functions.
 
-Regular expressions are Java's. `java_regex` reads them with Python's engine and refuses what the two engines take differently.
+Regular expressions are Java's. `java_regex` reads them with Python's engine and refuses what the two engines take
+differently.
 Source: Flink's SqlLikeUtils and SqlFunctionUtils; https://docs.oracle.com/en/java/javase/17/docs/api/java.base/java/util/regex/Pattern.html
 """
 
@@ -8,12 +9,13 @@ from __future__ import annotations
 
 from velo_engine.functions.java_regex import JavaRegexError, compile_java, java_pattern_of_similar
 from velo_engine.functions.signature import (
-    Arity,
     Binding,
     ScalarFunction,
+    SignatureError,
     Site,
     check_count,
     checked,
+    constant_text,
     signature,
     text_of,
 )
@@ -26,10 +28,12 @@ def _bind_like(function: ScalarFunction, args: tuple[Expression, ...]) -> Bindin
     bound = tuple(checked(arg, "string", i) for i, arg in enumerate(args))
     if len(bound) == 3:
         escape, pattern = bound[2], bound[1]
-        if not isinstance(escape, Literal) or len(str(escape.value)) != 1:
-            raise Arity("needs one constant character after ESCAPE")
-        if isinstance(pattern, Literal) and not _escapes_well(str(pattern.value), str(escape.value)):
-            raise Arity(f"the pattern '{pattern.value}' escapes a character other than %, _ and the escape itself")
+        if not isinstance(escape, Literal) or len(constant_text(escape.value)) != 1:
+            raise SignatureError("needs one constant character after ESCAPE")
+        if isinstance(pattern, Literal) and not _escapes_well(
+            constant_text(pattern.value), constant_text(escape.value)
+        ):
+            raise SignatureError("escapes a character other than %, _ and the escape itself in its pattern")
     if function.name == "similar":
         _bind_similar(bound)
     return bound, BOOLEAN.as_nullable(any(arg.type.nullable for arg in bound))
@@ -49,16 +53,16 @@ def _escapes_well(pattern: str, escape: str) -> bool:
 def _bind_similar(args: tuple[Expression, ...]) -> None:
     pattern = args[1]
     if not isinstance(pattern, Literal):
-        raise Arity("needs a constant pattern")
+        raise SignatureError("needs a constant pattern")
     escape = args[2] if len(args) == 3 else None
     try:
-        compile_java(java_pattern_of_similar(str(pattern.value), _character(escape)))
+        compile_java(java_pattern_of_similar(constant_text(pattern.value), _character(escape)))
     except JavaRegexError as problem:
-        raise Arity(f"cannot use the pattern '{pattern.value}': {problem}") from None
+        raise SignatureError(f"cannot use the pattern '{constant_text(pattern.value)}': {problem}") from None
 
 
 def _character(escape: Expression | None) -> str | None:
-    return str(escape.value) if isinstance(escape, Literal) else None
+    return constant_text(escape.value) if isinstance(escape, Literal) else None
 
 
 def _like(site: Site) -> str:
@@ -78,8 +82,11 @@ def _like_error(site: Site) -> str:
 
 
 def _similar(site: Site) -> str:
-    pattern, escape = str(site.operands[1].literal), site.operands[2].literal if len(site.operands) > 2 else None
-    regex = java_pattern_of_similar(pattern, None if escape is None else str(escape))
+    pattern, escape = (
+        constant_text(site.operands[1].literal),
+        site.operands[2].literal if len(site.operands) > 2 else None,
+    )
+    regex = java_pattern_of_similar(pattern, None if escape is None else constant_text(escape))
     return f"velo_regexp_full({site.sql(0)}, {text_of(regex)})"
 
 
@@ -92,10 +99,12 @@ def _bind_regex(*kinds: str, returns: object, nullable: bool | None = None) -> o
         pattern = bound[1]
         if isinstance(pattern, Literal):
             try:
-                compile_java(str(pattern.value))
+                compile_java(constant_text(pattern.value))
             except JavaRegexError as problem:
                 if problem.unsupported:
-                    raise Arity(f"cannot use the regular expression '{pattern.value}': {problem}") from None
+                    raise SignatureError(
+                        f"cannot use the regular expression '{constant_text(pattern.value)}': {problem}"
+                    ) from None
         return bound, result
 
     return bind

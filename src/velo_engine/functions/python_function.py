@@ -1,6 +1,7 @@
-"""Kernel functions computed in Python, a vector of up to 2048 rows at a time, for what the kernel's SQL cannot say exactly.
+"""Kernel functions computed in Python, for what the kernel's SQL cannot say exactly.
 
-Such a function gives NULL where it has no value and never raises. Every argument that is NULL makes the result NULL.
+The kernel calls them with vectors of up to 2048 rows. Such a function gives NULL where it has no value and never
+raises. Every argument that is NULL makes the result NULL.
 """
 
 from __future__ import annotations

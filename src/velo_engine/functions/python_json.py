@@ -35,8 +35,8 @@ def _value(text: str, path: str, configuration: str) -> str | None:
         if found is None or (parsed.lax and not jp.is_scalar(found)):
             return _otherwise(on_empty, empty_default, "JSON_VALUE found nothing")
         if not jp.is_scalar(found):
-            raise jp.JsonFailure("JSON_VALUE found an array or an object")
-    except jp.JsonFailure as problem:
+            raise jp.JsonReadError("JSON_VALUE found an array or an object")
+    except jp.JsonReadError as problem:
         return _otherwise(on_error, error_default, str(problem))
     if not _fits(found, returning):
         raise _RowError(f"the JSON value {jp.dump(found)} is no {returning} to Flink")
@@ -69,9 +69,9 @@ def _query(text: str, path: str, configuration: str) -> str | None:
         if found is None or (parsed.lax and jp.is_scalar(found)):
             return _empty_collection(on_empty, "JSON_QUERY found nothing")
         if jp.is_scalar(found):
-            raise jp.JsonFailure("JSON_QUERY found neither an array nor an object")
+            raise jp.JsonReadError("JSON_QUERY found neither an array nor an object")
         return jp.dump(found)
-    except jp.JsonFailure as problem:
+    except jp.JsonReadError as problem:
         return _empty_collection(on_error, str(problem))
 
 
@@ -84,7 +84,7 @@ def _empty_collection(behaviour: str | None, message: str) -> str | None:
 def _exists(text: str, path: str, on_error: str) -> str | None:
     try:
         return "true" if jp.read(text, jp.parse_path(path)) is not None else "false"
-    except jp.JsonFailure as problem:
+    except jp.JsonReadError as problem:
         if on_error == "ERROR":
             raise _RowError(str(problem)) from None
         return {"TRUE": "true", "FALSE": "false"}.get(on_error)
@@ -114,7 +114,7 @@ def is_json(text: str, kind: str) -> bool:
     """IS JSON VALUE, OBJECT, ARRAY or SCALAR."""
     try:
         value = jp.parse(text)
-    except jp.JsonFailure:
+    except jp.JsonReadError:
         return False
     return {"OBJECT": isinstance(value, dict), "ARRAY": isinstance(value, list), "SCALAR": jp.is_scalar(value)}.get(
         kind, True
@@ -125,7 +125,7 @@ def json_extract(text: str, path: str) -> str | None:
     """The text of a scalar, the JSON of anything else."""
     try:
         found = jp.read(text, jp.parse_path(path))
-    except (jp.JsonFailure, jp.JsonPathError):
+    except (jp.JsonReadError, jp.JsonPathError):
         return None
     if found is None:
         return None

@@ -1,7 +1,7 @@
 """Numbers computed in Python: decimals of any size, Java's spelling of floats, and the numbers in strings.
 
-Sources: Flink's DecimalDataUtils and BinaryStringDataUtil (toLong, toDecimal), Java's Double.toString and parseDouble; held
-by recorded answers.
+Sources: Flink's DecimalDataUtils and BinaryStringDataUtil (toLong, toDecimal), Java's Double.toString and
+parseDouble; held by recorded answers.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _digits(value: Decimal) -> int:
 def decimal_compare(left: str, right: str) -> int:
     """-1, 0 or 1."""
     a, b = Decimal(left), Decimal(right)
-    return (a > b) - (a < b)
+    return 0 if a == b else 1 if a > b else -1
 
 
 def decimal_round(specification: str, text: str) -> str | None:
@@ -98,7 +98,7 @@ def round_integer(value: int, digits: int, up: bool) -> int:
     """An integer rounded to tens, hundreds, …; like Java's longValue it keeps the low 64 bits."""
     if digits >= 0:
         return value
-    unit = 10 ** min(-digits, 40)
+    unit: int = 10 ** min(-digits, 40)
     magnitude = (abs(value) + (unit // 2 if up else 0)) // unit * unit
     wrapped = (magnitude if value >= 0 else -magnitude) + 2**63
     return wrapped % 2**64 - 2**63

@@ -1,4 +1,4 @@
-"""The regular expression functions, by the engine of `java_regex`, and LIKE with an escape and a pattern from a column."""
+"""The regular expression functions, and LIKE with an escape and a pattern from a column, for the kernel."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Strings computed in Python, where Flink's rules differ from the kernel's.
 
-Flink holds strings as UTF-8 and counts code points, but some functions go through Java's String and count UTF-16 units; those
-say so. A half of a character that such a function leaves behind is written as `?`.
+Flink holds strings as UTF-8 and counts code points, but some functions go through Java's String and count UTF-16
+units; those say so. A half of a character that such a function leaves behind is written as `?`.
 Source: Flink's SqlFunctionUtils and BinaryStringDataUtil, held by recorded answers.
 """
 
@@ -115,10 +115,7 @@ def instr(text: str, part: str, start: int, nth: int) -> int | None:
         return len(text) + 2 - mirrored - len(part) if mirrored else 0
     found = 0
     for _ in range(nth):
-        if not part:
-            found = 1
-        else:
-            found = text.find(part, start - 1) + 1
+        found = text.find(part, start - 1) + 1 if part else 1
         if found == 0:
             return 0
         start = found + 1

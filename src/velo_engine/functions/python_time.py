@@ -1,7 +1,7 @@
 """Dates and times computed in Python: what strings mean, and local time in a time zone.
 
-Source: Flink's DateTimeUtils (parseDate, parseTime, parseTimestampData), held by recorded answers. Times are microseconds,
-timestamps microseconds since the epoch.
+Source: Flink's DateTimeUtils (parseDate, parseTime, parseTimestampData), held by recorded answers. Times are
+microseconds, timestamps microseconds since the epoch.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """FLOOR and CEIL of a date or time to a unit.
 
-Weeks begin on Sunday. Up to the day Flink floors; for months and longer it first divides by the day, toward zero, so just
-before 1970 it names the next day [recorded].
+Weeks begin on Sunday. Up to the day Flink floors; for months and longer it first divides by the day, toward zero, so
+just before 1970 it names the next day [recorded].
 """
 
 from __future__ import annotations
 
-from velo_engine.functions.signature import Arity, Binding, ScalarFunction, Site, check_count
+from velo_engine.functions.signature import Binding, ScalarFunction, SignatureError, Site, check_count
 from velo_engine.functions.temporal_arithmetic import truncated_micros
 from velo_engine.functions.time_zones import instant_of, local_time_of
 from velo_engine.plan.expressions import Expression, Literal
@@ -33,7 +33,7 @@ def bind_rounding_to_unit(_: ScalarFunction, args: tuple[Expression, ...]) -> Bi
     elif value.type.name is TypeName.TIME:
         allowed = set(_MICROS) - {"DAY"}
     if word not in allowed:
-        raise Arity(f"of a {value.type.as_nullable()} needs a unit of " + ", ".join(sorted(allowed)))
+        raise SignatureError(f"of a {value.type.as_nullable()} needs a unit of " + ", ".join(sorted(allowed)))
     return args, value.type
 
 

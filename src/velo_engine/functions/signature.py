@@ -1,7 +1,8 @@
 """What an entry of the function table is: its arguments, its type rule, and its meaning as kernel SQL.
 
-A kernel expression never raises: where a call has no value for a row the value is NULL and the entry's error expression says
-why. Argument errors come before a call's own, in source order, as in Flink, which evaluates every operand first.
+A kernel expression never raises: where a call has no value for a row the value is NULL and the entry's error
+expression says why. Argument errors come before a call's own, in source order, as in Flink, which evaluates every
+operand first.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from velo_engine.types import (
     INTEGERS,
     INTERVALS,
     NUMERICS,
-    STRING,
     STRINGS,
     TEMPORALS,
     TIMESTAMPS,
@@ -94,7 +94,7 @@ class ScalarFunction:
     """Written as an operator or with syntax of its own, so it has no name to call it by."""
 
 
-class Arity(Exception):
+class SignatureError(Exception):
     """Arguments that do not fit a signature; the caller adds the function and the place."""
 
 
@@ -149,7 +149,7 @@ def argument_counts(kinds: Sequence[str]) -> tuple[int, int | None]:
 
 
 def check_count(args: Sequence[Expression], least: int, most: int | None) -> None:
-    """Raise Arity unless there are `least` to `most` arguments."""
+    """Raise SignatureError unless there are `least` to `most` arguments."""
     if least <= len(args) and (most is None or len(args) <= most):
         return
     if most is None:
@@ -158,7 +158,7 @@ def check_count(args: Sequence[Expression], least: int, most: int | None) -> Non
         wanted = str(least)
     else:
         wanted = f"{least} to {most}"
-    raise Arity(f"takes {wanted} argument{'' if wanted == '1' else 's'}, not {len(args)}")
+    raise SignatureError(f"takes {wanted} argument{'' if wanted == '1' else 's'}, not {len(args)}")
 
 
 def checked(arg: Expression, kind: str, position: int) -> Expression:
@@ -167,11 +167,11 @@ def checked(arg: Expression, kind: str, position: int) -> Expression:
     constant = word.startswith("literal ")
     names, meaning = _KINDS[word.removeprefix("literal ")]
     if arg.type.name is TypeName.NULL:
-        raise Arity(f"cannot tell the type of NULL in argument {position + 1}; write CAST(NULL AS type)")
+        raise SignatureError(f"cannot tell the type of NULL in argument {position + 1}; write CAST(NULL AS type)")
     if arg.type.name not in names:
-        raise Arity(f"needs {meaning} as argument {position + 1}, not {arg.type.as_nullable()}")
+        raise SignatureError(f"needs {meaning} as argument {position + 1}, not {arg.type.as_nullable()}")
     if constant and not isinstance(arg, Literal):
-        raise Arity(f"needs a constant as argument {position + 1}")
+        raise SignatureError(f"needs a constant as argument {position + 1}")
     target = _COERCED.get(word.removeprefix("literal "))
     return coerced(arg, target) if target is not None else arg
 
@@ -209,6 +209,12 @@ def argument(index: int) -> Callable[[Sequence[SqlType]], SqlType]:
 def as_varchar(index: int) -> Callable[[Sequence[SqlType]], SqlType]:
     """VARCHAR of the length of string argument `index`."""
     return lambda types: SqlType(TypeName.VARCHAR, length=types[index].length)
+
+
+def constant_text(value: LiteralValue) -> str:
+    """The text of a string constant."""
+    assert isinstance(value, str)
+    return value
 
 
 def text_of(constant: str) -> str:

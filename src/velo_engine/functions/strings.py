@@ -8,33 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from velo_engine.functions.signature import (
-    Arity,
     Binding,
     Operand,
     Returns,
     ScalarFunction,
+    SignatureError,
     Site,
     Template,
     argument,
     as_varchar,
     check_count,
-    checked,
     signature,
     text_of,
 )
-from velo_engine.functions.python_text import CHARSETS
-from velo_engine.plan.expressions import Expression, Literal
+from velo_engine.plan.expressions import Expression
 from velo_engine.types import (
     BOOLEAN,
-    BYTES,
     INT,
-    INTEGERS,
     MAX_LENGTH,
     STRING,
     STRINGS,
     SqlType,
     TypeName,
-    array,
     char,
     varchar,
 )
@@ -54,7 +49,7 @@ def _bind_joined(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 2, 2)
     if any(arg.type.name not in STRINGS for arg in args):
         kinds = " and ".join(str(arg.type.as_nullable()) for arg in args)
-        raise Arity(f"needs strings, not {kinds}; write CAST(… AS STRING)")
+        raise SignatureError(f"needs strings, not {kinds}; write CAST(… AS STRING)")
     return args, _joined([arg.type for arg in args]).as_nullable(any(arg.type.nullable for arg in args))
 
 
@@ -75,7 +70,7 @@ def _substring(site: Site) -> str:
     text, start = site.operands[0].sql, site.operands[1]
     length = site.operands[2] if len(site.operands) > 2 else None
     count = f", {length.sql}" if length is not None else ""
-    taken = f"substring({text}, {_start(text, start)}{count})"
+    taken = f"substring({text}, {_start(start)}{count})"
     if isinstance(start.literal, int) and start.literal < 0:
         taken = f"CASE WHEN length({text}) >= {-start.literal} THEN {taken} WHEN {text} IS NOT NULL THEN '' END"
     elif not start.constant:
@@ -85,7 +80,7 @@ def _substring(site: Site) -> str:
     return f"CASE WHEN {length.sql} >= 0 THEN {taken} END"
 
 
-def _start(text: str, start: Operand) -> str:
+def _start(start: Operand) -> str:
     """The kernel's position of a start: 0 counts as 1, negative ones count from the end, where the kernel agrees."""
     if isinstance(start.literal, int):
         return str(start.literal or 1)
@@ -136,6 +131,16 @@ def _too_long(condition: str) -> str:
     return f"CASE WHEN {condition} THEN 'the result has more than {LONGEST_RESULT} characters' END"
 
 
+def _repeated_length(site: Site) -> str:
+    return f"CAST(strlen({site.sql(0)}) AS HUGEINT) * {site.sql(1)}"
+
+
+def _repeat(site: Site) -> str:
+    text, count = site.sql(0), site.sql(1)
+    repeated = f"repeat({text}, CASE WHEN {count} < 0 THEN 0 ELSE {count} END)"
+    return f"CASE WHEN {_repeated_length(site)} <= {LONGEST_RESULT} THEN {repeated} END"
+
+
 def _trimmed(name: str) -> Callable[[Site], str]:
     return lambda site: f"{name}({site.sql(0)}, {site.sql(1) if len(site.operands) > 1 else text_of(' ')})"
 
@@ -154,73 +159,6 @@ def _overlay(site: Site) -> str:
     text, replacement, start = (site.sql(i) for i in range(3))
     length = site.sql(3) if len(site.operands) > 3 else f"length({replacement})"
     return f"velo_overlay({text}, {replacement}, CAST({start} AS BIGINT), CAST({length} AS BIGINT))"
-
-
-def _bind_split_index(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
-    check_count(args, 3, 3)
-    text = checked(args[0], "string", 0)
-    separator = args[1]
-    if separator.type.name in INTEGERS:
-        if not isinstance(separator, Literal) or not isinstance(separator.value, int):
-            raise Arity("needs a constant character code or a string as argument 2")
-        separator = Literal(chr(separator.value), char(1).as_nullable(False), separator.location)
-    return (text, checked(separator, "string", 1), checked(args[2], "int", 2)), STRING
-
-
-def _split_index(site: Site) -> str:
-    text, separator, index = (operand.sql for operand in site.operands)
-    part = f"CASE WHEN {text} <> '' AND {index} >= 0 THEN string_split({text}, {separator})[CAST({index} AS BIGINT) + 1] END"
-    blank = f"velo_split_blank({text}, {index})"
-    if site.operands[1].constant:
-        return part if site.operands[1].literal else blank
-    return f"CASE WHEN {separator} = '' THEN {blank} ELSE {part} END"
-
-
-def _split(site: Site) -> str:
-    text, separator = site.sql(0), site.sql(1)
-    return (
-        f"CASE WHEN {text} = '' AND {separator} IS NOT NULL THEN CAST([] AS VARCHAR[])"
-        f" WHEN {separator} = '' THEN velo_split_units({text}) ELSE string_split({text}, {separator}) END"
-    )
-
-
-def _digest(algorithm: str, length: int) -> ScalarFunction:
-    def value(site: Site) -> str:
-        data = site.sql(0) if site.operands[0].type.name not in STRINGS else f"encode({site.sql(0)})"
-        return f"velo_digest({data}, '{algorithm}')"
-
-    name = algorithm.upper()
-    summary = f"The {name} digest in hexadecimal."
-    return ScalarFunction(algorithm, f"{name}(string)", summary, signature("bytes", returns=char(length)), value)
-
-
-def _bind_sha2(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
-    check_count(args, 2, 2)
-    data, size = checked(args[0], "bytes", 0), checked(args[1], "literal int", 1)
-    if not isinstance(size, Literal) or size.value not in (224, 256, 384, 512):
-        raise Arity("needs 224, 256, 384 or 512 as argument 2")
-    return (data, size), varchar(128).as_nullable(data.type.nullable)
-
-
-def _sha2(site: Site) -> str:
-    data = site.sql(0) if site.operands[0].type.name not in STRINGS else f"encode({site.sql(0)})"
-    return f"velo_digest({data}, 'sha{site.operands[1].literal}')"
-
-
-def _to_base64(site: Site) -> str:
-    data = site.sql(0) if site.operands[0].type.name not in STRINGS else f"encode({site.sql(0)})"
-    return f"velo_to_base64({data})"
-
-
-def _bind_charset(kind: str, returns: SqlType, nullable: bool | None) -> Callable[..., Binding]:
-    def bind(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
-        check_count(args, 2, 2)
-        data, charset = checked(args[0], kind, 0), checked(args[1], "literal string", 1)
-        if not isinstance(charset, Literal) or str(charset.value).upper() not in CHARSETS:
-            raise Arity("needs a constant character set as argument 2: " + ", ".join(CHARSETS))
-        return (data, charset), returns.as_nullable(data.type.nullable if nullable is None else nullable)
-
-    return bind
 
 
 def _elt(site: Site) -> str:
@@ -368,8 +306,8 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         "The string n times.",
         ("string", "int"),
         STRING,
-        f"CASE WHEN CAST(strlen({{0}}) AS HUGEINT) * {{1}} <= {LONGEST_RESULT} THEN repeat({{0}}, greatest({{1}}, 0)) END",
-        error=lambda site: _too_long(f"CAST(strlen({site.sql(0)}) AS HUGEINT) * {site.sql(1)} > {LONGEST_RESULT}"),
+        _repeat,
+        error=lambda site: _too_long(f"{_repeated_length(site)} > {LONGEST_RESULT}"),
     ),
     _simple(
         "replace", "REPLACE(string, part, replacement)", "With every part replaced.", ("string",) * 3, STRING, _replace
@@ -404,30 +342,6 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
     _simple(
         "chr", "CHR(n)", "The ISO-8859-1 character of a number.", ("bigint",), STRING, "velo_chr({0})", nullable=True
     ),
-    ScalarFunction(
-        "split_index",
-        "SPLIT_INDEX(string, separator, n)",
-        "The part number n, from 0, between separators.",
-        _bind_split_index,
-        _split_index,
-    ),
-    _simple(
-        "split",
-        "SPLIT(string, separator)",
-        "The parts between separators.",
-        ("string", "string"),
-        array(STRING),
-        _split,
-        nullable=True,
-    ),
-    _simple(
-        "split_part",
-        "SPLIT_PART(string, separator, n)",
-        "The part number n, from 1 or from the end when negative; empty when there is none (Velostream).",
-        ("string", "string", "int"),
-        STRING,
-        "split_part({0}, {1}, {2})",
-    ),
     _simple(
         "startswith",
         "STARTSWITH(string, part)",
@@ -451,60 +365,6 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         ("int", "string..."),
         STRING,
         _elt,
-        nullable=True,
-    ),
-    _digest("md5", 32),
-    _digest("sha1", 40),
-    _digest("sha224", 56),
-    _digest("sha256", 64),
-    _digest("sha384", 96),
-    _digest("sha512", 128),
-    ScalarFunction("sha2", "SHA2(string, bits)", "The SHA-2 digest of 224, 256, 384 or 512 bits.", _bind_sha2, _sha2),
-    _simple("to_base64", "TO_BASE64(string or bytes)", "As Base64.", ("bytes",), STRING, _to_base64, nullable=None),
-    _simple(
-        "from_base64",
-        "FROM_BASE64(string)",
-        "The UTF-8 text of Base64; anything else is a row error.",
-        ("string",),
-        STRING,
-        "velo_from_base64({0})",
-        error="CASE WHEN {0} IS NOT NULL AND velo_from_base64({0}) IS NULL THEN 'not Base64: ' || {0} END",
-    ),
-    ScalarFunction(
-        "encode", "ENCODE(string, charset)", "As bytes.", _bind_charset("string", BYTES, True), "velo_encode({0}, {1})"
-    ),
-    ScalarFunction(
-        "decode",
-        "DECODE(bytes, charset)",
-        "The string of bytes.",
-        _bind_charset("binary", STRING, None),
-        "velo_decode_charset({0}, {1})",
-    ),
-    _simple(
-        "unhex",
-        "UNHEX(string)",
-        "The bytes of hexadecimal digits; NULL when they are not.",
-        ("string",),
-        BYTES,
-        "velo_unhex({0})",
-        nullable=True,
-    ),
-    _simple(
-        "url_encode",
-        "URL_ENCODE(string)",
-        "As application/x-www-form-urlencoded.",
-        ("string",),
-        STRING,
-        "velo_url_encode({0})",
-        nullable=True,
-    ),
-    _simple(
-        "url_decode",
-        "URL_DECODE(string)",
-        "From application/x-www-form-urlencoded; NULL when it is not.",
-        ("string",),
-        STRING,
-        "velo_url_decode({0})",
         nullable=True,
     ),
 )

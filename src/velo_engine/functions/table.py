@@ -8,12 +8,15 @@ from velo_engine.functions import (
     arithmetic,
     comparison,
     conditional,
+    iso8601,
     json_functions,
     mathematics,
     nested_values,
     patterns,
+    string_encodings,
     strings,
     temporal,
+    temporal_text,
 )
 from velo_engine.functions.signature import ScalarFunction
 
@@ -21,9 +24,9 @@ CATEGORIES: tuple[tuple[str, tuple[ScalarFunction, ...]], ...] = (
     ("Comparison and logic", comparison.FUNCTIONS),
     ("Arithmetic operators", arithmetic.FUNCTIONS),
     ("Mathematical functions", mathematics.FUNCTIONS),
-    ("String functions", strings.FUNCTIONS),
+    ("String functions", (*strings.FUNCTIONS, *string_encodings.FUNCTIONS)),
     ("Patterns", patterns.FUNCTIONS),
-    ("Dates and times", temporal.FUNCTIONS),
+    ("Dates and times", (*temporal.FUNCTIONS, *temporal_text.FUNCTIONS, iso8601.FROM_ISO8601)),
     ("JSON functions", json_functions.FUNCTIONS),
     ("Arrays, maps and rows", nested_values.FUNCTIONS),
     ("Conditional functions", conditional.FUNCTIONS),

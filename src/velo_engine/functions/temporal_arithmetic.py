@@ -1,13 +1,14 @@
 """Dates, times and timestamps plus or minus intervals.
 
-Days and shorter are milliseconds, months and years calendar months with the day clamped to the month's length. A DATE moves by
-whole days, a TIME within its day, and a result keeps the precision of its date or time. TIMESTAMP_LTZ moves in UTC.
+Days and shorter are milliseconds, months and years calendar months with the day clamped to the month's length. A DATE
+moves by whole days, a TIME within its day, and a result keeps the precision of its date or time. TIMESTAMP_LTZ moves
+in UTC.
 """
 
 from __future__ import annotations
 
 from velo_engine.functions.numbers import wrapped
-from velo_engine.functions.signature import Arity, Binding, Operand, Site
+from velo_engine.functions.signature import Binding, Operand, SignatureError, Site
 from velo_engine.plan.expressions import Expression
 from velo_engine.types import INTEGERS, INTERVALS, TEMPORALS, SqlType, TypeName
 
@@ -18,9 +19,9 @@ def bind_temporal(operation: str, args: tuple[Expression, ...]) -> Binding:
     """The type of an operation in which an interval takes part."""
     left, right = (arg.type for arg in args)
     result: SqlType | None = None
-    if operation in ("plus", "minus") and left.name in INTERVALS and right.name is left.name:
-        result = left
-    elif operation in ("plus", "minus") and left.name in TEMPORALS and right.name in INTERVALS:
+    if (operation in ("plus", "minus") and left.name in INTERVALS and right.name is left.name) or (
+        operation in ("plus", "minus") and left.name in TEMPORALS and right.name in INTERVALS
+    ):
         result = left
     elif operation == "plus" and left.name in INTERVALS and right.name in TEMPORALS:
         result = right
@@ -28,7 +29,7 @@ def bind_temporal(operation: str, args: tuple[Expression, ...]) -> Binding:
         result = left if left.name in INTERVALS else right
     if result is None or (result.name is TypeName.TIME and TypeName.INTERVAL_YEAR_MONTH in (left.name, right.name)):
         hint = "; for a difference use TIMESTAMPDIFF(unit, from, to)" if operation == "minus" else ""
-        raise Arity(f"is not defined for {left.as_nullable()} and {right.as_nullable()}{hint}")
+        raise SignatureError(f"is not defined for {left.as_nullable()} and {right.as_nullable()}{hint}")
     return args, result.as_nullable(left.nullable or right.nullable)
 
 
@@ -54,7 +55,8 @@ def moved_by_months(sql: str, t: SqlType, months: str) -> str:
 def moved_by_milliseconds(sql: str, t: SqlType, milliseconds: str) -> str:
     """A date or time moved by milliseconds; NULL outside the kernel's range.
 
-    Digits beyond the declared precision stay, as they do in Flink: `TIMESTAMP(0) + INTERVAL '1.5' SECOND` still knows the half.
+    Digits beyond the declared precision stay, as they do in Flink: `TIMESTAMP(0) + INTERVAL '1.5' SECOND` still knows
+    the half.
     """
     if t.name is TypeName.DATE:
         return f"TRY({sql} + CAST(CAST({milliseconds} AS BIGINT) // 86400000 AS INTEGER))"

@@ -8,7 +8,7 @@ _UTC_NAMES = frozenset({"UTC", "GMT", "Z", "Etc/UTC", "Etc/GMT"})
 
 
 def instant_of(sql: str, time_zone: str) -> str:
-    """A local TIMESTAMP as the instant it names; in an overlap the earlier, in a gap moved on by the gap, as java.time does."""
+    """A local TIMESTAMP as an instant: in an overlap the earlier, in a gap moved on by the gap, as java.time does."""
     if time_zone in _UTC_NAMES:
         return sql
     return f"make_timestamp(velo_instant_of(epoch_us({sql}), {text_of(time_zone)}))"

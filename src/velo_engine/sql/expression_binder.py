@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.functions.aggregates import aggregate_name
-from velo_engine.functions.signature import Arity, coerced
+from velo_engine.functions.signature import SignatureError, coerced
 from velo_engine.functions.table import FUNCTIONS, UNAVAILABLE, WRITTEN
 from velo_engine.plan.expressions import Call, Case, Cast, Expression, Literal
 from velo_engine.sql.json_binder import bind_json
@@ -23,7 +23,7 @@ from velo_engine.sql.syntax import JsonCall, TimeDifference, TypedLiteral
 from velo_engine.type_rules.casting import can_cast
 from velo_engine.type_rules.common import case_type
 from velo_engine.type_rules.spelling import parse_type
-from velo_engine.types import BOOLEAN, FLOATS, NULL, SqlType, TypeName, char
+from velo_engine.types import BOOLEAN, FLOATS, NULL, NUMERICS, SqlType, TypeName, char
 
 
 class Scope(Protocol):
@@ -42,8 +42,8 @@ class Scope(Protocol):
 def bind_expression(node: exp.Expression, scope: Scope, *, text: str = "", file: str = "") -> Expression:
     """The typed expression of `node`. `text` and `file` are what it was parsed from, for the places in errors.
 
-    VeloError UNKNOWN_FUNCTION, TYPE_MISMATCH, SQL_UNSUPPORTED, INVALID_GROUPING (an aggregate where none can stand), and
-    what the scope raises.
+    VeloError UNKNOWN_FUNCTION, TYPE_MISMATCH, SQL_UNSUPPORTED, INVALID_GROUPING (an aggregate where none can stand),
+    and what the scope raises.
     """
     return _Binder(scope, text, file).bind(node)
 
@@ -61,7 +61,7 @@ def bind_condition(node: exp.Expression, scope: Scope, *, clause: str, text: str
 
 
 def coerce(expression: Expression, target: SqlType) -> Expression:
-    """`expression` as a value of `target`, through an implicit cast when its type differs; TYPE_MISMATCH if none exists."""
+    """`expression` as a value of `target`, through an implicit cast; TYPE_MISMATCH when there is none."""
     return coerced(expression, target)
 
 
@@ -114,7 +114,7 @@ class _Binder:
                 return function.expand(args)
             assert function.bind is not None
             bound, result = function.bind(function, args)
-        except Arity as problem:
+        except SignatureError as problem:
             raise self.error(ErrorCode.TYPE_MISMATCH, f"{written}: {problem}", node) from None
         except VeloError as problem:
             if problem.location is None:
@@ -128,20 +128,15 @@ class _Binder:
     def binary(self, name: str, node: exp.Expression) -> Expression:
         return self.operator(name, node, node.this, node.expression)
 
-    def logical(self, name: str, node: exp.Connector) -> Expression:
-        operands = list(node.flatten())
+    def logical(self, name: str, node: exp.And | exp.Or) -> Expression:
+        operands: list[Any] = list(node.flatten())
         return self.operator(name, node, *operands)
 
     def literal(self, node: exp.Literal) -> Expression:
         location = self.place(node)
         if node.is_string:
             return Literal(node.this, char(len(node.this)).as_nullable(False), location)
-        return bind_number(self.digits(node), location)
-
-    def digits(self, node: exp.Literal) -> str:
-        """The number as written: sqlglot puts a zero in front of `.5`, which would be a digit of its type."""
-        written = int(node.meta["end"]) - int(node.meta["start"]) + 1 if "start" in node.meta else len(node.this)
-        return str(node.this)[1:] if str(node.this).startswith("0.") and written < len(node.this) else str(node.this)
+        return bind_number(node.this, location)
 
     def boolean(self, node: exp.Boolean) -> Expression:
         return Literal(bool(node.this), BOOLEAN.as_nullable(False), self.place(node))
@@ -152,7 +147,7 @@ class _Binder:
     def negative(self, node: exp.Neg) -> Expression:
         """A negative number is one constant, with the type of the positive one."""
         if isinstance(node.this, exp.Literal) and not node.this.is_string:
-            return bind_number("-" + self.digits(node.this), self.place(node))
+            return bind_number("-" + node.this.this, self.place(node))
         return self.operator("negate", node, node.this)
 
     def hex_string(self, node: exp.HexString) -> Expression:
@@ -244,9 +239,9 @@ class _Binder:
         if node.args.get("query") is not None:
             raise self.error(ErrorCode.SQL_UNSUPPORTED, "this engine does not run IN over a query here", node)
         value = self.bind(node.this)
-        items = [self.bind(item) for item in node.expressions]
+        items = [self.as_listed(self.bind(item), value.type) for item in node.expressions]
         tests = [self.call("equals", (value, item), node, "a IN (b, …)") for item in items]
-        constant = all(isinstance(test, Call) and isinstance(test.args[1], Literal) for test in tests)
+        constant = all(isinstance(item, Literal) for item in items)
         kinds = {value.type.name, *(item.type.name for item in items)} - {TypeName.NULL}
         inexact = FLOATS | {TypeName.DECIMAL}
         if constant and not kinds & inexact and len(tests) > 1 and len(kinds) == 1:
@@ -254,10 +249,17 @@ class _Binder:
             return self.call("in", (value, *compared), node)
         return self.call("or", tuple(tests), node) if len(tests) > 1 else tests[0]
 
+    def as_listed(self, item: Expression, wanted: SqlType) -> Expression:
+        """An item of IN in the type of the left side: Flink casts numbers so, wrapping, but not into DECIMAL."""
+        source = item.type.name
+        if wanted.name not in NUMERICS - {TypeName.DECIMAL} or source not in NUMERICS or source is wanted.name:
+            return item
+        return Cast(item, wanted.as_nullable(item.type.nullable), location=item.location)
+
     def like(self, node: exp.Expression) -> Expression:
         escape = node.expression if isinstance(node, exp.Escape) else None
         pattern = node.this if isinstance(node, exp.Escape) else node
-        name = {exp.Like: "like", exp.SimilarTo: "similar", exp.RegexpLike: "regexp"}[type(pattern)]
+        name = {"Like": "like", "SimilarTo": "similar", "RegexpLike": "regexp"}[type(pattern).__name__]
         parts = [pattern.this, pattern.expression, *([escape] if escape is not None else [])]
         return self.operator(name, node, *parts)
 

@@ -87,8 +87,11 @@ def bind_typed_literal(kind: str, text: str, location: Location | None) -> Liter
             return Literal(date(*numbers), DATE.as_nullable(False), location)
         if kind == "TIME":
             t = SqlType(TypeName.TIME, nullable=False, precision=len(fraction))
-            return Literal(time(*numbers, micros), t, location)
-        return Literal(datetime(*numbers, micros), timestamp_type(len(fraction)).as_nullable(False), location)  # type: ignore[arg-type]
+            hour, minute, second = numbers
+            return Literal(time(hour, minute, second, micros), t, location)
+        year, month, day, hour, minute, second = numbers
+        moment = datetime(year, month, day, hour, minute, second, micros)
+        return Literal(moment, timestamp_type(len(fraction)).as_nullable(False), location)
     except ValueError:
         raise _bad(f"'{text}' is not a {kind.lower()} of the calendar", location) from None
 

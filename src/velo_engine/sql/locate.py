@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlglot import exp
 
 from velo_engine.errors import Location
@@ -14,7 +17,7 @@ def locate(node: exp.Expression, text: str, file: str) -> Location | None:
 
     sqlglot marks identifiers, literals and function names with the offsets of their token.
     """
-    spans = [_span(part) for part in (node, *node.walk()) if "start" in part.meta]
+    spans = [_span(part.meta) for part in (node, *node.walk()) if "start" in part.meta]
     if not spans:
         return None
     start, end = spans[0] if "start" in node.meta else min(spans)
@@ -34,6 +37,6 @@ def locate(node: exp.Expression, text: str, file: str) -> Location | None:
     )
 
 
-def _span(node: exp.Expression) -> tuple[int, int]:
-    """Offsets of the first and the last character of the node's token."""
-    return int(node.meta["start"]), int(node.meta["end"])
+def _span(meta: Mapping[str, Any]) -> tuple[int, int]:
+    """Offsets of the first and the last character of a node's token."""
+    return int(meta["start"]), int(meta["end"])

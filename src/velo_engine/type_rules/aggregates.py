@@ -41,7 +41,7 @@ AGGREGATES: dict[str, AggregateFunction] = {
 }
 
 
-def aggregate_type(function: str, args: Sequence[SqlType], distinct: bool = False) -> SqlType:
+def aggregate_type(function: str, args: Sequence[SqlType], distinct: bool = False) -> SqlType:  # noqa: ARG001
     """The result type of aggregate `function` (lower case) over `args`; nullable except counts and collections."""
     name = function.lower()
     if name not in AGGREGATES:

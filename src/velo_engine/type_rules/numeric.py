@@ -71,7 +71,8 @@ def wider_integer(left: SqlType, right: SqlType) -> SqlType:
 def _approximate_or_integer(left: SqlType, right: SqlType) -> SqlType | None:
     """The result when a float or only integers take part; None for exact decimals.
 
-    FLOAT and DOUBLE meet in the type of the left one (Calcite takes both for 8 bytes); an integer takes the float's type.
+    FLOAT and DOUBLE meet in the type of the left one (Calcite takes both for 8 bytes); an integer takes the float's
+    type.
     """
     names = {left.name, right.name}
     if names <= INTEGERS:
