@@ -6,18 +6,21 @@ advances the watermark.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, did_you_mean
-from velo_engine.plan.expressions import Cast, ColumnRef, Expression
+from velo_engine.plan.expressions import Cast, ColumnRef, Expression, walk
 from velo_engine.plan.nodes import AssignWatermark
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation, append
 from velo_engine.plan.scope import RelationScope
 from velo_engine.plan.statement_properties import EventTimeSettings, bad_property
+from velo_engine.schema import RowSchema
+from velo_engine.sql.parser import parse_expression
 from velo_engine.types import INTEGERS, STRINGS, TIMESTAMPS, SqlType
 
 MAX_PRECISION = 3
@@ -41,7 +44,14 @@ def assigned(
         idle_timeout_ms=settings.idle_timeout_ms,
         schema=node.schema,
     )
-    return replace(relation.on(watermark), event_times=(position,))
+    source = read_from(value)
+    return replace(relation.on(watermark), event_times=(position,), time_source=source)
+
+
+def read_from(value: Expression) -> int | None:
+    """The one column that `value` is made of."""
+    columns = {part.index for part in walk(value) if isinstance(part, ColumnRef)}
+    return columns.pop() if len(columns) == 1 else None
 
 
 def time_value(node: exp.Expr, relation: Relation, settings: EventTimeSettings, text: ProgramText) -> Expression:
@@ -85,35 +95,85 @@ def column_at(name: str, location: Location | None, names: Collection[str], text
     return exp.Column(this=exp.Identifier(this=name, quoted=True))
 
 
-_EPOCH_DIGITS = {"epoch_millis": 3, "epoch_seconds": 0, "auto": 3}
-"""Formats of integers, and the digits of a second that one unit has."""
+_STANDARD = frozenset({"auto", "iso8601", "iso-8601", "sql"})
+_EPOCHS = {
+    "epoch_seconds": "v * 1000",
+    "epoch_millis": "v",
+    "epoch_micros": "v / 1000",
+    "epoch_nanos": "v / 1000000",
+    "auto": (
+        "CASE WHEN ABS(v) < 100000000000 THEN v * 1000 WHEN ABS(v) < 100000000000000 THEN v"
+        " WHEN ABS(v) < 100000000000000000 THEN v / 1000 ELSE v / 1000000 END"
+    ),
+}
+"""Formats of integers: milliseconds from a value `v`; `auto` goes by its size, as the formats of records do."""
 
-_ISO_8601 = ("iso8601", "auto")
+
+def decoding_format(settings: EventTimeSettings, schema: RowSchema) -> str | None:
+    """The format by which records are decoded, when the event-time column is declared as a timestamp and says one."""
+    at = None if settings.field is None else schema.index(settings.field)
+    if at is None or schema.types[at].name not in TIMESTAMPS or settings.format is None:
+        return None
+    return settings.format
 
 
 def _from_epoch(node: exp.Expr, settings: EventTimeSettings) -> exp.Expr:
-    """TO_TIMESTAMP_LTZ of an integer: milliseconds unless the format says seconds."""
-    written = (settings.format or "auto").lower()
-    if written not in _EPOCH_DIGITS:
+    """TO_TIMESTAMP_LTZ of an integer: milliseconds unless the format says something else."""
+    written = (settings.format or "epoch_millis").lower()
+    if written not in _EPOCHS:
         raise bad_property(
             f'"{settings.format}" is not a format of an integer event time',
             settings.location("event.time.format"),
-            "use epoch_millis or epoch_seconds",
+            "use epoch_millis, epoch_seconds or auto",
         )
-    digits = exp.Literal.number(_EPOCH_DIGITS[written])
-    return exp.Anonymous(this="TO_TIMESTAMP_LTZ", expressions=[node.copy(), digits])
+    millis = parse_expression(_EPOCHS[written]).transform(lambda n: node.copy() if isinstance(n, exp.Column) else n)
+    return exp.Anonymous(this="TO_TIMESTAMP_LTZ", expressions=[millis, exp.Literal.number(3)])
 
 
 def _from_text(node: exp.Expr, settings: EventTimeSettings) -> exp.Expr:
-    """A string by its format: ISO 8601 unless the format is epoch_… or a pattern of java.time."""
+    """A string by its format: ISO 8601 unless the format is epoch_… or a pattern."""
     written = settings.format or "auto"
-    if written.lower() in _ISO_8601:
+    if written.lower() in _STANDARD:
         return exp.Anonymous(this="FROM_ISO8601", expressions=[node.copy()])
-    if written.lower() in _EPOCH_DIGITS:
-        number = exp.Cast(this=node.copy(), to=exp.DataType.build("BIGINT"))
-        return _from_epoch(number, settings)
-    pattern = exp.Literal.string(written)
+    if written.lower() in _EPOCHS:
+        return _from_epoch(exp.Cast(this=node.copy(), to=exp.DataType.build("BIGINT")), settings)
+    pattern = exp.Literal.string(_java_pattern(written, settings))
     return exp.Anonymous(this="TO_TIMESTAMP", expressions=[node.copy(), pattern])
+
+
+_DIRECTIVES = {
+    "%Y": "yyyy",
+    "%m": "MM",
+    "%d": "dd",
+    "%H": "HH",
+    "%M": "mm",
+    "%S": "ss",
+    "%f": "SSSSSS",
+    "%j": "DDD",
+    "%b": "MMM",
+    "%a": "EEE",
+    "%%": "%",
+}
+
+
+def _java_pattern(written: str, settings: EventTimeSettings) -> str:
+    """A pattern of DateTimeFormatter; one with `%` is read as strftime's."""
+    if "%" not in written:
+        return written
+    parts = re.findall(r"%.|[^%]+", written)
+    unknown = [part for part in parts if part.startswith("%") and part not in _DIRECTIVES]
+    if unknown:
+        raise bad_property(
+            f'"{unknown[0]}" of the event-time format is not known',
+            settings.location("event.time.format"),
+            f"there are {' '.join(_DIRECTIVES)}; or write a pattern like yyyy-MM-dd HH:mm:ss",
+        )
+    return "".join(_DIRECTIVES.get(part) or _quoted(part) for part in parts)
+
+
+def _quoted(text: str) -> str:
+    """Text of a Java pattern that stands for itself: letters need quotes."""
+    return re.sub(r"[A-Za-z]+", lambda match: f"'{match[0]}'", text.replace("'", "''"))
 
 
 def _to_milliseconds(value: Expression) -> Expression:

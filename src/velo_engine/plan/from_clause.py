@@ -13,6 +13,7 @@ from velo_engine.plan.context import CommonTable, QueryContext, Wanted
 from velo_engine.plan.joins import conjuncts, connecting, is_unconditional, plan_join
 from velo_engine.plan.relation import Relation, system_name
 from velo_engine.plan.scope import RelationScope
+from velo_engine.plan.statement_properties import relation_name
 from velo_engine.plan.windows import QueryWindow
 from velo_engine.sql.syntax import WindowTable
 
@@ -95,7 +96,9 @@ def _alias(item: exp.Expr) -> str:
     if isinstance(item, WindowTable):
         alias = item.args.get("alias")
         return str(alias.name) if alias is not None else _alias(item.args["table"])
-    return str(item.alias_or_name)
+    if isinstance(item, exp.Table) and not item.alias:
+        return relation_name(item)
+    return str(item.alias)
 
 
 def _joined(

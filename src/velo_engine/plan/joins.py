@@ -239,6 +239,7 @@ def _table_join(left: Relation, right: Relation, kind: JoinKind, sides: _Sides, 
         processing_times=left.processing_times,
         windows=left.windows,
         bounded=left.bounded,
+        time_source=left.time_source,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from velo_engine.plan.bound_select import bind_select, event_time_item, filtered, refuse_clauses, with_columns
-from velo_engine.plan.context import QueryContext
 from velo_engine.plan.from_clause import plan_from
 from velo_engine.plan.relation import Relation, fields_of
 from velo_engine.plan.select_list import select_items
@@ -14,10 +13,10 @@ from velo_engine.plan.windows import find_window
 from velo_engine.schema import RowSchema
 
 
-def plan_ranked(ranked: RankedQuery, context: QueryContext) -> Relation:
+def plan_ranked(ranked: RankedQuery) -> Relation:
     """The subquery's rows up to its limit; its ROW_NUMBER item becomes the rank, in the same place, if it is used."""
-    select, text = ranked.ranked, context.text
-    context = context.inside(select)
+    select, text = ranked.ranked, ranked.context.text
+    context = ranked.context.inside(select)
     refuse_clauses(select, text)
     check_over(ranked.window, text)
     for clause in ("distinct", "order", "limit"):

@@ -24,7 +24,7 @@ SYSTEM_NAMES = frozenset(
         "_topic",
     }
 )
-"""Names with a meaning of their own, in any case; `SELECT *` leaves them out."""
+"""Names with a meaning of their own, in any case."""
 
 
 def system_name(name: str) -> str | None:
@@ -45,11 +45,8 @@ class Field:
     """The alias before the dot."""
     bare: bool = True
     """Whether the name without alias may mean it (the second column of USING needs its alias)."""
-
-    @property
-    def in_star(self) -> bool:
-        """Whether `SELECT *` gives it."""
-        return self.bare and system_name(self.name) is None
+    system: bool = False
+    """Whether a scan adds it to a record's own columns; `SELECT *` leaves it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +75,8 @@ class Relation:
     """Whether it is read whole before the first stream record."""
     bounded: bool = False
     """Whether it comes from files and reference tables only."""
+    time_source: int | None = None
+    """The column from which the first event time was computed, such as epoch milliseconds: naming it means the time."""
 
     def on(self, node: PlanNode) -> Relation:
         """The same names and times over `node`, which has the columns of the present node and maybe more after them."""
@@ -90,8 +89,8 @@ class Relation:
     def star(self, alias: str | None = None) -> tuple[Field, ...]:
         """What `*`, or `alias.*`, stands for."""
         if alias is None:
-            return tuple(field for field in self.fields if field.in_star)
-        return tuple(field for field in self.fields if field.relation == alias and system_name(field.name) is None)
+            return tuple(field for field in self.fields if field.bare and not field.system)
+        return tuple(field for field in self.fields if field.relation == alias and not field.system)
 
     @property
     def aliases(self) -> tuple[str, ...]:

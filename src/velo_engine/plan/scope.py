@@ -50,7 +50,7 @@ class RelationScope:
             if found:
                 return self._fields(self._reference(found[0], location), parts[2:], column)
         found = [field for field in self._find(parts[0], None) if field.bare]
-        if len(found) > 1 and system_name(parts[0]) is None:
+        if len(found) > 1 and not all(field.system for field in found):
             raise self._ambiguous(parts[0], found, column)
         if found:
             return self._fields(self._reference(found[0], location), parts[1:], column)
@@ -93,7 +93,7 @@ class RelationScope:
         )
 
     def _unknown(self, parts: Sequence[str], column: exp.Column) -> VeloError:
-        known = [field for field in self.relation.fields if system_name(field.name) is None]
+        known = [field for field in self.relation.fields if not field.system]
         if len(parts) > 1 and parts[0] not in self.relation.aliases:
             return self.text.error(
                 ErrorCode.UNKNOWN_TABLE,

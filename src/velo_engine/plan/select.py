@@ -59,10 +59,10 @@ def _plan_select(select: exp.Select, context: QueryContext) -> PlannedQuery:
     text = context.text
     refuse_clauses(select, text)
     window = find_window(select, text)
-    ranked = match_ranked(select)
+    ranked = match_ranked(select, context)
     conditions: Sequence[exp.Expr]
     if ranked is not None:
-        relation, conditions = plan_ranked(ranked, context), ranked.other_conditions
+        relation, conditions = plan_ranked(ranked), ranked.other_conditions
     else:
         relation, conditions = plan_from(select, window, event_time_item(select), context)
     for condition in conditions:

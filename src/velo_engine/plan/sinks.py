@@ -78,7 +78,9 @@ def _refuse_more_than_columns(statement: Statement, text: ProgramText) -> None:
         )
     for column in statement.columns:
         if column.expression is not None or column.metadata_key is not None:
-            raise text.unsupported("a computed column of a statement with a query", column.location, "select it instead")
+            raise text.unsupported(
+                "a computed column of a statement with a query", column.location, "select it instead"
+            )
 
 
 def _inserted(relation: Relation, statement: Statement, target: Statement, text: ProgramText) -> Relation:

@@ -119,7 +119,9 @@ def _columns(read: SourceRead, system: tuple[str, ...]) -> Relation:
     schema = RowSchema(source.schema.columns + added)
     visible = {name for name in system if name in read.wanted.system_columns}
     fields = tuple(
-        Field(name, i, read.alias) for i, name in enumerate(schema.names) if i < len(source.schema) or name in visible
+        Field(name, i, read.alias, system=i >= len(source.schema))
+        for i, name in enumerate(schema.names)
+        if i < len(source.schema) or name in visible
     )
     relation = Relation(
         Scan(source, system, schema),
@@ -185,7 +187,9 @@ def _with_computed(
         values.append(ColumnRef(at, schema.types[at]))
     node = project(relation.node, values, names)
     visible = {*(column.name for column in declared), *read.wanted.system_columns}
-    fields = tuple(Field(name, i, read.alias) for i, name in enumerate(names) if name in visible)
+    fields = tuple(
+        Field(name, i, read.alias, system=i >= len(declared)) for i, name in enumerate(names) if name in visible
+    )
     processing = frozenset(
         i for i, v in enumerate(values) if isinstance(v, ColumnRef) and v.index in relation.processing_times
     )

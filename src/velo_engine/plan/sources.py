@@ -14,7 +14,7 @@ from sqlglot import exp
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.plan.nodes import SourceKind, SourceTable
 from velo_engine.plan.program_text import ProgramText
-from velo_engine.plan.statement_properties import ProgramProperties
+from velo_engine.plan.statement_properties import EventTimeSettings, ProgramProperties, bad_property
 from velo_engine.schema import Column, RowSchema
 from velo_engine.sql.program import ColumnDefinition, Program, Statement, StatementKind
 from velo_engine.type_rules import parse_type
@@ -92,6 +92,18 @@ class SourceCatalog:
         source = self._source(name, kind, table, others)
         self.used[name] = source
         return source
+
+    def decoded(self, source: SourceTable, key: str, form: str, settings: EventTimeSettings) -> SourceTable:
+        """`source` with an option of its format. Raises BAD_PROPERTY when another statement gave it another value."""
+        known = source.properties.get(key)
+        if known is not None and known != form:
+            raise bad_property(
+                f'"{source.name}" is decoded with {key} = {known} already',
+                settings.location("event.time.format"),
+                "a source is read once, with one set of properties",
+            )
+        self.used[source.name] = replace(source, properties={**source.properties, key: form})
+        return self.used[source.name]
 
     def _source(self, name: str, kind: SourceKind, table: exp.Table, others: Iterable[str]) -> SourceTable:
         properties = self.properties(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import TypeVar
@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.plan.nodes import LateData
+from velo_engine.plan.source_uri import NotASourceError, SourceUri, is_uri, parse_uri
 from velo_engine.sql.event_time import (
     EventTimeProperties,
     LateDataStrategy,
@@ -18,6 +19,7 @@ from velo_engine.sql.event_time import (
     duration_property,
     event_time_properties,
 )
+from velo_engine.sql.locate import locate
 from velo_engine.sql.program import Program, Property, Statement, StatementKind, Warning
 from velo_engine.sql.properties import ConfigFiles, StatementProperties, job_properties, split_properties
 from velo_engine.sql.property_keys import EVENT_TIME_KEYS
@@ -56,8 +58,12 @@ class ProgramProperties:
         self._idle_timeout_ms = None if idle is None else duration_property("source.idle_timeout", idle)
         found: list[Warning] = list(warnings)
         self.job: dict[str, Property] = job
+        self._uris: dict[str, SourceUri] = {}
         for statement in program.statements:
-            split = split_properties(statement, _read_names(statement), _written_names(statement), files=files)
+            tables = () if statement.query is None else tuple(statement.query.find_all(exp.Table))
+            self._add_uris(tables, program)
+            names = tuple(dict.fromkeys(relation_name(table) for table in tables))
+            split = split_properties(statement, names, _written_names(statement), files=files)
             self._by_statement[id(statement)] = split
             if statement.kind is StatementKind.SOURCE:
                 self._declared[statement.name] = split
@@ -90,7 +96,9 @@ class ProgramProperties:
                         "a source is read once, with one set of properties",
                     )
             found.update({f"properties.{key}": value for key, value in given.client.items()})
-        return {**self.declared(name), **{key: value.value for key, value in found.items()}}
+        uri = self._uris.get(name)
+        written = {} if uri is None else uri.properties
+        return {**self.declared(name), **written, **{key: value.value for key, value in found.items()}}
 
     def event_time(self, statement: Statement, name: str) -> EventTimeSettings:
         """The event-time settings of relation `name` as `statement` reads it."""
@@ -155,6 +163,24 @@ class ProgramProperties:
             locations=locations,
         )
 
+    def _add_uris(self, tables: Sequence[exp.Table], program: Program) -> None:
+        for table in tables:
+            if not is_uri(table.name):
+                continue
+            place = locate(table, program.text, program.file)
+            try:
+                found = parse_uri(table.name)
+            except NotASourceError as problem:
+                raise VeloError(ErrorCode.BAD_PROPERTY, str(problem), location=place, hint=problem.hint) from None
+            known = self._uris.setdefault(found.name, found)
+            if known != found:
+                raise VeloError(
+                    ErrorCode.DUPLICATE_NAME,
+                    f'two sources are called "{found.name}": {known.properties} and {found.properties}',
+                    location=place,
+                    hint="declare one with CREATE STREAM, under another name",
+                )
+
     def _add_job(self, job: Mapping[str, Property]) -> None:
         for key, value in job.items():
             known = self.job.setdefault(key, value)
@@ -190,15 +216,10 @@ def bad_property(message: str, place: Location | None, hint: str | None = None) 
 
 
 def relation_name(table: exp.Table) -> str:
-    """The name that a table of a FROM clause is looked up by."""
+    """The name that a table of a FROM clause is looked up by; of a URI its last part."""
+    if is_uri(table.name):
+        return parse_uri(table.name).name
     return ".".join(part.name for part in table.parts)
-
-
-def _read_names(statement: Statement) -> tuple[str, ...]:
-    """Every relation in the statement's query, by name."""
-    if statement.query is None:
-        return ()
-    return tuple(dict.fromkeys(relation_name(table) for table in statement.query.find_all(exp.Table)))
 
 
 def _written_names(statement: Statement) -> tuple[str, ...]:

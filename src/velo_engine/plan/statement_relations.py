@@ -9,7 +9,15 @@ from sqlglot import exp
 
 from velo_engine.errors import ErrorCode
 from velo_engine.plan.context import QueryContext, Wanted
-from velo_engine.plan.event_time import MAX_PRECISION, assigned, column_at, nameable, time_value
+from velo_engine.plan.event_time import (
+    MAX_PRECISION,
+    assigned,
+    column_at,
+    decoding_format,
+    nameable,
+    read_from,
+    time_value,
+)
 from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.nodes import SourceKind, Upstream
 from velo_engine.plan.program_text import ProgramText
@@ -100,6 +108,8 @@ class StatementRelations:
             return relation
         settings = self._properties.statement_time(self._statement)
         value = time_value(wanted.time_value, relation, settings, self._text)
+        if isinstance(wanted.time_value, exp.Column) and read_from(value) == relation.time_source is not None:
+            return relation
         if isinstance(value, ColumnRef) and value.index in relation.event_times:
             others = tuple(time for time in relation.event_times if time != value.index)
             return replace(relation, event_times=(value.index, *others))
@@ -120,12 +130,16 @@ class StatementRelations:
         kind = SourceKind.TABLE if wanted.looked_up or beside else SourceKind.STREAM
         source = self._catalog.read(name, kind, table, self._statement_names)
         self.sources[name] = None
+        settings = self._settings(name, source.schema.names, wanted)
+        form = decoding_format(settings, source.schema)
+        if form is not None:
+            source = self._catalog.decoded(source, f"timestamp.format.{settings.field}", form, settings)
         return read_source(
             SourceRead(
                 source=source,
                 declaration=self._catalog.declaration(name),
                 is_file=self._catalog.is_file(name),
-                settings=self._settings(name, source.schema.names, wanted),
+                settings=settings,
                 wanted=wanted,
                 alias=alias,
                 text=self._text,

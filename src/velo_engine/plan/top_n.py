@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from velo_engine.plan.aggregate_syntax import function_name
+from velo_engine.plan.context import QueryContext
 from velo_engine.plan.joins import conjuncts
 from velo_engine.plan.nodes import SortKey, TopN
 from velo_engine.plan.program_text import ProgramText
@@ -32,6 +33,8 @@ class RankedQuery:
     ranked: exp.Select
     alias: str | None
     """Of the subquery."""
+    context: QueryContext
+    """The names that the subquery sees."""
     rank_name: str
     window: exp.Window
     limit: int
@@ -39,18 +42,14 @@ class RankedQuery:
     with_rank: bool
 
 
-def match_ranked(select: exp.Select) -> RankedQuery | None:
-    """The Top-N pattern around `select`'s FROM, or None."""
-    clause = select.args.get("from_")
+def match_ranked(select: exp.Select, context: QueryContext) -> RankedQuery | None:
+    """The Top-N pattern around `select`'s FROM, a subquery or a name of WITH; or None."""
     where = select.args.get("where")
-    if clause is None or where is None or select.args.get("joins"):
+    inner = _only_query(select, context)
+    found = None if inner is None else _row_number(inner[0])
+    if inner is None or where is None or found is None:
         return None
-    subquery = clause.this
-    if not isinstance(subquery, exp.Subquery) or not isinstance(subquery.this, exp.Select):
-        return None
-    found = _row_number(subquery.this)
-    if found is None:
-        return None
+    query, alias, visible = inner
     name, window = found
     parts = conjuncts(where.this)
     limits = [(part, _limit(part, name)) for part in parts]
@@ -59,14 +58,29 @@ def match_ranked(select: exp.Select) -> RankedQuery | None:
         return None
     others = tuple(part for part in parts if part is not bound[0])
     return RankedQuery(
-        ranked=subquery.this,
-        alias=subquery.alias or None,
+        ranked=query,
+        alias=alias,
+        context=visible,
         rank_name=name,
         window=window,
         limit=bound[1],
         other_conditions=others,
         with_rank=_uses(select, name, others),
     )
+
+
+def _only_query(select: exp.Select, context: QueryContext) -> tuple[exp.Select, str | None, QueryContext] | None:
+    """The query that `select` reads and nothing else, its alias, and the names it sees."""
+    clause = select.args.get("from_")
+    if clause is None or select.args.get("joins"):
+        return None
+    item = clause.this
+    if isinstance(item, exp.Subquery) and isinstance(item.this, exp.Select):
+        return item.this, item.alias or None, context
+    common = context.common_tables.get(item.name) if isinstance(item, exp.Table) and not item.db else None
+    if common is None or common.columns or not isinstance(common.query, exp.Select):
+        return None
+    return common.query, item.alias or item.name, context.seeing(common.visible)
 
 
 def is_row_number(node: exp.Expr) -> bool:

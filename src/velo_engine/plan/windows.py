@@ -141,6 +141,8 @@ def time_position(window: QueryWindow, relation: Relation, scope: RelationScope)
     position = getattr(column, "index", None)
     if position in relation.event_times:
         return int(position)
+    if position is not None and position == relation.time_source and relation.event_times:
+        return relation.event_times[0]
     if position in relation.processing_times:
         raise text.unsupported("a window over processing time", window.time_column, "window an event-time column")
     if relation.event_times:
