@@ -33,7 +33,8 @@ class GroupAggregate(Operator):
     """Turns input rows into the changelog of their groups.
 
     The state of group code *g* is in slot *g + 1* of the accumulators. With `retracting` the input may take rows back;
-    calls that cannot follow are refused. Without it, a batch that takes rows back is followed if every call can.
+    calls that cannot follow are refused. Without it, a batch that takes rows back is followed if every call can. Calls
+    at positions `unretracted` ignore what is taken back (see plan/monotonicity.py).
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class GroupAggregate(Operator):
         input_schema: RowSchema,
         *,
         retracting: bool = False,
+        unretracted: frozenset[int] = frozenset(),
     ) -> None:
         self._context = context
         self._node = node
         self._input = input_schema
         self._retracting = retracting
-        self._calls = AggregateCalls(node.calls, input_schema, retracting=retracting)
+        self._unretracted = unretracted
+        self._calls = self._new_calls()
         self._keys = self._new_keys()
         self._records = StateColumn(BIGINT)
         self._live = 0
@@ -84,7 +87,7 @@ class GroupAggregate(Operator):
         """Replace the state by a snapshot."""
         groups = state["groups"]
         slots = groups.column("slot").to_numpy()
-        self._calls = AggregateCalls(self._node.calls, self._input, retracting=self._retracting)
+        self._calls = self._new_calls()
         self._records = StateColumn(BIGINT)
         self._keys = self._new_keys()
         if self._keys is not None:
@@ -94,6 +97,9 @@ class GroupAggregate(Operator):
         self._live = len(slots)
         self._calls.restore(state)
         self._context.counters.state_rows = self._live
+
+    def _new_calls(self) -> AggregateCalls:
+        return AggregateCalls(self._node.calls, self._input, retracting=self._retracting, unretracted=self._unretracted)
 
     def _new_keys(self) -> KeyDictionary | None:
         types = self._input.select(self._node.keys).types

@@ -22,6 +22,7 @@ from velo_engine.operators.top_n import TopN
 from velo_engine.operators.window_aggregate import WindowAggregate
 from velo_engine.plan import nodes
 from velo_engine.plan.changelog import changelog_mode
+from velo_engine.plan.monotonicity import unretracted_calls
 from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, PlanNode
 from velo_engine.runtime.letters import RowPlace
 from velo_engine.schema import RowSchema
@@ -142,7 +143,10 @@ class PipelineBuilder:
                 return self._add(statement, lambda c: AssignWatermark(c, node, partitions), at, schema)
             case nodes.GroupAggregate():
                 retracting = self._retracting(node.input)
-                make = lambda c: GroupAggregate(c, node, schema, retracting=retracting)  # noqa: E731
+                kept = unretracted_calls(node, self._program.statements)
+                make = lambda c: GroupAggregate(  # noqa: E731
+                    c, node, schema, retracting=retracting, unretracted=kept
+                )
             case nodes.WindowAggregate(window=nodes.WindowSpec(kind=nodes.WindowKind.SESSION)):
                 make = lambda c: SessionWindow(c, node, schema)  # noqa: E731
             case nodes.WindowAggregate():

@@ -224,6 +224,19 @@ def test_minimum_of_doubles_under_retraction_follows_double_compare() -> None:
     assert after == ["(nan, nan)", "(0.0, nan)", "(-0.0, nan)", "(-0.0, nan)", "(0.0, nan)", "(5.0, nan)"]
 
 
+def test_a_call_of_what_only_grows_ignores_what_is_taken_back() -> None:
+    rows = [sparse(k="a", i=v) for v in (3, 4)]
+    events = [Event((("+I", rows[0]), ("+I", sparse(k="a", i=1)))), Event((("-U", rows[0]), ("+U", rows[1])))]
+    operator = GroupAggregate(
+        context(), node((0,), (call("max", "i"),)), SCHEMA, retracting=True, unretracted=frozenset({0})
+    )
+    assert run(operator, batches(SCHEMA, events, 1)) == [
+        OutputRow(0, "+I", ("a", 3)),
+        OutputRow(1, "-U", ("a", 3)),
+        OutputRow(1, "+U", ("a", 4)),
+    ]
+
+
 def test_a_call_that_cannot_follow_retractions_is_refused() -> None:
     with pytest.raises(VeloError) as refused:
         group_by([], (0,), (call("first_value", "i"),), retracting=True)

@@ -35,12 +35,26 @@ _DISTINCT_ANYWAY = frozenset({"min", "max", "first_value", "last_value"})
 class AggregateCalls:
     """The accumulators of `calls` over rows of `schema`, all indexed by the same slots."""
 
-    def __init__(self, calls: Sequence[AggregateCall], schema: RowSchema, *, retracting: bool) -> None:
-        """`retracting`: rows may be taken back. Raises VeloError for a call that cannot be computed."""
+    def __init__(
+        self,
+        calls: Sequence[AggregateCall],
+        schema: RowSchema,
+        *,
+        retracting: bool,
+        unretracted: frozenset[int] = frozenset(),
+    ) -> None:
+        """`retracting`: rows may be taken back, which the calls at positions `unretracted` ignore.
+
+        Raises VeloError for a call that cannot be computed.
+        """
         self._calls = tuple(calls)
         self._schema = schema
         reduced = is_reduced(calls, schema)
-        self._accumulators = [_accumulator(c, schema, retracting=retracting, reduced=reduced) for c in calls]
+        self._unretracted = unretracted
+        self._accumulators = [
+            _accumulator(call, schema, retracting=retracting and i not in unretracted, reduced=reduced)
+            for i, call in enumerate(calls)
+        ]
         self._distinct: dict[tuple[tuple[int, ...], int | None], DistinctValues] = {}
         for call in calls:
             if call.distinct and call.function not in _DISTINCT_ANYWAY:
@@ -54,8 +68,8 @@ class AggregateCalls:
 
     def refuse_retraction(self) -> None:
         """Raise when some call cannot take rows back."""
-        for call, accumulator in zip(self._calls, self._accumulators, strict=True):
-            if not accumulator.retractable:
+        for i, (call, accumulator) in enumerate(zip(self._calls, self._accumulators, strict=True)):
+            if not accumulator.retractable and i not in self._unretracted:
                 raise _unsupported(call, "cannot take rows back, and its input retracts rows")
 
     def reserve(self, slots: int) -> None:
@@ -137,10 +151,12 @@ class AggregateCalls:
         self, inputs: _Inputs, at: Int64s | None, distinct: Mapping[tuple[tuple[int, ...], int | None], Weights]
     ) -> list[Argument]:
         out = []
-        for call in self._calls:
+        for i, call in enumerate(self._calls):
             argument = inputs.argument(call) if at is None else inputs.argument(call).take(at)
             if (call.args, call.filter) in distinct and call.distinct and call.function not in _DISTINCT_ANYWAY:
                 argument = Argument(argument.values, distinct[call.args, call.filter])
+            if i in self._unretracted and argument.weight is not None:
+                argument = Argument(argument.values, np.maximum(argument.weight, 0))
             out.append(argument)
         return out
 
