@@ -20,7 +20,7 @@ def _value(site: Site) -> str:
     zoned = f"make_timestamp(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
     local = instant_of(f"TRY_CAST({text} AS TIMESTAMP)", site.time_zone)
     instant = (
-        f"CASE WHEN regexp_full_match({text}, '{_DATE}[T ]{_TIME} ?{_ZONE}') THEN {zoned}"
+        f"CASE WHEN regexp_full_match({text}, '{_DATE}[T ]{_TIME}{_ZONE}') THEN {zoned}"
         f" WHEN regexp_full_match({text}, '{_DATE}([T ]{_TIME})?') THEN {local} END"
     )
     return f"date_trunc('millisecond', {instant})"

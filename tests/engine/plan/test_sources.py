@@ -151,3 +151,36 @@ def test_the_type_of_a_declared_column_is_wrong() -> None:
     with pytest.raises(VeloError) as caught:
         plan("CREATE TABLE s (a INT, b DECIMAL(3, 5)) WITH ('connector' = 'kafka'); SELECT a FROM s")
     assert caught.value.location is not None
+
+
+@pytest.mark.parametrize(
+    ("uri", "name", "properties"),
+    [
+        ("kafka://host:9092/orders", "orders", {"type": "kafka", "bootstrap.servers": "host:9092", "topic": "orders"}),
+        ("kafka://a:1,b:2/orders", "orders", {"type": "kafka", "bootstrap.servers": "a:1,b:2", "topic": "orders"}),
+        ("kafka://orders", "orders", {"type": "kafka", "topic": "orders"}),
+        ("file:///d/o.csv?header=true", "o", {"type": "file", "path": "file:///d/o.csv?header=true"}),
+        ("file://./data/orders/*.csv", "orders", {"type": "file", "path": "file://./data/orders/*.csv"}),
+        ("file:///d/trades-2024*.json", "trades-2024", {"type": "file", "path": "file:///d/trades-2024*.json"}),
+    ],
+)
+def test_a_uri_names_a_source_and_its_connector(uri: str, name: str, properties: Mapping[str, str]) -> None:
+    program = _plan(f"SELECT {name!r} AS n FROM '{uri}'", {name: GIVEN})
+    assert program.sources == {name: SourceTable(name, SourceKind.STREAM, GIVEN, properties)}
+
+
+def test_two_uris_with_one_name() -> None:
+    with pytest.raises(VeloError, match='two sources are called "o"') as caught:
+        _plan("SELECT a.x FROM 'file:///a/o.csv' AS a JOIN 'file:///b/o.csv' AS b ON a.x = b.x", {"o": GIVEN})
+    assert caught.value.code is ErrorCode.DUPLICATE_NAME
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [("http://host/orders", '"http" is not a kind of source'), ("kafka://host:9092/a/b", "names no topic")],
+)
+def test_a_uri_that_names_no_source(uri: str, message: str) -> None:
+    with pytest.raises(VeloError, match=message) as caught:
+        _plan(f"SELECT * FROM '{uri}'", {})
+    assert caught.value.code is ErrorCode.BAD_PROPERTY
+    assert caught.value.location is not None
