@@ -55,13 +55,13 @@ class GroupAggregate(Operator):
         self._keys = self._new_keys()
         self._records = StateColumn(BIGINT)
         self._live = 0
+        self._none = empty_rows(node.schema)
 
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
         """The changes of the groups: for each input row that changes a result one row or two."""
         (batch,) = inputs
-        none = empty_rows(self._node.schema)
         if len(batch) == 0:
-            return batch.with_rows(none)
+            return batch.with_rows(self._none)
         slots = self._slots(batch.rows)
         takes_back = batch.kind & 1
         sign = None
@@ -70,7 +70,7 @@ class GroupAggregate(Operator):
             sign = 1 - 2 * takes_back
         steps = self._appended(slots) if sign is None else self._lived(slots, sign)
         if len(steps.runs.order) == 0:
-            return batch.with_rows(none)
+            return batch.with_rows(self._none)
         results = self._calls.run(steps.runs, batch.rows, None, sign)
         self._close(steps)
         return batch.with_rows(self._changes(batch, steps, results))

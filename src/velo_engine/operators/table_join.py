@@ -39,6 +39,7 @@ class TableJoin(Operator):
         self._node = node
         self._left = left_schema
         self._right = table_schema
+        self._none = empty_rows(node.schema)
         self._filter = None if node.condition is None else _PairFilter(context, node.condition)
         self.load(table_schema.physical().empty_table())
 
@@ -62,7 +63,7 @@ class TableJoin(Operator):
         """Each input row joined with its matches, of the input row's kind."""
         (batch,) = inputs
         if len(batch) == 0:
-            return batch.with_rows(empty_rows(self._node.schema))
+            return batch.with_rows(self._none)
         left, right = self._pairs(batch.rows)
         failed = np.zeros(len(batch), np.bool_)
         if self._filter is not None and len(left):

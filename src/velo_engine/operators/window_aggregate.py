@@ -84,6 +84,9 @@ class _Pairs:
         )
 
 
+_NO_PAIRS = _Pairs(*(np.empty(0, np.int64),) * 3, np.empty(0, np.bool_), np.empty(0, np.int64))
+
+
 class WindowAggregate(Operator):
     """Turns rows into results of their windows. The input only appends (the planner sees to it)."""
 
@@ -94,6 +97,7 @@ class WindowAggregate(Operator):
         calls = AggregateCalls(node.calls, input_schema, retracting=False)
         once = node.emit is Emit.FINAL and node.allowed_lateness_ms == 0
         self._sliced = once and can_slice(node.window) and calls.mergeable
+        self._none = empty_rows(node.schema)
         self._one_pane = self._sliced or node.window.kind is WindowKind.TUMBLE
         local = input_schema.types[node.time_column].name is TypeName.TIMESTAMP_LTZ
         time = SessionTime(context.time_zone if local else None)
@@ -115,7 +119,7 @@ class WindowAggregate(Operator):
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
         """The results that rows and watermark steps of the batch cause."""
         (batch,) = inputs
-        pairs = self._accepted(batch)
+        pairs = self._accepted(batch) if len(batch) else _NO_PAIRS
         if self._node.emit is Emit.CHANGES:
             pieces = self._updates(batch, pairs)
             self._watermark = batch.watermark.closing
@@ -125,7 +129,7 @@ class WindowAggregate(Operator):
             pieces = self._given_out(batch, pairs)
         self._rows_seen += len(batch)
         self._close()
-        return batch.with_rows(_merged(pieces, self._node.schema))
+        return batch.with_rows(_merged(pieces, self._node.schema) if pieces else self._none)
 
     def snapshot(self) -> dict[str, pa.Table]:
         """The open panes of all keys, and the watermark up to which windows have been given out."""
@@ -325,8 +329,6 @@ class WindowAggregate(Operator):
 
 def _merged(pieces: list[pa.Table], schema: RowSchema) -> pa.Table:
     """The pieces in order of events; of one event, those of an earlier piece come first."""
-    if not pieces:
-        return empty_rows(schema)
     if len(pieces) == 1:
         return pieces[0]
     rows = pa.concat_tables(pieces)
