@@ -33,11 +33,11 @@ class SpecFile(pytest.File):
     def collect(self) -> Iterator[QueryItem]:
         """One item a query, in the order of the file."""
         from velo_harness.plugins import plugin_manager
-        from velo_harness.spec_loader import load_spec
+        from velo_harness.suite import load_shown
 
         plugin_manager()
         wanted = self.config.getoption("velo_query")
-        spec = load_spec(self.path)
+        spec = load_shown(self.path, options.run_settings(self.config))
         for query in spec.queries:
             if not wanted or query.name in wanted:
                 yield QueryItem.from_parent(self, name=query.name, spec=spec, query=query)

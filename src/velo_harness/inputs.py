@@ -22,7 +22,7 @@ from velo_harness.relation import Relation
 from velo_harness.source_schemas import SchemaFinder
 from velo_harness.spec import DEFAULT_RECORDS, DataFile, Input, Query, Spec
 from velo_harness.templates import TemplateScope
-from velo_harness.topic_inputs import DEFAULT_FORMAT, RecordLayout, record_format, topic_of
+from velo_harness.topic_inputs import DEFAULT_FORMAT, RecordLayout, record_format, topic_of, written_properties
 from velo_harness.typed_values import table_of
 
 EngineInput: TypeAlias = TopicInput | TableInput
@@ -197,7 +197,7 @@ class InputMaker:
             partitions=given.partitions if given is not None else 1,
             key_field=rows.key_field,
             key_location=given.key_locations.get("key_field") if given is not None else None,
-            properties=source.properties,
+            properties=source.properties if rows.messages is not None else written_properties(source.properties),
             timestamp_ms=int(self._spec.now.timestamp() * 1000) if self._spec.now is not None else -1,
         )
 

@@ -38,7 +38,7 @@ def program_text(spec: Spec) -> ProgramText:
     if spec.sql is not None:
         # Blank lines before it make the lines in error messages those of the spec.
         above = spec.sql_location.line if spec.sql_location is not None else 0
-        return ProgramText("\n" * above + spec.sql, str(spec.file), spec.file.absolute().parent)
+        return ProgramText("\n" * above + spec.sql, shown_path(spec.file), spec.file.absolute().parent)
     path = spec.sql_file or find_sql(spec.file)
     if path is None:
         raise VeloError(

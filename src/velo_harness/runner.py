@@ -17,7 +17,7 @@ from velo_harness.execution import Execution, ProgressHook, executed, job_option
 from velo_harness.input_relations import InputRelations
 from velo_harness.inputs import InputMaker, RunInputs
 from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named
-from velo_harness.programs import sink_statement
+from velo_harness.programs import shown_path, sink_statement
 from velo_harness.relation import Relation
 from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding, JobNumbers, Outcome, QueryResult
 from velo_harness.settings import RunSettings
@@ -42,7 +42,7 @@ def run_query(
     began = time.perf_counter()
     blank = QueryResult(
         item=item,
-        spec_file=str(spec.file),
+        spec_file=shown_path(spec.file),
         spec_name=spec.name,
         query=query.name,
         outcome=Outcome.SKIPPED,

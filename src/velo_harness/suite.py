@@ -96,7 +96,7 @@ def load_items(
     errors: list[FileError] = []
     for file in files:
         try:
-            spec = _with_sql(load_spec(file.path, allowed=settings.allowed), file.sql)
+            spec = _with_sql(load_shown(file.path, settings), file.sql)
         except VeloError as error:
             errors.append(FileError(shown_path(file.path), error))
             continue
@@ -107,6 +107,12 @@ def load_items(
             hint = did_you_mean(name, names, noun="query")
             raise VeloError(ErrorCode.UNKNOWN_QUERY, f'no spec has a query "{name}"', hint=hint)
     return [item for item in items if not wanted or item.query.name in wanted], errors
+
+
+def load_shown(path: Path, settings: RunSettings) -> Spec:
+    """The spec in a file; its places say the file as people write it. Errors: as `spec_loader.load_spec`."""
+    spec = load_spec(Path(shown_path(path)), allowed=settings.allowed)
+    return replace(spec, file=path.absolute())
 
 
 def _with_sql(spec: Spec, sql: Path | None) -> Spec:
@@ -135,9 +141,9 @@ def run_items(
 def _run(item: SuiteItem, settings: RunSettings, on_progress: ProgressHook | None) -> QueryResult:
     """The result of one query, as its marks let it count."""
     marks = {mark.name: mark for mark in (*item.spec.marks, *item.query.marks)}
-    spec = replace(item.spec, file=Path(shown_path(item.spec.file)))
+    spec = item.spec
     query = replace(item.query, skip=item.query.skip or _skip_reason(marks))
-    name = f"{spec.file}::{query.name}"
+    name = f"{shown_path(spec.file)}::{query.name}"
     result = run_query(spec, query, settings, item=name, rerun=_rerun(spec, query, settings), on_progress=on_progress)
     return _with_expected_failure(result, marks["xfail"]) if "xfail" in marks else result
 
@@ -162,5 +168,5 @@ def _with_expected_failure(result: QueryResult, mark: Mark) -> QueryResult:
 
 
 def _rerun(spec: Spec, query: Query, settings: RunSettings) -> str:
-    command = f"velo-test run {shlex.quote(str(spec.file))} --query {shlex.quote(query.name)}"
+    command = f"velo-test run {shlex.quote(shown_path(spec.file))} --query {shlex.quote(query.name)}"
     return command if settings.seed is None else f"{command} --seed {settings.seed}"

@@ -14,15 +14,25 @@ from velo_engine.connectors.source import NO_TIMESTAMP
 from velo_engine.connectors.topics import Topic
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.formats import open_format
+from velo_engine.formats.event_times import OPTION_PREFIX
 from velo_engine.schema import RowSchema
 
 DEFAULT_FORMAT = "json"
+STANDARD_TIMES = "sql"
 _FORMAT_PROPERTIES = ("format", "value.format", "value.serializer", "schema.value.serializer")
 
 
 def record_format(properties: Mapping[str, str]) -> str:
     """The name of the format of a source's records."""
     return next((properties[key] for key in _FORMAT_PROPERTIES if key in properties), DEFAULT_FORMAT)
+
+
+def written_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """The properties of a source as its records are written here: typed times in the standard form.
+
+    The engine reads times in epochs and patterns of all kinds, but writes the standard form only.
+    """
+    return {key: STANDARD_TIMES if key.startswith(OPTION_PREFIX) else text for key, text in properties.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +65,15 @@ def topic_of(
 ) -> TopicInput:
     """A topic with these values, keyed by the rows, numbered from `first_sequence` in the run's global order.
 
-    Values without rows (records that do not decode stay in the input) have no key.
+    Values without rows (records that do not decode stay in the input) have no key. Where no key is asked for, records
+    take turns in the partitions.
     """
     count = len(values)
     topic = Topic(layout.topic, layout.partitions)
     topic.append_batch(
         values,
         keys=_keys(rows, schema, layout) if rows.num_rows == count else None,
+        partitions=np.arange(count, dtype=np.int32) % layout.partitions if layout.key_field is None else None,
         timestamps_ms=np.full(count, layout.timestamp_ms if layout.timestamp_ms >= 0 else NO_TIMESTAMP, np.int64),
         sequences=np.arange(first_sequence, first_sequence + count, dtype=np.int64),
     )

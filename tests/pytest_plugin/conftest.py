@@ -59,6 +59,10 @@ queries:
 """
 
 
+ALONE = ("-p", "no:randomly", "-p", "no:hypothesispytest")
+"""Without plugins that mind being loaded twice in one process."""
+
+
 class Project:
     """A folder with `orders.sql`, its schema and its spec."""
 
@@ -81,8 +85,11 @@ class Project:
         assert old in text
         self.write("specs/orders.test.yaml", text.replace(old, new))
 
+    def run_with_cache(self, *arguments: str) -> pytest.RunResult:
+        return self.pytester.runpytest_inprocess(*ALONE, *arguments)
+
     def run(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:randomly", *arguments)
+        return self.pytester.runpytest_inprocess(*ALONE, "-p", "no:cacheprovider", *arguments)
 
 
 @pytest.fixture

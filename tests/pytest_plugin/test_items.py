@@ -107,8 +107,8 @@ def test_x_stops_at_the_first_failure(project) -> None:
 
 def test_lf_runs_only_what_failed(project) -> None:
     project.spec("equals: 1\n", "equals: 7\n")
-    project.pytester.runpytest_inprocess("specs").assert_outcomes(passed=1, failed=1)
-    project.pytester.runpytest_inprocess("specs", "--lf").assert_outcomes(failed=1)
+    project.run_with_cache("specs").assert_outcomes(passed=1, failed=1)
+    project.run_with_cache("specs", "--lf").assert_outcomes(failed=1)
 
 
 def test_junit_has_a_case_a_query(project) -> None:
