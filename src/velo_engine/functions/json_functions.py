@@ -198,7 +198,6 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         "As a JSON string in ASCII.",
         ("string",),
         "velo_json_quote({0})",
-        nullable=True,
     ),
     _plain(
         "json_unquote",

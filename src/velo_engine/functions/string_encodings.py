@@ -123,7 +123,6 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         ("string", "string"),
         array(STRING),
         _split,
-        nullable=True,
     ),
     _simple(
         "split_part",

@@ -46,9 +46,19 @@ WRITTEN: Mapping[str, ScalarFunction] = {
 }
 """By the names people write, upper case."""
 
+_VARIES = "its result differs from run to run"
+_NOT_WRITTEN = "it is not written yet"
+
+_LATER = (
+    *("ARRAY_DISTINCT", "ARRAY_EXCEPT", "ARRAY_FLATTEN", "ARRAY_INTERSECT", "ARRAY_POSITION", "ARRAY_REMOVE"),
+    *("ARRAY_SLICE", "ARRAY_SORT", "ARRAY_UNION", "MAP_ENTRIES", "MAP_FROM_ARRAYS", "MAP_UNION", "STR_TO_MAP"),
+    *("PARSE_URL", "PRINTF", "PARSE_JSON", "TRY_PARSE_JSON", "OBJECT_OF", "OBJECT_UPDATE"),
+    *("CURRENT_WATERMARK", "SOURCE_WATERMARK", "GROUP_ID", "GROUPING", "GROUPING_ID"),
+    *("HEADER", "HAS_HEADER", "HEADER_KEYS", "SET_HEADER", "REMOVE_HEADER", "JOIN"),
+)
+
 UNAVAILABLE: Mapping[str, str] = {
-    "RAND": "its result differs from run to run",
-    "RAND_INTEGER": "its result differs from run to run",
-    "UUID": "its result differs from run to run",
+    **dict.fromkeys(("RAND", "RAND_INTEGER", "UUID"), _VARIES),
+    **dict.fromkeys(_LATER, _NOT_WRITTEN),
 }
-"""Functions of Flink that are known and refused, and why."""
+"""Functions that people know from Flink or Velostream and that are refused, and why."""

@@ -48,12 +48,22 @@ class TableScope:
 
 
 @dataclass(frozen=True)
+class Case:
+    """An expression and Flink's answer: its type and its value per row (the text, or `!!` and the error), or why it refuses."""
+
+    expression: str
+    type: str
+    values: tuple[str | None, ...]
+    refused: str | None
+
+
+@dataclass(frozen=True)
 class Recording:
-    """Rows and, for each expression, Flink's type and its value per row (its text, or `!!` and the error)."""
+    """The rows of table `t` and the expressions evaluated over them."""
 
     schema: RowSchema
     rows: pa.Table
-    cases: tuple[tuple[str, str | None, Any], ...]
+    cases: tuple[Case, ...]
     time_zone: str = "UTC"
 
 
@@ -68,7 +78,10 @@ def recording(raw: dict[str, Any]) -> Recording:
         pa.array([physical(row.get(c.name), c.type) for row in raw["rows"]], arrow_type(c.type)) for c in schema.columns
     ]
     rows = pa.table(arrays, names=[f"c{i}" for i in range(len(schema))])
-    cases = tuple((case["expression"], case["type"], case["values"]) for case in raw["cases"])
+    cases = tuple(
+        Case(case["expression"], case.get("type", ""), tuple(case.get("values", ())), case.get("refused"))
+        for case in raw["cases"]
+    )
     return Recording(schema, rows, cases, raw.get("time_zone", "UTC"))
 
 
