@@ -43,6 +43,9 @@ _SUPPORTED_CLAUSES = frozenset(
 )
 
 
+_CLAUSE_NAMES = {"windows": "a named window (WINDOW w AS ...)", "laterals": "LATERAL"}
+
+
 @dataclass(frozen=True, slots=True)
 class BoundSelect:
     """Select items as expressions over one relation."""
@@ -59,7 +62,8 @@ def refuse_clauses(select: exp.Select, text: ProgramText) -> None:
     """Refuse every clause that is not planned, by its name."""
     for clause, value in select.args.items():
         if value and clause not in _SUPPORTED_CLAUSES:
-            raise text.unsupported(clause.strip("_").replace("_", " ").upper(), _place(value, select, text))
+            name = _CLAUSE_NAMES.get(clause) or clause.strip("_").replace("_", " ").upper()
+            raise text.unsupported(name, _place(value, select, text))
 
 
 def _place(value: object, select: exp.Select, text: ProgramText) -> exp.Expr:
@@ -68,9 +72,10 @@ def _place(value: object, select: exp.Select, text: ProgramText) -> exp.Expr:
     return at if isinstance(at, exp.Expr) and text.locate(at) is not None else select
 
 
-def filtered(relation: Relation, condition: exp.Expr, text: ProgramText) -> Relation:
-    """The rows of `relation` for which the WHERE `condition` is true."""
-    predicate = text.condition(condition, RelationScope(relation, text, clause="WHERE"), "WHERE")
+def filtered(relation: Relation, condition: exp.Expr, select: exp.Select, text: ProgramText) -> Relation:
+    """The rows of `relation` for which the WHERE `condition` of `select` is true."""
+    scope = RelationScope(relation, text, clause="WHERE", later_aliases=frozenset(aliases_of(select)))
+    predicate = text.condition(condition, scope, "WHERE")
     return relation.on(Filter(relation.node, predicate, relation.node.schema))
 
 
@@ -121,6 +126,11 @@ def _item_expression(
         time = relation.event_times[0]
         return ColumnRef(time, relation.node.schema.types[time], text.locate(item.node))
     return text.bind(item.node, scope)
+
+
+def aliases_of(select: exp.Select) -> list[str]:
+    """The aliases of the select list."""
+    return [alias for _, alias, _ in map(unwrapped, select.expressions) if alias is not None]
 
 
 def is_event_time_item(alias: str | None) -> bool:

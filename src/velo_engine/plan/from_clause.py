@@ -18,6 +18,7 @@ from velo_engine.plan.windows import QueryWindow
 from velo_engine.sql.syntax import WindowTable
 
 _TABLE_ARGS = frozenset({"this", "alias", "db", "catalog", "system_time"})
+_QUERY_ARGS = frozenset({"this", "alias"})
 _WINDOW_BOUNDS = frozenset({"_window_start", "_window_end"})
 
 
@@ -79,7 +80,9 @@ def _system_columns(select: exp.Select) -> list[tuple[str, str]]:
     """The system columns that `select` uses outside its subqueries: alias (empty without one) and lower-case name."""
     found: dict[tuple[str, str], None] = {}
     for node in select.walk(prune=lambda n: isinstance(n, exp.Subquery | exp.CTE)):
-        if isinstance(node, exp.Column):
+        if function_name(node) == "proctime":
+            found["", "_processing_time"] = None
+        elif isinstance(node, exp.Column):
             name = system_name(node.name)
             if name is not None and name not in _WINDOW_BOUNDS:
                 found[node.table, name] = None
@@ -155,7 +158,7 @@ def _item(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
         raise text.unsupported("a join in parentheses", item, "write a subquery")
     if isinstance(item, exp.Table):
         return _table(item, wanted, context)
-    if isinstance(item, exp.Subquery):
+    if isinstance(item, exp.Subquery) and not any(value for arg, value in item.args.items() if arg not in _QUERY_ARGS):
         relation = context.relations.query(item.this, replace(context, joined=wanted.joined))
         return context.relations.timed(_under(relation, item, context), wanted)
     raise text.unsupported(f"{item.key.upper()} in FROM", item)

@@ -144,9 +144,10 @@ class _ProgramPlanner:
     def _check_emit(self, statement: Statement, node: PlanNode) -> None:
         """EMIT FINAL gives rows that never change; without a window nothing says when a result is final."""
         if statement.emit is Emit.FINAL and not changelog_mode(node, self._planned).insert_only:
-            raise self._text.unsupported(
-                "EMIT FINAL of a result that changes", statement.location, "add a window, or write EMIT CHANGES"
-            )
+            hint = "add a window, or write EMIT CHANGES"
+            if self._properties.allowed_lateness_ms(statement):
+                hint = "with allowed.lateness, late rows correct results that were given out: leave EMIT FINAL away"
+            raise self._text.unsupported("EMIT FINAL of a result that changes", statement.location, hint)
 
 
 def _is_windowed(node: PlanNode) -> bool:

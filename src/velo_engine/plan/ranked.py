@@ -25,7 +25,7 @@ def plan_ranked(ranked: RankedQuery) -> Relation:
     window = find_window(select, text)
     relation, conditions = plan_from(select, window, event_time_item(select), context)
     for condition in conditions:
-        relation = filtered(relation, condition, text)
+        relation = filtered(relation, condition, select, text)
     listed = select_items(select, relation, text)
     rank_at = next(i for i, item in enumerate(listed) if is_row_number(item.node))
     items = (*listed[:rank_at], *listed[rank_at + 1 :])

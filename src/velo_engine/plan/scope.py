@@ -13,7 +13,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
-from velo_engine.plan.aggregate_syntax import is_aggregate
+from velo_engine.plan.aggregate_syntax import function_name, is_aggregate
 from velo_engine.plan.expressions import ColumnRef, Expression
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Field, Relation, system_name
@@ -31,11 +31,14 @@ class RelationScope:
         text: ProgramText,
         aliases: Mapping[str, Expression] = NO_ALIASES,
         clause: str = "this place",
+        later_aliases: frozenset[str] = frozenset(),
     ) -> None:
+        """`later_aliases` are names of the select list that mean nothing here; they only make an error clearer."""
         self.relation = relation
         self.text = text
         self._aliases = aliases
         self._clause = clause
+        self._later_aliases = later_aliases
         self._types = relation.node.schema.types
         self._by_name: dict[str, list[Field]] = {}
         for field in relation.fields:
@@ -61,7 +64,15 @@ class RelationScope:
     def planned(self, node: exp.Expr) -> Expression | None:
         """Nothing stands for a node yet; constructs that have no meaning in this clause are refused by name."""
         refuse_misplaced(node, self._clause, self.text)
-        return None
+        return self._processing_time(node) if function_name(node) == "proctime" else None
+
+    def _processing_time(self, node: exp.Expr) -> Expression:
+        """`PROCTIME()`: the processing time that a scan adds, which a lookup join may name; else the clock."""
+        location = self.text.locate(node)
+        fields = self._by_name.get("_processing_time", [])
+        if fields:
+            return self._reference(fields[0], location)
+        return self.text.bind(exp.Anonymous(this="CURRENT_TIMESTAMP", expressions=[]), self)
 
     def has(self, name: str) -> bool:
         """Whether an input column has the name."""
@@ -106,6 +117,13 @@ class RelationScope:
             return _unknown_system_column(name, column, self.text)
         if len(parts) > 1:
             known = [field for field in known if field.relation == parts[0]]
+        if name in self._later_aliases and len(parts) == 1:
+            return self.text.error(
+                ErrorCode.UNKNOWN_COLUMN,
+                f'"{name}" is an alias of the select list, and {self._clause} sees only columns of the input',
+                column,
+                "repeat its expression, or filter in a query around this one",
+            )
         owner = f'"{parts[0]}"' if len(parts) > 1 else "the input"
         return self.text.error(
             ErrorCode.UNKNOWN_COLUMN,

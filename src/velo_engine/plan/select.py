@@ -66,7 +66,7 @@ def _plan_select(select: exp.Select, context: QueryContext) -> PlannedQuery:
     else:
         relation, conditions = plan_from(select, window, event_time_item(select), context)
     for condition in conditions:
-        relation = filtered(relation, condition, text)
+        relation = filtered(relation, condition, select, text)
     order = _order(select, text)
     items = select_items(select, relation, text)
     bound = bind_select(select, items, relation, window, [item.this for item in order], context)

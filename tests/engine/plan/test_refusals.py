@@ -524,6 +524,12 @@ REFUSED = [
         "b",
         "a computed column of a statement with a query is not supported",
     ),
+    (
+        "SELECT price * qty AS notional FROM trades WHERE notional > 3",
+        ErrorCode.UNKNOWN_COLUMN,
+        "notional",
+        '"notional" is an alias of the select list, and WHERE sees only columns of the input',
+    ),
 ]
 
 
