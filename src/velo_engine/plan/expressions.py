@@ -15,7 +15,7 @@ from typing import TypeAlias
 from velo_engine.errors import Location
 from velo_engine.types import SqlType
 
-LiteralValue: TypeAlias = None | bool | int | float | Decimal | str | bytes | date | time | datetime
+LiteralValue: TypeAlias = bool | int | float | Decimal | str | bytes | date | time | datetime | None
 """INTERVAL DAY TO SECOND is an int of milliseconds, INTERVAL YEAR TO MONTH an int of months; datetimes are naive
 (UTC for TIMESTAMP_LTZ)."""
 
