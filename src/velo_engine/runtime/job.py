@@ -141,7 +141,7 @@ class Job:
         builder = PipelineBuilder(
             self._program,
             self.kernel,
-            StepServices(self._failures, self._late),
+            StepServices(self._failures, self._late, self._late_letters),
             emit_unchanged=self._options.emit is not EmitSemantics.FLINK,
             time_zone=self._options.time_zone,
             partitions={s.name: getattr(s, "partitions", 1) for s in self._sources},
@@ -231,6 +231,14 @@ class Job:
             self._late_records[statement] = self._late_records.get(statement, 0) + count
             columns = [rows.column(i) for i in range(len(schema))]
             self._runs[statement].late.append(pa.table([*columns, pa.array(lateness_ms)], names=names))
+
+        return too_late
+
+    def _late_letters(self, statement: str) -> LateRows:
+        def too_late(rows: pa.Table, lateness_ms: Int64s) -> None:
+            reasons = [f"late: every window of the row had closed {ms} ms before" for ms in lateness_ms.tolist()]
+            # The window has taken the row in, as a join does: it was counted as accepted.
+            self._letters.fail_rows(statement, RowPlace.JOINED, rows, reasons)
 
         return too_late
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.kernel import Kernel
 from velo_engine.operators.assign_watermark import AssignWatermark
 from velo_engine.operators.base import Counters, LateRows, Operator, OperatorContext, RowFailures
@@ -62,6 +63,8 @@ class StepServices:
     """For a statement, and where in it the operator stands."""
     late: Callable[[str, RowSchema, bool], LateRows]
     """For a statement, the schema of the rows, and whether a join may have multiplied them."""
+    late_letters: Callable[[str], LateRows]
+    """For a statement whose late rows are dead letters."""
 
 
 class PipelineBuilder:
@@ -158,7 +161,8 @@ class PipelineBuilder:
                 make = lambda c: TopN(c, node, schema, retracting=retracting)  # noqa: E731
             case _:
                 raise AssertionError(f"no operator for {type(node).__name__}")
-        return self._add(statement, make, at, schema, puts=RowPlace.IN_STATE)
+        late = node.late_data if isinstance(node, nodes.WindowAggregate) else nodes.LateData.DROP
+        return self._add(statement, make, at, schema, puts=RowPlace.IN_STATE, late=late)
 
     def _accepted(self, statement: PlannedStatement, at: int) -> bool:
         """Whether the rows of a step have passed a join or an aggregation of this statement."""
@@ -177,6 +181,7 @@ class PipelineBuilder:
         *,
         scan: nodes.Scan | None = None,
         puts: RowPlace | None = None,
+        late: nodes.LateData = nodes.LateData.DROP,
     ) -> int:
         """Append a step. `puts`: where its rows stand because of it, for a join or an aggregation."""
         place = max((self._steps[i].place for i in inputs), default=RowPlace.READ)
@@ -184,7 +189,7 @@ class PipelineBuilder:
         context = OperatorContext(
             kernel=self._kernel,
             failures=self._services.failures(statement.name, place),
-            late=self._services.late(statement.name, schema, accepted),
+            late=self._late_rows(statement, schema, accepted, place, late),
             emit_unchanged=self._emit_unchanged,
             time_zone=self._time_zone,
         )
@@ -200,6 +205,21 @@ class PipelineBuilder:
         )
         self._steps.append(step)
         return len(self._steps) - 1
+
+    def _late_rows(
+        self, statement: PlannedStatement, schema: RowSchema, joined: bool, place: RowPlace, late: nodes.LateData
+    ) -> LateRows:
+        """Who takes the rows that come too late for a window."""
+        if late is nodes.LateData.DROP:
+            return self._services.late(statement.name, schema, joined)
+        if place is RowPlace.IN_STATE:
+            raise VeloError(
+                ErrorCode.SQL_UNSUPPORTED,
+                f"{statement.name}: late.data.strategy = dead_letter behind a join of streams or an aggregation is not "
+                "supported: such a row is no record",
+                hint="use drop",
+            )
+        return self._services.late_letters(statement.name)
 
 
 def closure(program: PlannedProgram, targets: tuple[str, ...]) -> list[str]:
