@@ -14,7 +14,10 @@ SHOWN_CHARACTERS = 80
 
 
 def text_of(value: Any) -> str:
-    """A value for people: NULL for None, decimals at full scale, times in SQL's form."""
+    """A value for people: NULL for None, decimals at full scale, times in SQL's form.
+
+    Text stands in quotes when it is empty, begins or ends with a space, or could be taken for NULL.
+    """
     match value:
         case None:
             return "NULL"
@@ -25,7 +28,8 @@ def text_of(value: Any) -> str:
         case datetime():
             return value.isoformat(sep=" ")
         case str():
-            return printable(value)
+            unclear = value in ("", "NULL") or value != value.strip()
+            return f'"{printable(value)}"' if unclear else printable(value)
         case bytes():
             return "0x" + value.hex()
         case Mapping():

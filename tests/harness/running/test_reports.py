@@ -130,6 +130,10 @@ def test_values_for_people() -> None:
     ]
 
 
+def test_texts_that_could_be_misread_stand_in_quotes() -> None:
+    assert [text_of(v) for v in ("a b", "", " a", "a ", "NULL")] == ["a b", '""', '" a"', '"a "', '"NULL"']
+
+
 def test_values_for_machines() -> None:
     assert json_value({"d": Decimal("1.50"), "f": float("inf"), "b": b"\x00"}) == {"d": "1.50", "f": "inf", "b": "AA=="}
 

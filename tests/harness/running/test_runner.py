@@ -453,6 +453,14 @@ def test_partitions_and_keys_do_not_change_the_result(run: Run) -> None:
     assert wrong.error.hint == 'did you mean "id"?'
 
 
+def test_records_without_a_key_take_turns_in_the_partitions(run: Run, write) -> None:
+    write("app.sql", "CREATE STREAM spread AS SELECT id, _partition AS part, _offset AS place FROM orders;")
+    wanted = "[{ id: 1, part: 0, place: 0 }, { id: 2, part: 1, place: 0 }, { id: 3, part: 0, place: 1 }]"
+    given = "[{ id: 1, amount: 1 }, { id: 2, amount: 1 }, { id: 3, amount: 1 }]"
+    query = f"  - name: spread\n    inputs: [{{ source: orders, partitions: 2, rows: {given} }}]\n"
+    assert passed(run(query + f"    expect: {{ rows: {wanted} }}\n"))
+
+
 def test_a_failed_warning_does_not_fail_the_query(run: Run) -> None:
     result = run(LARGE + "    assertions: [{ type: record_count, equals: 3, severity: warning }]\n")
     assert passed(result)
