@@ -5,10 +5,12 @@ from __future__ import annotations
 from decimal import Context
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from velo_engine.types import FLOATS, INTEGERS, NUMERICS, TypeName
 from velo_harness.relation import Relation
+from velo_harness.row_codes import codes_of
 
 AGGREGATES = ("count", "distinct", "sum", "avg", "min", "max")
 """`distinct` counts the different values. NULLs never count."""
@@ -26,13 +28,11 @@ def aggregate(function: str, relation: Relation, position: int) -> Any:
 
     Integers and decimals are summed exactly, floats in the order of the rows, as a stream would.
     """
-    import pyarrow.compute as pc
-
     column = relation.column(position)
     if function == "count":
         return len(column) - column.null_count
     if function == "distinct":
-        return int(pc.count_distinct(column, mode="only_valid").as_py())
+        return len(np.unique(codes_of([(relation.type(position), column.drop_null())])))
     if len(column) == column.null_count:
         return None
     if function in ("min", "max"):

@@ -222,9 +222,12 @@ def _fact(relation: Relation, name: str, location: Location) -> TemplateValue:
     if position is None:
         hint = did_you_mean(field_name, relation.schema.names, noun="field")
         _unresolved(f'{relation.name} has no field "{field_name}"', location, hint)
-    from velo_harness.aggregates import aggregate
+    from velo_harness.aggregates import NotAggregable, aggregate
 
-    return aggregate(kind, relation, position)
+    try:
+        return aggregate(kind, relation, position)
+    except NotAggregable as refused:
+        _unresolved(str(refused), location, None)
 
 
 def _number_or_text(text: str) -> TemplateValue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from velo_engine.batch import Bools, Int64s
 from velo_engine.errors import ErrorCode, VeloError
@@ -13,7 +14,7 @@ from velo_engine.types import INTEGERS, TIMESTAMPS
 from velo_harness.assertions.context import CheckContext, missing_field, offending
 from velo_harness.relation import Relation
 from velo_harness.result import Finding
-from velo_harness.row_codes import codes_of, columns_of
+from velo_harness.row_codes import TypedColumn, codes_of, columns_of
 from velo_harness.spec import AssertionSpec
 
 MICROS_PER_MS = 1000
@@ -26,7 +27,7 @@ def ordering(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
         if output.position(name) is None:
             return missing_field(output, name)
     descending = wanted["direction"] == "descending"
-    ranks = [_ranks(column) for _, column in columns_of(output, wanted["field"])]
+    ranks = [_ranks(column, assertion) for column in columns_of(output, wanted["field"])]
     wrong = _out_of_order(ranks, _partitions(output, wanted["partition_by"]), descending, wanted["allow_equal"])
     if not wrong.any():
         return None
@@ -36,11 +37,16 @@ def ordering(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
     return Finding(order + within, f"{count} rows stand after one they should precede", count, len(output), examples)
 
 
-def _ranks(column: Any) -> Int64s:
+def _ranks(typed: TypedColumn, assertion: AssertionSpec) -> Int64s:
     """Numbers in the order of the values; equal values have equal numbers, NULL has 0."""
     import pyarrow.compute as pc
 
-    ranks: Int64s = pc.rank(column, sort_keys="ascending", tiebreaker="dense").to_numpy().astype(np.int64)
+    kind, column = typed
+    try:
+        ranks: Int64s = pc.rank(column, sort_keys="ascending", tiebreaker="dense").to_numpy().astype(np.int64)
+    except pa.ArrowNotImplementedError:
+        message = f"values of {kind} have no order"
+        raise VeloError(ErrorCode.TYPE_MISMATCH, message, location=assertion.location) from None
     return np.where(column.is_null().to_numpy(), 0, ranks)
 
 

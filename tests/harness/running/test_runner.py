@@ -524,3 +524,30 @@ def test_queries_of_one_process_share_what_they_generate(run: Run, monkeypatch: 
     for _ in range(3):
         assert passed(run("  - name: large\n" + check, seed=991))
     assert made == ["orders"]
+
+
+def test_records_are_every_row_given_out_and_totals_are_about_what_stands_at_the_end(run: Run) -> None:
+    checks = """\
+    assertions:
+      - { type: record_count, equals: 2 }
+      - { type: aggregate_check, expression: SUM(n), equals: 2 }
+      - { type: unique_values, field: n }
+      - { type: field_in_set, field: n, values: [1, 2] }
+      - { type: template, expression: outputs.totals.count == 2 and outputs.totals.max_n == 2 }
+"""
+    assert passed(run("  - name: totals\n" + ROWS + checks))
+
+
+def test_an_update_is_a_duplicate_unless_updates_are_allowed(run: Run, write) -> None:
+    write(
+        "app.sql",
+        SQL.replace(
+            "COUNT(*) AS n, SUM(amount) AS total FROM large",
+            "amount > 0 AS k, COUNT(*) AS n FROM large GROUP BY amount > 0",
+        ),
+    )
+    check = "    assertions: [{{ type: no_duplicates, key_field: k{} }}]\n"
+    failed = run("  - name: totals\n" + ROWS + check.format(""))
+    assert failed.outcome is Outcome.FAILED, failed.error
+    assert "allow_updates: true" in failed.failures[0].finding.notes[0]
+    assert passed(run("  - name: totals\n" + ROWS + check.format(", allow_updates: true")))
