@@ -15,7 +15,10 @@ import pyarrow as pa
 from velo_engine.batch import ChangeBatch, StepFunction, make_rows
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.group_aggregate import GroupAggregate
+from velo_engine.operators.regular_join import RegularJoin
+from velo_engine.operators.session_window import SessionWindow
 from velo_engine.operators.table_join import TableJoin
+from velo_engine.operators.top_n import TopN
 from velo_engine.operators.window_aggregate import WindowAggregate
 from velo_engine.plan import nodes
 from velo_engine.plan.expressions import AggregateCall
@@ -94,6 +97,24 @@ def table_join(keys: int) -> Operator:
     return operator
 
 
+def sessions() -> Operator:
+    """GROUP BY k and session of 3 s."""
+    columns = [SCHEMA.columns[0], *(Column(f"a{i}", c.type) for i, c in enumerate(FIVE))]
+    result = RowSchema((*columns, *(Column(n, timestamp(3)) for n in ("window_start", "window_end", "window_time"))))
+    spec = nodes.WindowSpec(nodes.WindowKind.SESSION, 3000, 3000)
+    upstream = nodes.Upstream("t", SCHEMA)
+    node = nodes.WindowAggregate(upstream, spec, 3, (0,), FIVE, nodes.Emit.FINAL, 0, nodes.LateData.DROP, result)
+    return SessionWindow(context(), node, SCHEMA)
+
+
+def top_three() -> Operator:
+    """The three highest px of every k, with their rank."""
+    result = RowSchema((*SCHEMA.columns, Column("rank", BIGINT)))
+    order = (nodes.SortKey(1, descending=True, nulls_first=False),)
+    node = nodes.TopN(nodes.Upstream("t", SCHEMA), (0,), order, 3, True, result)
+    return TopN(context(), node, SCHEMA, retracting=False)
+
+
 def context() -> OperatorContext:
     """A context that drops late rows; the operators here need no kernel."""
     return OperatorContext(
@@ -121,6 +142,26 @@ def measure(name: str, operator: Operator, rows: int, size: int, keys: int) -> N
     print(f"{name:42} {keys:>9} {size:>7} {speed:8.2f} {each:8.2f} {made:>9}", flush=True)
 
 
+def measure_join(rows: int, size: int, keys: int) -> None:
+    """LEFT JOIN of two streams, a batch of each side in turn; about two matches a row in the end."""
+    upstream = nodes.Upstream("t", SCHEMA)
+    joined = RowSchema((*SCHEMA.columns, *SCHEMA.columns))
+    node = nodes.RegularJoin(upstream, upstream, nodes.JoinKind.LEFT, (0,), (0,), None, joined)
+    operator = RegularJoin(context(), node)
+    inputs = list(batches(rows, size, keys))
+    made = 0
+    start = time.process_time()
+    for i, batch in enumerate(inputs):
+        nothing = batch.with_rows(batch.rows.slice(0, 0))
+        made += len(operator.process(batch, nothing) if i % 2 else operator.process(nothing, batch))
+    spent = time.process_time() - start
+    print(
+        f"{'LEFT JOIN of two streams':42} {keys:>9} {size:>7} {rows / spent / 1e6:8.2f} "
+        f"{spent / len(inputs) * 1e3:8.2f} {made:>9}",
+        flush=True,
+    )
+
+
 TUMBLE = nodes.WindowSpec(nodes.WindowKind.TUMBLE, 10_000, 10_000)
 HOP = nodes.WindowSpec(nodes.WindowKind.HOP, 15_000, 5_000)
 
@@ -138,6 +179,10 @@ def main() -> None:
     measure("HOP 15/5 s, five aggregates", windows(HOP, FIVE), 1_000_000, 10_000, 1000)
     measure("HOP 15/5 s, five and COUNT(DISTINCT)", windows(HOP, SIX), 1_000_000, 10_000, 1000)
     measure("LEFT JOIN with a table", table_join(1000), 1_000_000, 10_000, 1000)
+    measure("SESSION 3 s, five aggregates", sessions(), 1_000_000, 10_000, 1000)
+    measure("SESSION 3 s, five aggregates", sessions(), 1_000_000, 10_000, 100_000)
+    measure("Top-3 with rank", top_three(), 1_000_000, 10_000, 1000)
+    measure_join(200_000, 10_000, 100_000)
     for size in (1, 100, 1000):
         measure("GROUP BY, five aggregates", group_by(FIVE), 300 * size, size, 100)
         measure("TUMBLE 10 s, five aggregates", windows(TUMBLE, FIVE), 300 * size, size, 100)
