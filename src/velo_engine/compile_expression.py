@@ -26,7 +26,7 @@ class Compiled:
     """Kernel SQL of one expression, over one row."""
 
     value: str
-    """Its value, of the physical form of its type; NULL where `error` is not NULL."""
+    """Its value, of the physical form of its type; without meaning where `error` is not NULL."""
     error: str | None
     """A VARCHAR: why the row has no value, or NULL. None when the expression cannot fail."""
 

@@ -23,6 +23,7 @@ from velo_engine.functions.signature import (
     signature,
     text_of,
 )
+from velo_engine.functions.temporal_arithmetic import out_of_range
 from velo_engine.plan.expressions import Expression, Literal
 from velo_engine.type_rules.numeric import round_type
 from velo_engine.types import (
@@ -183,6 +184,19 @@ def _to_integer(name: str) -> Callable[[Site], str]:
     return value
 
 
+def _outside_years(direction: str) -> Callable[[Site], str]:
+    """The error of a date or time that has no rounded one within the years 1 to 9999."""
+
+    def error(site: Site) -> str:
+        if site.operands[0].type.name not in TEMPORALS - {TypeName.TIME}:
+            return ""
+        if direction == "floor" and site.operands[1].literal != "WEEK":
+            return ""
+        return out_of_range(rounded_to_unit(site, direction), site.operands)
+
+    return error
+
+
 def _bind_hex(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 1, 1)
     kind = "string" if args[0].type.name in STRINGS else "bigint"
@@ -205,6 +219,7 @@ FUNCTIONS = (
         "The least whole number, or start of a unit, not below the argument.",
         _bind_to_integer,
         _to_integer("ceil"),
+        _outside_years("ceil"),
         aliases=("CEILING",),
     ),
     ScalarFunction(
@@ -213,6 +228,7 @@ FUNCTIONS = (
         "The greatest whole number, or start of a unit, not above the argument.",
         _bind_to_integer,
         _to_integer("floor"),
+        _outside_years("floor"),
     ),
     ScalarFunction(
         "round",

@@ -158,7 +158,7 @@ def _array_join(site: Site) -> str:
     text = text_from(Operand("x", element), site.time_zone)
     if len(site.operands) > 2:
         text = f"coalesce({text}, {site.sql(2)})"
-    return f"array_to_string(list_transform({values.sql}, lambda x: {text}), {separator})"
+    return f"velo_array_join(list_transform({values.sql}, lambda x: {text}), {separator})"
 
 
 def _cardinality(site: Site) -> str:

@@ -135,6 +135,11 @@ def split_units(text: str) -> list[str]:
     return [text_of_units(unit) for unit in units(text)]
 
 
+def array_join(values: list[str | None], separator: str) -> str:
+    """The values that are not NULL, with a separator between them."""
+    return separator.join(value for value in values if value is not None)
+
+
 def url_encode(text: str) -> str:
     """application/x-www-form-urlencoded, UTF-8."""
     return quote_plus(text, safe="*-._").replace("~", "%7E")
@@ -226,6 +231,7 @@ KERNEL_FUNCTIONS: tuple[PythonFunction, ...] = (
     row_function("velo_overlay", (_TEXT, _TEXT, "BIGINT", "BIGINT"), _TEXT, pa.string(), overlay),
     row_function("velo_instr", (_TEXT, _TEXT, _INT, _INT), _INT, pa.int32(), instr),
     row_function("velo_split_blank", (_TEXT, _INT), _TEXT, pa.string(), split_blank),
+    row_function("velo_array_join", ("VARCHAR[]", _TEXT), _TEXT, pa.string(), array_join),
     row_function("velo_split_units", (_TEXT,), "VARCHAR[]", pa.list_(pa.string()), split_units),
     row_function("velo_url_encode", (_TEXT,), _TEXT, pa.string(), url_encode),
     row_function("velo_url_decode", (_TEXT,), _TEXT, pa.string(), url_decode),

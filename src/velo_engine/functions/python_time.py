@@ -111,7 +111,8 @@ def instant_of(micros: int, zone_name: str) -> int | None:
     found, local = zone(zone_name), moment(micros)
     if found is None or local is None:
         return None
-    return micros - _offset(local.replace(tzinfo=found))
+    instant = micros - _offset(local.replace(tzinfo=found))
+    return instant if moment(instant) is not None else None
 
 
 def local_time_of(micros: int, zone_name: str) -> int | None:

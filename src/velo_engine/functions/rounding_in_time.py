@@ -7,10 +7,10 @@ just before 1970 it names the next day [recorded].
 from __future__ import annotations
 
 from velo_engine.functions.signature import Binding, ScalarFunction, SignatureError, Site, check_count
-from velo_engine.functions.temporal_arithmetic import truncated_micros
+from velo_engine.functions.temporal_arithmetic import truncated_micros, within_years
 from velo_engine.functions.time_zones import instant_of, local_time_of
 from velo_engine.plan.expressions import Expression, Literal
-from velo_engine.types import TypeName
+from velo_engine.types import TEMPORALS, TypeName
 
 _MICROS = {
     "DAY": 86_400_000_000,
@@ -26,6 +26,8 @@ def bind_rounding_to_unit(_: ScalarFunction, args: tuple[Expression, ...]) -> Bi
     """A date or time and the unit, a constant."""
     check_count(args, 2, 2)
     value, unit = args
+    if value.type.name not in TEMPORALS:
+        raise SignatureError(f"needs a date or time, not {value.type.as_nullable()}")
     word = unit.value if isinstance(unit, Literal) else None
     allowed = set(_MICROS) | set(_CALENDAR)
     if value.type.name is TypeName.DATE:
@@ -38,7 +40,13 @@ def bind_rounding_to_unit(_: ScalarFunction, args: tuple[Expression, ...]) -> Bi
 
 
 def rounded_to_unit(site: Site, direction: str) -> str:
-    """`floor` or `ceil` of a date or time."""
+    """`floor` or `ceil` of a date or time; NULL where that would be outside the years 1 to 9999."""
+    rounded = _rounded(site, direction)
+    leaves = site.type.name is not TypeName.TIME and (direction == "ceil" or site.operands[1].literal == "WEEK")
+    return within_years(rounded, site.type) if leaves else rounded
+
+
+def _rounded(site: Site, direction: str) -> str:
     a, unit = site.operands[0], str(site.operands[1].literal)
     if a.type.name is TypeName.TIME:
         return _fixed(a.sql, _MICROS[unit], direction, "TIME '00:00:00' + to_microseconds({})")

@@ -47,24 +47,32 @@ def temporal_sum(site: Site, operator: str) -> str:
 
 
 def moved_by_months(sql: str, t: SqlType, months: str) -> str:
-    """A DATE, TIMESTAMP or TIMESTAMP_LTZ moved by a number of months; NULL outside the kernel's range."""
+    """A DATE, TIMESTAMP or TIMESTAMP_LTZ moved by a number of months; NULL outside the years 1 to 9999."""
     kernel = "DATE" if t.name is TypeName.DATE else "TIMESTAMP"
-    return f"CAST(TRY({sql} + to_months(CAST({months} AS INTEGER))) AS {kernel})"
+    return within_years(f"CAST(TRY({sql} + to_months(CAST({months} AS INTEGER))) AS {kernel})", t)
 
 
 def moved_by_milliseconds(sql: str, t: SqlType, milliseconds: str) -> str:
-    """A date or time moved by milliseconds; NULL outside the kernel's range.
+    """A date or time moved by milliseconds; NULL outside the years 1 to 9999.
 
     Digits beyond the declared precision stay, as they do in Flink: `TIMESTAMP(0) + INTERVAL '1.5' SECOND` still knows
     the half.
     """
     if t.name is TypeName.DATE:
-        return f"TRY({sql} + CAST(CAST({milliseconds} AS BIGINT) // 86400000 AS INTEGER))"
+        return within_years(f"TRY({sql} + CAST(CAST({milliseconds} AS BIGINT) // 86400000 AS INTEGER))", t)
     moved = f"epoch_us({sql}) + CAST({milliseconds} AS BIGINT) * 1000"
     if t.name is TypeName.TIME:
         wrapped_time = f"((({moved}) % {MICROSECONDS_OF_DAY} + {MICROSECONDS_OF_DAY}) % {MICROSECONDS_OF_DAY})"
         return f"TRY(TIME '00:00:00' + to_microseconds({wrapped_time}))"
-    return f"TRY(make_timestamp({moved}))"
+    return within_years(f"TRY(make_timestamp({moved}))", t)
+
+
+def within_years(sql: str, t: SqlType) -> str:
+    """A DATE, TIMESTAMP or TIMESTAMP_LTZ, NULL outside the years 1 to 9999, which every format can write."""
+    if t.name is TypeName.DATE:
+        return f"CASE WHEN {sql} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN {sql} END"
+    last = "TIMESTAMP '9999-12-31 23:59:59.999999'"
+    return f"CASE WHEN {sql} BETWEEN TIMESTAMP '0001-01-01 00:00:00' AND {last} THEN {sql} END"
 
 
 def out_of_range(value: str, operands: tuple[Operand, ...]) -> str:
@@ -72,7 +80,7 @@ def out_of_range(value: str, operands: tuple[Operand, ...]) -> str:
     known = " AND ".join(f"{operand.sql} IS NOT NULL" for operand in operands if not operand.constant)
     if not known:
         known = "TRUE"
-    return f"CASE WHEN {known} AND {value} IS NULL THEN 'the result is outside the years that dates can have' END"
+    return f"CASE WHEN {known} AND {value} IS NULL THEN 'the result is outside the years 1 to 9999' END"
 
 
 def truncated_micros(sql: str, precision: int) -> str:
