@@ -10,7 +10,6 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from velo_engine import TableInput, TopicInput
-from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats import open_format
 from velo_engine.plan.nodes import SourceKind, SourceTable
 from velo_harness import data_files
@@ -60,15 +59,20 @@ class InputMaker:
         schemas: SchemaFinder,
         previous: Callable[[str], Relation],
         variables: Mapping[str, str],
+        declared: Callable[[SourceTable], DataSchema],
         event_times: Mapping[str, str],
     ) -> None:
-        """`previous` gives the output of another query, `event_times` the event-time column of a source."""
+        """`previous` gives the output of another query, `event_times` the event-time column of a source.
+
+        `declared` is the data schema of a source that has no schema file.
+        """
         self._spec = spec
         self._query = query
         self._seed = seed
         self._schemas = schemas
         self._previous = previous
         self._variables = variables
+        self._declared = declared
         self._event_times = event_times
 
     def make(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> RunInputs:
@@ -105,9 +109,7 @@ class InputMaker:
             schema = self._schemas.find(name, given.get(name))
             if name not in given and reads_own_file(source):
                 continue
-            if schema is None:
-                raise self._no_rows(source, given.get(name))
-            generated[name] = (schema, given.get(name))
+            generated[name] = (schema or self._declared(source), given.get(name))
         rows.update(self._generated(generated, rows))
         return rows
 
@@ -199,15 +201,6 @@ class InputMaker:
             key_location=given.key_locations.get("key_field") if given is not None else None,
             properties=source.properties if rows.messages is not None else written_properties(source.properties),
             timestamp_ms=int(self._spec.now.timestamp() * 1000) if self._spec.now is not None else -1,
-        )
-
-    def _no_rows(self, source: SourceTable, given: Input | None) -> VeloError:
-        place = given.location if given is not None else self._query.location
-        return VeloError(
-            ErrorCode.MISSING_KEY,
-            f'nothing says which rows the source "{source.name}" has in the query "{self._query.name}"',
-            location=place,
-            hint=f"give rows or a data_file under inputs, or write schemas/{source.name}.schema.yaml to generate them",
         )
 
 

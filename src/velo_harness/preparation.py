@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.schema import RowSchema
+from velo_harness.data_hints import check_hinted_fields
 from velo_harness.execution import needed_sources, needed_statements
 from velo_harness.programs import (
     ParsedProgram,
@@ -22,7 +23,7 @@ from velo_harness.programs import (
 from velo_harness.relation import Relation
 from velo_harness.settings import RunSettings
 from velo_harness.source_schemas import SchemaFinder
-from velo_harness.spec import Input, Query, Spec
+from velo_harness.spec import DEFAULT_SEED, Input, Query, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class PreparedQuery:
     """Statements to run: its own, its dependencies, and those whose sinks are checked."""
     given: Mapping[str, Input]
     """Source → the input that the spec gives to it."""
+    seed: int
+    """Of generated data."""
     notes: tuple[str, ...]
 
 
@@ -65,10 +68,18 @@ class QueryPreparation:
         plan = planned(text, self._settings.variables, self._stand(text, program, given))
         plan = replace(plan, properties={**plan.properties, **self._spec.config})
         self._check_sources(given, plan)
+        check_hinted_fields(program.hints, (name for source in plan.sources.values() for name in source.schema.names))
         sinks = [sink_statement(output.sink, plan, output.location) for output in self._query.outputs]
         targets = tuple(dict.fromkeys([*self._dependencies(plan), statement, *sinks]))
         inputs = {**self._inherited(plan, targets), **given}
-        return PreparedQuery(text, plan, statement, targets, inputs, (note,) if note else ())
+        return PreparedQuery(text, plan, statement, targets, inputs, self._seed(program), (note,) if note else ())
+
+    def _seed(self, program: ParsedProgram) -> int:
+        """The seed asked for, else the spec's, else the one that the SQL's comments hint at."""
+        if self._settings.seed is not None:
+            return self._settings.seed
+        hinted = program.hints.seed
+        return hinted if hinted is not None and self._spec.seed == DEFAULT_SEED else self._spec.seed
 
     def _given(self, program: ParsedProgram) -> dict[str, Input]:
         """The query's inputs by source. What the program computes from the same rows anyway needs no input."""

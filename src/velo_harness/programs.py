@@ -15,6 +15,8 @@ from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.plan.nodes import PlannedProgram, SourceTable
 from velo_engine.schema import RowSchema
 from velo_engine.sql.program import Program, StatementKind
+from velo_harness.data_hints import DataHints, hinted_schema, hints_of
+from velo_harness.data_schema import DataSchema
 from velo_harness.discovery import find_sql
 from velo_harness.spec import Query, Spec
 from velo_harness.yaml_source import read_text
@@ -69,6 +71,8 @@ class ParsedProgram:
     """Its queries, by name."""
     reads: Mapping[str, tuple[str, ...]]
     """Statement → the relations in its FROM clauses."""
+    hints: DataHints
+    """What its comments say about generated data."""
 
     def readers_of(self, names: set[str]) -> set[str]:
         """The statements that read any of `names`, directly or through other statements."""
@@ -96,7 +100,27 @@ def _parsed(text: ProgramText, variables: tuple[tuple[str, str], ...]) -> Parsed
     reads = {name: _read_by(query) for name, query in queries.items()}
     declared = [s.name for s in program.statements if s.kind is StatementKind.SOURCE]
     read = (name for names in reads.values() for name in names if name not in queries)
-    return ParsedProgram(program, tuple(dict.fromkeys([*declared, *read])), tuple(queries), reads)
+    annotations = [*program.annotations, *(a for s in program.statements for a in s.annotations)]
+    return ParsedProgram(
+        program, tuple(dict.fromkeys([*declared, *read])), tuple(queries), reads, hints_of(annotations)
+    )
+
+
+def declared_data_schema(text: ProgramText, variables: Mapping[str, str], source: SourceTable) -> DataSchema:
+    """How rows of a source without a schema file are generated: by its columns and the hints in the SQL's comments.
+
+    Errors: those of hints.
+    """
+    return _declared_data_schema(text, _values(text, variables), source.name, source.schema)
+
+
+@lru_cache(maxsize=CACHED_PROGRAMS)
+def _declared_data_schema(
+    text: ProgramText, variables: tuple[tuple[str, str], ...], source: str, columns: RowSchema
+) -> DataSchema:
+    program = _parsed(text, variables)
+    places = {s.name: s.location for s in program.program.statements if s.kind is StatementKind.SOURCE}
+    return hinted_schema(source, columns, program.hints, places.get(source, Location(text.file, 1)))
 
 
 def _read_by(query: exp.Query) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from velo_harness.execution import Execution, ProgressHook, executed, job_option
 from velo_harness.input_relations import InputRelations
 from velo_harness.inputs import InputMaker, RunInputs
 from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named
-from velo_harness.programs import shown_path, sink_statement
+from velo_harness.programs import declared_data_schema, shown_path, sink_statement
 from velo_harness.relation import Relation
 from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding, JobNumbers, Outcome, QueryResult
 from velo_harness.settings import RunSettings
@@ -115,10 +115,11 @@ class _QueryRun:
         maker = InputMaker(
             self._spec,
             self._query,
-            self._blank.seed,
+            prepared.seed,
             self._schemas,
             self._previous,
             self._settings.variables,
+            lambda source: declared_data_schema(prepared.text, self._settings.variables, source),
             event_time_columns(prepared.program),
         )
         return maker.make(needed_sources(prepared.program, prepared.targets), prepared.given)
@@ -147,6 +148,7 @@ class _QueryRun:
         return replace(
             self._blank,
             outcome=Outcome.FAILED if failed else Outcome.PASSED,
+            seed=prepared.seed,
             failures=tuple(failed),
             warnings=tuple(warnings),
             notes=(*prepared.notes, *_letter_notes(execution)),

@@ -551,3 +551,42 @@ def test_an_update_is_a_duplicate_unless_updates_are_allowed(run: Run, write) ->
     assert failed.outcome is Outcome.FAILED, failed.error
     assert "allow_updates: true" in failed.failures[0].finding.notes[0]
     assert passed(run("  - name: totals\n" + ROWS + check.format(", allow_updates: true")))
+
+
+DECLARED = """
+-- @data.record_count: 30
+-- @data.seed: 5
+-- @data.kind: enum [a, b]
+CREATE TABLE things (id BIGINT, kind STRING);
+
+CREATE STREAM seen AS SELECT id, kind FROM things WITH ('things.type' = 'kafka_source', 'things.topic' = 'things');
+"""
+
+
+def test_rows_of_a_declared_source_are_generated_by_its_columns_and_hints(run: Run, write) -> None:
+    write("app.sql", DECLARED)
+    checks = """\
+    assertions:
+      - { type: record_count, equals: 30 }
+      - { type: field_in_set, field: kind, values: [a, b] }
+"""
+    result = run("  - name: seen\n" + checks)
+    assert passed(result)
+    assert result.seed == 5
+    assert run("  - name: seen\n" + checks, head="seed: 6\n").seed == 6
+    assert run("  - name: seen\n" + checks, seed=7).seed == 7
+
+
+def test_a_hint_that_names_no_column_is_an_error(run: Run, write) -> None:
+    write("app.sql", DECLARED.replace("@data.kind", "@data.knid"))
+    result = run("  - name: seen\n    assertions: [{ type: record_count, equals: 30 }]\n")
+    assert result.error is not None
+    assert result.error.hint == 'did you mean "kind"?'
+
+
+def test_a_source_that_nothing_describes_is_an_error(run: Run, write) -> None:
+    write("app.sql", SQL.replace("FROM orders", "FROM purchases"))
+    result = run("  - name: large\n    assertions: [{ type: record_count, equals: 30 }]\n")
+    assert result.error is not None
+    assert result.error.location is not None
+    assert "purchases" in result.error.message
