@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from velo_cli.run_program import FinishedJob, shown_statements
-from velo_harness.reports.shown_values import table_lines
+from velo_harness.preparation import warning_text
+from velo_harness.reports.shown_values import printable_lines, table_lines
 from velo_harness.result import versions
 
 SCHEMA_VERSION = 1
@@ -17,7 +18,7 @@ SHOWN_ROWS = 20
 
 def summary_text(finished: FinishedJob) -> str:
     """The summary for people."""
-    lines = []
+    lines = [f"warning: {warning_text(warning)}" for warning in finished.program.warnings]
     for name in shown_statements(finished.program):
         final = finished.result.statements[name].final
         rows = final.slice(0, SHOWN_ROWS).to_pylist()
@@ -31,7 +32,7 @@ def summary_text(finished: FinishedJob) -> str:
         if statement.sink is not None and "path" in statement.sink.properties:
             written = finished.result.statements[name].accounting.written
             lines.append(f"{name} wrote {written:,} rows to {statement.sink.properties['path']}")
-    return "\n".join(lines)
+    return printable_lines("\n".join(lines))
 
 
 def summary_json(finished: FinishedJob) -> str:

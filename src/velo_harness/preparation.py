@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.schema import RowSchema
+from velo_engine.sql.program import Warning
 from velo_harness.data_hints import check_hinted_fields
 from velo_harness.execution import needed_sources, needed_statements
 from velo_harness.programs import (
@@ -72,7 +73,14 @@ class QueryPreparation:
         sinks = [sink_statement(output.sink, plan, output.location) for output in self._query.outputs]
         targets = tuple(dict.fromkeys([*self._dependencies(plan), statement, *sinks]))
         inputs = {**self._inherited(plan, targets), **given}
-        return PreparedQuery(text, plan, statement, targets, inputs, self._seed(program), (note,) if note else ())
+        notes = (*((note,) if note else ()), *self._warnings(plan))
+        return PreparedQuery(text, plan, statement, targets, inputs, self._seed(program), notes)
+
+    def _warnings(self, plan: PlannedProgram) -> list[str]:
+        """What in the SQL has no effect; the first one is an error in a strict run."""
+        for warning in plan.warnings if self._settings.strict else ():
+            raise VeloError(ErrorCode.BAD_PROPERTY, warning.message, location=warning.location, hint=warning.hint)
+        return [warning_text(warning) for warning in plan.warnings]
 
     def _seed(self, program: ParsedProgram) -> int:
         """The seed asked for, else the spec's, else the one that the SQL's comments hint at."""
@@ -148,6 +156,11 @@ class QueryPreparation:
                 if found is not None:
                     return found
         return None
+
+
+def warning_text(warning: Warning) -> str:
+    """A warning about the SQL, its place and its hint in one line."""
+    return f"{warning.message} ({warning.location})" + (f"; {warning.hint}" if warning.hint else "")
 
 
 def query_named(name: str, spec: Spec, but: Query) -> Query:

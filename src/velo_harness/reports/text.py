@@ -84,7 +84,8 @@ def run_text(run: RunResult, *, verbose: bool = False) -> str:
     for file in dict.fromkeys(q.spec_file for q in run.queries):
         queries = [q for q in run.queries if q.spec_file == file]
         lines += ["", f"{queries[0].spec_name} ({file})"]
-        lines += [line for q in queries for line in _query_lines(q, verbose=verbose)]
+        said: set[str] = set()
+        lines += [line for q in queries for line in _query_lines(q, said, verbose=verbose)]
     for broken in run.file_errors:
         lines += ["", printable_lines(str(broken.error))]
     for failed in (q for q in run.queries if q.outcome in (Outcome.FAILED, Outcome.ERROR)):
@@ -93,7 +94,8 @@ def run_text(run: RunResult, *, verbose: bool = False) -> str:
     return "\n".join([*lines, "", totals_text(run)]).lstrip("\n")
 
 
-def _query_lines(q: QueryResult, *, verbose: bool) -> Iterator[str]:
+def _query_lines(q: QueryResult, said: set[str], *, verbose: bool) -> Iterator[str]:
+    """A query on a line, and what is to be known of it. What its file's queries have in common is `said` once."""
     facts = ""
     if q.outcome is Outcome.SKIPPED:
         facts = f"skipped: {q.skip_reason}"
@@ -108,7 +110,9 @@ def _query_lines(q: QueryResult, *, verbose: bool) -> Iterator[str]:
         for warning in q.warnings:
             yield "\n".join(f"      {line}" for line in ("warning: " + check_text(warning)).splitlines())
         for note in q.notes:
-            yield f"      note: {printable_lines(note)}"
+            if note not in said:
+                said.add(note)
+                yield f"      note: {printable_lines(note)}"
     if verbose and q.late_rows:
         yield f"      late rows ({q.numbers.late if q.numbers else len(q.late_rows)}):"
         yield from (f"        {line}" for line in table_lines(q.late_rows))

@@ -590,3 +590,15 @@ def test_a_source_that_nothing_describes_is_an_error(run: Run, write) -> None:
     assert result.error is not None
     assert result.error.location is not None
     assert "purchases" in result.error.message
+
+
+def test_a_property_that_nobody_reads_is_a_note_and_an_error_in_a_strict_run(run: Run, write) -> None:
+    write("app.sql", SQL.replace("'orders.topic' = 'orders'", "'orders.topic' = 'orders', 'orders.topik' = 'x'"))
+    result = run(LARGE + TWO)
+    assert passed(result)
+    assert "topik" in result.notes[0]
+    strict = run(LARGE + TWO, strict=True)
+    assert strict.outcome is Outcome.ERROR
+    assert strict.error is not None
+    assert strict.error.location is not None
+    assert strict.error.location.line == 4
