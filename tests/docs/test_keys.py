@@ -1,0 +1,115 @@
+"""The pages of docs/ have a heading for every key that the program knows, and for no other."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs.pages import DOCS, PAGES, Block, Heading, blocks, headings
+from velo_harness import constraint_keys, data_schema, spec_keys
+from velo_harness.assertion_types import ASSERTION_TYPES
+from velo_harness.constraints import Shape
+from velo_harness.keys import Key, ObjectFormat
+from velo_harness.yaml_source import YamlMapping, parse_yaml
+
+SPECS = {
+    "The spec": spec_keys.SPEC,
+    "Test suite": spec_keys.TEST_SUITE,
+    "Test suite defaults": spec_keys.SUITE_DEFAULTS,
+    "Reference table": spec_keys.REFERENCE_TABLE,
+    "Query": spec_keys.QUERY,
+    "Input": spec_keys.INPUT,
+    "Time simulation": spec_keys.TIME_SIMULATION,
+    "Source type": spec_keys.SOURCE_TYPE,
+    "Expectation": spec_keys.EXPECT,
+    "Tolerance": spec_keys.TOLERANCE,
+    "Expected error": spec_keys.EXPECTED_ERROR,
+    "Output": spec_keys.OUTPUT,
+}
+SCHEMAS = {
+    "The schema": data_schema.DATA_SCHEMA,
+    "Fields": data_schema.FIELD,
+    "Constraints": constraint_keys.CONSTRAINTS,
+}
+TABLES = [("specs.md", section, table) for section, table in SPECS.items()]
+TABLES += [("data-schemas.md", section, table) for section, table in SCHEMAS.items()]
+
+
+def below(page: str, section: str) -> list[Heading]:
+    """The third-level headings of a section."""
+    found: list[Heading] = []
+    current = ""
+    for heading in headings(DOCS / page):
+        if heading.level == 2:
+            current = heading.text
+        elif heading.level == 3 and current == section:
+            found.append(heading)
+    return found
+
+
+def described(key: Key) -> str:
+    """How a paragraph about a key begins."""
+    also = f" Also: {', '.join(f'`{name}`' for name in key.aliases)}." if key.aliases else ""
+    return key.doc + (" Required." if key.required else "") + also
+
+
+@pytest.mark.parametrize(("page", "section", "table"), TABLES, ids=[f"{p}-{s}" for p, s, _ in TABLES])
+def test_every_key_has_a_heading(page: str, section: str, table: ObjectFormat) -> None:
+    found = below(page, section)
+
+    assert [heading.text for heading in found] == [f"`{key.name}`" for key in table.keys]
+    for heading, key in zip(found, table.keys, strict=True):
+        assert heading.paragraph.startswith(described(key))
+
+
+@pytest.mark.parametrize(("page", "section", "table"), TABLES, ids=[f"{p}-{s}" for p, s, _ in TABLES])
+def test_every_key_has_an_example_that_is_accepted(page: str, section: str, table: ObjectFormat) -> None:
+    examples = {b.heading.strip("`"): b for b in blocks(DOCS / page, "key") if b.section == section}
+
+    assert list(examples) == [key.name for key in table.keys]
+    for key in table.keys:
+        value_of(examples[key.name], key.name, table)
+
+
+def value_of(block: Block, name: str, table: ObjectFormat) -> None:
+    """Every key of the example is one of the table, and its value is of the key's kind."""
+    node = parse_yaml(block.text, str(block))
+    assert isinstance(node, YamlMapping)
+    written = {key.text: value for key, value in node.entries}
+    assert name in written
+    for spelling, value in written.items():
+        table.by_spelling[spelling].kind.read(value)
+
+
+def test_every_type_of_assertion_has_a_heading_and_an_example() -> None:
+    found = below("assertions.md", "One by one")
+
+    assert [heading.text for heading in found] == [f"`{name}`" for name in ASSERTION_TYPES]
+    examples = [b for b in blocks(DOCS / "assertions.md", "assertions") if b.section == "One by one"]
+    assert [b.heading.strip("`") for b in examples] == list(ASSERTION_TYPES)
+    for block in examples:
+        assert f"type: {block.heading.strip('`')}\n" in block.text
+
+
+def test_every_page_is_linked_from_the_index() -> None:
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    assert [page.name for page in PAGES if page.name != "index.md" and f"]({page.name})" not in index] == []
+
+
+def test_every_distribution_is_listed() -> None:
+    page = (DOCS / "data-schemas.md").read_text(encoding="utf-8").partition("## Distributions")[2]
+    for shape in Shape:
+        line = next(line for line in page.splitlines() if line.startswith(f"| `{shape.value}` |"))
+        for key in constraint_keys._SHAPE_KEYS[shape]:
+            assert f"`{key.name}`" in line
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+            file = (DOCS / target) if target else page
+            assert file.exists(), (page.name, target)
+            if anchor:
+                known = {re.sub(r"[^\w -]", "", h.text.lower()).replace(" ", "-") for h in headings(file)}
+                assert anchor in known, (page.name, anchor)
