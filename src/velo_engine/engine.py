@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from velo_engine.connectors.dead_letters import DEFAULT_MAX_SIZE
 from velo_engine.connectors.source import Sink, Source
 from velo_engine.connectors.topics import TopicStore
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
@@ -39,16 +41,23 @@ class Engine:
         return parse_program(text, file=file, variables=variables)
 
     def plan(
-        self, program: Program | str, *, schemas: Mapping[str, RowSchema | SourceTable] | None = None
+        self,
+        program: Program | str,
+        *,
+        schemas: Mapping[str, RowSchema | SourceTable] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> PlannedProgram:
         """The typed plan of `program`.
 
         `schemas` are the columns of sources that the program does not declare; files without either are looked into.
+        `variables` are for `${NAME}` in the configuration files that the program names.
         """
         from velo_engine.plan.planner import plan_program
+        from velo_engine.sql.properties import ConfigFiles
 
-        parsed = self.parse(program) if isinstance(program, str) else program
-        return plan_program(parsed, schemas=schemas or {}, infer=self._inferred)
+        parsed = self.parse(program, variables=variables) if isinstance(program, str) else program
+        files = ConfigFiles(self.base_dir, variables or {}, self.root)
+        return plan_program(parsed, schemas=schemas or {}, infer=self._inferred, files=files)
 
     def run(
         self,
@@ -138,7 +147,23 @@ def with_properties(options: JobOptions, properties: Mapping[str, str]) -> JobOp
         if strategy is None:
             raise _bad("failure_strategy", text, ("LogAndContinue", "SendToDLQ", "FailBatch"))
         options = replace(options, failure_strategy=strategy)
+    if options.time_zone is None:
+        options = replace(options, time_zone=_time_zone(properties.get("time.zone", "UTC")))
+    if options.dead_letter_max_size is None:
+        text = properties.get("job.dlq_max_size", str(DEFAULT_MAX_SIZE))
+        if not text.strip().isdecimal():
+            raise VeloError(ErrorCode.BAD_PROPERTY, f'job.dlq_max_size is a whole number, not "{text}"')
+        options = replace(options, dead_letter_max_size=int(text))
     return options
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message, hint = f'there is no time zone "{name}"', "write a name such as Europe/Berlin"
+        raise VeloError(ErrorCode.BAD_PROPERTY, message, hint=hint) from None
+    return name
 
 
 def _bad(key: str, text: str, known: Mapping[str, object] | Sequence[str]) -> VeloError:

@@ -107,7 +107,7 @@ def job_options(
 ) -> JobOptions:
     """The options of one query's job: its clock, its time zone, its time limit."""
     options = JobOptions(
-        time_zone=spec.config.get("time_zone", "UTC"),
+        time_zone=spec.config.get("time_zone"),
         now_ms=int(spec.now.timestamp() * 1000) if spec.now is not None else None,
         on_progress=_time_limit(timeout_ms, location, on_progress),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.errors import ErrorCode, VeloError, did_you_mean, nearest
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.schema import RowSchema
 from velo_engine.sql.program import Warning
+from velo_engine.sql.property_keys import READ_WHEN_RUN, property_key
 from velo_harness.data_hints import check_hinted_fields
 from velo_harness.execution import needed_sources, needed_statements
 from velo_harness.programs import (
@@ -67,7 +68,9 @@ class QueryPreparation:
         statement, note = statement_of(self._query, self._spec, program, strict=self._settings.strict)
         given = self._given(program)
         plan = planned(text, self._settings.variables, self._stand(text, program, given))
-        plan = replace(plan, properties={**plan.properties, **self._spec.config})
+        plan = replace(
+            plan, properties={**plan.properties, **{property_key(k).name: v for k, v in self._spec.config.items()}}
+        )
         self._check_sources(given, plan)
         check_hinted_fields(program.hints, (name for source in plan.sources.values() for name in source.schema.names))
         sinks = [sink_statement(output.sink, plan, output.location) for output in self._query.outputs]
@@ -78,9 +81,10 @@ class QueryPreparation:
 
     def _warnings(self, plan: PlannedProgram) -> list[str]:
         """What in the SQL has no effect; the first one is an error in a strict run."""
-        for warning in plan.warnings if self._settings.strict else ():
+        warnings = (*plan.warnings, *_config_warnings(self._spec))
+        for warning in warnings if self._settings.strict else ():
             raise VeloError(ErrorCode.BAD_PROPERTY, warning.message, location=warning.location, hint=warning.hint)
-        return [warning_text(warning) for warning in plan.warnings]
+        return [warning_text(warning) for warning in warnings]
 
     def _seed(self, program: ParsedProgram) -> int:
         """The seed asked for, else the spec's, else the one that the SQL's comments hint at."""
@@ -161,6 +165,16 @@ class QueryPreparation:
 def warning_text(warning: Warning) -> str:
     """A warning about the SQL, its place and its hint in one line."""
     return f"{warning.message} ({warning.location})" + (f"; {warning.hint}" if warning.hint else "")
+
+
+def _config_warnings(spec: Spec) -> Iterator[Warning]:
+    """Job properties under `config` that nobody reads."""
+    for written in spec.config:
+        if property_key(written).name not in READ_WHEN_RUN:
+            close = nearest(written, (*READ_WHEN_RUN, "time_zone"))
+            hint = "say it in the SQL, with SET or in WITH (…)" if close is None else f"did you mean '{close}'?"
+            message = f"the job property '{written}' has no effect under config"
+            yield Warning(message, spec.config_locations[written], hint)
 
 
 def query_named(name: str, spec: Spec, but: Query) -> Query:

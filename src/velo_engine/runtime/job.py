@@ -18,7 +18,7 @@ from velo_engine.batch import (
     empty_rows,
     numpy_column,
 )
-from velo_engine.connectors.dead_letters import DeadLetterQueue
+from velo_engine.connectors.dead_letters import DEFAULT_MAX_SIZE, DeadLetterQueue
 from velo_engine.connectors.source import Sink, Source
 from velo_engine.kernel import Kernel
 from velo_engine.operators.base import LateRows, RowFailures
@@ -72,7 +72,9 @@ class Job:
         self._streams = _streams(program, names)
         self._sources = [open_source(program.sources[name]) for name in self._streams]
         self._readers = [[n for n in names if s in program.statements[n].sources] for s in self._streams]
-        self._queue = DeadLetterQueue(options.dead_letter_max_size)
+        self._queue = DeadLetterQueue(
+            DEFAULT_MAX_SIZE if options.dead_letter_max_size is None else options.dead_letter_max_size
+        )
         self._letters = SpanLetters(self._queue, options.failure_strategy or FailureStrategy.DEAD_LETTER, self._sources)
         self._runs = {n: _StatementRun(program.statements[n], open_sink(program.statements[n])) for n in names}
         self._late_records: dict[str, int] = {}
@@ -143,7 +145,7 @@ class Job:
             self.kernel,
             StepServices(self._failures, self._late, self._late_letters),
             emit_unchanged=self._options.emit is not EmitSemantics.FLINK,
-            time_zone=self._options.time_zone,
+            time_zone=self._options.time_zone or "UTC",
             partitions={s.name: getattr(s, "partitions", 1) for s in self._sources},
             table_rows=self._table_rows,
         )

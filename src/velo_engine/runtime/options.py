@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from velo_engine.connectors.dead_letters import DEFAULT_MAX_SIZE
-
 
 class EmitSemantics(Enum):
     """What an unwindowed aggregate gives out when a row leaves its result unchanged (property `emit.semantics`)."""
@@ -47,11 +45,12 @@ class JobOptions:
     """Most events handled at once. Never changes a result."""
     emit: EmitSemantics | None = None
     failure_strategy: FailureStrategy | None = None
-    time_zone: str = "UTC"
-    """Session time zone."""
+    time_zone: str | None = None
+    """Session time zone; UTC when the program names none either."""
     now_ms: int | None = None
     """Processing time and CURRENT_TIMESTAMP, milliseconds since the epoch; None for the real clock."""
-    dead_letter_max_size: int = DEFAULT_MAX_SIZE
+    dead_letter_max_size: int | None = None
+    """How many dead letters are kept; `DEFAULT_MAX_SIZE` when the program does not say either."""
     capture: bool = True
     """Keep every statement's changelog in memory for the result."""
     on_progress: Callable[[Progress], None] | None = None
