@@ -33,7 +33,8 @@ def run_program(
     Errors: those of reading, parsing and running it; INFRASTRUCTURE_MISSING for a source that is no file.
     """
     engine = Engine(base_dir=(base_dir or sql.absolute().parent).absolute())
-    program = engine.plan(engine.parse(read_text(sql), file=shown_path(sql), variables={**os.environ, **variables}))
+    given = {**os.environ, **variables}
+    program = engine.plan(engine.parse(read_text(sql), file=shown_path(sql), variables=given), variables=given)
     _refuse_topics(program)
     with ProgressLine() as line:
         line.step(0, sql.name)

@@ -154,7 +154,7 @@ def _planned(
     program = _parsed(text, variables).program
     if left_out:
         program = replace(program, statements=tuple(s for s in program.statements if s.name not in left_out))
-    return Engine(base_dir=text.base_dir).plan(program, schemas=dict(schemas))
+    return Engine(base_dir=text.base_dir).plan(program, schemas=dict(schemas), variables=dict(variables))
 
 
 def statement_of(query: Query, spec: Spec, program: ParsedProgram, *, strict: bool) -> tuple[str, str | None]:

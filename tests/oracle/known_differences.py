@@ -13,9 +13,6 @@ _MONOTONE_TOP_N = (
 )
 
 ANSWERED_DIFFERENTLY: Mapping[str, str] = {
-    "arithmetic/float_compared_with_double": "Flink compares with = and <> in the type of the left side, so 0.1 = 0.1",
-    "left_join/grouped_after_803": "Flink gives a change of the right side left row by left row: -U, then +I padded",
-    "logic/in_list_of_wider_numbers": "Flink casts the list of IN to the type of the left side, and wraps",
     "top_n/over_counts": _MONOTONE_TOP_N,
     "top_n/over_counts_without_rank": _MONOTONE_TOP_N,
     "top_n/top_one_over_counts": _MONOTONE_TOP_N,

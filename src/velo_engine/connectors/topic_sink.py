@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import Int8s, Int64s, RowKind, numpy_column
+from velo_engine.batch import Bools, Int8s, Int64s, RowKind, numpy_column
 from velo_engine.connectors.keys import KeyEncoder
 from velo_engine.connectors.source import NO_TIMESTAMP
 from velo_engine.connectors.topics import Topic
@@ -75,22 +75,32 @@ class AppendTopicSink(_TopicSink):
 
 
 class UpsertTopicSink(_TopicSink):
-    """Writes the newest row of each key: +I and +U as records, -D as a tombstone; -U is dropped (the +U replaces it).
+    """Writes the newest row of each key: +I and +U as records, -D and -U as tombstones.
 
-    Source: Flink's upsert-kafka connector.
+    A -U with its +U behind it is dropped: the +U replaces the row. A predicate above an aggregate may leave a -U alone;
+    then the row is gone. Source: Flink's upsert-kafka connector.
     """
 
     def write(self, rows: pa.Table) -> None:
-        """Appends one keyed record for each row but -U."""
+        """Appends one keyed record for each row that is not replaced at once."""
         kind = _kinds(rows)
-        kept = kind != RowKind.UPDATE_BEFORE
+        kept = ~self._replaced(rows, kind)
         if not kept.all():
             rows = rows.filter(pa.array(kept))
             kind = kind[kept]
         values: list[bytes | None] = [*self._format.encode(rows)]
-        for i in np.flatnonzero(kind == RowKind.DELETE).tolist():
+        for i in np.flatnonzero((kind == RowKind.DELETE) | (kind == RowKind.UPDATE_BEFORE)).tolist():
             values[i] = None
         self._append(rows, values)
+
+    def _replaced(self, rows: pa.Table, kind: Int8s) -> Bools:
+        """The -U rows whose +U stands right behind them."""
+        replaced = np.zeros(len(kind), np.bool_)
+        pairs = np.flatnonzero((kind[:-1] == RowKind.UPDATE_BEFORE) & (kind[1:] == RowKind.UPDATE_AFTER))
+        if len(pairs) and self._keys is not None:
+            before, after = (self._keys.encode(rows.take(pa.array(pairs + i))) for i in (0, 1))
+            replaced[pairs] = [b == a for b, a in zip(before, after, strict=True)]
+        return replaced
 
 
 def _kinds(rows: pa.Table) -> Int8s:

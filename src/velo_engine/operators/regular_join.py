@@ -182,16 +182,13 @@ class RegularJoin(Operator):
             if own.outer:
                 _emit(changes, RowKind.INSERT, is_right, row, NO_ROW, seq)
             return
-        if other.outer:
-            for match, h in matches.items():
-                if h.matches == 0:
-                    for _ in range(h.count):
-                        _emit(changes, RowKind.DELETE, is_right, NO_ROW, match, seq)
-                h.matches += 1
         joined = RowKind.INSERT if own.outer or other.outer else kind
         for match, h in matches.items():
             for _ in range(h.count):
+                if other.outer and h.matches == 0:
+                    _emit(changes, RowKind.DELETE, is_right, NO_ROW, match, seq)
                 _emit(changes, joined, is_right, row, match, seq)
+            h.matches += 1
 
     def _take_back(self, is_right: bool, kind: int, seq: int, key: int, row: int, changes: _Changes) -> None:
         own, other = self._sides[is_right], self._sides[not is_right]
@@ -204,14 +201,11 @@ class RegularJoin(Operator):
             return
         joined = RowKind.DELETE if own.outer else kind
         for match, h in matches.items():
+            h.matches -= 1
             for _ in range(h.count):
                 _emit(changes, joined, is_right, row, match, seq)
-        if other.outer:
-            for match, h in matches.items():
-                h.matches -= 1
-                if h.matches == 0:
-                    for _ in range(h.count):
-                        _emit(changes, RowKind.INSERT, is_right, NO_ROW, match, seq)
+                if other.outer and h.matches == 0:
+                    _emit(changes, RowKind.INSERT, is_right, NO_ROW, match, seq)
 
     def _output(self, changes: _Changes) -> pa.Table:
         if not changes.kind:

@@ -245,10 +245,22 @@ def test_several_key_columns_make_an_object():
     assert next(topic.records()).key == b'{"total":1.50,"id":1}'
 
 
+def test_a_row_that_is_taken_back_and_not_replaced_leaves_a_tombstone():
+    """A predicate above an aggregate lets -U pass and holds +U back, or the other way round."""
+    topic = Topic("out")
+    sink = UpsertTopicSink(topic, open_format("json", ORDERS, {}), ORDERS, key_columns=[0])
+    sink.write(
+        changes(("-U", 1, "9.00", NOON), ("+U", 2, "9.50", NOON), ("-U", 2, "9.50", NOON), ("+U", 2, "9.75", NOON))
+    )
+
+    assert [value is None for value in topic.logs[0].values] == [True, False, False]
+    assert sink.written == 3
+
+
 def test_an_empty_batch_writes_nothing():
     topic = Topic("out")
     AppendTopicSink(topic, open_format("json", ORDERS, {}), ORDERS).write(CHANGES.slice(0, 0))
-    UpsertTopicSink(topic, open_format("json", ORDERS, {}), ORDERS, key_columns=[0]).write(CHANGES.slice(1, 1))
+    UpsertTopicSink(topic, open_format("json", ORDERS, {}), ORDERS, key_columns=[0]).write(CHANGES.slice(0, 0))
     assert len(topic) == 0
 
 
