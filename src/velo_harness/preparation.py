@@ -124,11 +124,12 @@ class QueryPreparation:
             if found is not None:
                 schemas[name] = found.row_schema()
         left_out = program.readers_of(unknown)
+        tables = frozenset(self._spec.reference_tables) & frozenset(program.sources)
         replaced = [name for name in program.statements if name in given]
         if replaced:
-            whole = planned(text, self._settings.variables, Stand(tuple(schemas.items()), frozenset(left_out)))
+            whole = planned(text, self._settings.variables, Stand(tuple(schemas.items()), frozenset(left_out), tables))
             schemas |= {name: whole.statements[name].plan.schema for name in replaced}
-        return Stand(tuple(schemas.items()), frozenset(left_out | set(replaced)))
+        return Stand(tuple(schemas.items()), frozenset(left_out | set(replaced)), tables)
 
     def _check_sources(self, given: Mapping[str, Input], plan: PlannedProgram) -> None:
         for name, one in given.items():

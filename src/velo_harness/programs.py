@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from velo_engine import Engine
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
-from velo_engine.plan.nodes import PlannedProgram, SourceTable
+from velo_engine.plan.nodes import PlannedProgram, SourceKind, SourceTable
 from velo_engine.schema import RowSchema
 from velo_engine.sql.program import Program, StatementKind
 from velo_harness.data_hints import DataHints, hinted_schema, hints_of
@@ -134,27 +134,31 @@ def _read_by(query: exp.Query) -> tuple[str, ...]:
 class Stand:
     """What stands for relations that the program does not define: schemas of sources, statements given as inputs."""
 
-    schemas: tuple[tuple[str, RowSchema | SourceTable], ...]
+    schemas: tuple[tuple[str, RowSchema], ...]
     left_out: frozenset[str] = frozenset()
     """Statements that this plan does not have: their rows are given, or what they read is not known here."""
+    tables: frozenset[str] = frozenset()
+    """Sources that the spec calls reference tables: a join looks rows up in them."""
 
 
 def planned(text: ProgramText, variables: Mapping[str, str], stand: Stand) -> PlannedProgram:
     """The plan. Errors: those of SQL."""
-    return _planned(text, _values(text, variables), stand.schemas, stand.left_out)
+    return _planned(text, _values(text, variables), stand)
 
 
 @lru_cache(maxsize=CACHED_PROGRAMS)
 def _planned(
     text: ProgramText,
     variables: tuple[tuple[str, str], ...],
-    schemas: tuple[tuple[str, RowSchema | SourceTable], ...],
-    left_out: frozenset[str],
+    stand: Stand,
 ) -> PlannedProgram:
     program = _parsed(text, variables).program
-    if left_out:
-        program = replace(program, statements=tuple(s for s in program.statements if s.name not in left_out))
-    return Engine(base_dir=text.base_dir).plan(program, schemas=dict(schemas), variables=dict(variables))
+    if stand.left_out:
+        program = replace(program, statements=tuple(s for s in program.statements if s.name not in stand.left_out))
+    schemas: dict[str, RowSchema | SourceTable] = dict(stand.schemas)
+    for name in stand.tables:
+        schemas[name] = SourceTable(name, SourceKind.TABLE, dict(stand.schemas).get(name, RowSchema(())), {})
+    return Engine(base_dir=text.base_dir).plan(program, schemas=schemas, variables=dict(variables))
 
 
 def statement_of(query: Query, spec: Spec, program: ParsedProgram, *, strict: bool) -> tuple[str, str | None]:
