@@ -18,11 +18,13 @@ $(READY): pyproject.toml
 	@touch $@
 
 demo: $(READY) ## install, run the example suites on real data, show the report
+	@$(BIN)/pytest specs/ -q --no-summary
+	@echo
 	@$(BIN)/velo-test run specs/
 	@echo
-	@echo "Next: $(BIN)/pytest specs/ -v             every query is a pytest item"
-	@echo "      $(BIN)/velo-test run specs/flights   one folder, with the report for people"
-	@echo "      $(BIN)/velo quickstart my-project    a new project with a green test"
+	@echo "Next: $(BIN)/pytest specs/flights -v        every query is a pytest item"
+	@echo "      $(BIN)/velo-test run specs/flights    the same without pytest, with the report for people"
+	@echo "      $(BIN)/velo quickstart my-project     a new project with green tests"
 
 test: $(READY) ## all tests
 	@$(BIN)/pytest -q -n 2 -rs tests specs
