@@ -12,9 +12,12 @@ from tests.specs.independent import ROOT, Row, as_text
 
 FIRST_DAY = range(1, 2)
 
+ALL_DAYS = range(1, 14)
+
 FILES: dict[str, Callable[[], list[Row]]] = {
     "flights/expected/hourly_departures.csv": lambda: independent.hourly_departures(FIRST_DAY),
     "flights/expected/rolling_departures.csv": lambda: independent.rolling_departures(FIRST_DAY),
+    "flights/expected/daily_departures.csv": lambda: independent.daily_departures(ALL_DAYS),
     "flights/expected/named_departures.csv": lambda: independent.named_departures(FIRST_DAY),
     "flights/expected/airline_delays.csv": lambda: independent.airline_delays(FIRST_DAY),
     "flights/expected/busiest_routes.csv": lambda: independent.busiest_routes(FIRST_DAY),

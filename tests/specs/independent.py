@@ -109,6 +109,26 @@ def rolling_departures(days: Iterable[int]) -> list[Row]:
     return ordered(result)
 
 
+def daily_departures(days: Iterable[int]) -> list[Row]:
+    found, late, _ = windows(departures(days), "departed_at", 12 * HOUR, 24 * HOUR, 24 * HOUR)
+    assert not late
+    result = []
+    for start, rows in found.items():
+        for origin in sorted({r["origin"] for r in rows}):
+            own = [r for r in rows if r["origin"] == origin]
+            result.append(
+                {
+                    "origin": origin,
+                    "window_start": start,
+                    "departures": len(own),
+                    "destinations": len({r["dest"] for r in own}),
+                    "miles": sum(r["distance"] for r in own),
+                    "average_delay": average([r["dep_delay"] for r in own], 6),
+                }
+            )
+    return ordered(result)
+
+
 def late_departures(days: Iterable[int]) -> list[Row]:
     _, late, _ = windows(departures(days), "departed_at", 5 * HOUR, HOUR, HOUR)
     return [
