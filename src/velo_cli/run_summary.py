@@ -8,6 +8,7 @@ from typing import Any
 
 from velo_cli.run_program import FinishedJob, shown_statements
 from velo_harness.preparation import warning_text
+from velo_harness.relation import python_value
 from velo_harness.reports.shown_values import printable_lines, table_lines
 from velo_harness.result import versions
 
@@ -21,7 +22,9 @@ def summary_text(finished: FinishedJob) -> str:
     lines = [f"warning: {warning_text(warning)}" for warning in finished.program.warnings]
     for name in shown_statements(finished.program):
         final = finished.result.statements[name].final
-        rows = final.slice(0, SHOWN_ROWS).to_pylist()
+        shown = final.slice(0, SHOWN_ROWS)
+        names = shown.column_names
+        rows = [{n: python_value(shown.column(j)[i]) for j, n in enumerate(names)} for i in range(len(shown))]
         lines.append(f"{name}: {final.num_rows:,} rows")
         lines += [f"  {line}" for line in table_lines(rows)] if rows else []
         if final.num_rows > SHOWN_ROWS:

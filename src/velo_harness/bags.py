@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from velo_engine.batch import Bools, Int64s
 from velo_engine.types import FLOATS, NUMERICS, STRINGS, TEMPORALS, SqlType, TypeName
+from velo_harness.relation import python_value
 from velo_harness.row_codes import TypedColumn, row_codes
 from velo_harness.spec import Tolerance
 
@@ -168,8 +169,7 @@ def _near(column: ComparedColumn, rows: Sequence[int], candidates: Sequence[int]
 
 
 def _values(column: TypedColumn, rows: Sequence[int]) -> list[Any]:
-    values: list[Any] = column[1].take(pa.array(list(rows), pa.int64())).to_pylist()
-    return values
+    return [python_value(value) for value in column[1].take(pa.array(list(rows), pa.int64()))]
 
 
 def _sort_values(column: TypedColumn, rows: Sequence[int]) -> Any:

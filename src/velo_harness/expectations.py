@@ -20,7 +20,7 @@ from velo_engine.schema import Column, RowSchema
 from velo_harness.assertions.operands import resolved_row
 from velo_harness.bags import ComparedColumn, compare_bags, near_rows
 from velo_harness.data_files import column_names, read_table
-from velo_harness.relation import Relation
+from velo_harness.relation import Relation, python_value
 from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding
 from velo_harness.row_codes import codes_of, row_codes
 from velo_harness.spec import ChangelogOrder, ColumnScope, DataFile, DataFormat, Expectation, RowLiteral
@@ -267,8 +267,8 @@ def _pair_rows(columns: Sequence[ComparedColumn], key: Sequence[str], row: int, 
     """Expected and actual row under each other, with the key and the columns that differ."""
     shown = [c for c in columns if c.name in key or not near_rows([c], [row], [partner])[0, 0]]
     return [
-        {DIFFERENCE: "expected", **{c.name: c.expected[1][row].as_py() for c in shown}},
-        {DIFFERENCE: "actual", **{c.name: c.actual[1][partner].as_py() for c in shown}},
+        {DIFFERENCE: "expected", **{c.name: python_value(c.expected[1][row]) for c in shown}},
+        {DIFFERENCE: "actual", **{c.name: python_value(c.actual[1][partner]) for c in shown}},
     ]
 
 
@@ -282,7 +282,7 @@ def _all(relation: Relation) -> list[Any]:
 
 def _marked(mark: str, columns: Sequence[Any], names: Sequence[str], rows: Int64s) -> list[dict[str, Any]]:
     return [
-        {DIFFERENCE: mark, **{n: c[int(row)].as_py() for n, c in zip(names, columns, strict=True)}}
+        {DIFFERENCE: mark, **{n: python_value(c[int(row)]) for n, c in zip(names, columns, strict=True)}}
         for row in rows[:SHOWN_ROWS]
     ]
 
@@ -348,7 +348,7 @@ def _per_key_finding(expect: Expectation, columns: Sequence[ComparedColumn], act
     for code in dict.fromkeys([*expected.tolist(), *found.tolist()]):
         rows, others = np.flatnonzero(expected == code), np.flatnonzero(found == code)
         side, row = ("expected", rows[0]) if len(rows) else ("actual", others[0])
-        value = ", ".join(f"{c.name} = {getattr(c, side)[1][int(row)].as_py()}" for c in keys)
+        value = ", ".join(f"{c.name} = {python_value(getattr(c, side)[1][int(row)])}" for c in keys)
         finding = _sequence_finding(columns, rows, others, f"changelog of {value}:")
         if finding is not None:
             return finding

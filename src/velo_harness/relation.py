@@ -56,8 +56,16 @@ class Relation:
 
     def selected_row(self, index: int, names: Sequence[str]) -> dict[str, Any]:
         """Some columns of one row, which must exist, as Python values."""
-        return {n: self.table.column(p)[index].as_py() for n in names if (p := self.position(n)) is not None}
+        return {n: python_value(self.table.column(p)[index]) for n in names if (p := self.position(n)) is not None}
 
     def row(self, index: int) -> dict[str, Any]:
         """One row as Python values, for messages."""
-        return {name: self.table.column(i)[index].as_py() for i, name in enumerate(self.schema.names)}
+        return {name: python_value(self.table.column(i)[index]) for i, name in enumerate(self.schema.names)}
+
+
+def python_value(value: pa.Scalar) -> Any:
+    """An Arrow value for people and comparisons; a time outside Python's years 1 to 9999 is its text."""
+    try:
+        return value.as_py()
+    except (OverflowError, ValueError):
+        return value.cast(pa.string()).as_py()

@@ -66,7 +66,8 @@ def _absent(keys: pa.Array, kind: SqlType, place: Location) -> pa.Array:
     """As many values again that no row has. Errors: BAD_VALUE for types that have no such values at hand."""
     if kind.name in STRINGS:
         texts = [f"{UNMATCHED_PREFIX}{i}" for i in range(1, len(keys) + 1)]
-        return pa.array(texts).filter(pa.array([text not in set(keys.to_pylist()) for text in texts]))
+        held = set(keys.to_pylist())
+        return pa.array([text for text in texts if text not in held], pa.string())
     if kind.name in INTEGERS:
         values = keys.to_numpy().astype(np.int64)
         return pa.array(int(values.max()) + np.arange(1, len(keys) + 1)).cast(arrow_type(kind))
