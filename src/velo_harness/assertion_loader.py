@@ -19,10 +19,12 @@ from velo_harness.assertion_types import (
 from velo_harness.discovery import PathPolicy
 from velo_harness.keys import Fields, JsonSchema, Kind, bad_value, not_supported, read_object, shown
 from velo_harness.kinds import PathText, Regex, defined
+from velo_harness.scalars import decimal_of
 from velo_harness.spec import AssertionSpec, Comparison, Operator
 from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, YamlSequence
 
 TEMPLATE_START = "{{"
+_HOLDS_ALWAYS = {"min_completeness": 0, "min_match_rate": 0, "max_duplicate_percent": 100}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Assertion(Kind):
             raise self.refuse(node)
         kind = _type_of(node)
         fields = read_object(node, kind.format())
-        if kind.one_of and not any(fields.has(name) for name in kind.one_of):
+        if kind.one_of and not any(fields.has(name) and fields[name] not in ((), {}) for name in kind.one_of):
             message = f"this {kind.name} assertion checks nothing"
             hint = f"give {' or '.join(kind.one_of)}"
             raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("type"), hint=hint)
@@ -119,6 +121,10 @@ def assertion_spec(read: tuple[AssertionType, Fields], folder: Path, policy: Pat
 
 def _check_parameters(kind: AssertionType, fields: Fields) -> None:
     """Combinations of parameters that cannot be meant."""
+    for name, always in _HOLDS_ALWAYS.items():
+        if name in fields.values and fields[name] == always:
+            message = f"{name}: {always} holds whatever comes out"
+            raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at(name))
     for low, high in (("min_ms", "max_ms"), ("min_size_bytes", "max_size_bytes")):
         if low in fields.values and fields[low] is not None and fields[high] is not None and fields[low] > fields[high]:
             raise bad_value(f"{low} is greater than {high}", fields.at(low))
@@ -210,4 +216,7 @@ def _bounds(operand: YamlNode) -> tuple[YamlNode, ...]:
     for item in operand.items:
         if not isinstance(item, YamlScalar):
             raise bad_value(f"this must be a value, not {shown(item)}", item.location)
+    low, high = (decimal_of(item.text) if isinstance(item, YamlScalar) else None for item in operand.items)
+    if low is not None and high is not None and low > high:
+        raise bad_value(f"nothing is between {low} and {high}: the smallest comes first", operand.location)
     return operand.items

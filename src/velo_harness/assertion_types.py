@@ -13,6 +13,7 @@ from velo_harness.keys import Key, ObjectFormat
 from velo_harness.kinds import (
     FRACTION,
     NAMES,
+    SOME_NAMES,
     AnyOf,
     Boolean,
     Choice,
@@ -117,7 +118,7 @@ _FIELD = Key("field", Text(), "The column.", required=True)
 
 
 def _names(name: str, doc: str, *aliases: str, required: bool = False, default: tuple[str, ...] = ()) -> Key:
-    return Key(name, NAMES, doc, None if required else default, required, aliases)
+    return Key(name, SOME_NAMES if required else NAMES, doc, None if required else default, required, aliases)
 
 
 _TYPES = (
@@ -174,7 +175,7 @@ _TYPES = (
         "ordering",
         "Rows come in order.",
         (
-            Key("field", NAMES, "The columns that order the rows.", required=True, aliases=("fields",)),
+            Key("field", SOME_NAMES, "The columns that order the rows.", required=True, aliases=("fields",)),
             Key(
                 "direction",
                 Choice(
@@ -206,7 +207,7 @@ _TYPES = (
             Key("right_source", Text(), "The input that is joined.", required=True, aliases=("right",)),
             Key(
                 "join_key",
-                AnyOf((NAMES, MapOf(Text("a name")))),
+                AnyOf((SOME_NAMES, MapOf(Text("a name")))),
                 "The key columns; left: right where the names differ.",
                 required=True,
                 aliases=("join_keys",),

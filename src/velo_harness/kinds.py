@@ -268,25 +268,29 @@ class OneOrMany(Kind):
     """One value or a list of them; read as a tuple."""
 
     item: Kind
+    minimum: int = 0
 
     @property
     def noun(self) -> str:
-        return f"{self.item.noun} or a list"
+        return f"{self.item.noun} or a list" + (f" of at least {self.minimum}" if self.minimum else "")
 
     def accepts(self, node: YamlNode) -> bool:
         return isinstance(node, YamlSequence) or self.item.accepts(node)
 
     def read(self, node: YamlNode) -> tuple[Any, ...]:
         if isinstance(node, YamlSequence):
-            return tuple(self.item.read(item) for item in node.items)
+            return ListOf(self.item, self.minimum).read(node)
         return (self.item.read(node),)
 
     def json_schema(self, definitions: dict[str, JsonSchema]) -> JsonSchema:
         item = self.item.json_schema(definitions)
-        return {"anyOf": [item, {"type": "array", "items": item}]}
+        least = {"minItems": self.minimum} if self.minimum else {}
+        return {"anyOf": [item, {"type": "array", "items": item, **least}]}
 
 
 NAMES = OneOrMany(Text("a name"))
+SOME_NAMES = OneOrMany(Text("a name"), 1)
+"""Names of which there must be one, for a check that would otherwise check nothing."""
 
 
 @dataclass(frozen=True, slots=True)

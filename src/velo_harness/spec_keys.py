@@ -34,7 +34,7 @@ def _later(*names: str) -> tuple[LaterKey, ...]:
 
 DATA_FORMATS = {f.value: f for f in DataFormat} | {"jsonl": DataFormat.JSON_LINES, "ndjson": DataFormat.JSON_LINES}
 _MARKS = ListOf(AnyOf((Text("a mark's name"), MapOf(Text(), "a mark with its argument"))))
-_TAGS = Key("tags", NAMES, "Free words, shown in reports and usable as pytest marks.", ())
+_TAGS = Key("tags", NAMES, "Free words, shown in reports; pytest selects by them with `-k`.", ())
 
 TIME_SIMULATION = ObjectFormat(
     "time simulation",

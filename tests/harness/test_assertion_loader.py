@@ -109,6 +109,37 @@ def test_a_comparison_that_cannot_be_meant(text, column, message):
     assert error.location.column == column
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "type: schema_contains, fields: []",
+        "type: schema_contains, types: {}, exact: true",
+        "type: completeness, required_fields: []",
+        "type: completeness, key_field: id, min_completeness: 0",
+        "type: join_coverage, left: a, right: b, join_key: id, min_match_rate: 0.0",
+        "type: no_duplicates, key_fields: [id], max_duplicate_percent: 100",
+    ],
+)
+def test_an_assertion_that_would_check_nothing(text):
+    assert refused(f"{{{text}}}").code is ErrorCode.NOTHING_CHECKED
+
+
+@pytest.mark.parametrize(
+    "text", ["no_nulls, fields: []", "unique_values, fields: []", "ordering, field: []", "join_coverage, join_key: []"]
+)
+def test_an_assertion_over_no_columns(text):
+    error = refused(f"{{type: {text}, left: a, right: b}}" if "join" in text else f"{{type: {text}}}")
+    assert error.code is ErrorCode.BAD_VALUE
+    assert "a list of at least 1" in error.message
+    assert error.location.column == text.index("[") + len("{type: ") + 1
+
+
+def test_bounds_between_which_nothing_is():
+    error = refused("{type: record_count, between: [5, 1]}")
+    assert (error.code, error.location.column) == (ErrorCode.BAD_VALUE, 31)
+    assert "nothing is between 5 and 1" in error.message
+
+
 @pytest.mark.parametrize("operator", ["equals", "between", "in"])
 def test_an_operator_without_its_operand(operator):
     error = refused(f"{{type: record_count, operator: {operator}}}")

@@ -104,6 +104,8 @@ def _related(actual: Any, op: Operator, expected: Any, tolerance: Decimal | None
         return equal if op is Operator.EQUALS else not equal and op is Operator.NOT_EQUALS
     if _is_number(actual) and isinstance(expected, str):
         expected = decimal_of(expected) if decimal_of(expected) is not None else expected
+    if isinstance(actual, bool) != isinstance(expected, bool):
+        raise TypeError  # in Python, True equals 1
     if not _is_number(actual) or not _is_number(expected):
         if isinstance(actual, str) != isinstance(expected, str) and op not in (Operator.EQUALS, Operator.NOT_EQUALS):
             raise TypeError

@@ -16,6 +16,7 @@ from velo_harness.assertions.context import CheckContext
 from velo_harness.assertions.operands import plain_operand
 from velo_harness.bags import ComparedColumn, compare_bags, near_rows
 from velo_harness.data_files import text_columns
+from velo_harness.relation import python_value
 from velo_harness.result import SHOWN_ROWS, Finding
 from velo_harness.scalars import decimal_of
 from velo_harness.spec import AssertionSpec, DataFile, DataFormat, Tolerance
@@ -137,6 +138,9 @@ def _compared_names(assertion: AssertionSpec, actual: pa.Table, expected: pa.Tab
             message = f'the expected file has no column "{name}"'
             raise VeloError(ErrorCode.UNKNOWN_COLUMN, message, location=assertion.location, hint=hint)
     names = list(only) or [n for n in expected.column_names if n not in ignored]
+    if not names:
+        message = "no column is left to compare"
+        raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=assertion.location)
     lost = [n for n in names if n not in actual.column_names]
     extra = [] if only else [n for n in actual.column_names if n not in names and n not in ignored]
     if lost or extra:
@@ -171,7 +175,7 @@ def _sequence_finding(columns: list[ComparedColumn], expected_rows: int, actual_
     examples = []
     for mark, side, count in (("expected", "expected", expected_rows), ("actual", "actual", actual_rows)):
         if at < count:
-            examples.append({"difference": mark, **{c.name: getattr(c, side)[1][at].as_py() for c in columns}})
+            examples.append({"difference": mark, **{c.name: python_value(getattr(c, side)[1][at]) for c in columns}})
     return Finding(
         f"{expected_rows} rows in this order",
         f"{actual_rows} rows, the first difference in row {at + 1}",
@@ -188,4 +192,4 @@ def _canonical(text: str | None) -> Any:
 
 
 def _row(table: pa.Table, names: list[str], index: int) -> dict[str, Any]:
-    return {name: table.column(name)[index].as_py() for name in names}
+    return {name: python_value(table.column(name)[index]) for name in names}

@@ -166,6 +166,13 @@ def test_numbers_and_text_do_not_order() -> None:
     assert caught.value.code is ErrorCode.TYPE_MISMATCH
 
 
+@pytest.mark.parametrize(("actual", "operand"), [(1, "true"), (0, "false"), (True, "1")])
+def test_numbers_and_truth_values_do_not_compare(actual, operand: str) -> None:
+    with pytest.raises(VeloError) as caught:
+        value_holds(actual, comparison(Operator.EQUALS, operand), NOTHING)
+    assert caught.value.code is ErrorCode.TYPE_MISMATCH
+
+
 def test_comparisons_are_described_in_words() -> None:
     assert described(comparison(Operator.BETWEEN, "1", "2.50"), NOTHING) == "between 1 and 2.50"
     assert described(comparison(Operator.IN, "a", "null"), NOTHING) == 'one of "a", null'

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from velo_engine import types as t
+from velo_engine.errors import ErrorCode, VeloError
 from velo_harness.assertion_types import ASSERTION_TYPES
 from velo_harness.assertions.registry import BUILT_IN
 
@@ -236,3 +237,10 @@ def test_without_rows_it_fails_unless_allowed(kind: str, check, surroundings, re
     assert failure is not None
     assert "gave out no row" in failure.finding.actual
     assert check(text[:-1] + ", allow_empty: true}", empty, inputs=inputs) is None
+
+
+def test_files_of_which_every_column_is_ignored_are_not_equal_but_unchecked(check, surroundings) -> None:
+    output, _ = surroundings
+    with pytest.raises(VeloError) as caught:
+        check("{type: file_matches, path: out.csv, expected_path: near.csv, ignore_fields: [id, amount]}", output)
+    assert caught.value.code is ErrorCode.NOTHING_CHECKED
