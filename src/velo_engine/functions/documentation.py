@@ -9,13 +9,13 @@ from velo_engine.type_rules.aggregates import AGGREGATES
 
 _HEAD = """# Functions
 
-The types and values are Flink's, held by 1 500 recorded expressions; what differs is listed at the end. Names are read in
-any case. An argument that is NULL makes the result NULL unless the table says otherwise.
+The types and values are Flink's, held by 1 500 recorded expressions; what differs is listed at the end. Names are
+read in any case. An argument that is NULL makes the result NULL unless the table says otherwise.
 
-Where an expression has no value for a row (an integer divided by zero, a string that is no number) the row fails: it goes
-to the dead letters, or stops the job, as the failure strategy says. `AND`, `OR`, `CASE` and `IF` evaluate only what they
-need, and so mask such errors; every other function evaluates all its arguments. `TRY_CAST(x AS type)` gives NULL where
-`CAST(x AS type)` fails.
+Where an expression has no value for a row (an integer divided by zero, a string that is no number) the row fails: it
+goes to the dead letters, or stops the job, as the failure strategy says. `AND`, `OR`, `CASE` and `IF` evaluate only
+what they need, and so mask such errors; every other function evaluates all its arguments. `TRY_CAST(x AS type)` gives
+NULL where `CAST(x AS type)` fails.
 
 Functions marked (Velostream) are not Flink's. This page is generated from the function table.
 """
@@ -24,16 +24,17 @@ _DIFFERENCES = """
 ## What differs from Flink
 
 - The last digit of logarithms, powers and trigonometric functions is that of the platform's library, here as in Java.
-- A FLOAT or DOUBLE as a string has the fewest digits that name it, as Java has them since version 19; older ones sometimes
-  write more.
+- A FLOAT or DOUBLE as a string has the fewest digits that name it, as Java has them since version 19; older
+  ones sometimes write more.
 - Dates and times lie between the years 1 and 9999 and are exact to the microsecond. A result outside fails its row.
 - `GREATEST` and `LEAST` of decimals give NULL when an argument is; Flink 2.3 fails.
 - `TO_DATE` with a format fails the row where the text does not fit; Flink gives a meaningless date.
 - `CONVERT_TZ` fails the row for an unknown time zone; Flink takes it for GMT.
 - Rounding that makes a decimal from a string longer than its type gives NULL (`TRY_CAST`) or fails the row (`CAST`).
 - Constant expressions are not evaluated when planning: `1/0` fails its rows.
-- Refused, never approximated: pattern letters and units that are not in the table, JSON paths with filters, slices or `..`,
-  regular expressions with class intersections, Unicode properties or flags in the middle, `=` of a string and a number.
+- Refused, never approximated: pattern letters and units that are not in the table, JSON paths with filters, slices or
+  `..`, regular expressions with class intersections, Unicode properties or flags in the middle,
+  `=` of a string and a number.
 """
 
 
