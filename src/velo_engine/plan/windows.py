@@ -91,7 +91,28 @@ def find_window(select: exp.Select, text: ProgramText) -> QueryWindow | None:
     ]
     if len(found) > 1:
         raise text.unsupported("more than one window in a query", found[1], "window a subquery first")
-    return _query_window(found[0], text) if found else None
+    if not found:
+        return None
+    window = _query_window(found[0], text)
+    _refuse_gaps(window, text, aggregated=bool(select.args.get("group")))
+    return window
+
+
+def _refuse_gaps(window: QueryWindow, text: ProgramText, *, aggregated: bool) -> None:
+    """Refuses sliding windows between which rows would be lost, and those that Flink's window tables refuse.
+
+    Flink aggregates HOP tables by slices of one slide, so the size must be a multiple ("Slicing Hopping Window requires
+    size must be an integral multiple of slide"); its group windows take any size and slide, gaps included.
+    """
+    spec = window.spec
+    if spec.kind is not WindowKind.HOP:
+        return
+    if window.style is WindowStyle.CLAUSE and spec.slide_ms > spec.size_ms:
+        message = "the windows are shorter than the time between their starts: rows between them would be lost"
+        raise text.error(ErrorCode.BAD_PROPERTY, message, window.node, "write SLIDING(size, advance)")
+    if window.style is WindowStyle.TABLE_FUNCTION and aggregated and spec.size_ms % spec.slide_ms:
+        message = "the size of an aggregated hopping window must be a multiple of its slide"
+        raise text.error(ErrorCode.BAD_PROPERTY, message, window.node, "HOP(TABLE, DESCRIPTOR, slide, size)")
 
 
 def _from_item(select: exp.Select) -> exp.Expr | None:

@@ -171,6 +171,19 @@ REFUSED = [
         "a window table function without window_end in GROUP BY is not supported",
     ),
     (
+        "SELECT COUNT(*) FROM trades WINDOW SLIDING(ts, 1m, 7m)",
+        ErrorCode.BAD_PROPERTY,
+        "WINDOW",
+        "the windows are shorter than the time between their starts: rows between them would be lost",
+    ),
+    (
+        "SELECT window_start, window_end, COUNT(*) FROM TABLE(HOP(TABLE trades, DESCRIPTOR(ts), INTERVAL '2' MINUTE, "
+        "INTERVAL '3' MINUTE)) GROUP BY window_start, window_end",
+        ErrorCode.BAD_PROPERTY,
+        "HOP",
+        "the size of an aggregated hopping window must be a multiple of its slide",
+    ),
+    (
         "SELECT COUNT(*) FROM trades WINDOW TUMBLING(qty2, 1m)",
         ErrorCode.UNKNOWN_COLUMN,
         "qty2",
