@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import ChangeBatch, empty_rows, physical_schema
+from velo_engine.batch import ChangeBatch, empty_rows, numpy_column, physical_schema, renumbered
 from velo_engine.compile_expression import compile_expression, first_error
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.plan.expressions import ColumnRef, Expression
@@ -56,6 +56,8 @@ class Calc(Operator):
         self._context.counters.filtered += len(batch) - found.num_rows
         if self._can_fail:
             found = self._without_failures(batch.rows, found)
+        if found.num_rows < len(batch):
+            found = _renumbered(found)
         return batch.with_rows(found if found.schema == self._physical else found.cast(self._physical))
 
     def _statement(
@@ -102,6 +104,14 @@ class Calc(Operator):
     def _selected(self, rows: pa.Table, positions: tuple[int, ...]) -> pa.Table:
         columns = [rows.column(i) for i in positions]
         return pa.table([*columns, *(rows.column(n) for n in _SYSTEM)], schema=self._physical)
+
+
+def _renumbered(rows: pa.Table) -> pa.Table:
+    """The rows of each event numbered from 0 again, after some were taken out."""
+    if not numpy_column(rows, "sub").any():
+        return rows
+    position = rows.schema.get_field_index("sub")
+    return rows.set_column(position, "sub", pa.array(renumbered(numpy_column(rows, "seq")), pa.int32()))
 
 
 def _plain_columns(schema: RowSchema, expressions: tuple[Expression, ...] | None) -> tuple[int, ...] | None:
