@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ QUIET_MS = 10
 """How long after each row nothing else arrives, so that all it causes has reached the sink."""
 
 TIMEOUT_MS = 120_000
+"""How long a job may take; planning it may take as long again."""
 
 _JVM_OPTIONS = ("-Xmx1500m", "-XX:+UseParallelGC")
 _OPENED_PACKAGES = (
@@ -141,9 +143,12 @@ class Flink:
 
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None
+        watchdog = threading.Timer(2 * TIMEOUT_MS / 1000, self._process.kill)
+        watchdog.start()
         line = self._process.stdout.readline()
+        watchdog.cancel()
         if not line:
-            raise RuntimeError("the oracle's JVM ended")
+            raise RuntimeError("the oracle's JVM ended, or the planner never did")
         reply: dict[str, Any] = json.loads(line)
         return reply
 
