@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from velo_engine.errors import VeloError
-from velo_engine.kernel import KEPT_RELATIONS, Kernel
+from velo_engine.kernel import KEPT_STATEMENTS, Kernel
 
 
 def test_a_query_reads_the_tables_of_its_call() -> None:
@@ -58,6 +58,29 @@ def test_a_kept_statement_sees_new_state() -> None:
     assert (before, after) == ({"k": [1]}, {"k": [1, 2]})
 
 
+def test_a_kept_plan_does_not_outlive_what_it_assumed() -> None:
+    with Kernel() as kernel:
+        state = kernel.table("values")
+        kernel.execute(f"CREATE TABLE {state} AS SELECT range::INTEGER AS v FROM range(5)")
+        sql = f"SELECT v FROM {state} WHERE v > 10 ORDER BY v"
+        empty = [kernel.query(sql).num_rows for _ in range(3)]
+        kernel.execute(f"INSERT INTO {state} VALUES (20)")
+
+        assert empty == [0, 0, 0]
+        assert kernel.query(sql).to_pydict() == {"v": [20]}
+
+
+def test_a_table_may_be_made_anew_with_other_columns() -> None:
+    with Kernel() as kernel:
+        state = kernel.table("values")
+        answers = []
+        for value in ("1", "'a'"):
+            kernel.execute(f"CREATE OR REPLACE TABLE {state} AS SELECT {value} AS v")
+            answers += [kernel.query(f"SELECT v FROM {state}").to_pydict()["v"][0] for _ in range(3)]
+
+    assert answers == [1, 1, 1, "a", "a", "a"]
+
+
 def test_two_kernels_have_tables_of_the_same_name() -> None:
     with Kernel() as one, Kernel() as other:
         for kernel, value in ((one, 1), (other, 2)):
@@ -88,8 +111,13 @@ def test_closing_twice_does_nothing_and_drops_the_state() -> None:
 
 def test_many_statements_do_not_pile_up() -> None:
     with Kernel() as kernel:
-        for number in range(KEPT_RELATIONS + 20):
+        for number in [n for n in range(KEPT_STATEMENTS + 20) for _ in range(3)]:
             assert kernel.query(f"SELECT {number} AS n").to_pydict() == {"n": [number]}
+
+        assert (
+            kernel.query("SELECT count(*) AS n FROM duckdb_prepared_statements()").to_pydict()["n"][0]
+            <= KEPT_STATEMENTS
+        )
 
 
 def test_input_names_differ() -> None:

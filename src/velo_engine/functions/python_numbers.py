@@ -104,8 +104,14 @@ def round_integer(value: int, digits: int, up: bool) -> int:
     return wrapped % 2**64 - 2**63
 
 
+_PLAIN_FROM, _PLAIN_TO = 1e-3, 1e7
+"""Between these Java writes a number without an exponent, as Python does."""
+
+
 def double_text(value: float) -> str:
     """A DOUBLE as Java's Double.toString: the shortest digits that name it."""
+    if _PLAIN_FROM <= abs(value) < _PLAIN_TO:
+        return repr(value)
     return _java_text(repr(value), value)
 
 
@@ -113,7 +119,10 @@ def float_text(value: float) -> str:
     """A FLOAT as Java's Float.toString; `value` is the float widened to a double."""
     import numpy as np
 
-    return _java_text(repr(float(str(np.float32(value)))), value)
+    shortest = str(np.float32(value))
+    if _PLAIN_FROM <= abs(value) < _PLAIN_TO:
+        return shortest
+    return _java_text(repr(float(shortest)), value)
 
 
 def _java_text(spelled: str, value: float) -> str:
