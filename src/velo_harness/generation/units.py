@@ -88,8 +88,12 @@ class Unit:
         return pa.array(units * self.microseconds).view(arrow_type(kind))
 
     def floats(self, units: Int64s) -> Any:
-        """Numbers: the units as float64, correctly rounded (a power of ten divides exactly rounded)."""
-        return units / self.per_one if self.digits >= 0 else units * 10.0**-self.digits
+        """Numbers: the units as float64, correctly rounded (a power of ten divides exactly rounded), and finite."""
+        if self.digits >= 0:
+            return units / self.per_one
+        greatest = np.finfo(np.float64).max
+        with np.errstate(over="ignore"):
+            return np.clip(units * 10.0**-self.digits, -greatest, greatest)
 
 
 def unit_of(kind: SqlType, low: Any = None, high: Any = None) -> Unit:

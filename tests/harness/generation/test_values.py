@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from velo_engine import types as t
 from velo_engine.errors import ErrorCode, VeloError
 from velo_harness.data_schema import data_schema_of
 from velo_harness.generation import generate
+from velo_harness.generation.units import Unit
 from velo_harness.yaml_source import parse_yaml
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -398,3 +400,9 @@ def test_each_group_walks_for_itself():
     assert len(last) == 6
     assert max(steps) < 0.006  # no jump between the levels of two groups
     assert len({round(price, -1) for price in last.values()}) > 2
+
+
+def test_floats_stay_finite_at_the_end_of_their_range() -> None:
+    made = Unit(t.DOUBLE, -294).floats(np.array([-(10**18), 7, 10**18]))
+    assert np.isfinite(made).all()
+    assert made[1] == 7e294
