@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
@@ -123,10 +124,20 @@ def _underlined(location: Location) -> list[str]:
         number = str(location.line)
         margin = " " * len(number)
         start = max(location.column - 1, 0)
-        length = max(1, min(location.length, len(location.text) - start))
-        indent = "".join("\t" if c == "\t" else " " for c in location.text[:start])
-        lines += [f"{margin} |", f"{number} | {location.text}", f"{margin} | {indent}{'^' * length}"]
+        before, marked = _shown(location.text[:start]), _shown(location.text[start : start + max(location.length, 1)])
+        after = _shown(location.text[start + max(location.length, 1) :])
+        carets = "^" * max(1, _width(marked))
+        lines += [f"{margin} |", f"{number} | {before}{marked}{after}", f"{margin} | {' ' * _width(before)}{carets}"]
     return lines
+
+
+def _shown(text: str) -> str:
+    return text.replace("\t", "    ")
+
+
+def _width(text: str) -> int:
+    """Columns that `text` takes in a terminal, where characters of East Asian scripts take two."""
+    return len(text) + sum(unicodedata.east_asian_width(c) in "WF" for c in text if not c.isascii())
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:

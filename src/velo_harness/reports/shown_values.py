@@ -11,6 +11,10 @@ from typing import Any
 
 SHOWN_CHARACTERS = 80
 """Of one value in a table."""
+_EXCERPT = 200
+"""Characters of a source line in an error."""
+_QUOTED = re.compile(r" *\d+ \| ")
+_CARETS = re.compile(r" *\| *\^+$")
 
 
 def text_of(value: Any) -> str:
@@ -46,8 +50,23 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Text of several lines for people: as `printable`, keeping line breaks, secrets masked."""
-    return "\n".join(printable(line) for line in masked(text).split("\n"))
+    """Text of several lines for people: as `printable`, keeping line breaks, secrets masked, long excerpts cut."""
+    lines = [printable(line) for line in masked(text).split("\n")]
+    for at, line in enumerate(lines):
+        if len(line) > _EXCERPT and (start := _QUOTED.match(line)):
+            carets = lines[at + 1] if at + 1 < len(lines) and _CARETS.match(lines[at + 1]) else ""
+            lines[at], cut = _cut_excerpt(line, carets, start.end())
+            if carets:
+                lines[at + 1] = cut
+    return "\n".join(lines)
+
+
+def _cut_excerpt(line: str, carets: str, start: int) -> tuple[str, str]:
+    """A quoted source line and its carets, cut to what stands around the first caret."""
+    first = max(start, carets.find("^") - _EXCERPT // 2)
+    before, after = "…" if first > start else "", "…" if first + _EXCERPT < len(line) else ""
+    shown = f"{line[:start]}{before}{line[first : first + _EXCERPT]}{after}"
+    return shown, f"{carets[:start]}{' ' * len(before)}{carets[first : first + _EXCERPT]}"
 
 
 def masked(text: str) -> str:

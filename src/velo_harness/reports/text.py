@@ -53,7 +53,7 @@ def _place(location: Location) -> list[str]:
     lines = [f"  --> {location}"]
     if location.text:
         number = str(location.line)
-        lines.append(f"  {number} | {printable_lines(location.text)}")
+        lines.append(printable_lines(f"  {number} | {location.text}"))
     return lines
 
 

@@ -15,7 +15,7 @@ import pytest
 from velo_engine.errors import ErrorCode, ExitCode, Location, VeloError
 from velo_harness.reports.json_report import run_json
 from velo_harness.reports.junit import run_junit
-from velo_harness.reports.shown_values import json_value, table_lines, text_of
+from velo_harness.reports.shown_values import json_value, printable_lines, table_lines, text_of
 from velo_harness.reports.text import query_text, run_text
 from velo_harness.result import CheckFailure, FileError, Finding, JobNumbers, Outcome, QueryResult, RunResult
 
@@ -174,6 +174,27 @@ def test_secrets_are_in_no_report(line: str) -> None:
     for text in (run_text(run), run_json(run), run_junit(run)):
         assert "hunter2" not in text
         assert "***" in text
+
+
+@pytest.mark.parametrize("before", ["", "\t", "x = '名前' AND ", "\tx AND\t"])
+def test_the_carets_stand_under_the_place(before: str) -> None:
+    place = Location("x.sql", 12, len(before) + 1, 5, f"{before}amout > 10")
+    quoted, carets = printable_lines(str(VeloError(ErrorCode.UNKNOWN_COLUMN, "no", location=place))).split("\n")[3:5]
+    wide = sum(c in "名前" for c in before)
+    assert "\\t" not in quoted + carets
+    assert carets.index("^") == quoted.index("amout") + wide
+    assert carets.count("^") == 5
+
+
+@pytest.mark.parametrize("before", [0, 150, 30_000])
+def test_of_a_long_line_the_part_around_the_place_is_shown(before: int) -> None:
+    text = f"{'a' * before}password='hunter2' amout{'b' * 30_000}"
+    place = Location("x.sql", 12, text.index("amout") + 1, 5, text)
+    quoted, carets = printable_lines(str(VeloError(ErrorCode.UNKNOWN_COLUMN, "no", location=place))).split("\n")[3:5]
+    assert len(quoted) < 250
+    assert "hunter2" not in quoted
+    assert "amout" in quoted
+    assert carets.count("^") == 5
 
 
 def test_other_words_are_not_masked() -> None:
