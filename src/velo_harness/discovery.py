@@ -70,15 +70,15 @@ def is_spec_name(path: Path) -> bool:
     return path.name in SPEC_NAMES or path.name.endswith(SPEC_SUFFIXES)
 
 
-def find_spec(sql_file: Path) -> Path | None:
-    """The spec of `x.sql`, or None.
+def find_specs(sql_file: Path) -> list[Path]:
+    """The specs of `x.sql`: all that the first of these places has.
 
-    `x.test.yaml` or `x.spec.yaml` beside it or in `../tests`, else `test_spec.yaml` beside or above it.
+    `x.test.yaml` and `x.spec.yaml` beside it, in `../tests`, `test_spec.yaml` beside it, above it.
     """
     folder = sql_file.parent
-    named = [folder_ / (sql_file.stem + s) for folder_ in (folder, folder.parent / "tests") for s in SPEC_SUFFIXES]
-    shared = [folder_ / name for folder_ in (folder, folder.parent) for name in SPEC_NAMES]
-    return next((path for path in (*named, *shared) if path.is_file()), None)
+    named = [sql_file.stem + suffix for suffix in SPEC_SUFFIXES]
+    places = ((folder, named), (folder.parent / "tests", named), (folder, SPEC_NAMES), (folder.parent, SPEC_NAMES))
+    return next((found for place, names in places if (found := [f for n in names if (f := place / n).is_file()])), [])
 
 
 def find_sql(spec_file: Path) -> Path | None:
@@ -107,7 +107,9 @@ def find_schema(name: str, base: Path, policy: PathPolicy, location: Location | 
     if name.endswith((".yaml", ".yml")):
         path = policy.resolve(name, base, location)
         if not path.is_file():
-            raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no schema file "{name}"', location=location)
+            nearby = [_shown_from(base, schema) for schema in schema_files(base)]
+            hint = did_you_mean(name, nearby, noun="schema file")
+            raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no schema file "{name}"', location=location, hint=hint)
         return path
     return next((p for p in schema_files(base) if _schema_name(p) == name), None)
 
@@ -145,6 +147,10 @@ def find_data(name: str, base: Path, policy: PathPolicy, location: Location | No
     nearby = [p.name for f in (".", *DATA_FOLDERS) if (base / f).is_dir() for p in (base / f).iterdir() if p.is_file()]
     hint = did_you_mean(Path(name).name, nearby, noun="file here or in data/")
     raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no data file "{name}"', location=location, hint=hint)
+
+
+def _shown_from(base: Path, path: Path) -> str:
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
 
 
 def _schema_name(path: Path) -> str:

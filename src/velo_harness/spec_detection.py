@@ -1,9 +1,9 @@
 """Whether a YAML file is a spec of ours: by its name and top-level keys, without parsing it.
 
 Other tools keep YAML files in the same folders and under the same names. A file is ours when its top level has
-`queries` and `application` (or `test_suite`); a file that nearly has them and lies beside a `.sql` is a mistake worth
-an error; the rest is other people's. Every pytest run imports this module, so it needs nothing but the standard
-library.
+`queries` and `application` (or `test_suite`); a file that nearly has them and lies beside a `.sql`, or is named after
+one (`x.test.yaml` beside `x.sql`), is a mistake worth an error; the rest is other people's. Every pytest run imports
+this module, so it needs nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def judge(path: Path) -> Verdict:
     keys = top_level_keys(text)
     if "queries" in keys and not keys.isdisjoint(NAMING_KEYS):
         return Verdict.SPEC
-    if any(_near(key) for key in keys) and _beside_sql(path):
+    if _named_after_sql(path) or (any(_near(key) for key in keys) and _beside_sql(path)):
         return Verdict.NEAR_MISS
     return Verdict.FOREIGN
 
@@ -54,6 +54,10 @@ def top_level_keys(text: str) -> set[str]:
 
 def _near(key: str) -> bool:
     return bool(difflib.get_close_matches(key.casefold(), ("queries", *NAMING_KEYS), n=1, cutoff=_NEARNESS))
+
+
+def _named_after_sql(path: Path) -> bool:
+    return path.with_name(path.name.split(".")[0] + ".sql").is_file()
 
 
 def _beside_sql(path: Path) -> bool:

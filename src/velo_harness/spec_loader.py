@@ -116,6 +116,10 @@ def _sql_file(fields: Fields, head: _Head) -> Path | None:
         raise bad_value("give sql_file or sql, not both", fields.key_locations["sql_file"])
     path = head.policy.resolve(fields["sql_file"], head.folder, place)
     if not path.is_file():
+        if path.exists():
+            raise VeloError(
+                ErrorCode.FILE_UNREADABLE, f'"{fields["sql_file"]}" is a folder, not a file', location=place
+            )
         beside = [p.name for p in sorted(path.parent.glob("*.sql"))]
         hint = did_you_mean(path.name, beside, noun=f"SQL file in {path.parent.name}/")
         message = f'there is no SQL file "{fields["sql_file"]}"'

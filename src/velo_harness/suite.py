@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
-from velo_harness.discovery import SPEC_SUFFIXES, find_spec, find_sql, is_spec_name
+from velo_harness.discovery import SPEC_SUFFIXES, find_specs, find_sql, is_spec_name
 from velo_harness.execution import ProgressHook
 from velo_harness.marks import condition_holds
 from velo_harness.plugins import plugin_manager
@@ -66,11 +66,11 @@ def _meant_by(path: Path) -> Iterator[SpecFile]:
         hint = did_you_mean(path.name, beside, noun=f"file in {path.parent}")
         raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no file or folder "{path}"', hint=hint)
     elif path.suffix == ".sql":
-        spec = find_spec(path)
-        if spec is None:
+        specs = find_specs(path)
+        if not specs:
             hint = f"write {path.stem}{SPEC_SUFFIXES[0]} beside it"
             raise VeloError(ErrorCode.NO_TESTS, f"there is no spec for {path}", hint=hint)
-        yield SpecFile(spec, path)
+        yield from (SpecFile(spec, path) for spec in specs)
     else:
         yield SpecFile(path)
 

@@ -30,6 +30,23 @@ def test_a_program_its_spec_or_a_folder_can_be_named(command, project: Path, pat
     assert "1 passed" in ran.err
 
 
+def test_a_program_runs_with_all_specs_beside_it(command, project: Path) -> None:
+    (project / "orders.spec.yaml").write_text(
+        (project / "orders.test.yaml").read_text().replace("12.50 }]", "1.00 }]", 1)
+    )
+    ran = command("velo-test", "run", "orders.sql")
+    assert ran.code == 1
+    assert "1 failed, 1 passed" in ran.err or "1 passed, 1 failed" in ran.err
+
+
+def test_a_folder_in_place_of_the_program_is_named(command, project: Path) -> None:
+    (project / "x.sql").mkdir()
+    change(project, "application: orders", "application: orders\nsql_file: x.sql")
+    ran = command("velo-test", "run", "orders.test.yaml")
+    assert ran.code == 2
+    assert '"x.sql" is a folder' in ran.err
+
+
 def test_a_spec_named_twice_runs_once(command, project: Path) -> None:
     assert "1 passed" in command("velo-test", "run", ".", "orders.sql", "orders.test.yaml").err
 

@@ -7,7 +7,7 @@ from velo_harness.discovery import (
     PathPolicy,
     find_data,
     find_schema,
-    find_spec,
+    find_specs,
     find_sql,
     is_spec_name,
     project_root,
@@ -35,12 +35,17 @@ SPECS_OF_A_PROGRAM = [
 @pytest.mark.parametrize("first", range(len(SPECS_OF_A_PROGRAM)))
 def test_the_spec_of_a_program_is_the_first_of_the_documented_places(tmp_path, first):
     touch(tmp_path, "app/x.sql", "app/other.test.yaml", *SPECS_OF_A_PROGRAM[first:])
-    assert find_spec(tmp_path / "app" / "x.sql") == tmp_path / SPECS_OF_A_PROGRAM[first]
+    assert find_specs(tmp_path / "app" / "x.sql")[0] == tmp_path / SPECS_OF_A_PROGRAM[first]
+
+
+def test_all_specs_that_lie_together_are_the_program_s(tmp_path):
+    touch(tmp_path, "x.sql", "x.test.yaml", "x.spec.yaml", "xy.test.yaml", "test_spec.yaml")
+    assert find_specs(tmp_path / "x.sql") == [tmp_path / "x.test.yaml", tmp_path / "x.spec.yaml"]
 
 
 def test_a_program_without_a_spec(tmp_path):
     touch(tmp_path, "app/x.sql", "app/y.test.yaml")
-    assert find_spec(tmp_path / "app" / "x.sql") is None
+    assert find_specs(tmp_path / "app" / "x.sql") == []
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,15 @@ def test_a_near_miss_beside_a_program_is_an_error(project, content: str, code: s
     result.stdout.fnmatch_lines([f"*{code}*"])
 
 
+@pytest.mark.parametrize(
+    "content", ["", "a: [1\n", "- queries\n", "app: x\n"], ids=["empty", "broken", "a list", "foreign keys"]
+)
+def test_a_file_named_after_a_program_is_a_spec_whatever_it_contains(project, content: str) -> None:
+    project.write("specs/orders.sql", "SELECT 1")
+    project.write("specs/orders.test.yaml", content)
+    project.run("specs").assert_outcomes(errors=1)
+
+
 def test_under_velo_paths_every_spec_is_collected_whatever_it_contains(project) -> None:
     project.write("other/x.test.yaml", "queries: []\n")
     project.run("other").assert_outcomes()
