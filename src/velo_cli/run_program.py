@@ -9,7 +9,7 @@ from pathlib import Path
 
 from velo_cli.progress import ProgressLine
 from velo_engine import Engine, JobOptions, Progress
-from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.runtime.result import JobResult
 from velo_harness.programs import shown_path
@@ -35,6 +35,13 @@ def run_program(
     engine = Engine(base_dir=(base_dir or sql.absolute().parent).absolute())
     given = {**os.environ, **variables}
     program = engine.plan(engine.parse(read_text(sql), file=shown_path(sql), variables=given), variables=given)
+    if not program.statements:
+        raise VeloError(
+            ErrorCode.NO_TESTS,
+            "the program has no query, so there is nothing to run",
+            location=Location(shown_path(sql), 1),
+            hint="a query is CREATE STREAM name AS SELECT …, INSERT INTO name SELECT … or SELECT …",
+        )
     _refuse_topics(program)
     with ProgressLine() as line:
         line.step(0, sql.name)
@@ -68,6 +75,12 @@ def _refuse_topics(program: PlannedProgram) -> None:
                 f'the source "{source.name}" reads the topic "{topic}", and there is no broker',
                 hint="velo run reads files in this version; give the source a path, or test it with velo-test run",
             )
+
+
+def refuse_existing(path: Path) -> None:
+    """Errors: FILE_EXISTS, before a program runs in vain."""
+    if path.exists():
+        raise VeloError(ErrorCode.FILE_EXISTS, f'"{path}" exists; dead letters are never written over it')
 
 
 def write_dead_letters(result: JobResult, path: Path) -> None:

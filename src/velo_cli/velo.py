@@ -57,10 +57,12 @@ def run(
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
     """Run a program from file to file. The job summary goes to stderr; with --output json, to stdout."""
-    from velo_cli.run_program import run_program, write_dead_letters
+    from velo_cli.run_program import refuse_existing, run_program, write_dead_letters
     from velo_cli.run_summary import summary_json, summary_text
 
     set_debug(debug)
+    if dead_letters is not None:
+        refuse_existing(dead_letters)
     finished = run_program(sql, base_dir=base_dir, variables=key_values(var), batch_size=batch_size)
     if dead_letters is not None:
         write_dead_letters(finished.result, dead_letters)

@@ -66,6 +66,26 @@ def test_a_result_without_a_sink_is_shown(command, app: Path) -> None:
     assert "12.50" in ran.err
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "-- nothing yet\n", ";;", "CREATE TABLE orders (id INT) WITH ('path' = 'orders.csv', 'format' = 'csv');"],
+)
+def test_a_program_without_a_query_is_an_error_not_silence(command, app: Path, text: str) -> None:
+    (app / "app.sql").write_text(text)
+    ran = command("velo", "run", "app.sql", "--output", "json")
+    assert (ran.code, ran.out) == (2, "")
+    assert "VELO2010" in ran.err
+    assert "--> app.sql:1:1" in ran.err
+
+
+def test_a_file_for_dead_letters_that_exists_is_refused_before_the_run(command, app: Path) -> None:
+    (app / "letters.jsonl").write_text("mine")
+    ran = command("velo", "run", "app.sql", "--dead-letters", "letters.jsonl")
+    assert ran.code == 2
+    assert "VELO3003" in ran.err
+    assert not (app / "found.csv").exists()
+
+
 def test_a_record_that_cannot_be_read_is_kept_with_its_reason(command, app: Path) -> None:
     (app / "orders.jsonl").write_text('{"id": 1, "amount": 50}\nnot json\n{"id": 2, "amount": 60}\n')
     declared = "CREATE TABLE orders (id BIGINT, amount DECIMAL(10, 2));\n" + PROGRAM
