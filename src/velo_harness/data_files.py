@@ -7,6 +7,7 @@ the engine's own formats, except that a decimal is never rounded: digits beyond 
 from __future__ import annotations
 
 import csv as python_csv
+import difflib
 import gzip
 import io
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,9 @@ from velo_harness.yaml_source import YamlScalar
 MAX_FILE_BYTES = 2 * 1024**3
 """Of one file, after decompression."""
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MISSPELT = 0.8
+"""How alike (difflib's ratio) a missing column and an undeclared one are to be taken for one."""
 _JSON_FORMATS = (DataFormat.JSON, DataFormat.JSON_LINES)
 
 
@@ -41,7 +45,7 @@ def json_messages(file: DataFile) -> list[bytes]:
     """
     import msgspec
 
-    content = _read(file)
+    content = _read(file).removeprefix(_BYTE_ORDER_MARK)
     if file.format is DataFormat.JSON_LINES or not content.lstrip().startswith(b"["):
         return [line for line in content.splitlines() if line.strip()]
     try:
@@ -69,7 +73,7 @@ def column_names(file: DataFile) -> tuple[str, ...]:
 def read_table(file: DataFile, schema: RowSchema, zone: ZoneInfo | None = None) -> pa.Table:
     """The rows with the columns of `schema`.
 
-    Columns that the file lacks are NULL, columns it has beside them are left out.
+    Columns that the file lacks are NULL, columns it has beside them are left out; a misspelt one is an error.
 
     Errors: FILE_NOT_FOUND, FILE_UNREADABLE, RECORD_MALFORMED at the line, SCHEMA_MISMATCH.
     """
@@ -123,7 +127,7 @@ def _read_csv_once(file: DataFile, names: tuple[str, ...] | None, _modified: int
 def _read_csv(file: DataFile, names: tuple[str, ...] | None) -> pa.Table:
     from pyarrow import csv
 
-    content = _read(file).removeprefix(b"\xef\xbb\xbf")
+    content = _read(file).removeprefix(_BYTE_ORDER_MARK)
     if not content.strip():
         raise _unreadable(file, "it is empty" + ("" if names else ", not even a header"))
     header = list(names) if names else _csv_header(content)
@@ -152,6 +156,7 @@ def _csv_header(content: bytes) -> list[str]:
 
 def _typed_csv(file: DataFile, text: pa.Table, schema: RowSchema, zone: ZoneInfo | None) -> pa.Table:
     first_line = 1 if file.format is DataFormat.CSV_NO_HEADER else 2
+    _refuse_other_columns(file, text.column_names, schema)
     columns = []
     for column in schema.columns:
         if column.name in text.column_names:
@@ -201,6 +206,22 @@ def _cell_by_cell(
     return pa.array(values, arrow_type(kind))
 
 
+def _refuse_other_columns(file: DataFile, known: Sequence[str], schema: RowSchema) -> None:
+    """A file may lack columns and have more; not so one with none of the columns, or with a column misspelt."""
+    surplus = [name for name in known if name not in schema.names]
+    for name in schema.names:
+        near = () if name in known else difflib.get_close_matches(name, surplus, n=1, cutoff=_MISSPELT)
+        if near:
+            message = f'{file.path.name} has no column "{name}", but "{near[0]}", which nothing declares'
+            hint = f'did you mean "{near[0]}"?'
+            raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, location=file.location, hint=hint)
+    if len(surplus) == len(known):
+        message = f"{file.path.name} has none of the columns {', '.join(schema.names)}; it has {', '.join(known)}"
+        hint = "its first line is read as the header; format: csv_no_header reads a file without"
+        csv = file.format is DataFormat.CSV
+        raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, location=file.location, hint=hint if csv else None)
+
+
 def _absent(file: DataFile, name: str, kind: SqlType, rows: int, known: Sequence[str]) -> Any:
     """A column of NULLs for one that the file lacks, when it may be NULL."""
     if not kind.nullable:
@@ -225,6 +246,7 @@ def _parquet(file: DataFile) -> pa.Table:
 
 
 def _fitted(file: DataFile, table: pa.Table, schema: RowSchema) -> pa.Table:
+    _refuse_other_columns(file, table.column_names, schema)
     columns = []
     for column in schema.columns:
         if column.name not in table.column_names:

@@ -109,6 +109,8 @@ def test_naive_times_of_an_instant_are_of_the_job_zone(tmp_path: Path) -> None:
         (DataFormat.CSV, "i,d\n1\n", ErrorCode.FILE_UNREADABLE, "x.test.yaml:3:1"),
         (DataFormat.CSV, "i,i\n1,2\n", ErrorCode.FILE_UNREADABLE, "x.test.yaml:3:1"),
         (DataFormat.CSV, "", ErrorCode.FILE_UNREADABLE, "x.test.yaml:3:1"),
+        (DataFormat.CSV, "i,dayy\n1,2025-01-02\n", ErrorCode.SCHEMA_MISMATCH, "x.test.yaml:3:1"),
+        (DataFormat.CSV, "7,2025-01-02\n8,2025-01-03\n", ErrorCode.SCHEMA_MISMATCH, "x.test.yaml:3:1"),
         (DataFormat.JSON_LINES, '{"i":1}\n{"i":\n', ErrorCode.RECORD_MALFORMED, "data:2:1"),
         (DataFormat.JSON, "[1", ErrorCode.FILE_UNREADABLE, "x.test.yaml:3:1"),
         (DataFormat.PARQUET, "no", ErrorCode.FILE_UNREADABLE, "x.test.yaml:3:1"),
@@ -119,6 +121,11 @@ def test_what_does_not_fit_is_an_error_at_its_place(tmp_path, kind, content: str
         rows(written(tmp_path, content, kind))
     assert caught.value.code is code
     assert str(caught.value.location).endswith(place)
+
+
+def test_a_byte_order_mark_is_not_data(tmp_path: Path) -> None:
+    assert json_messages(written(tmp_path, '\ufeff{"i":1}\n', DataFormat.JSON_LINES)) == [b'{"i":1}']
+    assert rows(written(tmp_path, "\ufeffi,x\n1,2\n", DataFormat.CSV)) == [NULLS | {"i": 1}]
 
 
 def test_a_missing_column_that_may_not_be_null_is_an_error(tmp_path: Path) -> None:
