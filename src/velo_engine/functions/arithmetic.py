@@ -98,6 +98,11 @@ def _times(site: Site) -> str:
     return decimals.decimal_product(a.sql, b.sql, a.type, b.type, site.type)
 
 
+def _unless_zero(sql: str) -> str:
+    """NULL for zero. Spelled out, because NULLIF copies its argument unseen, again at every level of nesting."""
+    return f"CASE WHEN {sql} <> 0 THEN CAST({sql} AS BIGINT) END"
+
+
 def _divide(site: Site) -> str:
     a, b = site.operands
     if site.type.name in FLOATS:
@@ -106,8 +111,8 @@ def _divide(site: Site) -> str:
         return decimals.decimal_quotient(a.sql, b.sql, a.type, b.type, site.type)
     if site.type.name is TypeName.BIGINT:
         # The one quotient that overflows is the smallest number by -1; a HUGEINT division costs twenty times as much.
-        return f"CASE WHEN {b.sql} = -1 THEN {negated_wide(a.sql, site.type)} ELSE {a.sql} // nullif({b.sql}, 0) END"
-    return wrapped(f"(CAST({a.sql} AS BIGINT) // nullif(CAST({b.sql} AS BIGINT), 0))", site.type)
+        return f"CASE WHEN {b.sql} = -1 THEN {negated_wide(a.sql, site.type)} ELSE {a.sql} // {_unless_zero(b.sql)} END"
+    return wrapped(f"(CAST({a.sql} AS BIGINT) // {_unless_zero(b.sql)})", site.type)
 
 
 def _modulo(site: Site) -> str:
@@ -115,9 +120,9 @@ def _modulo(site: Site) -> str:
     if site.type.name is TypeName.DECIMAL:
         return decimals.decimal_remainder(a.sql, b.sql, a.type, b.type, site.type)
     if TypeName.BIGINT in (a.type.name, b.type.name):
-        remainder = f"CASE WHEN {b.sql} = -1 THEN {a.sql} - {a.sql} ELSE {a.sql} % nullif({b.sql}, 0) END"
+        remainder = f"CASE WHEN {b.sql} = -1 THEN {a.sql} - {a.sql} ELSE {a.sql} % {_unless_zero(b.sql)} END"
         return wrapped(f"CAST({remainder} AS BIGINT)", site.type)
-    return wrapped(f"(CAST({a.sql} AS BIGINT) % nullif(CAST({b.sql} AS BIGINT), 0))", site.type)
+    return wrapped(f"(CAST({a.sql} AS BIGINT) % {_unless_zero(b.sql)})", site.type)
 
 
 def _negate(site: Site) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from velo_engine.functions.aggregates import UNAVAILABLE_AGGREGATES
 from velo_engine.functions.table import CATEGORIES, UNAVAILABLE
 from velo_engine.type_rules.aggregates import AGGREGATES
 
@@ -45,9 +46,10 @@ def page() -> str:
         parts.append(f"\n## {title}\n\n| function | gives |\n|---|---|\n")
         parts += [f"| {_code(function.usage)} | {function.summary} |\n" for function in functions]
     parts.append("\n## Aggregate functions\n\n")
-    parts += [f"- {_code(_aggregate_usage(name))}\n" for name in sorted(AGGREGATES)]
+    parts += [f"- {_code(_aggregate_usage(name))}\n" for name in sorted(AGGREGATES.keys() - UNAVAILABLE_AGGREGATES)]
     parts.append("\n## Not there\n\nThese are refused by name:\n\n")
-    parts += [f"- `{name}`: {reason}\n" for name, reason in sorted(UNAVAILABLE.items())]
+    missing = dict(UNAVAILABLE) | {name.upper(): reason for name, reason in UNAVAILABLE_AGGREGATES.items()}
+    parts += [f"- `{name}`: {reason}\n" for name, reason in sorted(missing.items())]
     parts.append(_DIFFERENCES)
     return "".join(parts)
 

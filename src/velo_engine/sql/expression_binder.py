@@ -17,13 +17,13 @@ from velo_engine.functions.signature import SignatureError, coerced
 from velo_engine.functions.table import FUNCTIONS, UNAVAILABLE, WRITTEN
 from velo_engine.plan.expressions import Call, Case, Cast, Expression, Literal
 from velo_engine.sql.json_binder import bind_json
-from velo_engine.sql.literal_binder import bind_interval, bind_number, bind_typed_literal
+from velo_engine.sql.literal_binder import bind_hex, bind_interval, bind_number, bind_typed_literal, bind_unicode
 from velo_engine.sql.locate import locate
 from velo_engine.sql.syntax import JsonCall, TimeDifference, TypedLiteral
 from velo_engine.type_rules.casting import can_cast
 from velo_engine.type_rules.common import case_type
 from velo_engine.type_rules.spelling import parse_type
-from velo_engine.types import BOOLEAN, FLOATS, NULL, NUMERICS, SqlType, TypeName, char
+from velo_engine.types import BOOLEAN, FLOATS, NULL, NUMERICS, STRINGS, SqlType, TypeName, char
 
 
 class Scope(Protocol):
@@ -151,13 +151,10 @@ class _Binder:
         return self.operator("negate", node, node.this)
 
     def hex_string(self, node: exp.HexString) -> Expression:
-        data = bytes.fromhex(node.this)
-        return Literal(data, SqlType(TypeName.BINARY, nullable=False, length=len(data)), self.place(node))
+        return bind_hex(node.this, self.place(node))
 
     def unicode_string(self, node: exp.UnicodeString) -> Expression:
-        raw = str(node.this)
-        value = raw.encode("ascii", "backslashreplace").decode("unicode_escape") if "\\" not in raw else _unescaped(raw)
-        return Literal(value, char(len(value)).as_nullable(False), self.place(node))
+        return bind_unicode(str(node.this), self.place(node))
 
     def typed_literal(self, node: TypedLiteral) -> Expression:
         return bind_typed_literal(str(node.args["kind"]), node.this.this, self.place(node))
@@ -240,11 +237,14 @@ class _Binder:
             raise self.error(ErrorCode.SQL_UNSUPPORTED, "this engine does not run IN over a query here", node)
         value = self.bind(node.this)
         items = [self.as_listed(self.bind(item), value.type) for item in node.expressions]
-        tests = [self.call("equals", (value, item), node, "a IN (b, …)") for item in items]
+        tests = [
+            self.call("equals", (value, item), place, "a IN (b, …)")
+            for item, place in zip(items, node.expressions, strict=True)
+        ]
         constant = all(isinstance(item, Literal) for item in items)
         kinds = {value.type.name, *(item.type.name for item in items)} - {TypeName.NULL}
-        inexact = FLOATS | {TypeName.DECIMAL}
-        if constant and not kinds & inexact and len(tests) > 1 and len(kinds) == 1:
+        alike = kinds <= STRINGS or len(kinds - FLOATS - {TypeName.DECIMAL}) == len(kinds) == 1
+        if constant and alike and len(tests) > 1:
             compared = [test.args[1] for test in tests if isinstance(test, Call)]
             return self.call("in", (value, *compared), node)
         return self.call("or", tuple(tests), node) if len(tests) > 1 else tests[0]
@@ -335,16 +335,6 @@ class _Binder:
 def _in_words(node: exp.Expression) -> str:
     """`SubqueryPredicate` as `subquery predicate`."""
     return re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
-
-
-def _unescaped(raw: str) -> str:
-    """`\\00e9` and `\\+01F600` of a U&'…' literal."""
-    parts = raw.split("\\")
-    text = parts[0]
-    for part in parts[1:]:
-        digits = part[1:7] if part.startswith("+") else part[:4]
-        text += chr(int(digits, 16)) + part[7 if part.startswith("+") else 4 :]
-    return text
 
 
 def _json_kind(what: exp.Expression) -> str:

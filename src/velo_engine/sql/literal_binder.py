@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -20,6 +21,7 @@ from velo_engine.types import (
     MAX_PRECISION,
     SqlType,
     TypeName,
+    char,
     decimal,
 )
 from velo_engine.types import timestamp as timestamp_type
@@ -42,19 +44,41 @@ _SPANS = ("DAY", "HOUR", "MINUTE", "SECOND")
 def bind_number(text: str, location: Location | None) -> Literal:
     """A number as written: INT, BIGINT, DECIMAL by its digits, or DOUBLE with an exponent."""
     if "e" in text.lower():
-        return Literal(float(text), DOUBLE.as_nullable(False), location)
+        value = float(text)
+        if math.isinf(value):
+            raise _bad(f"{text} is outside the range of DOUBLE", location)
+        return Literal(value, DOUBLE.as_nullable(False), location)
     whole, _, fraction = text.partition(".")
     if fraction:
         digits = len(whole.lstrip("-")) + len(fraction)
         if digits > MAX_PRECISION:
             raise _bad(f"a number has at most {MAX_PRECISION} digits", location)
         return Literal(Decimal(text), decimal(digits, len(fraction)).as_nullable(False), location)
-    value = int(whole)
-    if abs(value) < 2**31:
-        return Literal(value, INT.as_nullable(False), location)
-    if -(2**63) <= value < 2**63:
-        return Literal(value, BIGINT.as_nullable(False), location)
+    number = int(whole)
+    if abs(number) < 2**31:
+        return Literal(number, INT.as_nullable(False), location)
+    if -(2**63) <= number < 2**63:
+        return Literal(number, BIGINT.as_nullable(False), location)
     raise _bad(f"{text} is outside the range of BIGINT; write it as a string in a CAST to DECIMAL", location)
+
+
+def bind_hex(digits: str, location: Location | None) -> Literal:
+    """X'…': a BINARY of that many bytes."""
+    if len(digits) % 2:
+        raise _bad("a hexadecimal literal has two digits a byte", location)
+    data = bytes.fromhex(digits)
+    return Literal(data, SqlType(TypeName.BINARY, nullable=False, length=len(data)), location)
+
+
+def bind_unicode(raw: str, location: Location | None) -> Literal:
+    """U&'…' with `\\00e9`, `\\+01F600` and `\\\\`."""
+    pattern = re.compile(r"\\(?:\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4})|(\\))")
+    units = pattern.sub(lambda m: m[3] or chr(int(m[1] or m[2], 16) % 0x110000), raw)
+    try:
+        value = units.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise _bad("a U&'…' literal has half a character", location) from None
+    return Literal(value, char(len(value)).as_nullable(False), location)
 
 
 _FORMS = {

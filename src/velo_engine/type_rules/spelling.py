@@ -87,7 +87,7 @@ def _from_syntax(node: exp.DataType) -> SqlType:
     if isinstance(kind, exp.Interval):
         return _interval(kind)
     name = str(kind.value if isinstance(kind, exp.DType) else kind).upper()
-    if name == "USERDEFINED":
+    if kind is exp.DType.USERDEFINED:
         name = str(node.args.get("kind")).upper()
     name = _SQLGLOT_NAMES.get(name, name)
     nullable = node.args.get("nullable") is not False
@@ -98,6 +98,8 @@ def _from_syntax(node: exp.DataType) -> SqlType:
         return t.map_of(_part_type(parts[0]), _part_type(parts[1])).as_nullable(nullable)
     if name == "ROW":
         return t.row(*(_part_field(i, part) for i, part in enumerate(parts))).as_nullable(nullable)
+    if not all(part.name.isdecimal() for part in parts):
+        raise _unknown(node.sql())
     parameters = [int(part.name) for part in parts]
     return _named(name, parameters, node.sql()).as_nullable(nullable)
 
