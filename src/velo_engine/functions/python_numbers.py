@@ -120,7 +120,7 @@ def float_text(value: float) -> str:
     import numpy as np
 
     shortest = str(np.float32(value))
-    if _PLAIN_FROM <= abs(value) < _PLAIN_TO:
+    if _PLAIN_FROM <= abs(value) < _PLAIN_TO and "e" not in shortest:
         return shortest
     return _java_text(repr(float(shortest)), value)
 
