@@ -29,8 +29,12 @@ def flink() -> Iterator[Flink]:
     ["group_by/having_comes_and_goes", "tumble/closing_boundary", "left_join/both_grouped_801"],
 )
 def test_flink_gives_the_recorded_answer(flink: Flink, name: str) -> None:
+    """Schema and changes; which row caused which change depends on the load of the machine in so short a run."""
     case = load(CASES / f"{name}.json")
-    assert record(flink, case.definition) == case
+    again = record(flink, case.definition)
+    assert replace(again, answer=replace(again.answer, events=())) == replace(
+        case, answer=replace(case.answer, events=())
+    )
 
 
 def test_a_changed_answer_is_drift(flink: Flink) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 from tests.oracle.case import Case, load, recorded_paths
-from tests.oracle.known_differences import REFUSED
+from tests.oracle.known_differences import ANSWERED_DIFFERENTLY, REFUSED
 
 from velo_engine.plan.changelog import changelog_mode, upsert_keys
 from velo_engine.plan.nodes import PlannedProgram
@@ -32,7 +32,17 @@ def _planned(name: str) -> tuple[Case, PlannedProgram]:
     return case, plan_program(parse_program(tables + case.definition.query, variables={}))
 
 
-@pytest.mark.parametrize("name", CASES)
+TYPED_DIFFERENTLY = {"arithmetic/float_beside_others"}
+"""Of tests.oracle.known_differences.ANSWERED_DIFFERENTLY: the type is what differs."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.xfail(n in TYPED_DIFFERENTLY, reason=ANSWERED_DIFFERENTLY.get(n, "")))
+        for n in CASES
+    ],
+)
 def test_columns_have_the_names_and_types_that_flink_gives_them(name: str) -> None:
     case, program = _planned(name)
     if case.answer.error is not None:
