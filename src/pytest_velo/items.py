@@ -117,9 +117,11 @@ class QueryItem(pytest.Item):
             if condition_holds(mark):
                 self.add_marker(pytest.mark.skip(reason=mark.argument or "skipif"))
             return
+        if mark.name.startswith("_"):  # pytest would refuse it with a traceback
+            raise VeloError(ErrorCode.BAD_VALUE, f'"{mark.name}" is not a mark', location=mark.location)
         try:
             marker = getattr(pytest.mark, mark.name)
-        except pytest.fail.Exception as refused:
+        except (pytest.fail.Exception, pytest.PytestUnknownMarkWarning) as refused:
             raise VeloError(ErrorCode.BAD_VALUE, str(refused), location=mark.location) from None
         if mark.name in ("skip", "xfail"):
             self.add_marker(marker(reason=mark.argument or ""))

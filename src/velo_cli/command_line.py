@@ -30,6 +30,10 @@ def run_app(app: typer.Typer) -> None:
     """Runs the command line and leaves the process with its exit code. No traceback reaches a person."""
     try:
         app()
+    except SystemExit as left:
+        if left.code == ExitCode.INTERRUPTED:  # typer's answer to an interrupt
+            print("interrupted", file=sys.stderr)
+        raise
     except VeloError as error:
         print(printable_lines(str(error)), file=sys.stderr)
         sys.exit(error.exit_code)

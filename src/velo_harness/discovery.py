@@ -108,7 +108,7 @@ def find_schema(name: str, base: Path, policy: PathPolicy, location: Location | 
         path = policy.resolve(name, base, location)
         if not path.is_file():
             nearby = [_shown_from(base, schema) for schema in schema_files(base)]
-            hint = did_you_mean(name, nearby, noun="schema file")
+            hint = did_you_mean(name, nearby, noun="schema file") if nearby else "write it: a name and fields"
             raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no schema file "{name}"', location=location, hint=hint)
         return path
     return next((p for p in schema_files(base) if _schema_name(p) == name), None)

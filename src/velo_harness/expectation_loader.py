@@ -33,6 +33,7 @@ def expectation(fields: Fields, folder: Path, policy: PathPolicy) -> Expectation
         hint = f"give one of {', '.join(_CONTENTS)}"
         raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.location, hint=hint)
     _check_combinations(fields)
+    _check_columns(fields)
     rows_file = fields["rows_file"]
     return Expectation(
         rows=fields["rows"],
@@ -66,6 +67,16 @@ def _check_combinations(fields: Fields) -> None:
     for name in fields["ignore"]:
         if name in fields["key"]:
             raise bad_value(f'the key column "{name}" cannot be ignored', fields.at("ignore"))
+
+
+def _check_columns(fields: Fields) -> None:
+    """Rows have columns that are compared: without, they could only be counted."""
+    for row in fields["rows"] or ():
+        compared = [name for name in row.values if name not in fields["ignore"]]
+        if not compared:
+            message = "every column of this row is ignored" if row.values else "this row has no columns"
+            hint = "an assertion of the type record_count counts rows"
+            raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=row.location, hint=hint)
 
 
 def _changes(rows: tuple[RowLiteral, ...]) -> Iterator[ChangeLiteral]:

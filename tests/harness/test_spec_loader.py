@@ -233,6 +233,8 @@ def test_a_missing_key_is_named(refused, text, line, key):
         (one_query("outputs: [{sink: s}]"), 4, 22),
         (one_expectation("key: [a]"), 5, 7),
         (one_expectation("error: {}"), 5, 14),
+        (one_expectation("rows: [{}]"), 5, 14),
+        (one_expectation("rows: [{a: 1}, {a: 2}]\nignore: a"), 5, 14),
         (one_query("assertions: [{type: record_count}]"), 4, 25),
         (one_query("assertions: [{type: execution_time}]"), 4, 25),
         (one_query("assertions: [{type: completeness, min_completeness: 0.5}]"), 4, 25),

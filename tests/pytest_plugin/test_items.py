@@ -44,6 +44,14 @@ def test_a_mark_that_is_not_registered_is_an_error_at_its_place(project) -> None
     result.stdout.fnmatch_lines(["*VELO2003*slwo*", "*specs/orders.test.yaml:4:*"])
 
 
+@pytest.mark.parametrize("mark", ["__class__: x", "slwo: x"])
+def test_a_mark_that_cannot_be_one_is_an_error_at_its_place(project, mark: str) -> None:
+    project.spec("    tags: [money]\n", f"    marks: [{{ {mark} }}]\n")
+    result = project.run("specs", "-W", "error")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*VELO2003*", "*specs/orders.test.yaml:4:*"])
+
+
 @pytest.mark.parametrize(
     ("mark", "outcome"),
     [
