@@ -20,7 +20,7 @@ from velo_engine.sql.json_binder import bind_json
 from velo_engine.sql.literal_binder import bind_hex, bind_interval, bind_number, bind_typed_literal, bind_unicode
 from velo_engine.sql.locate import locate
 from velo_engine.sql.syntax import JsonCall, TimeDifference, TypedLiteral
-from velo_engine.type_rules.casting import can_cast
+from velo_engine.type_rules.casting import can_cast, cast_hint
 from velo_engine.type_rules.common import case_type
 from velo_engine.type_rules.spelling import parse_type
 from velo_engine.types import BOOLEAN, FLOATS, NULL, NUMERICS, STRINGS, SqlType, TypeName, char
@@ -196,7 +196,7 @@ class _Binder:
             raise
         if not can_cast(arg.type, target):
             message = f"there is no cast from {arg.type.as_nullable()} to {target.as_nullable()}"
-            raise self.error(ErrorCode.TYPE_MISMATCH, message, node, hint=_cast_hint(arg.type, target))
+            raise self.error(ErrorCode.TYPE_MISMATCH, message, node, hint=cast_hint(arg.type, target))
         nullable = safe or arg.type.nullable or arg.type.name is TypeName.NULL
         return Cast(arg, target.as_nullable(nullable), safe, self.place(node))
 
@@ -340,15 +340,6 @@ def _in_words(node: exp.Expression) -> str:
 def _json_kind(what: exp.Expression) -> str:
     """VALUE, OBJECT, ARRAY or SCALAR of `IS JSON …`."""
     return str(what.args.get("this") or "VALUE").upper()
-
-
-def _cast_hint(source: SqlType, target: SqlType) -> str | None:
-    """What to write instead of a cast that Flink lacks too."""
-    if source.name in (TypeName.INT, TypeName.BIGINT) and target.name is TypeName.TIMESTAMP_LTZ:
-        return "use TO_TIMESTAMP_LTZ(number, 0) for seconds, TO_TIMESTAMP_LTZ(number, 3) for milliseconds"
-    if target.name in (TypeName.INT, TypeName.BIGINT) and source.name is TypeName.TIMESTAMP:
-        return "use UNIX_TIMESTAMP(CAST(… AS STRING)) for seconds since 1970"
-    return None
 
 
 def _binary(name: str) -> Callable[[_Binder, exp.Expression], Expression]:

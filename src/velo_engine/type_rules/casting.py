@@ -46,3 +46,12 @@ def can_coerce(source: SqlType, target: SqlType) -> bool:
     if s == t:
         return s not in _NESTED
     return s is TypeName.DATE and t in TIMESTAMPS
+
+
+def cast_hint(source: SqlType, target: SqlType) -> str | None:
+    """What to write instead of a cast that Flink lacks too."""
+    if source.name in (TypeName.INT, TypeName.BIGINT) and target.name is TypeName.TIMESTAMP_LTZ:
+        return "use TO_TIMESTAMP_LTZ(number, 0) for seconds, TO_TIMESTAMP_LTZ(number, 3) for milliseconds"
+    if target.name in (TypeName.INT, TypeName.BIGINT) and source.name is TypeName.TIMESTAMP:
+        return "use UNIX_TIMESTAMP(CAST(… AS STRING)) for seconds since 1970"
+    return None
