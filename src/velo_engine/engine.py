@@ -108,9 +108,11 @@ class Engine:
         )
 
     def _open_source(self, source: SourceTable, given: Input | None) -> Source:
+        from velo_engine.plan.sources import placed_at
         from velo_engine.runtime.open_connector import open_source
 
-        return open_source(source, given, self.topics, self.base_dir, self.root)
+        with placed_at(source.locations, source.properties):
+            return open_source(source, given, self.topics, self.base_dir, self.root)
 
     def _open_sink(self, statement: PlannedStatement) -> Sink | None:
         from velo_engine.runtime.open_connector import open_sink

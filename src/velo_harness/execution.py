@@ -67,7 +67,8 @@ def executed(
     """
     for name, source in needed_sources(program, targets).items():
         if name not in inputs.engine and reads_own_file(source):
-            policy.resolve(_without_scheme(source.properties["path"]), text.base_dir)
+            place = source.locations.get("path")
+            policy.resolve(_without_scheme(source.properties["path"]), text.base_dir, place)
     engine = Engine(base_dir=text.base_dir)
     sinks = [name for name in needed_statements(program, targets) if _file_of(program.statements[name]) is not None]
     with tempfile.TemporaryDirectory(prefix="velo-") if sinks else nullcontext("") as folder:

@@ -166,3 +166,24 @@ def test_quickstart_overwrites_nothing(command, tmp_path: Path) -> None:
     assert "VELO3003" in ran.err
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
     assert (tmp_path / "data/orders.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("'orders.format' = 'csv'", "'orders.format' = 'cvs'"),
+        ("'file_source'", "'flie_source'"),
+        ("'orders.csv'", "'order.csv'"),
+        ("'orders.csv'", "'.'"),
+    ],
+)
+@pytest.mark.parametrize("declared", ["", "CREATE TABLE orders (id BIGINT, amount DECIMAL(10, 2));"])
+def test_a_source_that_cannot_be_opened_is_shown_in_the_program(
+    command, app: Path, declared: str, old: str, new: str
+) -> None:
+    (app / "app.sql").write_text(declared + PROGRAM.replace(old, new))
+    ran = command("velo", "run", "app.sql")
+    assert ran.code == 2
+    line = next(text for text in PROGRAM.split("\n") if old in text).replace(old, new)
+    written = new.rsplit(" = ", 1)[-1]
+    assert f"--> app.sql:6:{line.index(written) + 1}" in ran.err

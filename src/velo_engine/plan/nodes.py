@@ -7,7 +7,7 @@ row, then right row). The changelog mode and upsert keys of a node are derived i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +15,7 @@ from velo_engine.plan.expressions import AggregateCall, Expression
 from velo_engine.schema import RowSchema
 
 if TYPE_CHECKING:
+    from velo_engine.errors import Location
     from velo_engine.sql.program import Warning
 
 SYSTEM_COLUMNS = ("_timestamp", "_offset", "_partition", "_processing_time", "_key", "_topic")
@@ -44,6 +45,8 @@ class SourceTable:
     schema: RowSchema
     properties: Mapping[str, str]
     primary_key: tuple[int, ...] = ()
+    locations: Mapping[str, Location] = field(default_factory=dict, compare=False, repr=False)
+    """Where the program says the path, the type and the format, for messages."""
 
 
 @dataclass(frozen=True, slots=True)

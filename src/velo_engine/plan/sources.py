@@ -5,13 +5,14 @@ The columns come from the SOURCE declaration in the program, else from the calle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeAlias
 
 from sqlglot import exp
 
-from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.plan.nodes import SourceKind, SourceTable
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.statement_properties import EventTimeSettings, ProgramProperties, bad_property
@@ -112,17 +113,21 @@ class SourceCatalog:
         if declared is not None and declared.columns:
             schema = RowSchema(tuple(physical_column(c) for c in declared.columns if is_physical(c)))
             key = tuple(i for i, column in enumerate(schema.columns) if column.name in declared.primary_key)
-            return SourceTable(name, kind, schema, properties, key)
+            return SourceTable(name, kind, schema, properties, key, self._given_properties.places(name))
         given = self._schemas.get(name)
         if isinstance(given, SourceTable):
-            return replace(given, name=name, kind=kind, properties={**given.properties, **properties})
+            places = self._given_properties.places(name)
+            return replace(given, name=name, kind=kind, properties={**given.properties, **properties}, locations=places)
         found = given if given is not None else self._inferred(name, properties)
         if found is None:
             raise self._unknown(name, properties, table, others)
-        return SourceTable(name, kind, found, properties)
+        return SourceTable(name, kind, found, properties, locations=self._given_properties.places(name))
 
     def _inferred(self, name: str, properties: Mapping[str, str]) -> RowSchema | None:
-        return None if self._infer is None or not properties else self._infer(name, properties)
+        if self._infer is None or not properties:
+            return None
+        with placed_at(self._given_properties.places(name), properties):
+            return self._infer(name, properties)
 
     def _unknown(self, name: str, properties: Mapping[str, str], table: exp.Table, others: Iterable[str]) -> VeloError:
         if properties or name in self._declared:
@@ -143,6 +148,19 @@ class SourceCatalog:
         for written in (properties.get("format", ""), properties.get("mode", "")):
             if written.lower().startswith(_CHANGELOG_FORMATS):
                 raise self._text.unsupported(f'the changelog source "{name}" ({written})', table)
+
+
+@contextmanager
+def placed_at(locations: Mapping[str, Location], properties: Mapping[str, str]) -> Iterator[None]:
+    """Gives an error of opening a source, when it has no place, that of the property that it is about."""
+    try:
+        yield
+    except VeloError as error:
+        key = "path"
+        if error.code is ErrorCode.BAD_PROPERTY:
+            key = "format" if properties.get("type", "file") == "file" else "type"
+        error.location = error.location or locations.get(key)
+        raise
 
 
 def is_physical(column: ColumnDefinition) -> bool:

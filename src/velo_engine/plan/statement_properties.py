@@ -104,6 +104,12 @@ class ProgramProperties:
         written = {} if uri is None else uri.properties
         return {**self.declared(name), **written, **{key: value.value for key, value in found.items()}}
 
+    def places(self, name: str) -> Mapping[str, Location]:
+        """Where the program writes the connector properties of source `name`, by key."""
+        given = [split.sources[name] for split in self._by_statement.values() if name in split.sources]
+        declared = [] if name not in self._declared else [self._declared[name].own]
+        return {key: value.location for group in (*declared, *given) for key, value in group.values.items()}
+
     def event_time(self, statement: Statement, name: str) -> EventTimeSettings:
         """The event-time settings of relation `name` as `statement` reads it."""
         split = self.of(statement)
