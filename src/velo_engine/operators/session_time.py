@@ -6,13 +6,14 @@ rules are those of Flink's TimeWindowUtil. All times are int64 milliseconds; a l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from velo_engine.batch import Int64s
+from velo_engine.batch import FINAL_WATERMARK, INITIAL_WATERMARK, Int64s
 from velo_engine.errors import ErrorCode, VeloError
 
 _HOUR_MS = 3_600_000
@@ -48,6 +49,41 @@ class SessionTime:
             out[mixed] = [t + self._offset(t) for t in instants[mixed].tolist()]
         return out
 
+    def passed(self, watermarks: Int64s) -> Int64s:
+        """The last local time that each watermark has passed: the inverse of `timer`.
+
+        While the clock is set back and an hour comes twice, the watermark stands still before it the first time.
+        """
+        if self._zone is None or len(watermarks) == 0:
+            return watermarks
+        out = watermarks.copy()
+        times = (watermarks != INITIAL_WATERMARK) & (watermarks != FINAL_WATERMARK)
+        instants = watermarks[times]
+        local = self.local(instants)
+        quarters, inverse = np.unique(instants // _QUARTER_MS, return_inverse=True)
+        first = [self._before_repetition(int(q) * _QUARTER_MS) for q in quarters]
+        out[times] = np.minimum(local, np.array(first, np.int64)[inverse])
+        return out
+
+    def _before_repetition(self, instant: int) -> int:
+        """The last local time before those that come again after `instant`; no bound when it does not come again."""
+        if self.timer(self._local(instant)) <= instant:
+            return FINAL_WATERMARK
+        while self.timer(self._local(instant)) > instant:
+            instant -= _QUARTER_MS
+        return self._local(instant) + _QUARTER_MS - 1
+
+    def _local(self, instant: int) -> int:
+        return instant + self._offset(instant)
+
+    def instants(self, local: Int64s) -> Int64s:
+        """`instant` of each."""
+        return local if self._zone is None else _each(self.instant, local)
+
+    def timers(self, local: Int64s) -> Int64s:
+        """`timer` of each."""
+        return local if self._zone is None else _each(self.timer, local)
+
     def instant(self, local: int) -> int:
         """The instant of a local time: the earlier of two; in a gap, as far behind it as the local time is in it."""
         if self._zone is None:
@@ -71,6 +107,10 @@ class SessionTime:
     def _offset(self, instant: int) -> int:
         offset = (_EPOCH + instant * _MILLISECOND).astimezone(self._zone).utcoffset()
         return 0 if offset is None else offset // _MILLISECOND
+
+
+def _each(convert: Callable[[int], int], values: Int64s) -> Int64s:
+    return np.array([convert(v) for v in values.tolist()], np.int64)
 
 
 @lru_cache

@@ -1,8 +1,8 @@
 """SESSION windows over event time, per key, emitted once when they close.
 
 The rows of live sessions are kept and aggregated when their session closes, in order of arrival; `session_assigner`
-states the rules of merging and lateness. Source: Flink's WindowOperator with SessionWindowAssigner
-(UnsliceWindowAggProcessor).
+states the rules of merging and lateness. Over TIMESTAMP_LTZ all of it happens in local time. Source: Flink's
+WindowOperator with SessionWindowAssigner (UnsliceWindowAggProcessor).
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from velo_engine.operators.assign_watermark import event_time_ms
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.keys import KeyDictionary
 from velo_engine.operators.session_assigner import LATE, Sessions, assign
-from velo_engine.operators.vectors import to_arrow
+from velo_engine.operators.session_time import SessionTime
+from velo_engine.operators.vectors import Vector, to_arrow
 from velo_engine.plan import nodes
 from velo_engine.schema import RowSchema
+from velo_engine.types import TypeName
 
 
 class SessionWindow(Operator):
@@ -31,6 +33,8 @@ class SessionWindow(Operator):
         self._node = node
         self._input = input_schema
         self._gap = node.window.size_ms
+        local = input_schema.types[node.time_column].name is TypeName.TIMESTAMP_LTZ
+        self._time = SessionTime(context.time_zone if local else None)
         self._keys = KeyDictionary(input_schema.select(node.keys).types) if node.keys else None
         self._calls = AggregateCalls(node.calls, input_schema, retracting=False)
         self._live = Sessions.none()
@@ -43,7 +47,7 @@ class SessionWindow(Operator):
         (batch,) = inputs
         if len(batch):
             self._take_in(batch)
-        closing = self._live.end - 1 <= batch.watermark.closing
+        closing = self._live.end - 1 <= self._time.passed(np.array([batch.watermark.closing]))
         out = self._closed(batch, self._live.where(closing)) if closing.any() else empty_rows(self._node.schema)
         self._live = self._live.where(~closing)
         self._context.counters.state_rows = self._rows.num_rows
@@ -77,8 +81,8 @@ class SessionWindow(Operator):
         key = np.zeros(n, np.int64)
         if self._keys is not None:
             key = self._keys.encode([rows.column(i) for i in self._node.keys])
-        time = event_time_ms(rows.column(self._node.time_column))
-        watermark = batch.watermark.before(batch.seq)
+        time = self._time.local(event_time_ms(rows.column(self._node.time_column)))
+        watermark = self._time.passed(batch.watermark.before(batch.seq))
         touched = np.isin(self._live.key, key)
         found = assign(key, time, watermark, self._gap, self._live.where(touched), self._next_id)
         self._next_id += n
@@ -96,7 +100,7 @@ class SessionWindow(Operator):
 
     def _closed(self, batch: ChangeBatch, closing: Sessions) -> pa.Table:
         """One row per session, at the event whose step closes it; equal ends in order of opening."""
-        seq = batch.watermark.first_reaching(closing.end - 1)
+        seq = batch.watermark.first_reaching(self._time.timers(closing.end - 1))
         belongs = np.isin(self._row_session, closing.id)
         rows = self._rows.filter(pa.array(belongs))
         opened = _first_rows(closing.id, self._row_session[belongs])
@@ -115,7 +119,11 @@ class SessionWindow(Operator):
         first = pa.array(opened[order])
         columns = [rows.column(i).take(first) for i in self._node.keys]
         columns += [to_arrow(v, c.type) for v, c in zip(values, self._node.calls, strict=True)]
-        columns += [_timestamps(ms) for ms in (closing.start[order], closing.end[order], closing.end[order] - 1)]
+        last = self._time.instants(closing.end[order] - 1)
+        columns += [
+            to_arrow(Vector(ms * 1000), self._node.schema.types[len(columns) + i])
+            for i, ms in enumerate((closing.start[order], closing.end[order], last))
+        ]
         self._forget_keys(closing)
         seq = seq[order]
         return make_rows(self._node.schema, columns, np.zeros(len(order), np.int8), seq, renumbered(seq))
@@ -133,7 +141,3 @@ def _first_rows(ids: Int64s, row_session: Int64s) -> Int64s:
     """For each session the position of its first row."""
     found, first = np.unique(row_session, return_index=True)
     return first[np.searchsorted(found, ids)]
-
-
-def _timestamps(ms: Int64s) -> pa.Array:
-    return pa.array(ms * 1000, pa.timestamp("us"))

@@ -9,7 +9,7 @@ Source: Flink's window table-valued functions, TimeWindow.getWindowStartWithOffs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,11 +93,11 @@ class WindowAssigner:
 
     def last_instants(self, windows: Int64s) -> Int64s:
         """The instant of each window's last millisecond, its `window_time`."""
-        return windows - 1 if self._time.is_utc else _each(self._time.instant, windows - 1)
+        return self._time.instants(windows - 1)
 
     def thresholds(self, windows: Int64s) -> Int64s:
         """The watermark that completes each window."""
-        return windows - 1 if self._time.is_utc else _each(self._time.timer, windows - 1)
+        return self._time.timers(windows - 1)
 
     def _hops(self, times: Int64s) -> tuple[Int64s, Int64s]:
         size, slide = self._spec.size_ms, self._spec.slide_ms
@@ -137,7 +137,3 @@ def _distinct(ends: Int64s, grid: int) -> tuple[Int64s, Int64s]:
     used = np.zeros(width, np.bool_)
     used[cells] = True
     return np.flatnonzero(used) * grid + low, (np.cumsum(used) - 1)[cells]
-
-
-def _each(convert: Callable[[int], int], values: Int64s) -> Int64s:
-    return np.array([convert(v) for v in values.tolist()], np.int64)

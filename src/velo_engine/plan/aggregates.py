@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError
-from velo_engine.plan.aggregate_syntax import aggregate_syntax, is_aggregate
+from velo_engine.functions.aggregates import UNAVAILABLE_AGGREGATES
+from velo_engine.functions.signature import NESTED
+from velo_engine.plan.aggregate_syntax import AggregateSyntax, aggregate_syntax, is_aggregate
 from velo_engine.plan.expressions import AggregateCall, Expression, Literal
+from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.scope import RelationScope
 from velo_engine.type_rules import aggregate_type
 from velo_engine.types import SqlType
@@ -35,11 +38,22 @@ def bind_aggregate(node: exp.Expr, scope: RelationScope) -> BoundAggregate:
     text = scope.text
     written = aggregate_syntax(node, text)
     inner = _ArgumentScope(scope)
-    args = tuple(text.bind(arg, inner) for arg in written.args)
+    args = tuple(text.bind_column(arg, inner) for arg in written.args)
+    _refuse_what_is_not_run(written, args, node, text)
     if written.function == "count" and len(args) == 1 and _is_constant(args[0]) and not written.distinct:
         args = ()
     condition = None if written.filter is None else text.condition(written.filter, inner, "FILTER")
     return BoundAggregate(written.function, args, written.distinct, condition, text.locate(node))
+
+
+def _refuse_what_is_not_run(
+    written: AggregateSyntax, args: tuple[Expression, ...], node: exp.Expr, text: ProgramText
+) -> None:
+    name = written.function.upper()
+    if written.function in UNAVAILABLE_AGGREGATES:
+        raise text.unsupported(f"the aggregate {name}", node)
+    if written.function in ("min", "max") and args[0].type.name in NESTED:
+        raise text.error(ErrorCode.TYPE_MISMATCH, f"{name} needs a value with an order, not {args[0].type}", node)
 
 
 def aggregate_call(bound: BoundAggregate, column: Mapping[Expression, int], grouped: bool) -> AggregateCall:

@@ -108,7 +108,7 @@ def bind_select(
         expressions.append(expression)
         if item.alias is not None:
             aliases.setdefault(item.alias, expression)
-    bound_others = tuple(text.bind(other, scope) for other in others)
+    bound_others = tuple(text.bind_column(other, scope) for other in others)
     having = select.args.get("having")
     if having is not None:
         if not aggregating:
@@ -125,7 +125,7 @@ def _item_expression(
     if not aggregating and is_event_time_item(item.alias) and relation.event_times:
         time = relation.event_times[0]
         return ColumnRef(time, relation.node.schema.types[time], text.locate(item.node))
-    return text.bind(item.node, scope)
+    return text.bind_column(item.node, scope)
 
 
 def aliases_of(select: exp.Select) -> list[str]:

@@ -51,7 +51,7 @@ def group_keys(
             continue
         if next(aggregates_in([node]), None) is not None:
             raise text.error(ErrorCode.INVALID_GROUPING, "an aggregate cannot be grouped by", written)
-        expression = text.bind(node, below)
+        expression = text.bind_column(node, below)
         name = alias or (node.name if isinstance(node, exp.Column) else f"$key{len(keys)}")
         keys.setdefault(expression, GroupKey(node, expression, name))
     return Grouping(tuple(keys.values()), tuple(bounds))

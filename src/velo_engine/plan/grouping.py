@@ -23,6 +23,7 @@ from velo_engine.plan.windows import (
     WindowStyle,
     bound_column,
     check_grouping,
+    check_session_emission,
     check_session_partition,
     time_position,
     window_functions,
@@ -65,6 +66,7 @@ def aggregate(
     attached = None if window is not None else attached_window(relation, grouping.keys, select.args.get("group"), text)
     keys = grouping.keys if attached is None else attached.keys
     if window is not None:
+        check_session_emission(window, context.emit, context.allowed_lateness_ms, text)
         windowing: Windowing | None = _windowing(window, grouping, relation, below)
     else:
         windowing = None if attached is None else attached.windowing

@@ -137,7 +137,9 @@ def _projected(node: Project, columns: Columns | None) -> Columns | None:
 def _grouped(node: GroupAggregate, columns: Columns | None) -> Columns | None:
     if columns is None or any(columns[key] is not Monotonicity.CONSTANT for key in node.keys):
         return None
-    updated = not _constant(columns)
+    # Flink projects away what the aggregate does not read, and with it updates that move nothing else.
+    read = {*node.keys, *(i for call in node.calls for i in (*call.args, call.filter) if i is not None)}
+    updated = not _constant(tuple(columns[i] for i in read))
     results = []
     for call in node.calls:
         own = Monotonicity.INCREASING if call.function == "count" else _MINMAX.get(call.function, Monotonicity.NONE)

@@ -10,6 +10,7 @@ from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.plan.expressions import Expression
 from velo_engine.sql.expression_binder import Scope, bind_condition, bind_expression
 from velo_engine.sql.locate import locate
+from velo_engine.types import TypeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,14 @@ class ProgramText:
         """The typed expression of `node`, where names mean what `scope` says."""
         assert isinstance(node, exp.Expression), "every node of a parsed query is one"
         return bind_expression(node, scope, text=self.text, file=self.file)
+
+    def bind_column(self, node: exp.Expr, scope: Scope) -> Expression:
+        """As `bind`, for a value that becomes a column: NULL alone has no type."""
+        expression = self.bind(node, scope)
+        if expression.type.name is TypeName.NULL:
+            hint = "write CAST(NULL AS type)"
+            raise self.error(ErrorCode.TYPE_MISMATCH, "cannot tell the type of NULL", node, hint)
+        return expression
 
     def condition(self, node: exp.Expr, scope: Scope, clause: str) -> Expression:
         """The typed BOOLEAN expression of `node` in `clause`."""

@@ -176,7 +176,7 @@ def _with_computed(
             at = schema.names.index("_processing_time")
             values.append(ColumnRef(at, schema.types[at]))
         elif column.expression is not None:
-            values.append(read.text.bind(column.expression, scope))
+            values.append(read.text.bind_column(column.expression, scope))
         else:
             at = position[column.name]
             values.append(ColumnRef(at, schema.types[at]))

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from velo_engine.errors import ErrorCode
+from velo_engine.functions.signature import NESTED
 from velo_engine.plan.aggregate_syntax import function_name
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.joins import conjuncts
@@ -115,10 +117,15 @@ def check_top_n(
     at: exp.Expr,
     text: ProgramText,
 ) -> None:
-    """Refuse what Flink plans as another operator, with another changelog: deduplication and window Top-N.
+    """Refuse values without an order, and what Flink plans as another operator, with another changelog: deduplication
+    and window Top-N.
 
     Source: Flink's RankUtil.isDeduplication (first row by a time attribute) and WindowUtil (bounds in PARTITION BY).
     """
+    for key in order:
+        kind = relation.node.schema.types[key.column]
+        if kind.name in NESTED:
+            raise text.error(ErrorCode.TYPE_MISMATCH, f"ORDER BY needs a value with an order, not {kind}", at)
     times = {*relation.event_times, *relation.processing_times}
     if limit == 1 and len(order) == 1 and order[0].column in times:
         raise text.unsupported("deduplication (the first or last row of a key by time)", at)

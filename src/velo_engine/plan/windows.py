@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from velo_engine.errors import ErrorCode
 from velo_engine.plan.aggregate_syntax import function_name
-from velo_engine.plan.nodes import WindowKind, WindowSpec
+from velo_engine.plan.nodes import Emit, WindowKind, WindowSpec
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation
 from velo_engine.plan.scope import RelationScope
@@ -275,6 +275,17 @@ def check_grouping(window: QueryWindow, grouped_bounds: Sequence[str], text: Pro
             window.node,
             "group by window_start, window_end and your keys",
         )
+
+
+def check_session_emission(window: QueryWindow, emit: Emit, allowed_lateness_ms: int, text: ProgramText) -> None:
+    """A session is given out once, when it closes; rows that come later are late."""
+    if window.spec.kind is not WindowKind.SESSION:
+        return
+    if emit is Emit.CHANGES:
+        raise text.unsupported("EMIT CHANGES of a SESSION window", window.node, "leave EMIT CHANGES away")
+    if allowed_lateness_ms:
+        hint = "leave it away: a session is given out once, when it closes"
+        raise text.unsupported("allowed.lateness with a SESSION window", window.node, hint)
 
 
 def check_session_partition(

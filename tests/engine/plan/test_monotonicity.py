@@ -56,6 +56,10 @@ def test_what_updates_do_to_columns(sql: str, columns: tuple[Monotonicity, ...] 
         ("SELECT s, MAX(hi) AS a, MIN(hi) AS b, MAX(lo) AS c, MIN(lo) AS d FROM g GROUP BY s", {0, 3}),
         ("SELECT n, MAX(hi) AS a FROM g GROUP BY n", set()),
         ("SELECT MAX(total) AS a FROM g", set()),
+        ("SELECT s, MAX(q) AS a, MIN(q) AS b FROM g GROUP BY s", {0, 1}),
+        ("SELECT s, MAX(q) AS a, MIN(q) AS b, SUM(n) AS c FROM g GROUP BY s", set()),
+        # The recorded case top_n/max_of_ranks.
+        (f"SELECT s, MAX(rn) AS a FROM ({RANKED.format('ASC')}) GROUP BY s", {0}),
     ],
 )
 def test_the_calls_that_need_not_take_values_back(sql: str, calls: set[int]) -> None:

@@ -543,6 +543,54 @@ REFUSED = [
         "notional",
         '"notional" is an alias of the select list, and WHERE sees only columns of the input',
     ),
+    (
+        "SELECT symbol, NULL AS n FROM trades",
+        ErrorCode.TYPE_MISMATCH,
+        "NULL",
+        "cannot tell the type of NULL",
+    ),
+    (
+        "SELECT COUNT(NULL) AS n FROM trades",
+        ErrorCode.TYPE_MISMATCH,
+        "NULL",
+        "cannot tell the type of NULL",
+    ),
+    (
+        "SELECT COUNT(*) AS n FROM trades GROUP BY NULL",
+        ErrorCode.TYPE_MISMATCH,
+        "NULL",
+        "cannot tell the type of NULL",
+    ),
+    (
+        "SELECT symbol FROM trades ORDER BY NULL LIMIT 2",
+        ErrorCode.TYPE_MISMATCH,
+        "NULL",
+        "cannot tell the type of NULL",
+    ),
+    (
+        "CREATE TABLE t (a INT, b AS NULL) WITH ('connector' = 'kafka'); SELECT a FROM t",
+        ErrorCode.TYPE_MISMATCH,
+        "NULL",
+        "cannot tell the type of NULL",
+    ),
+    (
+        "SELECT symbol FROM trades ORDER BY ARRAY[qty] LIMIT 2",
+        ErrorCode.TYPE_MISMATCH,
+        "ARRAY",
+        "ORDER BY needs a value with an order, not ARRAY<INT> NOT NULL",
+    ),
+    (
+        "SELECT MAX(ARRAY[qty]) AS m FROM trades",
+        ErrorCode.TYPE_MISMATCH,
+        "MAX",
+        "MAX needs a value with an order, not ARRAY<INT> NOT NULL",
+    ),
+    (
+        "SELECT LISTAGG(symbol) AS l FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "LISTAGG",
+        "the aggregate LISTAGG is not supported",
+    ),
 ]
 
 
