@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from velo_engine.errors import ErrorCode, did_you_mean
-from velo_engine.plan.changelog import Statements, preferred_key, upsert_keys
+from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import ColumnRef, Expression, Literal
 from velo_engine.plan.nodes import PlanNode, Sink
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation, fields_of, project, through_projection, window_through_projection
 from velo_engine.plan.sources import physical_column
 from velo_engine.plan.statement_properties import ProgramProperties
+from velo_engine.plan.upsert_keys import preferred_key, upsert_keys
 from velo_engine.schema import Column
 from velo_engine.sql.expression_binder import coerce
 from velo_engine.sql.program import Statement, StatementKind

@@ -12,21 +12,17 @@ import pyarrow as pa
 
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.kernel import Kernel
-from velo_engine.operators.assign_watermark import AssignWatermark
 from velo_engine.operators.base import Counters, LateRows, Operator, OperatorContext, RowFailures
 from velo_engine.operators.calc import Calc
-from velo_engine.operators.group_aggregate import GroupAggregate
-from velo_engine.operators.regular_join import RegularJoin
-from velo_engine.operators.session_window import SessionWindow
 from velo_engine.operators.table_join import TableJoin
-from velo_engine.operators.top_n import TopN
-from velo_engine.operators.window_aggregate import WindowAggregate
 from velo_engine.plan import nodes
-from velo_engine.plan.changelog import changelog_mode
-from velo_engine.plan.monotonicity import unretracted_calls
 from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, PlanNode
 from velo_engine.runtime.letters import RowPlace
+from velo_engine.runtime.operator_factory import Surroundings, make_operator
 from velo_engine.schema import RowSchema
+
+STATELESS = (nodes.AssignWatermark,)
+"""Nodes through which a row stays the row that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +82,7 @@ class PipelineBuilder:
         self._services = services
         self._emit_unchanged = emit_unchanged
         self._time_zone = time_zone
-        self._partitions = partitions
+        self._around = Surroundings(program.statements, partitions)
         self._table_rows = table_rows
         self._steps: list[Step] = []
         self._roots: dict[str, int] = {}
@@ -107,7 +103,7 @@ class PipelineBuilder:
             return self._calc(statement, node)
         if isinstance(node, nodes.TableJoin):
             return self._table_join(statement, node)
-        return self._keyed(statement, node)
+        return self._stateful(statement, node)
 
     def _calc(self, statement: PlannedStatement, node: nodes.Filter | nodes.Project) -> int:
         expressions = None
@@ -135,42 +131,17 @@ class PipelineBuilder:
 
         return self._add(statement, make, (at,), node.input.schema, puts=RowPlace.JOINED)
 
-    def _keyed(self, statement: PlannedStatement, node: PlanNode) -> int:
+    def _stateful(self, statement: PlannedStatement, node: PlanNode) -> int:
         children = nodes.inputs(node)
         at = tuple(self._node(statement, child) for child in children)
-        schema = children[0].schema
-        make: Callable[[OperatorContext], Operator]
-        match node:
-            case nodes.AssignWatermark():
-                partitions = self._partitions.get(_scanned(node), 1)
-                return self._add(statement, lambda c: AssignWatermark(c, node, partitions), at, schema)
-            case nodes.GroupAggregate():
-                retracting = self._retracting(node.input)
-                kept = unretracted_calls(node, self._program.statements)
-                make = lambda c: GroupAggregate(  # noqa: E731
-                    c, node, schema, retracting=retracting, unretracted=kept
-                )
-            case nodes.WindowAggregate(window=nodes.WindowSpec(kind=nodes.WindowKind.SESSION)):
-                make = lambda c: SessionWindow(c, node, schema)  # noqa: E731
-            case nodes.WindowAggregate():
-                make = lambda c: WindowAggregate(c, node, schema)  # noqa: E731
-            case nodes.RegularJoin():
-                make = lambda c: RegularJoin(c, node)  # noqa: E731
-            case nodes.TopN():
-                retracting = self._retracting(node.input)
-                make = lambda c: TopN(c, node, schema, retracting=retracting)  # noqa: E731
-            case _:
-                raise AssertionError(f"no operator for {type(node).__name__}")
-        late = node.late_data if isinstance(node, nodes.WindowAggregate) else nodes.LateData.DROP
-        return self._add(statement, make, at, schema, puts=RowPlace.IN_STATE, late=late)
+        puts = None if isinstance(node, STATELESS) else RowPlace.IN_STATE
+        late = getattr(node, "late_data", nodes.LateData.DROP)
+        make = lambda context: make_operator(context, node, self._around)  # noqa: E731
+        return self._add(statement, make, at, children[0].schema, puts=puts, late=late)
 
     def _accepted(self, statement: PlannedStatement, at: int) -> bool:
         """Whether the rows of a step have passed a join or an aggregation of this statement."""
         return self._steps[at].statement == statement.name and self._steps[at].accepted
-
-    def _retracting(self, node: PlanNode) -> bool:
-        """Whether rows of `node` may be taken back."""
-        return not changelog_mode(node, self._program.statements).insert_only
 
     def _add(
         self,
@@ -232,12 +203,3 @@ def closure(program: PlannedProgram, targets: tuple[str, ...]) -> list[str]:
             needed.add(name)
             waiting.extend(program.statements[name].reads)
     return [name for name in program.statements if name in needed]
-
-
-def _scanned(node: PlanNode) -> str:
-    """The source that feeds a watermark generator (nothing but projections stand between them)."""
-    while not isinstance(node, nodes.Scan):
-        if isinstance(node, nodes.Upstream):
-            return ""
-        (node,) = nodes.inputs(node)
-    return node.source.name

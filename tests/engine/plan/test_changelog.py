@@ -11,9 +11,8 @@ from velo_engine.plan.changelog import (
     UPDATES,
     ChangelogMode,
     changelog_mode,
-    preferred_key,
-    upsert_keys,
 )
+from velo_engine.plan.upsert_keys import preferred_key, upsert_keys
 
 GROUPS = "CREATE STREAM g AS SELECT symbol, qty AS q, COUNT(*) AS n FROM trades GROUP BY symbol, qty;"
 WINDOWS = "SELECT symbol, window_start AS s, window_end AS e, COUNT(*) AS n FROM trades WINDOW TUMBLING(ts, 1m) GROUP BY symbol"

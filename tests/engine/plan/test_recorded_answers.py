@@ -9,9 +9,10 @@ import pytest
 from tests.oracle.case import Case, load, recorded_paths
 from tests.oracle.known_differences import ANSWERED_DIFFERENTLY, REFUSED
 
-from velo_engine.plan.changelog import changelog_mode, upsert_keys
+from velo_engine.plan.changelog import changelog_mode
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.plan.planner import plan_program
+from velo_engine.plan.upsert_keys import upsert_keys
 from velo_engine.sql.parser import parse_program
 
 NAME = "select_1"

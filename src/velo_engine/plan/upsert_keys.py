@@ -1,0 +1,156 @@
+"""Which columns identify a row of a plan's result.
+
+Source: Flink's FlinkRelMdUpsertKeys and FlinkRelMdUniqueKeys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from velo_engine.plan.changelog import NO_STATEMENTS, Statements
+from velo_engine.plan.expressions import Cast, ColumnRef, Expression
+from velo_engine.plan.nodes import (
+    AssignWatermark,
+    Filter,
+    GroupAggregate,
+    JoinKind,
+    PlanNode,
+    Project,
+    RegularJoin,
+    Scan,
+    TableJoin,
+    TopN,
+    Upstream,
+    WindowAggregate,
+    WindowKind,
+)
+from velo_engine.types import INTEGERS, MAX_LENGTH, SqlType, TypeName
+
+Keys: TypeAlias = frozenset[frozenset[int]]
+"""Alternative upsert keys, each a set of column positions; the empty set is the key of at most one row."""
+
+NO_KEYS: Keys = frozenset()
+
+
+def upsert_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
+    """The column sets of which each identifies a row of the result of `node`, now and after every change."""
+    match node:
+        case Scan():
+            return frozenset({frozenset(node.source.primary_key)}) if node.source.primary_key else NO_KEYS
+        case Upstream():
+            return upsert_keys(statements[node.statement].plan, statements)
+        case AssignWatermark() | Filter():
+            return upsert_keys(node.input, statements)
+        case Project():
+            return _projected(node.expressions, upsert_keys(node.input, statements))
+        case GroupAggregate():
+            return frozenset({frozenset(range(len(node.keys)))})
+        case WindowAggregate():
+            return _window_keys(node)
+        case TableJoin():
+            return _table_join_keys(node, statements)
+        case RegularJoin():
+            return _regular_join_keys(node, statements)
+        case TopN():
+            return _top_n_keys(node, statements)
+
+
+def _window_keys(node: WindowAggregate) -> Keys:
+    """The group keys and either bound of the window; many cumulating windows share their start."""
+    keys = frozenset(range(len(node.keys)))
+    start = len(node.keys) + len(node.calls)
+    bounds = (start + 1,) if node.window.kind is WindowKind.CUMULATE else (start, start + 1)
+    return frozenset(keys | {bound} for bound in bounds)
+
+
+def preferred_key(keys: Keys) -> tuple[int, ...]:
+    """The key to use where one is needed: the fewest columns, then the leftmost; empty when there is none."""
+    return min((tuple(sorted(key)) for key in keys), key=lambda key: (len(key), key), default=())
+
+
+def _projected(expressions: tuple[Expression, ...], keys: Keys) -> Keys:
+    """The keys whose columns are all projected, under their new positions."""
+    outputs: dict[int, list[int]] = {}
+    for position, expression in enumerate(expressions):
+        if isinstance(expression, Cast) and _injective(expression):
+            expression = expression.arg
+        if isinstance(expression, ColumnRef):
+            outputs.setdefault(expression.index, []).append(position)
+    return frozenset(
+        frozenset(outputs[column][0] for column in key) for key in keys if all(column in outputs for column in key)
+    )
+
+
+def _injective(cast: Cast) -> bool:
+    """Whether different values stay different (Flink's LogicalTypeCasts.supportsInjectiveCast, as far as needed)."""
+    source, target = cast.arg.type, cast.type
+    if source.as_nullable() == target.as_nullable():
+        return True
+    if source.name in INTEGERS:
+        return (target.name in INTEGERS and _INTEGER_WIDTH[source.name] <= _INTEGER_WIDTH[target.name]) or _is_string(
+            target
+        )
+    return source.name in (TypeName.CHAR, TypeName.VARCHAR) and _is_string(target)
+
+
+_INTEGER_WIDTH = {TypeName.TINYINT: 1, TypeName.SMALLINT: 2, TypeName.INT: 4, TypeName.BIGINT: 8}
+
+
+def _is_string(t: SqlType) -> bool:
+    return t.name is TypeName.VARCHAR and t.length == MAX_LENGTH
+
+
+def _table_join_keys(node: TableJoin, statements: Statements) -> Keys:
+    """A row of the left side stays one row when the table holds at most one match for it."""
+    left = upsert_keys(node.input, statements)
+    right = upsert_keys(node.table, statements)
+    unique_right = frozenset(key for key in right if key <= set(node.right_keys))
+    left_unique = any(key <= set(node.left_keys) for key in left)
+    return _join_keys(node.kind, len(node.input.schema), left, unique_right, left_unique, bool(unique_right))
+
+
+def _regular_join_keys(node: RegularJoin, statements: Statements) -> Keys:
+    """Only keys that hold the join columns survive the distribution by them; then as for any join."""
+    left, right = upsert_keys(node.left, statements), upsert_keys(node.right, statements)
+    on_left, on_right = frozenset(node.left_keys), frozenset(node.right_keys)
+    return _join_keys(
+        node.kind,
+        len(node.left.schema),
+        _containing(left, on_left),
+        _containing(right, on_right),
+        any(key <= on_left for key in left),
+        any(key <= on_right for key in right),
+    )
+
+
+def _join_keys(
+    kind: JoinKind, left_width: int, left: Keys, right: Keys, left_is_unique: bool, right_is_unique: bool
+) -> Keys:
+    """Source: FlinkRelMdUniqueKeys.getJoinUniqueKeys."""
+    shifted = frozenset(frozenset(column + left_width for column in key) for key in right)
+    found = {a | b for a in left for b in shifted}
+    if right_is_unique and kind in (JoinKind.INNER, JoinKind.LEFT):
+        found |= left
+    if left_is_unique and kind in (JoinKind.INNER, JoinKind.RIGHT):
+        found |= shifted
+    return frozenset(found)
+
+
+def _top_n_keys(node: TopN, statements: Statements) -> Keys:
+    """With a rank column partition and rank, else the input's keys that hold the partition; for a Top-1 the partition.
+
+    Two differences from Flink's metadata. With a rank it names the input's keys as well, but a row that drops out
+    leaves by the -U of its rank, which an upsert by its own key would miss. And it does not name the partition of a
+    Top-1, which it plans as a deduplication where it can; it holds for any order.
+    """
+    partition = frozenset(node.partition)
+    if node.limit == 1:
+        return frozenset({partition})
+    if node.with_rank:
+        return frozenset({partition | {len(node.input.schema)}})
+    return _containing(upsert_keys(node.input, statements), partition)
+
+
+def _containing(keys: Keys, columns: Iterable[int]) -> Keys:
+    return frozenset(key for key in keys if key >= frozenset(columns))
