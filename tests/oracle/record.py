@@ -1,7 +1,9 @@
 """Ask a real Flink and write down its answers.
 
-python -m tests.oracle.record new      record the cases that are new or whose definition changed
-python -m tests.oracle.record check    ask all again; fail on drift, printing what differs (`make oracle`)
+python -m tests.oracle.record new [GROUP …]      record the cases that are new or whose definition changed
+python -m tests.oracle.record check [GROUP …]    ask again; fail on drift, printing what differs (`make oracle`)
+
+Without groups: all of them.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from tests.oracle.case import CASES, Answer, Case, Definition, Situation, load, recorded_paths, text_of
@@ -67,10 +69,10 @@ def _same(left: Answer, right: Answer, definition: Definition) -> bool:
     return left.events == right.events and difference(left, right, definition.compare) is None
 
 
-def record_new(flink: Flink) -> int:
+def record_new(flink: Flink, groups: Container[str]) -> int:
     """Record what is new or changed, and remove the files of cases that no definition asks for. Gives the exit code."""
-    recorded = {path: load(path).definition for path in recorded_paths()}
-    definitions = all_definitions()
+    recorded = {path: load(path).definition for path in recorded_paths() if path.parent.name in groups}
+    definitions = [definition for definition in all_definitions() if definition.group in groups]
     for path in recorded.keys() - {definition.path for definition in definitions}:
         print(f"removed {path.relative_to(CASES)}")
         path.unlink()
@@ -91,10 +93,10 @@ def record_new(flink: Flink) -> int:
     return 1 if failures else 0
 
 
-def check(flink: Flink) -> int:
+def check(flink: Flink, groups: Container[str]) -> int:
     """Ask every recorded case again. Gives the exit code."""
     drifted = 0
-    paths = recorded_paths()
+    paths = [path for path in recorded_paths() if path.parent.name in groups]
     for path in paths:
         found = drift(flink, load(path))
         if found is not None:
@@ -108,10 +110,15 @@ def main(arguments: Sequence[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.oracle.record")
     parser.add_argument("what", choices=["new", "check"])
-    what = parser.parse_args(arguments).what
+    parser.add_argument("groups", nargs="*", metavar="GROUP")
+    parsed = parser.parse_args(arguments)
+    known = {definition.group for definition in all_definitions()} | {path.parent.name for path in recorded_paths()}
+    groups = set(parsed.groups) or known
+    if groups - known:
+        parser.error(f"no such groups: {', '.join(sorted(groups - known))}")
     try:
         with Flink() as flink:
-            return record_new(flink) if what == "new" else check(flink)
+            return record_new(flink, groups) if parsed.what == "new" else check(flink, groups)
     except FlinkMissingError as missing:
         print(missing, file=sys.stderr)
         return 3
