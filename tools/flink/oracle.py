@@ -117,12 +117,39 @@ class Flink:
 
         Raises RuntimeError when there is no answer at all: the job did not end in time, or the JVM died.
         """
+        (answer,) = self._run(tables, order, [query], config, quiet_ms)
+        return answer
+
+    def ask_together(
+        self,
+        tables: Sequence[InputTable],
+        order: Order,
+        queries: Sequence[str],
+        *,
+        config: Mapping[str, str] | None = None,
+        quiet_ms: int = QUIET_MS,
+    ) -> list[FlinkAnswer]:
+        """Flink's answers to several queries over the same arriving rows, run as one job: much faster than one by one.
+
+        Every table must be read by a query that Flink accepts. A query that fails while it runs makes the job fail:
+        then each answer is that error.
+        """
+        return self._run(tables, order, queries, config, quiet_ms)
+
+    def _run(
+        self,
+        tables: Sequence[InputTable],
+        order: Order,
+        queries: Sequence[str],
+        config: Mapping[str, str] | None,
+        quiet_ms: int,
+    ) -> list[FlinkAnswer]:
         request = {
             "tables": [
                 {"name": t.name, "columns": t.columns, "rows": list(t.rows), "options": dict(t.options)} for t in tables
             ],
             "order": [list(turn) for turn in order],
-            "query": query,
+            "queries": list(queries),
             "config": dict(config or {}),
             "quiet_ms": quiet_ms,
             "timeout_ms": TIMEOUT_MS,
@@ -134,12 +161,8 @@ class Flink:
         if "failed" in reply:
             raise RuntimeError(f"Flink gave no answer: {reply['failed']}")
         if "error" in reply:
-            return FlinkAnswer(error=reply["error"])
-        return FlinkAnswer(
-            schema=tuple((name, kind) for name, kind in reply["schema"]),
-            changelog=tuple(tuple(row) for row in reply["changelog"]),
-            events=tuple(reply["events"]),
-        )
+            return [FlinkAnswer(error=reply["error"])] * len(queries)
+        return [_answer(answer) for answer in reply["answers"]]
 
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -151,6 +174,16 @@ class Flink:
             raise RuntimeError("the oracle's JVM ended, or the planner never did")
         reply: dict[str, Any] = json.loads(line)
         return reply
+
+
+def _answer(reply: Mapping[str, Any]) -> FlinkAnswer:
+    if "error" in reply:
+        return FlinkAnswer(error=reply["error"])
+    return FlinkAnswer(
+        schema=tuple((name, kind) for name, kind in reply["schema"]),
+        changelog=tuple(tuple(row) for row in reply["changelog"]),
+        events=tuple(reply["events"]),
+    )
 
 
 def main() -> int:

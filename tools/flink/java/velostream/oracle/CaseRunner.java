@@ -18,6 +18,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Arra
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 import org.apache.flink.table.api.EnvironmentSettings;
+import org.apache.flink.table.api.StatementSet;
 import org.apache.flink.table.api.Table;
 import org.apache.flink.table.api.TableDescriptor;
 import org.apache.flink.table.api.TableEnvironment;
@@ -33,11 +34,12 @@ import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.table.utils.print.RowDataToStringConverter;
 
 /**
- * Runs one case: tables, one query, an arrival order; gives the resolved schema and the changelog.
+ * Runs one case: tables, queries over them as one job, an arrival order; gives each resolved schema and changelog.
  *
- * <p>Request: {"tables": [{"name", "columns", "rows": [text], "lookup": bool, "options": {}}], "order": [[table, row index]],
- * "query", "config": {}, "quiet_ms", "timeout_ms"}. Answer: {"schema": [[name, type]], "changelog": [[kind, values]],
- * "events": [turn of each change]} or {"error": "Class: message"} of the root cause.
+ * <p>Request: {"tables": [{"name", "columns", "rows": [text], "options": {}}], "order": [[table, row index]],
+ * "queries": [text], "config": {}, "quiet_ms", "timeout_ms"}. Answer: {"answers": [one for each query]}, which is {"schema":
+ * [[name, type]], "changelog": [[kind, values]], "events": [turn of each change]} or, for a query that cannot be planned,
+ * {"error": "Class: message"} of the root cause; {"error"} alone when the job failed.
  */
 final class CaseRunner {
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
@@ -58,9 +60,7 @@ final class CaseRunner {
         } catch (TimeoutException e) {
             throw e;
         } catch (Exception e) {
-            ObjectNode failed = JSON.objectNode();
-            failed.put("error", rootCause(e));
-            return failed;
+            return error(e);
         } finally {
             scenario.unregister();
         }
@@ -81,6 +81,9 @@ final class CaseRunner {
         return new Scenario(id, deliveries, rows, request.get("quiet_ms").asLong());
     }
 
+    /** A query that passed validation. */
+    private record Query(int index, Table table, ResolvedSchema schema, DataType rowType) {}
+
     private ObjectNode execute(String id, Scenario scenario, JsonNode request) throws Exception {
         Configuration settings = flink.caseConfiguration();
         request.get("config").properties().forEach(e -> settings.setString(e.getKey(), e.getValue().asText()));
@@ -90,25 +93,88 @@ final class CaseRunner {
         for (JsonNode table : request.get("tables")) {
             env.executeSql(ddl(id, table));
         }
-        Table query = env.sqlQuery(request.get("query").asText());
-        ResolvedSchema schema = query.getResolvedSchema();
-        DataType rowType = schema.toPhysicalRowDataType();
-        scenario.keepWith(new RowDataSerializer((RowType) rowType.getLogicalType())::copy);
-        TableDescriptor sink =
-                TableDescriptor.forConnector(ScenarioTableFactory.IDENTIFIER)
-                        .option(ScenarioTableFactory.SCENARIO, id)
-                        .build();
-        TableResult result = query.insertInto(sink).execute();
-        JobClient job = result.getJobClient().orElseThrow();
-        flink.awaitRunning(job.getJobID());
-        scenario.start();
-        try {
-            result.await(request.get("timeout_ms").asLong(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            job.cancel().get();
-            throw e;
+        JsonNode texts = request.get("queries");
+        ObjectNode[] answers = new ObjectNode[texts.size()];
+        List<Query> queries = new ArrayList<>();
+        for (int i = 0; i < texts.size(); i++) {
+            try {
+                queries.add(validated(i, env.sqlQuery(texts.get(i).asText()), scenario));
+            } catch (Exception e) {
+                answers[i] = error(e);
+            }
         }
-        return answer(schema, scenario.changes(), printer(rowType, env));
+        TableResult result = submitted(id, env, queries, answers);
+        if (result != null) {
+            JobClient job = result.getJobClient().orElseThrow();
+            flink.awaitRunning(job.getJobID());
+            scenario.start();
+            try {
+                result.await(request.get("timeout_ms").asLong(), TimeUnit.MILLISECONDS);
+            } catch (TimeoutException e) {
+                job.cancel().get();
+                throw e;
+            }
+        }
+        for (Query query : queries) {
+            if (answers[query.index] == null) {
+                answers[query.index] =
+                        answer(query.schema, scenario.changes(query.index), printer(query.rowType, env));
+            }
+        }
+        ObjectNode reply = JSON.objectNode();
+        reply.putArray("answers").addAll(List.of(answers));
+        return reply;
+    }
+
+    private static Query validated(int index, Table table, Scenario scenario) {
+        ResolvedSchema schema = table.getResolvedSchema();
+        DataType rowType = schema.toPhysicalRowDataType();
+        scenario.keepWith(index, new RowDataSerializer((RowType) rowType.getLogicalType())::copy);
+        return new Query(index, table, schema, rowType);
+    }
+
+    /** The running job of all queries that can be planned; the others get their error. Null when none is left. */
+    private static TableResult submitted(String id, TableEnvironment env, List<Query> queries, ObjectNode[] answers) {
+        if (queries.isEmpty()) {
+            return null;
+        }
+        try {
+            return statementSet(id, env, queries).execute();
+        } catch (Exception e) {
+            if (queries.size() == 1) {
+                answers[queries.get(0).index] = error(e);
+                return null;
+            }
+        }
+        List<Query> planned = new ArrayList<>();
+        for (Query query : queries) {
+            try {
+                statementSet(id, env, List.of(query)).explain();
+                planned.add(query);
+            } catch (Exception e) {
+                answers[query.index] = error(e);
+            }
+        }
+        return planned.isEmpty() ? null : statementSet(id, env, planned).execute();
+    }
+
+    private static StatementSet statementSet(String id, TableEnvironment env, List<Query> queries) {
+        StatementSet set = env.createStatementSet();
+        for (Query query : queries) {
+            TableDescriptor sink =
+                    TableDescriptor.forConnector(ScenarioTableFactory.IDENTIFIER)
+                            .option(ScenarioTableFactory.SCENARIO, id)
+                            .option(ScenarioTableFactory.QUERY, query.index)
+                            .build();
+            set.add(query.table.insertInto(sink));
+        }
+        return set;
+    }
+
+    private static ObjectNode error(Exception failure) {
+        ObjectNode failed = JSON.objectNode();
+        failed.put("error", rootCause(failure));
+        return failed;
     }
 
     private static String ddl(String id, JsonNode table) {

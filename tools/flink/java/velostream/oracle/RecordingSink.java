@@ -8,12 +8,14 @@ import org.apache.flink.table.connector.sink.DynamicTableSink;
 import org.apache.flink.table.connector.sink.SinkV2Provider;
 import org.apache.flink.table.data.RowData;
 
-/** Hands every change of the query's result to its scenario, with the turn in force. */
+/** Hands every change of a query's result to its scenario, with the turn in force. */
 final class RecordingSink implements DynamicTableSink {
     private final String scenario;
+    private final int query;
 
-    RecordingSink(String scenario) {
+    RecordingSink(String scenario, int query) {
         this.scenario = scenario;
+        this.query = query;
     }
 
     /** Takes the changelog as the query gives it, as Flink's own collecting sink does. */
@@ -24,12 +26,12 @@ final class RecordingSink implements DynamicTableSink {
 
     @Override
     public SinkRuntimeProvider getSinkRuntimeProvider(Context context) {
-        return SinkV2Provider.of(new Recorder(scenario));
+        return SinkV2Provider.of(new Recorder(scenario, query));
     }
 
     @Override
     public DynamicTableSink copy() {
-        return new RecordingSink(scenario);
+        return new RecordingSink(scenario, query);
     }
 
     @Override
@@ -37,14 +39,14 @@ final class RecordingSink implements DynamicTableSink {
         return "recording sink";
     }
 
-    private record Recorder(String scenario) implements Sink<RowData> {
+    private record Recorder(String scenario, int query) implements Sink<RowData> {
         @Override
         public SinkWriter<RowData> createWriter(WriterInitContext context) {
             Scenario running = Scenario.running(scenario);
             return new SinkWriter<>() {
                 @Override
                 public void write(RowData row, Context writerContext) {
-                    running.record(row);
+                    running.record(query, row);
                 }
 
                 @Override

@@ -1,6 +1,7 @@
 package velostream.oracle;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -9,7 +10,7 @@ import java.util.stream.IntStream;
 import org.apache.flink.table.data.RowData;
 
 /**
- * One case while it runs: the rows of its inputs in one global order, and the changelog that its query gives.
+ * One case while it runs: the rows of its inputs in one global order, and the changelogs that its queries give.
  *
  * <p>Sources, sink and server live in one JVM, so they meet here by id. A source delivers the row of turn i only after turn
  * i-1 was delivered and a quiet period passed: what the row caused, its watermark included, has then reached the sink. So
@@ -28,8 +29,8 @@ final class Scenario {
     private final List<Delivery> deliveries;
     private final Map<String, List<byte[]>> lookupRows;
     private final long quietNanos;
-    private final List<Change> changes = new ArrayList<>();
-    private UnaryOperator<RowData> copier;
+    private final Map<Integer, List<Change>> changes = new HashMap<>();
+    private final Map<Integer, UnaryOperator<RowData>> copiers = new HashMap<>();
     private boolean started;
     private int nextTurn;
     private long lastDelivery;
@@ -58,9 +59,9 @@ final class Scenario {
         RUNNING.remove(id);
     }
 
-    /** Says how a row is copied before the task uses its memory again. */
-    synchronized void keepWith(UnaryOperator<RowData> rowCopier) {
-        copier = rowCopier;
+    /** Says how a row of a query's result is copied before the task uses its memory again. */
+    synchronized void keepWith(int query, UnaryOperator<RowData> rowCopier) {
+        copiers.put(query, rowCopier);
     }
 
     /** Lets the first row go: every task of the job runs. */
@@ -110,12 +111,13 @@ final class Scenario {
         }
     }
 
-    synchronized void record(RowData row) {
+    synchronized void record(int query, RowData row) {
         int turn = ended ? deliveries.size() : Math.max(nextTurn - 1, 0);
-        changes.add(new Change(copier.apply(row), turn));
+        Change change = new Change(copiers.get(query).apply(row), turn);
+        changes.computeIfAbsent(query, none -> new ArrayList<>()).add(change);
     }
 
-    synchronized List<Change> changes() {
-        return List.copyOf(changes);
+    synchronized List<Change> changes(int query) {
+        return List.copyOf(changes.getOrDefault(query, List.of()));
     }
 }

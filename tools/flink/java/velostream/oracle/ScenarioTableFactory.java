@@ -16,12 +16,13 @@ import org.apache.flink.table.factories.FactoryUtil;
 /**
  * 'connector' = 'scenario': a table of a running {@link Scenario}.
  *
- * <p>Options: 'scenario' (its id), 'table' (sources: whose rows), 'format' (sources: how they are decoded). A source can be
+ * <p>Options: 'scenario' (its id), 'table' (sources: whose rows), 'query' (sinks: whose result), 'format' (sources: how they are decoded). A source can be
  * scanned, row by row in the scenario's order, and looked up, all its rows at once. As a sink it records the changelog.
  */
 public final class ScenarioTableFactory implements DynamicTableSourceFactory, DynamicTableSinkFactory {
     static final String IDENTIFIER = "scenario";
     static final ConfigOption<String> SCENARIO = ConfigOptions.key("scenario").stringType().noDefaultValue();
+    static final ConfigOption<Integer> QUERY = ConfigOptions.key("query").intType().defaultValue(0);
     static final ConfigOption<String> TABLE = ConfigOptions.key("table").stringType().noDefaultValue();
 
     @Override
@@ -36,7 +37,7 @@ public final class ScenarioTableFactory implements DynamicTableSourceFactory, Dy
 
     @Override
     public Set<ConfigOption<?>> optionalOptions() {
-        return Set.of(TABLE, FactoryUtil.FORMAT);
+        return Set.of(TABLE, QUERY, FactoryUtil.FORMAT);
     }
 
     @Override
@@ -53,6 +54,6 @@ public final class ScenarioTableFactory implements DynamicTableSourceFactory, Dy
     public DynamicTableSink createDynamicTableSink(Context context) {
         FactoryUtil.TableFactoryHelper options = FactoryUtil.createTableFactoryHelper(this, context);
         options.validate();
-        return new RecordingSink(options.getOptions().get(SCENARIO));
+        return new RecordingSink(options.getOptions().get(SCENARIO), options.getOptions().get(QUERY));
     }
 }
