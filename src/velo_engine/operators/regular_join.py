@@ -1,10 +1,12 @@
 """Joins without a time bound: both sides are kept, and what a row does to the result depends on the other side's rows.
 
-Source: Flink's StreamingJoinOperator and its record state views. An accumulating row of an outer side without match
-gives +I padded with NULL; the first match of a padded row takes the padding back (-D) before the joined row; when the
-last match is taken back the padding returns (+I). A side that is not outer passes its row kinds on when the other
-side is not outer either. Equal rows of a side count together, as in Flink's state. Which of several matches comes
-first is not specified by Flink; here it is the order in which the rows arrived.
+Source: Flink's StreamingJoinOperator, StreamingSemiAntiJoinOperator and their record state views. An accumulating row
+of an outer side without match gives +I padded with NULL; the first match of a padded row takes the padding back (-D)
+before the joined row; when the last match is taken back the padding returns (+I). A side that is not outer passes its
+row kinds on when the other side is not outer either. A semi join gives a left row out, with the kind of the row that
+caused it, when its first match comes and when its last match goes; an anti join takes it back (-D) and gives it out
+again (+I). Equal rows of a side count together, as in Flink's state. Which of several matches comes first is not
+specified by Flink; here it is the order in which the rows arrived.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from velo_engine.plan.nodes import JoinKind
 
 NO_ROW = -1
 _NO_KEY = -1
+_ONLY_KEY = 0
+"""Of a join without keys."""
 
 
 @dataclass(slots=True)
@@ -50,6 +54,7 @@ class _Side:
     """One input of the join."""
 
     outer: bool
+    """Whether its rows appear without a match, padded or (ANTI) as they are."""
     keys: tuple[int, ...]
     rows: KeyDictionary
     """Row codes over all columns."""
@@ -75,11 +80,16 @@ class RegularJoin(Operator):
         self._condition = None if node.condition is None else PairCondition(context, node)
         self._node = node
         left, right = node.left.schema, node.right.schema
-        self._keys = KeyDictionary(left.select(node.left_keys).types)
+        self._keys = KeyDictionary(left.select(node.left_keys).types) if node.left_keys else None
+        self._add, self._take_back = self._add_joined, self._take_back_joined
+        if node.kind.one_sided:
+            self._add, self._take_back = self._add_one_sided, self._take_back_one_sided
         self._joins: set[tuple[int, int]] | None = None
+        shows_left = node.kind in (JoinKind.LEFT, JoinKind.FULL, JoinKind.ANTI)
+        shows_right = node.kind in (JoinKind.RIGHT, JoinKind.FULL)
         self._sides = (
-            _Side(node.kind in (JoinKind.LEFT, JoinKind.FULL), node.left_keys, KeyDictionary(left.types)),
-            _Side(node.kind in (JoinKind.RIGHT, JoinKind.FULL), node.right_keys, KeyDictionary(right.types)),
+            _Side(shows_left, node.left_keys, KeyDictionary(left.types)),
+            _Side(shows_right, node.right_keys, KeyDictionary(right.types)),
         )
 
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
@@ -105,7 +115,7 @@ class RegularJoin(Operator):
 
     def snapshot(self) -> dict[str, pa.Table]:
         """Keys, and for each side its rows with counts."""
-        tables = {"keys": self._keys.snapshot()}
+        tables = {} if self._keys is None else {"keys": self._keys.snapshot()}
         for name, side in zip(("left", "right"), self._sides, strict=True):
             entries = [(k, r, h.count, h.matches) for k, rows in side.held.items() for r, h in rows.items()]
             columns = np.array(entries, np.int64).reshape(-1, 4)
@@ -115,7 +125,8 @@ class RegularJoin(Operator):
 
     def restore(self, state: Mapping[str, pa.Table]) -> None:
         """Continue from a snapshot."""
-        self._keys.restore(state["keys"])
+        if self._keys is not None:
+            self._keys.restore(state["keys"])
         for name, side in zip(("left", "right"), self._sides, strict=True):
             side.rows.restore(state[f"{name}_rows"])
             side.held = {}
@@ -137,6 +148,8 @@ class RegularJoin(Operator):
         """Join key codes; _NO_KEY where a key column is NULL."""
         if not len(batch):
             return np.empty(0, np.int64)
+        if self._keys is None:
+            return np.full(len(batch), _ONLY_KEY, np.int64)
         columns = [batch.rows.column(i) for i in side.keys]
         codes = self._keys.encode(columns)
         for column in columns:
@@ -170,7 +183,7 @@ class RegularJoin(Operator):
             return held
         return {o: h for o, h in held.items() if ((o, row) if is_right else (row, o)) in self._joins}
 
-    def _add(self, is_right: bool, kind: int, seq: int, key: int, row: int, changes: _Changes) -> None:
+    def _add_joined(self, is_right: bool, kind: int, seq: int, key: int, row: int, changes: _Changes) -> None:
         own, other = self._sides[is_right], self._sides[not is_right]
         matches = self._matches(is_right, key, row)
         count = sum(h.count for h in matches.values())
@@ -190,7 +203,7 @@ class RegularJoin(Operator):
                 _emit(changes, joined, is_right, row, match, seq)
             h.matches += 1
 
-    def _take_back(self, is_right: bool, kind: int, seq: int, key: int, row: int, changes: _Changes) -> None:
+    def _take_back_joined(self, is_right: bool, kind: int, seq: int, key: int, row: int, changes: _Changes) -> None:
         own, other = self._sides[is_right], self._sides[not is_right]
         if key != _NO_KEY:
             _remove(own, key, row)
@@ -207,11 +220,46 @@ class RegularJoin(Operator):
                 if other.outer and h.matches == 0:
                     _emit(changes, RowKind.INSERT, is_right, NO_ROW, match, seq)
 
+    def _add_one_sided(self, is_right: bool, kind: int, seq: int, key: int, row: int, changes: _Changes) -> None:
+        anti = self._sides[0].outer
+        matches = self._matches(is_right, key, row)
+        own = self._sides[is_right]
+        if key != _NO_KEY:
+            held = own.held.setdefault(key, {}).setdefault(row, _Held(0, 0))
+            held.count += 1
+            held.matches = sum(h.count for h in matches.values())
+        if not is_right:
+            if bool(matches) is not anti:
+                _emit(changes, kind, False, row, NO_ROW, seq)
+            return
+        for match, h in matches.items():
+            if h.matches == 0:
+                for _ in range(h.count):
+                    _emit(changes, RowKind.DELETE if anti else kind, False, match, NO_ROW, seq)
+            h.matches += 1
+
+    def _take_back_one_sided(self, is_right: bool, kind: int, seq: int, key: int, row: int, changes: _Changes) -> None:
+        anti = self._sides[0].outer
+        matches = self._matches(is_right, key, row)
+        if key != _NO_KEY:
+            _remove(self._sides[is_right], key, row)
+        if not is_right:
+            if bool(matches) is not anti:
+                _emit(changes, kind, False, row, NO_ROW, seq)
+            return
+        for match, h in matches.items():
+            if h.matches == 1:
+                for _ in range(h.count):
+                    _emit(changes, RowKind.INSERT if anti else kind, False, match, NO_ROW, seq)
+            h.matches -= 1
+
     def _output(self, changes: _Changes) -> pa.Table:
         if not changes.kind:
             return empty_rows(self._node.schema)
         left, right = (np.array(rows, np.int64) for rows in (changes.left, changes.right))
-        columns = [*_columns(self._sides[0].rows, left), *_columns(self._sides[1].rows, right)]
+        columns = _columns(self._sides[0].rows, left)
+        if not self._node.kind.one_sided:
+            columns += _columns(self._sides[1].rows, right)
         seq = np.array(changes.seq, np.int64)
         return make_rows(self._node.schema, columns, np.array(changes.kind, np.int8), seq, renumbered(seq))
 

@@ -69,7 +69,7 @@ def changelog_mode(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Ch
             return UPDATES if changelog_mode(node.input, statements).insert_only else ALL_CHANGES
         case WindowAggregate():
             return INSERT_ONLY if node.emit is Emit.FINAL and not node.allowed_lateness_ms else UPDATES
-        case RegularJoin(kind=JoinKind.INNER):
+        case RegularJoin(kind=JoinKind.INNER | JoinKind.SEMI):
             return changelog_mode(node.left, statements) | changelog_mode(node.right, statements)
         case RegularJoin() | TopN():
             return ALL_CHANGES

@@ -45,7 +45,7 @@ def plan_join(
     looked_up: bool,
     text: ProgramText,
 ) -> Relation:
-    """`left` joined with `right` where all of `conditions` hold, or as USING says.
+    """`left` joined with `right` where all of `conditions` hold, or as USING says; without either, every pair.
 
     `looked_up`: FOR SYSTEM_TIME AS OF processing time.
     """
@@ -59,7 +59,11 @@ def plan_join(
             "give one an alias",
         )
     using = tuple(identifier.name for identifier in join.args.get("using") or ())
-    sides = _using(left, right, using, join, text) if using else _on(left, right, join, conditions, text)
+    sides = _using(left, right, using, join, text) if using else _on(left, right, conditions, text)
+    if looked_up and not sides.left:
+        raise text.unsupported(
+            "FOR SYSTEM_TIME AS OF without an equality between the sides", join, "join ON left.key = right.key"
+        )
     if looked_up or right.reference:
         if kind not in (JoinKind.INNER, JoinKind.LEFT):
             raise text.unsupported(
@@ -122,7 +126,7 @@ def _kind(join: exp.Join, text: ProgramText) -> JoinKind:
     return JoinKind(side.lower()) if side else JoinKind.INNER
 
 
-def _on(left: Relation, right: Relation, join: exp.Join, conditions: Sequence[exp.Expr], text: ProgramText) -> _Sides:
+def _on(left: Relation, right: Relation, conditions: Sequence[exp.Expr], text: ProgramText) -> _Sides:
     width = len(left.node.schema)
     scope = RelationScope(_side_by_side(left, right), text, clause="ON")
     keys: list[tuple[Expression, Expression]] = []
@@ -134,12 +138,6 @@ def _on(left: Relation, right: Relation, join: exp.Join, conditions: Sequence[ex
             rest.append(bound)
         else:
             keys.append(pair)
-    if not keys:
-        raise text.unsupported(
-            "a join without an equality between its sides",
-            conditions[0] if conditions else join,
-            "join ON left.key = right.key",
-        )
     return _Sides(tuple(a for a, _ in keys), tuple(b for _, b in keys), tuple(rest))
 
 

@@ -16,6 +16,7 @@ from velo_engine.plan.nodes import (
     AssignWatermark,
     Filter,
     GroupAggregate,
+    JoinKind,
     PlanNode,
     Project,
     RegularJoin,
@@ -166,10 +167,10 @@ def _ranked(node: TopN, columns: Columns | None) -> Columns | None:
 
 
 def _joined(node: RegularJoin, left: Columns | None, right: Columns | None) -> Columns | None:
-    if left is None or right is None:
+    if left is None or right is None or node.kind is JoinKind.ANTI:
         return None
     keys = (*(left[key] for key in node.left_keys), *(right[key] for key in node.right_keys))
     updated = not (_constant(left) and _constant(right))
     if not _constant(keys) or (updated and node.condition is not None):
         return None
-    return (*left, *right)
+    return left if node.kind is JoinKind.SEMI else (*left, *right)

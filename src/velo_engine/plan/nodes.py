@@ -167,12 +167,21 @@ class WindowAggregate:
 
 
 class JoinKind(Enum):
-    """Which unmatched rows appear, padded with NULL."""
+    """Which unmatched rows appear, padded with NULL; or which rows of the left side alone."""
 
     INNER = "inner"
     LEFT = "left"
     RIGHT = "right"
     FULL = "full"
+    SEMI = "semi"
+    """Left rows that have a match, once."""
+    ANTI = "anti"
+    """Left rows that have none."""
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether the result has the columns of the left side only."""
+        return self in (JoinKind.SEMI, JoinKind.ANTI)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +203,13 @@ class TableJoin:
 
 @dataclass(frozen=True, slots=True)
 class RegularJoin:
-    """Joins two changelogs without a time bound; both sides are kept, later rows retract padded results."""
+    """Joins two changelogs without a time bound; both sides are kept, later rows retract results.
+
+    Output: left ++ right; for SEMI and ANTI the left columns alone. Keys are equal positions of both sides; a NULL key
+    matches nothing. Without keys every pair of rows meets in `condition`, which is over left ++ right also for SEMI and
+    ANTI (`NOT IN` is ANTI without keys where a side may be NULL: `a = b OR a IS NULL OR b IS NULL`) and may be None.
+    Source: Flink's StreamingJoinOperator and StreamingSemiAntiJoinOperator.
+    """
 
     left: PlanNode
     right: PlanNode

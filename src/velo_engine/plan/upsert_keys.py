@@ -114,6 +114,8 @@ def _regular_join_keys(node: RegularJoin, statements: Statements) -> Keys:
     """Only keys that hold the join columns survive the distribution by them; then as for any join."""
     left, right = upsert_keys(node.left, statements), upsert_keys(node.right, statements)
     on_left, on_right = frozenset(node.left_keys), frozenset(node.right_keys)
+    if node.kind.one_sided:
+        return _containing(left, on_left)
     return _join_keys(
         node.kind,
         len(node.left.schema),

@@ -250,18 +250,6 @@ REFUSED = [
         "a statement that reads itself (a -> b -> a) is not supported",
     ),
     (
-        "SELECT t.symbol FROM trades t CROSS JOIN rates r",
-        ErrorCode.SQL_UNSUPPORTED,
-        "rates",
-        "a join without an equality between its sides is not supported",
-    ),
-    (
-        "SELECT t.symbol FROM trades t JOIN rates r ON t.price > r.rate",
-        ErrorCode.SQL_UNSUPPORTED,
-        "t",
-        "a join without an equality between its sides is not supported",
-    ),
-    (
         "SELECT t.symbol FROM trades t RIGHT JOIN rates r ON t.symbol = r.symbol",
         ErrorCode.SQL_UNSUPPORTED,
         "rates",
