@@ -13,9 +13,6 @@ _MONOTONE_TOP_N = (
 )
 
 ANSWERED_DIFFERENTLY: Mapping[str, str] = {
-    "arithmetic/float_beside_others": "the common type of DECIMAL and FLOAT is FLOAT when the DECIMAL comes first, too",
-    "arithmetic/negative_zero": "Flink looks literals of IN up by hash, so that -0.0 is not in (0, 1)",
-    "strings/like_and_line_breaks": "_ of a LIKE pattern matches no line break",
     "top_n/over_counts": _MONOTONE_TOP_N,
     "top_n/over_counts_without_rank": _MONOTONE_TOP_N,
     "top_n/top_one_over_counts": _MONOTONE_TOP_N,
@@ -30,7 +27,6 @@ REFUSED: Mapping[str, str] = {
     "deduplicate/keep_last_1104": "deduplication by time",
     "deduplicate/keep_last_by_arrival": "deduplication by time",
     "interval_join": "joins with bounds between event times",
-    "logic/precedence_of_is": "IS TRUE and the like after a comparison without parentheses",
     "over": "OVER aggregates",
     "subqueries": "subqueries in expressions",
     "union_all": "UNION ALL",

@@ -7,8 +7,10 @@ nothing and greater than nothing. Strings compare by their UTF-8 bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from velo_engine.functions.decimals import decimal_comparison
 from velo_engine.functions.numbers import as_double, as_float
@@ -153,7 +155,24 @@ def _bind_in(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
 
 def _in(site: Site) -> str:
     first, *items = site.operands
+    if first.type.name not in FLOATS or all(item.literal != 0 for item in items):
+        return _listed(first, items)
+    # Flink looks the value up in a set of boxed numbers, where 0.0 and -0.0 are two.
+    negative = [item for item in items if item.literal != 0 or math.copysign(1, _number(item)) < 0]
+    positive = [item for item in items if item.literal != 0 or math.copysign(1, _number(item)) > 0]
+    is_negative_zero = f"{first.sql} = 0 AND signbit({first.sql})"
+    return f"CASE WHEN {is_negative_zero} THEN {_listed(first, negative)} ELSE {_listed(first, positive)} END"
+
+
+def _listed(first: Operand, items: Sequence[Operand]) -> str:
+    if not items:
+        return f"CASE WHEN {first.sql} IS NOT NULL THEN FALSE END"
     return f"({first.sql} IN ({', '.join(item.sql for item in items)}))"
+
+
+def _number(item: Operand) -> float:
+    assert isinstance(item.literal, int | float | Decimal)
+    return float(item.literal)
 
 
 def _logical(operator: str) -> Callable[[Site], str]:

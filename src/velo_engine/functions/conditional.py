@@ -8,7 +8,7 @@ Flink].
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from velo_engine.functions.comparison import EQUALS, bind_comparison
 from velo_engine.functions.signature import (
@@ -23,12 +23,12 @@ from velo_engine.functions.signature import (
     text_of,
 )
 from velo_engine.plan.expressions import Call, Case, Expression, Literal
-from velo_engine.type_rules.common import common_type
+from velo_engine.type_rules.common import case_type, merged_type
 from velo_engine.types import BOOLEAN, INTEGERS, NUMERICS, STRING, STRINGS, SqlType, TypeName
 
 
-def _common(args: tuple[Expression, ...]) -> SqlType:
-    found = common_type([arg.type for arg in args])
+def _common(args: tuple[Expression, ...], rule: Callable[[Sequence[SqlType]], SqlType | None]) -> SqlType:
+    found = rule([arg.type for arg in args])
     if found is None or found.name is TypeName.NULL:
         raise SignatureError("has no common type for " + ", ".join(str(arg.type.as_nullable()) for arg in args))
     return found
@@ -36,7 +36,7 @@ def _common(args: tuple[Expression, ...]) -> SqlType:
 
 def _bind_coalesce(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 1, None)
-    found = _common(args)
+    found = _common(args, merged_type)
     nullable = all(arg.type.nullable or arg.type.name is TypeName.NULL for arg in args)
     return tuple(coerced(arg, found) for arg in args), found.as_nullable(nullable)
 
@@ -45,7 +45,7 @@ def _bind_extreme(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 1, None)
     if any(arg.type.name is TypeName.NULL for arg in args):
         raise SignatureError("cannot tell the type of NULL; write CAST(NULL AS type)")
-    found = _common(args)
+    found = _common(args, merged_type)
     return tuple(coerced(arg, found) for arg in args), found
 
 
@@ -53,7 +53,7 @@ def _expand_if(args: tuple[Expression, ...]) -> Expression:
     """IF(condition, then, else): its result is nullable when the condition is, unlike CASE's."""
     check_count(args, 3, 3)
     condition = checked(args[0], "boolean", 0)
-    found = _common(args[1:])
+    found = _common(args[1:], case_type)
     then, otherwise = (coerced(arg, found) for arg in args[1:])
     return Case(((condition, then),), otherwise, found.as_nullable(any(arg.type.nullable for arg in args)))
 

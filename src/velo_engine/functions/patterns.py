@@ -65,13 +65,23 @@ def _character(escape: Expression | None) -> str | None:
     return constant_text(escape.value) if isinstance(escape, Literal) else None
 
 
+_LINE_END = "'[' || chr(10) || chr(13) || chr(133) || chr(8232) || chr(8233) || ']'"
+_NO_ESCAPE = "''"
+
+
 def _like(site: Site) -> str:
     text, pattern = site.sql(0), site.sql(1)
-    if len(site.operands) == 2:
-        return f"({text} LIKE {pattern})"
-    if site.operands[1].constant:
-        return f"({text} LIKE {pattern} ESCAPE {site.sql(2)})"
-    return f"velo_like({text}, {pattern}, {site.sql(2)})"
+    escape = site.sql(2) if len(site.operands) > 2 else None
+    if not site.operands[1].constant and escape is not None:
+        return f"velo_like({text}, {pattern}, {escape})"
+    matches = f"({text} LIKE {pattern})" if escape is None else f"({text} LIKE {pattern} ESCAPE {escape})"
+    if site.operands[1].constant and "_" not in constant_text(site.operands[1].literal):
+        return matches
+    # The kernel's _ matches every character; Java's dot, which Flink makes of it, no line end.
+    broken = f"regexp_matches({text}, {_LINE_END})"
+    return (
+        f"CASE WHEN {matches} AND {broken} THEN velo_like({text}, {pattern}, {escape or _NO_ESCAPE}) ELSE {matches} END"
+    )
 
 
 def _like_error(site: Site) -> str:

@@ -66,8 +66,11 @@ def regexp_substr(text: str, pattern: str) -> str | None:
     return regexp_extract(text, pattern, 0)
 
 
+_ANY_BUT_LINE_END = "[^\\n\\r\\x85\\u2028\\u2029]"
+
+
 def like(text: str, pattern: str, escape: str) -> bool | None:
-    """LIKE … ESCAPE; None when the escape stands before an ordinary character."""
+    """LIKE … ESCAPE (empty for none); None when the escape stands before an ordinary character."""
     output: list[str] = []
     position = 0
     while position < len(pattern):
@@ -79,7 +82,7 @@ def like(text: str, pattern: str, escape: str) -> bool | None:
             output.append(re.escape(following))
             position += 1
         else:
-            output.append({"%": ".*", "_": "."}.get(c) or re.escape(c))
+            output.append({"%": ".*", "_": _ANY_BUT_LINE_END}.get(c) or re.escape(c))
         position += 1
     return re.compile("".join(output), re.DOTALL).fullmatch(text) is not None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Protocol
 
 from sqlglot import exp
@@ -243,7 +244,7 @@ class _Binder:
         ]
         constant = all(isinstance(item, Literal) for item in items)
         kinds = {value.type.name, *(item.type.name for item in items)} - {TypeName.NULL}
-        alike = kinds <= STRINGS or len(kinds - FLOATS - {TypeName.DECIMAL}) == len(kinds) == 1
+        alike = kinds <= STRINGS or len(kinds - {TypeName.DECIMAL}) == len(kinds) == 1
         if constant and alike and len(tests) > 1:
             compared = [test.args[1] for test in tests if isinstance(test, Call)]
             return self.call("in", (value, *compared), node)
@@ -254,6 +255,8 @@ class _Binder:
         source = item.type.name
         if wanted.name not in NUMERICS - {TypeName.DECIMAL} or source not in NUMERICS or source is wanted.name:
             return item
+        if isinstance(item, Literal) and isinstance(item.value, int | Decimal) and wanted.name in FLOATS:
+            return Literal(float(item.value), wanted.as_nullable(False), item.location)
         return Cast(item, wanted.as_nullable(item.type.nullable), location=item.location)
 
     def like(self, node: exp.Expression) -> Expression:

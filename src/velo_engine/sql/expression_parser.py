@@ -51,6 +51,14 @@ _OPERATORS = frozenset(
     | {TokenType.MOD, TokenType.DPIPE, TokenType.AND, TokenType.OR, TokenType.LIKE, TokenType.IN, TokenType.BETWEEN}
     | {TokenType.IS, TokenType.SIMILAR_TO}
 )
+_COMPARISONS: dict[TokenType, type[exp.Binary]] = {
+    TokenType.EQ: exp.EQ,
+    TokenType.NEQ: exp.NEQ,
+    TokenType.LT: exp.LT,
+    TokenType.LTE: exp.LTE,
+    TokenType.GT: exp.GT,
+    TokenType.GTE: exp.GTE,
+}
 
 
 class ExpressionParser(FunctionParser):
@@ -62,7 +70,6 @@ class ExpressionParser(FunctionParser):
         TokenType.DOT: None,
         TokenType.DCOLON: lambda _, this, to: exp.Cast(this=this, to=to),
     }
-    EQUALITY: ClassVar = {TokenType.EQ: exp.EQ, TokenType.NEQ: exp.NEQ}
     BITWISE: ClassVar = {}
     FACTOR: ClassVar = {TokenType.MOD: exp.Mod, TokenType.SLASH: exp.Div, TokenType.STAR: exp.Mul}
     TERM: ClassVar = {TokenType.DASH: exp.Sub, TokenType.PLUS: exp.Add}
@@ -211,9 +218,24 @@ class ExpressionParser(FunctionParser):
         self._require(TokenType.END, "END")
         return exp.Case(this=operand, ifs=branches, default=default)
 
+    def _parse_equality(self, parse_is: bool = True) -> Any:
+        """Comparisons, all of one rank and from left to right, and below them IS: `i > j IS TRUE` tests `i > j`."""
+        this = self._parse_range()
+        while this is not None:
+            if self._match_set(_COMPARISONS):
+                node = _COMPARISONS[self._prev.token_type]
+                this = self._build_predicate(node, this, self._parse_range())
+            elif self._match(TokenType.IS):
+                this = self._parse_is(this)
+            else:
+                break
+        return this
+
     def _parse_range(self, this: Any = None, parse_is: bool = False) -> Any:
         this = this or self._parse_bitwise()
         while this is not None:
+            if self._match(TokenType.IS, advance=False) and not self._is_distinct_ahead():
+                break
             negated = self._match(TokenType.NOT)
             if not self._match_set(self.RANGE_PARSERS):
                 if negated:
@@ -248,6 +270,13 @@ class ExpressionParser(FunctionParser):
             return node(this=this, expression=self._require_bitwise())
         predicate = exp.Is(this=this, expression=self._parse_is_operand())
         return exp.Not(this=predicate) if negated else predicate
+
+    def _is_distinct_ahead(self) -> bool:
+        """Whether IS [NOT] DISTINCT FROM comes next, which ranks above the comparisons."""
+        ahead = self._tokens[self._index + 1 : self._index + 3]
+        return any(token.token_type == TokenType.DISTINCT for token in ahead[:1]) or (
+            [token.token_type for token in ahead] == [TokenType.NOT, TokenType.DISTINCT]
+        )
 
     def _parse_is_operand(self) -> exp.Expression:
         token = self._curr

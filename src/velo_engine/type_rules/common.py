@@ -5,7 +5,7 @@ Source: Flink's LogicalTypeMerging.findCommonType and Calcite's leastRestrictive
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from velo_engine.type_rules.numeric import as_decimal, wider_integer
 from velo_engine.types import (
@@ -26,11 +26,27 @@ from velo_engine.types import (
 
 def common_type(types: Sequence[SqlType]) -> SqlType | None:
     """The narrowest type that holds a value of each; nullable when any is; None when there is none."""
+    return _folded(types, _pair)
+
+
+def merged_type(types: Sequence[SqlType]) -> SqlType | None:
+    """As `common_type`, for functions that Flink types by itself (COALESCE, GREATEST, …).
+
+    Its findCommonType takes the types from left to right, and a FLOAT after a DECIMAL gives FLOAT, before it DOUBLE.
+    """
+
+    def pair(a: SqlType, b: SqlType) -> SqlType | None:
+        return SqlType(b.name) if a.name is TypeName.DECIMAL and b.name in FLOATS else _pair(a, b)
+
+    return _folded(types, pair)
+
+
+def _folded(types: Sequence[SqlType], pair: Callable[[SqlType, SqlType], SqlType | None]) -> SqlType | None:
     found: SqlType | None = None
     for t in types:
         if t.name is TypeName.NULL:
             continue
-        found = t if found is None else _pair(found, t)
+        found = t if found is None else pair(found, t)
         if found is None:
             return None
     if found is None:
