@@ -25,6 +25,10 @@ from velo_engine.plan.nodes import (
     TopN,
     Upstream,
     WindowAggregate,
+    WindowDeduplicate,
+    WindowJoin,
+    WindowTable,
+    WindowTopN,
 )
 
 Statements: TypeAlias = Mapping[str, PlannedStatement]
@@ -69,6 +73,8 @@ def changelog_mode(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Ch
             return UPDATES if changelog_mode(node.input, statements).insert_only else ALL_CHANGES
         case WindowAggregate():
             return INSERT_ONLY if node.emit is Emit.FINAL and not node.allowed_lateness_ms else UPDATES
+        case WindowTable() | WindowTopN() | WindowDeduplicate() | WindowJoin():
+            return INSERT_ONLY
         case RegularJoin(kind=JoinKind.INNER | JoinKind.SEMI):
             return changelog_mode(node.left, statements) | changelog_mode(node.right, statements)
         case RegularJoin() | TopN():

@@ -10,7 +10,19 @@ from collections.abc import Iterator
 
 from velo_engine.errors import Location
 from velo_engine.plan.changelog import Statements, changelog_mode
-from velo_engine.plan.nodes import GroupAggregate, PlanNode, TableJoin, WindowAggregate, inputs
+from velo_engine.plan.nodes import (
+    GroupAggregate,
+    PlanNode,
+    TableJoin,
+    WindowAggregate,
+    WindowDeduplicate,
+    WindowJoin,
+    WindowKind,
+    WindowSpec,
+    WindowTable,
+    WindowTopN,
+    inputs,
+)
 from velo_engine.plan.program_text import ProgramText
 
 _NOT_RETRACTABLE = frozenset({"first_value", "last_value", "listagg", "collect", "array_agg"})
@@ -35,7 +47,14 @@ def _requirements(node: PlanNode) -> Iterator[tuple[str, PlanNode, Location | No
     """What in `node` needs insert-only input, and which input."""
     match node:
         case WindowAggregate():
-            yield f"a {node.window.kind.value.upper()} window", node.input, None
+            yield _window_name(node.window), node.input, None
+        case WindowTable():
+            yield _window_name(node.window), node.input, None
+        case WindowTopN() | WindowDeduplicate():
+            yield "a Top-N per window", node.input, None
+        case WindowJoin():
+            yield "a window join", node.left, None
+            yield "a window join", node.right, None
         case TableJoin():
             yield "a join with a reference table", node.table, None
         case GroupAggregate():
@@ -44,3 +63,7 @@ def _requirements(node: PlanNode) -> Iterator[tuple[str, PlanNode, Location | No
                     yield call.function.upper(), node.input, call.location
         case _:
             return
+
+
+def _window_name(window: WindowSpec) -> str:
+    return "an earlier window" if window.kind is WindowKind.ATTACHED else f"a {window.kind.value.upper()} window"

@@ -25,6 +25,10 @@ from velo_engine.plan.nodes import (
     TopN,
     Upstream,
     WindowAggregate,
+    WindowDeduplicate,
+    WindowJoin,
+    WindowTable,
+    WindowTopN,
 )
 
 
@@ -79,7 +83,7 @@ def modified_monotonicity(node: PlanNode, statements: Statements = NO_STATEMENTS
         case RegularJoin():
             left = modified_monotonicity(node.left, statements)
             return _joined(node, left, modified_monotonicity(node.right, statements))
-        case WindowAggregate():
+        case WindowAggregate() | WindowTable() | WindowTopN() | WindowDeduplicate() | WindowJoin():
             return None
 
 

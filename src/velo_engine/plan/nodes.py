@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
+from velo_engine.plan.changelog_nodes import Deduplicate
 from velo_engine.plan.expressions import AggregateCall, Expression
+from velo_engine.plan.window_nodes import WindowDeduplicate as WindowDeduplicate
+from velo_engine.plan.window_nodes import WindowJoin as WindowJoin
+from velo_engine.plan.window_nodes import WindowTable as WindowTable
+from velo_engine.plan.window_nodes import WindowTopN as WindowTopN
 from velo_engine.schema import RowSchema
 
 if TYPE_CHECKING:
@@ -118,6 +123,8 @@ class WindowKind(Enum):
     HOP = "hop"
     CUMULATE = "cumulate"
     SESSION = "session"
+    ATTACHED = "attached"
+    """An earlier window, whose end the time column holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +158,8 @@ class WindowAggregate:
     """GROUP BY within event-time windows.
 
     Output: the keys, the aggregates, then `window_start`, `window_end` (TIMESTAMP(3)) and `window_time` (the type of
-    `time_column`, value end - 1 ms). With Emit.FINAL a window is emitted once, when the watermark reaches end - 1 ms
+    the event time that was cut, value end - 1 ms). An ATTACHED window has its start among the keys: `window_start` of the
+    output means nothing. With Emit.FINAL a window is emitted once, when the watermark reaches end - 1 ms
     (plus the allowed lateness it stays open for later rows).
     """
 
@@ -231,9 +239,10 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class TopN:
-    """Keeps the first `limit` rows of every partition in `order`; ties keep arrival order.
+    """Keeps the rows of ranks `start` to `limit` of every partition in `order`; ties keep arrival order.
 
-    Output: the input columns, then the rank (BIGINT) when `with_rank`.
+    With a `limit_column` its value in the first row of a partition is the limit of that partition, and `limit` means
+    nothing. Output: the input columns, then the rank (BIGINT) when `with_rank`.
     """
 
     input: PlanNode
@@ -242,6 +251,8 @@ class TopN:
     limit: int
     with_rank: bool
     schema: RowSchema
+    start: int = 1
+    limit_column: int | None = None
 
 
 PlanNode: TypeAlias = (
@@ -252,9 +263,14 @@ PlanNode: TypeAlias = (
     | Project
     | GroupAggregate
     | WindowAggregate
+    | WindowTable
+    | WindowTopN
+    | WindowDeduplicate
+    | WindowJoin
     | TableJoin
     | RegularJoin
     | TopN
+    | Deduplicate
 )
 
 
@@ -263,7 +279,11 @@ def inputs(node: PlanNode) -> tuple[PlanNode, ...]:
     match node:
         case Scan() | Upstream():
             return ()
-        case TableJoin(input=left, table=right) | RegularJoin(left=left, right=right):
+        case (
+            TableJoin(input=left, table=right)
+            | RegularJoin(left=left, right=right)
+            | WindowJoin(left=left, right=right)
+        ):
             return (left, right)
         case _:
             return (node.input,)

@@ -20,8 +20,12 @@ from velo_engine.plan.nodes import (
     TopN,
     Upstream,
     WindowAggregate,
+    WindowDeduplicate,
+    WindowJoin,
     WindowKind,
     WindowSpec,
+    WindowTable,
+    WindowTopN,
     inputs,
 )
 from velo_engine.schema import RowSchema
@@ -114,6 +118,16 @@ def _describe(node: PlanNode) -> str:
             return f"GroupAggregate keys=({_pick(names, node.keys)}) calls=({_calls(node.calls, names)})"
         case WindowAggregate():
             return _window(node)
+        case WindowTable():
+            return _window_table(node)
+        case WindowTopN():
+            return _window_top_n(node)
+        case WindowDeduplicate():
+            names = node.input.schema.names
+            kept = "last" if node.keeps_last else "first"
+            return f"WindowDeduplicate {kept} by {names[node.time_column]} partition=({_pick(names, node.partition)})"
+        case WindowJoin():
+            return _join("WindowJoin", node, node.left.schema, node.right.schema)
         case TableJoin():
             return _join("TableJoin", node, node.input.schema, node.table.schema)
         case RegularJoin():
@@ -171,7 +185,23 @@ def _window(node: WindowAggregate) -> str:
     )
 
 
+def _window_table(node: WindowTable) -> str:
+    names = node.input.schema.names
+    partition = f" partition=({_pick(names, node.partition)})" if node.partition else ""
+    return f"WindowTable {_spec(node.window)} on {names[node.time_column]}{partition}"
+
+
+def _window_top_n(node: WindowTopN) -> str:
+    names = node.input.schema.names
+    order = ", ".join(_sort_key(key, names) for key in node.order)
+    ranks = str(node.limit) if node.first == 1 else f"{node.first} to {node.limit}"
+    rank = " with rank" if node.with_rank else ""
+    return f"WindowTopN {ranks} partition=({_pick(names, node.partition)}) order=({order}){rank}"
+
+
 def _spec(window: WindowSpec) -> str:
+    if window.kind is WindowKind.ATTACHED:
+        return "ATTACHED"
     sizes = f"{window.size_ms}ms"
     if window.kind in (WindowKind.HOP, WindowKind.CUMULATE):
         sizes += f", {window.slide_ms}ms"
@@ -180,7 +210,7 @@ def _spec(window: WindowSpec) -> str:
     return f"{window.kind.name}({sizes})"
 
 
-def _join(name: str, node: TableJoin | RegularJoin, left: RowSchema, right: RowSchema) -> str:
+def _join(name: str, node: TableJoin | RegularJoin | WindowJoin, left: RowSchema, right: RowSchema) -> str:
     keys = ", ".join(
         f"{left.names[a]} = {right.names[b]}" for a, b in zip(node.left_keys, node.right_keys, strict=True)
     )

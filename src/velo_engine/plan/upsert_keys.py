@@ -23,7 +23,11 @@ from velo_engine.plan.nodes import (
     TopN,
     Upstream,
     WindowAggregate,
+    WindowDeduplicate,
+    WindowJoin,
     WindowKind,
+    WindowTable,
+    WindowTopN,
 )
 from velo_engine.types import INTEGERS, MAX_LENGTH, SqlType, TypeName
 
@@ -48,9 +52,15 @@ def upsert_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
             return frozenset({frozenset(range(len(node.keys)))})
         case WindowAggregate():
             return _window_keys(node)
+        case WindowTable():
+            return NO_KEYS
+        case WindowTopN():
+            return _window_top_n_keys(node, statements)
+        case WindowDeduplicate():
+            return frozenset({frozenset(node.partition)})
         case TableJoin():
             return _table_join_keys(node, statements)
-        case RegularJoin():
+        case RegularJoin() | WindowJoin():
             return _regular_join_keys(node, statements)
         case TopN():
             return _top_n_keys(node, statements)
@@ -110,7 +120,7 @@ def _table_join_keys(node: TableJoin, statements: Statements) -> Keys:
     return _join_keys(node.kind, len(node.input.schema), left, unique_right, left_unique, bool(unique_right))
 
 
-def _regular_join_keys(node: RegularJoin, statements: Statements) -> Keys:
+def _regular_join_keys(node: RegularJoin | WindowJoin, statements: Statements) -> Keys:
     """Only keys that hold the join columns survive the distribution by them; then as for any join."""
     left, right = upsert_keys(node.left, statements), upsert_keys(node.right, statements)
     on_left, on_right = frozenset(node.left_keys), frozenset(node.right_keys)
@@ -148,6 +158,16 @@ def _top_n_keys(node: TopN, statements: Statements) -> Keys:
     """
     partition = frozenset(node.partition)
     if node.limit == 1:
+        return frozenset({partition})
+    if node.with_rank:
+        return frozenset({partition | {len(node.input.schema)}})
+    return _containing(upsert_keys(node.input, statements), partition)
+
+
+def _window_top_n_keys(node: WindowTopN, statements: Statements) -> Keys:
+    """As for a Top-N: partition and rank, else the input's keys that hold the partition; for a single row the partition."""
+    partition = frozenset(node.partition)
+    if node.first == node.limit:
         return frozenset({partition})
     if node.with_rank:
         return frozenset({partition | {len(node.input.schema)}})
