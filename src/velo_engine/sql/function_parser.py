@@ -71,6 +71,7 @@ class FunctionParser(TypeParser):
         TokenType.RIGHT,
         TokenType.RLIKE,
         TokenType.TABLE,
+        TokenType.JSON,
         TokenType.UNNEST,
         *_PREDICATES,
     }

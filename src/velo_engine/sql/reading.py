@@ -32,7 +32,7 @@ def source_text(text: str, file: str) -> SourceText:
 def tokenized(
     source: SourceText, text: str, dialect: Dialect, original: Callable[[int, int], tuple[int, int]]
 ) -> list[Token]:
-    """The tokens of `text`, each with its place in `source`; `original` gives the offsets there of offsets in `text`."""
+    """The tokens of `text`, each with its place in `source`; `original` gives the offsets there of those in `text`."""
     try:
         tokens = dialect.tokenize(text)
     except TokenError as error:

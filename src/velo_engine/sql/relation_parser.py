@@ -58,8 +58,11 @@ class RelationParser(QueryParser):
                 break
         if not self._match(TokenType.R_PAREN):
             self.fail('"," or ")"', self._missing_comma_hint())
-        _check(declaration)
+        self._check_declaration(declaration)
         return declaration
+
+    def _check_declaration(self, declaration: Declaration) -> None:
+        _check(declaration)
 
     def _parse_declared(self, declaration: Declaration) -> None:
         start = self._curr

@@ -1,0 +1,1 @@
+"""The `flink` dialect: what Apache Flink's own parser accepts, read into statements with their places."""

@@ -1,0 +1,78 @@
+"""A Flink SQL script to its statements: the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlglot.tokenizer_core import Token
+
+from velo_engine.errors import VeloError
+from velo_engine.sql.failures import SyntaxFailure, as_error
+from velo_engine.sql.flink.dialect import Flink, without_comments
+from velo_engine.sql.flink.statement_parser import FlinkStatementParser
+from velo_engine.sql.flink.statements import Insert, Place, Statement, StatementSet, Unread
+from velo_engine.sql.reading import chunks, parsed, source_text, tokenized
+from velo_engine.sql.source_text import SourceText
+
+
+@dataclass(frozen=True, slots=True)
+class FlinkScript:
+    """A script's statements in order; those that do not parse stand among them."""
+
+    file: str
+    text: str
+    statements: tuple[Statement | Unread, ...]
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        """What could not be read."""
+        return tuple(statement for statement in self.statements if isinstance(statement, Unread))
+
+
+def parse_script(text: str, *, file: str = "<sql>") -> FlinkScript:
+    """The statements of a Flink SQL script. `file` is named in errors; `${…}` templates stay as they are.
+
+    A statement that does not parse, or is refused by name, is `Unread` and has the error with its place; the script
+    goes on behind the next semicolon. VeloError SQL_SYNTAX when the text has no tokens to split at (an unclosed quote).
+    """
+    source = source_text(text, file)
+    tokens = tokenized(source, without_comments(source), Flink(), lambda start, end: (start, end))
+    return FlinkScript(file, text, tuple(_statements(chunks(tokens), source)))
+
+
+def _statements(statements: Iterable[list[Token]], source: SourceText) -> Iterator[Statement | Unread]:
+    parser = FlinkStatementParser(source)
+    opened: Token | None = None
+    inserts: list[Insert] = []
+    for tokens in statements:
+        words = [token.text.upper() for token in tokens[:4]]
+        if words[:3] == ["BEGIN", "STATEMENT", "SET"] or words == ["EXECUTE", "STATEMENT", "SET", "BEGIN"]:
+            opened, inserts = tokens[0], []
+            tokens = tokens[3 if words[0] == "BEGIN" else 4 :]
+        elif words == ["END"] and opened is not None:
+            yield StatementSet(_span(opened, tokens[-1], source), tuple(inserts))
+            opened = None
+            continue
+        if not tokens:
+            continue
+        statement = _statement(parser, tokens, source)
+        if opened is not None and isinstance(statement, Insert):
+            inserts.append(statement)
+        else:
+            yield statement
+    if opened is not None:
+        yield from inserts
+        failure = SyntaxFailure("the statement set that starts here has no END", opened)
+        yield Unread(_span(opened, opened, source), as_error(failure, source, []))
+
+
+def _statement(parser: FlinkStatementParser, tokens: list[Token], source: SourceText) -> Statement | Unread:
+    try:
+        return parsed(parser.parse_statement, tokens, source)
+    except VeloError as error:
+        return Unread(_span(tokens[0], tokens[-1], source), error)
+
+
+def _span(first: Token, last: Token, source: SourceText) -> Place:
+    return Place(source.location(first.start, first.end + 1), first.start, last.end + 1)

@@ -1,0 +1,1 @@
+"""The flink dialect, held against what Flink's own parser accepts."""
