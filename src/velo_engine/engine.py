@@ -98,11 +98,12 @@ class Engine:
                     hint=did_you_mean(name, program.sources, noun="source"),
                 )
         wanted = tuple(targets) if targets is not None else tuple(program.statements)
+        settings = with_properties(options or JobOptions(), program.properties)
         return Job(
             program,
             wanted,
-            with_properties(options or JobOptions(), program.properties),
-            Kernel(),
+            settings,
+            Kernel(memory_limit=settings.memory_limit),
             lambda source: self._open_source(source, given.get(source.name)),
             self._open_sink,
         )
