@@ -20,12 +20,6 @@ ANSWERED_DIFFERENTLY: Mapping[str, str] = {
 """By name."""
 
 REFUSED: Mapping[str, str] = {
-    "deduplicate/keep_first_1101": "deduplication by time",
-    "deduplicate/keep_first_1102": "deduplication by time",
-    "deduplicate/keep_first_by_arrival": "deduplication by time",
-    "deduplicate/keep_last_1103": "deduplication by time",
-    "deduplicate/keep_last_1104": "deduplication by time",
-    "deduplicate/keep_last_by_arrival": "deduplication by time",
     "interval_join": "joins with bounds between event times",
     "over": "OVER aggregates",
     "subqueries": "subqueries in expressions",

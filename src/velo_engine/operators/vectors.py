@@ -78,6 +78,12 @@ class VectorStore:
         self._values[positions] = vector.values
         self._valid[positions] = True if vector.valid is None else vector.valid
 
+    def clear(self, positions: npt.NDArray[Any]) -> None:
+        """Make the values at `positions` NULL and let go of them."""
+        if self._values.dtype == np.object_:
+            self._values[positions] = None
+        self._valid[positions] = False
+
     def get(self, positions: npt.NDArray[Any]) -> Vector:
         """The values at `positions`."""
         valid = self._valid[positions]

@@ -7,21 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from types import MappingProxyType
 from typing import TypeAlias
 
+from velo_engine.plan.changelog_nodes import Deduplicate, KeepRow
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Emit,
     Filter,
     GroupAggregate,
+    IntervalJoin,
     JoinKind,
+    MatchRecognize,
+    OverAggregate,
     PlannedStatement,
     PlanNode,
     Project,
     RegularJoin,
     Scan,
     TableJoin,
+    TemporalJoin,
     TopN,
     Upstream,
     WindowAggregate,
@@ -30,6 +37,8 @@ from velo_engine.plan.nodes import (
     WindowTable,
     WindowTopN,
 )
+from velo_engine.plan.over_node import OverOrder
+from velo_engine.plan.relation_nodes import Correlate, Expand, TemporalSort, Union, Values
 
 Statements: TypeAlias = Mapping[str, PlannedStatement]
 """The statements that Upstream nodes may name."""
@@ -75,7 +84,22 @@ def changelog_mode(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Ch
             return INSERT_ONLY if node.emit is Emit.FINAL and not node.allowed_lateness_ms else UPDATES
         case WindowTable() | WindowTopN() | WindowDeduplicate() | WindowJoin():
             return INSERT_ONLY
+        case IntervalJoin() | MatchRecognize():
+            return INSERT_ONLY
+        case TemporalJoin():
+            return changelog_mode(node.left, statements)
         case RegularJoin(kind=JoinKind.INNER | JoinKind.SEMI):
             return changelog_mode(node.left, statements) | changelog_mode(node.right, statements)
+        case Deduplicate():
+            return INSERT_ONLY if node.keep is KeepRow.FIRST else UPDATES
+        case OverAggregate():
+            by_values = node.order is OverOrder.VALUES
+            return ALL_CHANGES if by_values else changelog_mode(node.input, statements)
+        case Values() | TemporalSort():
+            return INSERT_ONLY
+        case Correlate() | Expand():
+            return changelog_mode(node.input, statements)
+        case Union():
+            return reduce(or_, (changelog_mode(source, statements) for source in node.sources))
         case RegularJoin() | TopN():
             return ALL_CHANGES

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlglot import exp
 
+from velo_engine.plan.changelog import Statements
 from velo_engine.plan.nodes import Emit, LateData
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation
@@ -29,6 +30,8 @@ class Wanted:
     """Right side of a join: a file is a reference table there."""
     looked_up: bool = False
     """FOR SYSTEM_TIME AS OF processing time: any source is a reference table there."""
+    versioned: bool = False
+    """FOR SYSTEM_TIME AS OF event time: the rows are versions, read as a stream, also those of a file."""
 
 
 class Relations(Protocol):
@@ -65,6 +68,8 @@ class QueryContext:
     relations: Relations
     emit: Emit
     """Of windows."""
+    statements: Statements = field(default_factory=dict)
+    """The statements planned so far, for those that it reads."""
     allowed_lateness_ms: int = 0
     late_data: LateData = LateData.DROP
     common_tables: Mapping[str, CommonTable] = field(default_factory=dict)

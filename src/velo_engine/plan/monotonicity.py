@@ -7,21 +7,27 @@ AggregateUtil.getNeedRetractions; without column statistics, so a SUM is never k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import TypeAlias
 
 from velo_engine.plan.changelog import NO_STATEMENTS, Statements
+from velo_engine.plan.changelog_nodes import Deduplicate, KeepRow
 from velo_engine.plan.expressions import Call, Cast, ColumnRef, Expression
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Filter,
     GroupAggregate,
+    IntervalJoin,
     JoinKind,
+    MatchRecognize,
+    OverAggregate,
     PlanNode,
     Project,
     RegularJoin,
     Scan,
     TableJoin,
+    TemporalJoin,
     TopN,
     Upstream,
     WindowAggregate,
@@ -30,6 +36,8 @@ from velo_engine.plan.nodes import (
     WindowTable,
     WindowTopN,
 )
+from velo_engine.plan.over_node import OverOrder
+from velo_engine.plan.relation_nodes import Correlate, Expand, TemporalSort, Union, Values
 
 
 class Monotonicity(Enum):
@@ -78,9 +86,21 @@ def modified_monotonicity(node: PlanNode, statements: Statements = NO_STATEMENTS
             return _projected(node, modified_monotonicity(node.input, statements))
         case GroupAggregate():
             return _grouped(node, modified_monotonicity(node.input, statements))
+        case Deduplicate():
+            return _deduplicated(node)
+        case OverAggregate():
+            return None if node.order is OverOrder.VALUES else _same(Monotonicity.CONSTANT, node)
+        case Values():
+            return _same(Monotonicity.CONSTANT, node)
+        case Correlate() | Expand() | TemporalSort():
+            return _passed(modified_monotonicity(node.input, statements), node)
+        case Union():
+            return _united([modified_monotonicity(source, statements) for source in node.sources])
         case TopN():
             return _ranked(node, modified_monotonicity(node.input, statements))
-        case RegularJoin():
+        case IntervalJoin() | MatchRecognize():
+            return _same(Monotonicity.CONSTANT, node)
+        case RegularJoin() | TemporalJoin():
             left = modified_monotonicity(node.left, statements)
             return _joined(node, left, modified_monotonicity(node.right, statements))
         case WindowAggregate() | WindowTable() | WindowTopN() | WindowDeduplicate() | WindowJoin():
@@ -170,7 +190,23 @@ def _ranked(node: TopN, columns: Columns | None) -> Columns | None:
     return tuple(out)
 
 
-def _joined(node: RegularJoin, left: Columns | None, right: Columns | None) -> Columns | None:
+def _deduplicated(node: Deduplicate) -> Columns:
+    """The input knows no updates: the partition stays, the time moves one way."""
+    out = list(_same(Monotonicity.NONE, node))
+    for key in node.partition:
+        out[key] = Monotonicity.CONSTANT
+    out[node.time_column] = Monotonicity.INCREASING if node.keep is KeepRow.LAST else Monotonicity.DECREASING
+    return tuple(out)
+
+
+def _united(sources: Sequence[Columns | None]) -> Columns | None:
+    known = [columns for columns in sources if columns is not None]
+    if len(known) < len(sources):
+        return None
+    return known[0] if len(set(known)) == 1 else (Monotonicity.NONE,) * len(known[0])
+
+
+def _joined(node: RegularJoin | TemporalJoin, left: Columns | None, right: Columns | None) -> Columns | None:
     if left is None or right is None or node.kind is JoinKind.ANTI:
         return None
     keys = (*(left[key] for key in node.left_keys), *(right[key] for key in node.right_keys))

@@ -13,6 +13,15 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from velo_engine.plan.changelog_nodes import Deduplicate
 from velo_engine.plan.expressions import AggregateCall, Expression
+from velo_engine.plan.join_nodes import IntervalJoin as IntervalJoin
+from velo_engine.plan.join_nodes import TemporalJoin as TemporalJoin
+from velo_engine.plan.match_nodes import MatchRecognize as MatchRecognize
+from velo_engine.plan.over_node import OverAggregate as OverAggregate
+from velo_engine.plan.relation_nodes import Correlate as Correlate
+from velo_engine.plan.relation_nodes import Expand as Expand
+from velo_engine.plan.relation_nodes import TemporalSort as TemporalSort
+from velo_engine.plan.relation_nodes import Union as Union
+from velo_engine.plan.relation_nodes import Values as Values
 from velo_engine.plan.window_nodes import WindowDeduplicate as WindowDeduplicate
 from velo_engine.plan.window_nodes import WindowJoin as WindowJoin
 from velo_engine.plan.window_nodes import WindowTable as WindowTable
@@ -158,8 +167,8 @@ class WindowAggregate:
     """GROUP BY within event-time windows.
 
     Output: the keys, the aggregates, then `window_start`, `window_end` (TIMESTAMP(3)) and `window_time` (the type of
-    the event time that was cut, value end - 1 ms). An ATTACHED window has its start among the keys: `window_start` of the
-    output means nothing. With Emit.FINAL a window is emitted once, when the watermark reaches end - 1 ms
+    the event time that was cut, value end - 1 ms). An ATTACHED window has its start among the keys: `window_start` of
+    the output means nothing. With Emit.FINAL a window is emitted once, when the watermark reaches end - 1 ms
     (plus the allowed lateness it stays open for later rows).
     """
 
@@ -172,6 +181,8 @@ class WindowAggregate:
     allowed_lateness_ms: int
     late_data: LateData
     schema: RowSchema
+    by_event_time: bool = True
+    """Otherwise `time_column` holds processing time, and windows close by the clock."""
 
 
 class JoinKind(Enum):
@@ -226,6 +237,8 @@ class RegularJoin:
     right_keys: tuple[int, ...]
     condition: Expression | None
     schema: RowSchema
+    null_safe_keys: frozenset[int] = frozenset()
+    """The positions in the keys at which NULL equals NULL (IS NOT DISTINCT FROM)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +252,7 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class TopN:
-    """Keeps the rows of ranks `start` to `limit` of every partition in `order`; ties keep arrival order.
+    """Keeps the rows of ranks `first` to `limit` of every partition in `order`; ties keep arrival order.
 
     With a `limit_column` its value in the first row of a partition is the limit of that partition, and `limit` means
     nothing. Output: the input columns, then the rank (BIGINT) when `with_rank`.
@@ -251,7 +264,7 @@ class TopN:
     limit: int
     with_rank: bool
     schema: RowSchema
-    start: int = 1
+    first: int = 1
     limit_column: int | None = None
 
 
@@ -269,19 +282,32 @@ PlanNode: TypeAlias = (
     | WindowJoin
     | TableJoin
     | RegularJoin
+    | Union
+    | Values
+    | Correlate
+    | Expand
+    | TemporalSort
+    | IntervalJoin
+    | TemporalJoin
     | TopN
     | Deduplicate
+    | MatchRecognize
+    | OverAggregate
 )
 
 
 def inputs(node: PlanNode) -> tuple[PlanNode, ...]:
     """The relations a node reads, left to right."""
     match node:
-        case Scan() | Upstream():
+        case Scan() | Upstream() | Values():
             return ()
+        case Union():
+            return node.sources
         case (
             TableJoin(input=left, table=right)
             | RegularJoin(left=left, right=right)
+            | IntervalJoin(left=left, right=right)
+            | TemporalJoin(left=left, right=right)
             | WindowJoin(left=left, right=right)
         ):
             return (left, right)

@@ -119,6 +119,7 @@ class _ProgramPlanner:
             self._text,
             relations,
             emit=statement.emit or Emit.FINAL,
+            statements=self._planned,
             allowed_lateness_ms=self._properties.allowed_lateness_ms(statement),
             late_data=self._properties.late_data(statement),
         )

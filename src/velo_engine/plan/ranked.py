@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from velo_engine.plan.bound_select import bind_select, event_time_item, filtered, refuse_clauses, with_columns
+from velo_engine.plan.context import QueryContext
+from velo_engine.plan.expressions import Literal
 from velo_engine.plan.from_clause import plan_from
-from velo_engine.plan.relation import Relation, fields_of
-from velo_engine.plan.select_list import select_items
-from velo_engine.plan.top_n import RankedQuery, check_over, check_top_n, is_row_number, order_by, sort_key, top_n
+from velo_engine.plan.nodes import PlanNode, SortKey
+from velo_engine.plan.program_text import ProgramText
+from velo_engine.plan.relation import Field, Relation, append, fields_of
+from velo_engine.plan.select_list import SelectItem, select_items
+from velo_engine.plan.top_n import (
+    RANK_TYPE,
+    RankedQuery,
+    check_over,
+    check_top_n,
+    deduplicate,
+    deduplicates,
+    is_row_number,
+    order_by,
+    sort_key,
+    top_n,
+)
+from velo_engine.plan.window_ranks import ranked_in_window, window_deduplicate, window_top_n
 from velo_engine.plan.windows import find_window
 from velo_engine.schema import RowSchema
 
@@ -35,10 +52,59 @@ def plan_ranked(ranked: RankedQuery) -> Relation:
     below, columns = with_columns(bound, bound.others)
     partition = columns[: len(columns) - len(order)]
     keys = [sort_key(item, column) for item, column in zip(order, columns[len(partition) :], strict=True)]
-    check_top_n(below, partition, keys, ranked.limit, ranked.window, text)
-    node = top_n(below, partition, keys, ranked.limit, ranked.rank_name if ranked.with_rank else None)
-    fields = list(fields_of(RowSchema(node.schema.columns[: len(items)]), ranked.alias))
+    check_top_n(below, keys, ranked.window, text)
+    if ranked_in_window(below, partition):
+        per_window = replace(below, node=_per_window(ranked, below, partition, keys, context))
+        return _with_rank(ranked, per_window, len(items), rank_at)
+    if deduplicates(below, keys, ranked.bounds, context.statements):
+        return _with_rank(ranked, replace(below, node=deduplicate(below, partition, keys[0])), len(items), rank_at)
+    numbered = ranked.with_rank and ranked.bounds.only is None
+    node = top_n(
+        below,
+        partition,
+        keys,
+        ranked.bounds.last,
+        ranked.rank_name if numbered else None,
+        first=ranked.bounds.first,
+        limit_column=_limit_column(ranked, items, text),
+    )
+    return _with_rank(ranked, replace(below, node=node), len(items), rank_at)
+
+
+def _per_window(
+    ranked: RankedQuery, below: Relation, partition: Sequence[int], keys: Sequence[SortKey], context: QueryContext
+) -> PlanNode:
+    """The Top-N or the deduplication of each window."""
+    text, bounds = context.text, ranked.bounds
+    if bounds.column is not None:
+        raise text.unsupported("a rank compared with a column, per window", bounds.column, "compare it with a number")
+    if deduplicates(below, keys, bounds, context.statements):
+        if keys[0].column in below.processing_times:
+            hint = "order by the event time"
+            raise text.unsupported("deduplication by processing time, per window", ranked.window, hint)
+        return window_deduplicate(below, partition, keys[0], context.late_data)
+    name = ranked.rank_name if ranked.with_rank and bounds.only is None else None
+    return window_top_n(below, partition, keys, (bounds.first, bounds.last), name, context.late_data)
+
+
+def _limit_column(ranked: RankedQuery, items: Sequence[SelectItem], text: ProgramText) -> int | None:
+    """Where the subquery gives the last rank."""
+    column = ranked.bounds.column
+    if column is None:
+        return None
+    found = [i for i, item in enumerate(items) if item.name == column.name]
+    if len(found) != 1:
+        raise text.unsupported("a rank compared with this column", column, "name a column of the ranked subquery")
+    return found[0]
+
+
+def _with_rank(ranked: RankedQuery, relation: Relation, listed: int, rank_at: int) -> Relation:
+    """The first `listed` columns under the subquery's alias, and the rank, if it is used, in its place among them."""
+    node = relation.node
+    fields = list(fields_of(RowSchema(node.schema.columns[:listed]), ranked.alias))
+    only = ranked.bounds.only
     if ranked.with_rank:
-        rank = fields_of(node.schema, ranked.alias)[-1]
-        fields.insert(rank_at, replace(rank, name=ranked.rank_name))
-    return Relation(node, tuple(fields), reference=below.reference, bounded=below.bounded)
+        if only is not None:
+            node = append(node, [(ranked.rank_name, Literal(only, RANK_TYPE))])
+        fields.insert(rank_at, Field(ranked.rank_name, len(node.schema) - 1, ranked.alias))
+    return replace(relation, node=node, fields=tuple(fields))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from velo_engine.plan.changelog_nodes import Deduplicate
 from velo_engine.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
+from velo_engine.plan.match_text import match_text
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Filter,
     GroupAggregate,
+    IntervalJoin,
+    MatchRecognize,
+    OverAggregate,
     PlannedProgram,
     PlannedStatement,
     PlanNode,
@@ -17,6 +22,7 @@ from velo_engine.plan.nodes import (
     Scan,
     SortKey,
     TableJoin,
+    TemporalJoin,
     TopN,
     Upstream,
     WindowAggregate,
@@ -28,6 +34,8 @@ from velo_engine.plan.nodes import (
     WindowTopN,
     inputs,
 )
+from velo_engine.plan.over_node import PlacedCall
+from velo_engine.plan.relation_nodes import Correlate, Expand, TemporalSort, Union, Values
 from velo_engine.schema import RowSchema
 from velo_engine.types import STRINGS, TEMPORALS, SqlType
 
@@ -130,13 +138,66 @@ def _describe(node: PlanNode) -> str:
             return _join("WindowJoin", node, node.left.schema, node.right.schema)
         case TableJoin():
             return _join("TableJoin", node, node.input.schema, node.table.schema)
+        case IntervalJoin():
+            return _interval_join(node)
+        case TemporalJoin():
+            return _temporal_join(node)
         case RegularJoin():
             return _join("RegularJoin", node, node.left.schema, node.right.schema)
         case TopN():
+            return _top_n(node)
+        case Union() | Values() | Correlate() | Expand() | TemporalSort():
+            return _relation(node)
+        case OverAggregate():
+            return _over(node)
+        case MatchRecognize():
+            return _match(node)
+        case Deduplicate():
             names = node.input.schema.names
-            order = ", ".join(_sort_key(key, names) for key in node.order)
-            rank = " with rank" if node.with_rank else ""
-            return f"TopN {node.limit} partition=({_pick(names, node.partition)}) order=({order}){rank}"
+            time = "arrival" if node.by_arrival else names[node.time_column]
+            return f"Deduplicate {node.keep.value} by {time} partition=({_pick(names, node.partition)})"
+
+
+def _over(node: OverAggregate) -> str:
+    names = node.input.schema.names
+    order = node.order.value if node.order_column is None else names[node.order_column]
+    frame = "ROWS" if node.frame.rows else "RANGE"
+    unit = "" if node.frame.rows else "ms"
+    preceding = "UNBOUNDED" if node.frame.preceding is None else f"{node.frame.preceding}{unit}"
+    calls = ", ".join(_call(c, names) if isinstance(c, AggregateCall) else _placed(c, names) for c in node.calls)
+    expiry = "" if node.expire_ms is None else f" expire={node.expire_ms}ms"
+    return (
+        f"OverAggregate {frame} {preceding} PRECEDING by {order} partition=({_pick(names, node.partition)})"
+        f" calls=({calls}){expiry}"
+    )
+
+
+def _placed(call: PlacedCall, names: Sequence[str]) -> str:
+    parts = [*(names[i] for i in call.args), str(call.number)]
+    return f"{call.function}({', '.join(parts)}) {call.type}"
+
+
+def _relation(node: Union | Values | Correlate | Expand | TemporalSort) -> str:
+    match node:
+        case Union():
+            return f"Union ({_columns(node.schema)})"
+        case Values():
+            rows = ", ".join(f"({', '.join(render_expression(cell, ()) for cell in row)})" for row in node.rows)
+            return f"Values {rows} ({_columns(node.schema)})"
+        case Correlate():
+            names = node.input.schema.names
+            condition = ""
+            if node.condition is not None:
+                condition = f" on {render_expression(node.condition, node.schema.names)}"
+            return f"Correlate {node.kind.name} {node.function.name}({_pick(names, node.args)}){condition}"
+        case Expand():
+            names = node.input.schema.names
+            rows = ", ".join(f"({', '.join(render_expression(e, names) for e in row)})" for row in node.projections)
+            return f"Expand {rows}"
+        case TemporalSort():
+            names = node.input.schema.names
+            order = [names[node.time_column], *(_sort_key(key, names) for key in node.order)]
+            return f"TemporalSort order=({', '.join(order)})"
 
 
 def _columns(schema: RowSchema) -> str:
@@ -191,12 +252,28 @@ def _window_table(node: WindowTable) -> str:
     return f"WindowTable {_spec(node.window)} on {names[node.time_column]}{partition}"
 
 
+def _top_n(node: TopN) -> str:
+    names = node.input.schema.names
+    limit = str(node.limit) if node.limit_column is None else names[node.limit_column]
+    ranks = limit if node.first == 1 else f"{node.first} to {limit}"
+    order = ", ".join(_sort_key(key, names) for key in node.order)
+    rank = " with rank" if node.with_rank else ""
+    return f"TopN {ranks} partition=({_pick(names, node.partition)}) order=({order}){rank}"
+
+
 def _window_top_n(node: WindowTopN) -> str:
     names = node.input.schema.names
     order = ", ".join(_sort_key(key, names) for key in node.order)
     ranks = str(node.limit) if node.first == 1 else f"{node.first} to {node.limit}"
     rank = " with rank" if node.with_rank else ""
     return f"WindowTopN {ranks} partition=({_pick(names, node.partition)}) order=({order}){rank}"
+
+
+def _match(node: MatchRecognize) -> str:
+    names = node.input.schema.names
+    order = ", ".join(_sort_key(key, names) for key in node.order)
+    head = f"MatchRecognize partition=({_pick(names, node.partition)}) order=({order})"
+    return f"{head} {match_text(node, render_expression)}"
 
 
 def _spec(window: WindowSpec) -> str:
@@ -210,7 +287,26 @@ def _spec(window: WindowSpec) -> str:
     return f"{window.kind.name}({sizes})"
 
 
-def _join(name: str, node: TableJoin | RegularJoin | WindowJoin, left: RowSchema, right: RowSchema) -> str:
+def _interval_join(node: IntervalJoin) -> str:
+    left, right = node.left.schema, node.right.schema
+    times = "processing times"
+    if node.left_time is not None and node.right_time is not None:
+        times = f"{left.names[node.left_time]} - {right.names[node.right_time]}"
+    return f"{_join('IntervalJoin', node, left, right)} where {node.lower_ms}ms <= {times} <= {node.upper_ms}ms"
+
+
+def _temporal_join(node: TemporalJoin) -> str:
+    left, right = node.left.schema, node.right.schema
+    versions = f"{right.names[node.right_time]} as of {left.names[node.left_time]}"
+    return f"{_join('TemporalJoin', node, left, right)} versions {versions}"
+
+
+def _join(
+    name: str,
+    node: TableJoin | RegularJoin | IntervalJoin | TemporalJoin | WindowJoin,
+    left: RowSchema,
+    right: RowSchema,
+) -> str:
     keys = ", ".join(
         f"{left.names[a]} = {right.names[b]}" for a, b in zip(node.left_keys, node.right_keys, strict=True)
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from velo_engine.plan.aggregate_nodes import BOUNDS
+from velo_engine.plan.attached_windows import AttachedWindow, attached_window
 from velo_engine.plan.bound_select import (
     BoundSelect,
     bind_select,
@@ -20,10 +22,18 @@ from velo_engine.plan.bound_select import (
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.from_clause import plan_from
+from velo_engine.plan.group_keys import GroupKey
+from velo_engine.plan.grouping import attached_aggregate
 from velo_engine.plan.nodes import GroupAggregate
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.ranked import plan_ranked
-from velo_engine.plan.relation import Relation, fields_of, project
+from velo_engine.plan.relation import (
+    Relation,
+    fields_of,
+    project,
+    through_projection,
+    window_through_projection,
+)
 from velo_engine.plan.select_list import SelectItem, select_items
 from velo_engine.plan.top_n import check_top_n, match_ranked, sort_key, top_n
 from velo_engine.plan.windows import find_window
@@ -71,7 +81,7 @@ def _plan_select(select: exp.Select, context: QueryContext) -> PlannedQuery:
     items = select_items(select, relation, text)
     bound = bind_select(select, items, relation, window, [item.this for item in order], context)
     if select.args.get("distinct"):
-        planned = _distinct(select, bound, text)
+        planned = _distinct(select, bound, context)
     elif order:
         planned = _first_rows(select, bound, order, text)
     else:
@@ -105,8 +115,8 @@ def _first_rows(select: exp.Select, bound: BoundSelect, order: Sequence[exp.Orde
     """ORDER BY … LIMIT n: a Top-N without partition (Flink's SortLimit)."""
     relation, columns = with_columns(bound, bound.others)
     keys = [sort_key(ordered, column) for ordered, column in zip(order, columns, strict=True)]
-    check_top_n(relation, (), keys, limit := _limit(select.args["limit"], text), select.args["order"], text)
-    node = top_n(relation, (), keys, limit, None)
+    check_top_n(relation, keys, select.args["order"], text)
+    node = top_n(relation, (), keys, _limit(select.args["limit"], text), None)
     listed = RowSchema(node.schema.columns[: len(bound.items)])
     refs = [ColumnRef(i, t) for i, t in enumerate(listed.types)]
     return Relation(project(node, refs, listed.names), fields_of(listed), bounded=relation.bounded)
@@ -121,18 +131,37 @@ def _limit(limit: exp.Expr, text: ProgramText) -> int:
     return int(count.this)
 
 
-def _distinct(select: exp.Select, bound: BoundSelect, text: ProgramText) -> Relation:
+def _distinct(select: exp.Select, bound: BoundSelect, context: QueryContext) -> Relation:
     """SELECT DISTINCT is GROUP BY over the whole select list, without aggregates."""
+    text = context.text
     if select.args["distinct"].args.get("on") is not None:
         raise text.unsupported("DISTINCT ON", select)
     if select.args.get("order") is not None:
         raise text.unsupported("SELECT DISTINCT with ORDER BY", select.args["order"], "order a query around it")
     below = projected(bound, bound.expressions, _names(bound.items))
-    if below.windows is not None and None not in (below.windows.start, below.windows.end):
-        raise text.unsupported("SELECT DISTINCT over the bounds of a window", select)
     schema = below.node.schema
+    keys = [GroupKey(select, ColumnRef(i, t), n) for i, (n, t) in enumerate(zip(schema.names, schema.types, strict=True))]
+    attached = attached_window(below, keys, (), select, text)
+    if attached is not None:
+        return _distinct_in_window(attached, schema, context)
     node = GroupAggregate(below.node, tuple(range(len(schema))), (), schema)
     return Relation(node, fields_of(schema), bounded=below.bounded)
+
+
+def _distinct_in_window(attached: AttachedWindow, schema: RowSchema, context: QueryContext) -> Relation:
+    """SELECT DISTINCT with the bounds of a window: once, when it closes."""
+    planned = attached_aggregate(attached, context)
+    types = planned.node.schema.types
+    first = len(types) - len(BOUNDS)
+    positions = [
+        output if isinstance(output, int) else first + BOUNDS.index(output)
+        for output in (attached.outputs[ColumnRef(i, t)] for i, t in enumerate(schema.types))
+    ]
+    expressions = [ColumnRef(i, types[i]) for i in positions]
+    node = project(planned.node, expressions, schema.names)
+    event, processing = through_projection(planned, expressions)
+    windows = window_through_projection(planned.windows, expressions)
+    return Relation(node, fields_of(node.schema), event, processing, windows, bounded=planned.bounded)
 
 
 def _with_computed_time(bound: BoundSelect, relation: Relation, context: QueryContext) -> Relation:

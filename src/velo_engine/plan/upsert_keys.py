@@ -9,17 +9,22 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from velo_engine.plan.changelog import NO_STATEMENTS, Statements
+from velo_engine.plan.changelog_nodes import Deduplicate
 from velo_engine.plan.expressions import Cast, ColumnRef, Expression
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Filter,
     GroupAggregate,
+    IntervalJoin,
     JoinKind,
+    MatchRecognize,
+    OverAggregate,
     PlanNode,
     Project,
     RegularJoin,
     Scan,
     TableJoin,
+    TemporalJoin,
     TopN,
     Upstream,
     WindowAggregate,
@@ -29,6 +34,7 @@ from velo_engine.plan.nodes import (
     WindowTable,
     WindowTopN,
 )
+from velo_engine.plan.relation_nodes import Correlate, Expand, TemporalSort, Union, Values
 from velo_engine.types import INTEGERS, MAX_LENGTH, SqlType, TypeName
 
 Keys: TypeAlias = frozenset[frozenset[int]]
@@ -52,7 +58,7 @@ def upsert_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
             return frozenset({frozenset(range(len(node.keys)))})
         case WindowAggregate():
             return _window_keys(node)
-        case WindowTable():
+        case WindowTable() | MatchRecognize():
             return NO_KEYS
         case WindowTopN():
             return _window_top_n_keys(node, statements)
@@ -60,8 +66,18 @@ def upsert_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
             return frozenset({frozenset(node.partition)})
         case TableJoin():
             return _table_join_keys(node, statements)
-        case RegularJoin() | WindowJoin():
+        case RegularJoin() | IntervalJoin() | TemporalJoin() | WindowJoin():
             return _regular_join_keys(node, statements)
+        case Deduplicate():
+            return frozenset({frozenset(node.partition)})
+        case OverAggregate():
+            return _containing(upsert_keys(node.input, statements), node.partition)
+        case Values():
+            return frozenset({frozenset()}) if len(node.rows) == 1 else NO_KEYS
+        case TemporalSort():
+            return upsert_keys(node.input, statements)
+        case Union() | Correlate() | Expand():
+            return NO_KEYS
         case TopN():
             return _top_n_keys(node, statements)
 
@@ -120,7 +136,9 @@ def _table_join_keys(node: TableJoin, statements: Statements) -> Keys:
     return _join_keys(node.kind, len(node.input.schema), left, unique_right, left_unique, bool(unique_right))
 
 
-def _regular_join_keys(node: RegularJoin | WindowJoin, statements: Statements) -> Keys:
+def _regular_join_keys(
+    node: RegularJoin | IntervalJoin | TemporalJoin | WindowJoin, statements: Statements
+) -> Keys:
     """Only keys that hold the join columns survive the distribution by them; then as for any join."""
     left, right = upsert_keys(node.left, statements), upsert_keys(node.right, statements)
     on_left, on_right = frozenset(node.left_keys), frozenset(node.right_keys)
@@ -157,7 +175,7 @@ def _top_n_keys(node: TopN, statements: Statements) -> Keys:
     Top-1, which it plans as a deduplication where it can; it holds for any order.
     """
     partition = frozenset(node.partition)
-    if node.limit == 1:
+    if (node.first, node.limit, node.limit_column) == (1, 1, None):
         return frozenset({partition})
     if node.with_rank:
         return frozenset({partition | {len(node.input.schema)}})
@@ -165,7 +183,7 @@ def _top_n_keys(node: TopN, statements: Statements) -> Keys:
 
 
 def _window_top_n_keys(node: WindowTopN, statements: Statements) -> Keys:
-    """As for a Top-N: partition and rank, else the input's keys that hold the partition; for a single row the partition."""
+    """As for a Top-N: partition and rank, else the input's keys that hold the partition; of one row the partition."""
     partition = frozenset(node.partition)
     if node.first == node.limit:
         return frozenset({partition})

@@ -8,13 +8,23 @@ from typing import Any, TypeAlias
 
 from velo_engine.operators.assign_watermark import AssignWatermark
 from velo_engine.operators.base import Operator, OperatorContext
+from velo_engine.operators.deduplicate import KeepFirstByArrival, KeepFirstByTime, KeepLast
+from velo_engine.operators.correlate import Correlate
+from velo_engine.operators.expand import Expand
+from velo_engine.operators.by_processing_time import ByProcessingTime
 from velo_engine.operators.group_aggregate import GroupAggregate
 from velo_engine.operators.regular_join import RegularJoin
 from velo_engine.operators.session_window import SessionWindow
+from velo_engine.operators.temporal_sort import TemporalSort
 from velo_engine.operators.top_n import TopN
+from velo_engine.operators.union import Union
 from velo_engine.operators.window_aggregate import WindowAggregate
+from velo_engine.operators.window_join import WindowJoin
+from velo_engine.operators.window_rank import WindowRank
+from velo_engine.operators.window_table import SessionTable, WindowTable
 from velo_engine.plan import nodes
 from velo_engine.plan.changelog import Statements, changelog_mode
+from velo_engine.plan.changelog_nodes import Deduplicate, KeepRow
 from velo_engine.plan.monotonicity import unretracted_calls
 from velo_engine.plan.nodes import PlanNode
 
@@ -56,9 +66,26 @@ def _group_aggregate(context: OperatorContext, node: nodes.GroupAggregate, aroun
 
 
 def _window_aggregate(context: OperatorContext, node: nodes.WindowAggregate, _around: Surroundings) -> Operator:
+    operator: Operator
     if node.window.kind is nodes.WindowKind.SESSION:
-        return SessionWindow(context, node, node.input.schema)
-    return WindowAggregate(context, node, node.input.schema)
+        operator = SessionWindow(context, node, node.input.schema)
+    else:
+        operator = WindowAggregate(context, node, node.input.schema)
+    return operator if node.by_event_time else ByProcessingTime(operator, node.schema)
+
+
+def _window_table(context: OperatorContext, node: nodes.WindowTable, _around: Surroundings) -> Operator:
+    return SessionTable(context, node) if node.window.kind is nodes.WindowKind.SESSION else WindowTable(context, node)
+
+
+def _window_rank(
+    context: OperatorContext, node: nodes.WindowTopN | nodes.WindowDeduplicate, _around: Surroundings
+) -> Operator:
+    return WindowRank(context, node)
+
+
+def _window_join(context: OperatorContext, node: nodes.WindowJoin, _around: Surroundings) -> Operator:
+    return WindowJoin(context, node)
 
 
 def _regular_join(context: OperatorContext, node: nodes.RegularJoin, _around: Surroundings) -> Operator:
@@ -69,12 +96,27 @@ def _top_n(context: OperatorContext, node: nodes.TopN, around: Surroundings) -> 
     return TopN(context, node, node.input.schema, retracting=around.retracting(node.input))
 
 
+def _deduplicate(context: OperatorContext, node: Deduplicate, _around: Surroundings) -> Operator:
+    if node.keep is KeepRow.LAST:
+        return KeepLast(context, node)
+    return KeepFirstByArrival(context, node) if node.by_arrival else KeepFirstByTime(context, node)
+
+
 FACTORIES: Mapping[type, Factory] = {
     nodes.AssignWatermark: _assign_watermark,
     nodes.GroupAggregate: _group_aggregate,
     nodes.WindowAggregate: _window_aggregate,
+    nodes.WindowTable: _window_table,
+    nodes.WindowTopN: _window_rank,
+    nodes.WindowDeduplicate: _window_rank,
+    nodes.WindowJoin: _window_join,
     nodes.RegularJoin: _regular_join,
     nodes.TopN: _top_n,
+    Deduplicate: _deduplicate,
+    nodes.Union: lambda _context, node, _around: Union(node),
+    nodes.Correlate: lambda context, node, _around: Correlate(context, node),
+    nodes.Expand: lambda _context, node, _around: Expand(node),
+    nodes.TemporalSort: lambda context, node, _around: TemporalSort(context, node),
 }
 
 

@@ -1,0 +1,37 @@
+"""Nodes about changelogs themselves: deduplication, normalising upserts, and what stands before a sink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from velo_engine.schema import RowSchema
+
+if TYPE_CHECKING:
+    from velo_engine.plan.nodes import PlanNode
+
+
+class KeepRow(Enum):
+    """Which row of a key stays."""
+
+    FIRST = "first"
+    LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class Deduplicate:
+    """Keeps one row of each partition: the first or the last by event time, or by arrival (processing time).
+
+    ROW_NUMBER() OVER (PARTITION BY … ORDER BY time) = 1 over rows that are never taken back. Output: the input columns.
+    `compared` are the columns in which a last row by arrival must differ from the kept one to be an update: those that
+    the query reads. Source: Flink's StreamExecDeduplicate.
+    """
+
+    input: PlanNode
+    partition: tuple[int, ...]
+    time_column: int
+    by_arrival: bool
+    keep: KeepRow
+    compared: tuple[int, ...]
+    schema: RowSchema
