@@ -62,6 +62,7 @@ class ErrorCode(Enum):
     EXPRESSION_FAILED = ("VELO4001", ExitCode.FAILED, "an expression that has no value for a row")
     JOB_FAILED = ("VELO4002", ExitCode.FAILED, "the job stopped at an error it may not skip")
     TIMEOUT = ("VELO4003", ExitCode.FAILED, "the query did not finish in its time")
+    STATE_MISMATCH = ("VELO4004", ExitCode.WRONG_INPUT, "saved state that this program or this version cannot use")
 
     # 5xxx: what should be there and is not
     INFRASTRUCTURE_MISSING = ("VELO5001", ExitCode.NO_INFRASTRUCTURE, "a broker, daemon or tool that is not there")

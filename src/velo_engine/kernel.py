@@ -87,6 +87,13 @@ class Kernel:
             self._has_schema = True
         return f'{self._schema}."{name.replace(chr(34), chr(34) * 2)}"'
 
+    @property
+    def version(self) -> str:
+        """The version of the library that is the kernel."""
+        import duckdb
+
+        return str(duckdb.__version__)
+
     def input_name(self, purpose: str) -> str:
         """A name for an input table that no other caller of this kernel uses."""
         return f"{purpose}_{next(self._names)}"
