@@ -6,18 +6,21 @@ and means nothing; everything else is compared:
 * EXACT: the same changes in the same order.
 * PER_EVENT: the changes that each arriving row causes, the watermark step after it included, are the same multiset.
 * PER_KEY: PER_EVENT, and the changes of each key stand in the same order.
+* NET: what the changes of each arriving row come to, in the table that the changelog builds, is the same. For operators
+  that read changes in an order that means nothing: their changes on the way depend on it.
 
 Values are Flink's texts; only FLOAT and DOUBLE are compared as numbers, because Java versions print the same number
-differently (what a CAST to STRING gives stays text, of course).
+differently, and the entries of a MAP or MULTISET in any order, because theirs is of hashes (what a CAST to STRING gives
+stays text, of course).
 
-Only the recorded side knows which row caused which change. The other changelog is cut into pieces of the same lengths:
+Except for NET, only the recorded side need know which row caused which change. The other changelog is cut into pieces of the same lengths:
 a change that comes an event too early or too late makes a piece differ.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, zip_longest
 
@@ -53,7 +56,7 @@ def difference(expected: Answer, actual: Answer, compare: Compare) -> str | None
     if (found := _schema_difference(expected, actual)) is not None:
         return found
     expected, actual = _with_numbers(expected), _with_numbers(actual)
-    found = _changelog_difference(expected, actual.changelog, compare)
+    found = _changelog_difference(expected, actual, compare)
     return found and f"{found}\n{_about_final_tables(expected, actual)}"
 
 
@@ -63,9 +66,9 @@ def plain_type(flink_type: str) -> str:
 
 
 def _with_numbers(answer: Answer) -> Answer:
-    """The answer with one text for every value of a FLOAT or DOUBLE column."""
+    """The answer with one text for every value of a FLOAT, DOUBLE, MAP or MULTISET column."""
     bases = [plain_type(kind).removesuffix(" NOT NULL") for _, kind in answer.schema]
-    readers = [_READERS.get(base) for base in bases]
+    readers = [_sorted_entries if base.startswith(("MAP<", "MULTISET<")) else _READERS.get(base) for base in bases]
     if not any(readers):
         return answer
     changelog = tuple(
@@ -75,7 +78,11 @@ def _with_numbers(answer: Answer) -> Answer:
     return replace(answer, changelog=changelog)
 
 
-_READERS = {"DOUBLE": float, "FLOAT": np.float32}
+def _sorted_entries(text: str) -> str:
+    return "{" + ", ".join(sorted(text[1:-1].split(", "))) + "}"
+
+
+_READERS: dict[str, Callable[[str], object]] = {"DOUBLE": float, "FLOAT": np.float32}
 
 
 def _schema_difference(expected: Answer, actual: Answer) -> str | None:
@@ -87,13 +94,15 @@ def _schema_difference(expected: Answer, actual: Answer) -> str | None:
     return None
 
 
-def _changelog_difference(expected: Answer, actual: Sequence[Change], compare: Compare) -> str | None:
+def _changelog_difference(expected: Answer, actual: Answer, compare: Compare) -> str | None:
     if compare.rule is Rule.EXACT:
-        return _sequence_difference(expected.changelog, actual, "changelog")
-    if (found := _per_event_difference(expected, actual)) is not None:
+        return _sequence_difference(expected.changelog, actual.changelog, "changelog")
+    if compare.rule is Rule.NET:
+        return _net_difference(expected, actual)
+    if (found := _per_event_difference(expected, actual.changelog)) is not None:
         return found
     if compare.rule is Rule.PER_KEY:
-        return _per_key_difference(expected.changelog, actual, compare.key)
+        return _per_key_difference(expected.changelog, actual.changelog, compare.key)
     return None
 
 
@@ -117,6 +126,35 @@ def _per_event_difference(expected: Answer, actual: Sequence[Change]) -> str | N
     if len(actual) > len(expected.changelog):
         return "\n".join(["more changes than expected", *_shown("got", actual[len(expected.changelog) :][:CONTEXT])])
     return None
+
+
+def _net_difference(expected: Answer, actual: Answer) -> str | None:
+    try:
+        fold(actual.changelog)
+    except NotAChangelog as broken:
+        return f"not a changelog: {broken}"
+    left, right = _net_changes(expected), _net_changes(actual)
+    for event in sorted(left.keys() | right.keys()):
+        if left.get(event) != right.get(event):
+            lines = [f"event {event}: other net changes"]
+            lines += _shown("expected", left.get(event, ())) + _shown("got", right.get(event, ()))
+            return "\n".join(lines)
+    return None
+
+
+def _net_changes(answer: Answer) -> dict[int, list[Change]]:
+    """Of each event: the rows that it adds (`+I`) and takes away (`-D`) in all, sorted; events without any are left out."""
+    counts: dict[int, Counter[Change]] = {}
+    for event, (kind, *values) in zip(answer.events, answer.changelog, strict=True):
+        counts.setdefault(event, Counter())[tuple(values)] += 1 if kind in ("+I", "+U") else -1
+    net = {
+        event: _by_text(
+            Counter({("+I", *row): n for row, n in rows.items()})
+            + Counter({("-D", *row): -n for row, n in rows.items()})
+        )
+        for event, rows in counts.items()
+    }
+    return {event: changes for event, changes in net.items() if changes}
 
 
 def _per_key_difference(expected: Sequence[Change], actual: Sequence[Change], key: tuple[int, ...]) -> str | None:

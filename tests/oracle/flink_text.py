@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -56,8 +57,57 @@ def _printer(kind: SqlType, time_zone: str) -> Callable[[Any], str]:
             return _year_month_interval
         case TypeName.CHAR | TypeName.VARCHAR:
             return str
+        case TypeName.ARRAY | TypeName.MAP | TypeName.MULTISET | TypeName.ROW:
+            return _nested_printer(kind, time_zone)
         case _:
             return repr
+
+
+def _nested_printer(kind: SqlType, time_zone: str) -> Callable[[Any], str]:
+    """`[a, b]`, `{k=v, …}`, `(a, b)`, with NULL for what is missing."""
+    if kind.name is TypeName.ROW:
+        fields = [(name, _part_printer(child, time_zone)) for name, child in kind.fields]
+        return lambda row: "(" + ", ".join(text(row[name]) for name, text in fields) + ")"
+    assert kind.element is not None
+    element = _part_printer(kind.element, time_zone)
+    if kind.name is TypeName.ARRAY:
+        return lambda items: "[" + ", ".join(map(element, items)) + "]"
+    key = element if kind.key is None else _part_printer(kind.key, time_zone)
+    value = str if kind.key is None else element
+    return lambda entries: "{" + ", ".join(f"{key(k)}={value(v)}" for k, v in entries) + "}"
+
+
+def _part_printer(kind: SqlType, time_zone: str) -> Callable[[Any], str]:
+    text = {TypeName.FLOAT: _java_float, TypeName.DOUBLE: _java_double}.get(kind.name) or _printer(kind, time_zone)
+    if kind.name in (TypeName.TIMESTAMP, TypeName.TIMESTAMP_LTZ):
+        of_microseconds = text
+
+        def text(moment: datetime) -> str:
+            return of_microseconds((moment - EPOCH) // timedelta(microseconds=1))
+
+    return lambda value: "NULL" if value is None else text(value)
+
+
+def _java_float(value: float) -> str:
+    return _java_number(str(np.float32(value)), value)
+
+
+def _java_double(value: float) -> str:
+    return _java_number(repr(value), value)
+
+
+def _java_number(shortest: str, value: float) -> str:
+    """As Double.toString: with an exponent below 10^-3 and from 10^7 on."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return "NaN" if value != value else f"{'-' if value < 0 else ''}Infinity"
+    number = Decimal(shortest)
+    if value == 0 or Decimal("0.001") <= abs(number) < 10_000_000:
+        text = f"{number:f}"
+        return text if "." in text else f"{text}.0"
+    sign, digits, exponent = number.as_tuple()
+    plain = "".join(map(str, digits)).rstrip("0") or "0"
+    power = int(exponent) + len(digits) - 1
+    return f"{'-' if sign else ''}{plain[0]}.{plain[1:] or '0'}E{power}"
 
 
 def _local(microseconds: int, zone: ZoneInfo) -> datetime:

@@ -45,13 +45,25 @@ def change_rows(runs: Runs, old: Int8s, new: Int8s) -> ChangeRows:
 def changed(results: Sequence[Vector], rows: Int64s) -> Bools:
     """Whether any result differs before and after each row element.
 
-    NaN differs from NaN and 0.0 equals -0.0: Flink's generated equaliser compares primitives with `==`.
+    NaN differs from NaN and 0.0 equals -0.0: Flink's generated equaliser compares primitives with `==`. It takes arrays
+    with a NULL inside for different.
     """
     differs_at = np.zeros(len(rows), np.bool_)
     for vector in results:
-        differs = vector.values[rows] != vector.values[rows - 1]
+        now, before = vector.values[rows], vector.values[rows - 1]
+        differs = now != before
+        if now.dtype == np.object_ and any(map(_is_list, now[:1])):
+            differs = differs | np.fromiter(map(_has_null, now), np.bool_, len(now))
         if vector.valid is not None:
-            now, then = vector.valid[rows], vector.valid[rows - 1]
-            differs = (differs & now & then) | (now != then)
+            here, there = vector.valid[rows], vector.valid[rows - 1]
+            differs = (differs & here & there) | (here != there)
         differs_at |= differs.astype(np.bool_, copy=False)
     return differs_at
+
+
+def _is_list(value: object) -> bool:
+    return value is None or isinstance(value, list)
+
+
+def _has_null(value: object) -> bool:
+    return isinstance(value, list) and None in value

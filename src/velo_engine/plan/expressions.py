@@ -85,6 +85,8 @@ class AggregateCall:
     distinct: bool = False
     filter: int | None = None
     location: Location | None = field(default=None, compare=False)
+    constants: tuple[LiteralValue | tuple[LiteralValue, ...], ...] = ()
+    """Arguments that are constants of the call: a separator, percentages."""
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from velo_engine.batch import Int64s
+from velo_engine.batch import Bools, Int64s
 from velo_engine.operators.runs import Runs
 from velo_engine.operators.vectors import Values, Vector, dtype_of, from_arrow, to_arrow
 from velo_engine.types import SqlType
@@ -26,10 +26,19 @@ class Argument:
 
     values: Values
     weight: npt.NDArray[np.int8] | None
+    valid: Bools | None = None
+    """For calls that count NULLs, too: which values are not NULL; None when all are."""
+    others: tuple[Vector, ...] = ()
+    """The further arguments of a call that has several."""
 
     def take(self, positions: npt.NDArray[Any]) -> Argument:
         """The rows at `positions`."""
-        return Argument(self.values[positions], None if self.weight is None else self.weight[positions])
+        return Argument(
+            self.values[positions],
+            None if self.weight is None else self.weight[positions],
+            None if self.valid is None else self.valid[positions],
+            tuple(other.take(positions) for other in self.others),
+        )
 
     def counts(self) -> Int64s:
         """The weights as int64."""

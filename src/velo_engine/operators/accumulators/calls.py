@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,24 +13,30 @@ import pyarrow as pa
 from velo_engine.batch import Bools, Int64s
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.operators.accumulators.base import Accumulator, Argument
+from velo_engine.operators.accumulators.co_moments import CoMoments
 from velo_engine.operators.accumulators.counts import Count
 from velo_engine.operators.accumulators.distinct import DistinctValues
 from velo_engine.operators.accumulators.extremes import Extreme
+from velo_engine.operators.accumulators.held_calls import HELD, held_accumulator
 from velo_engine.operators.accumulators.moments import Moments
 from velo_engine.operators.accumulators.multisets import RetractableExtreme
-from velo_engine.operators.accumulators.positions import FirstValue, LastValue
+from velo_engine.operators.accumulators.positions import Delta, FirstValue, LastValue
 from velo_engine.operators.accumulators.reduction import MOMENTS, is_reduced
 from velo_engine.operators.accumulators.sums import average_of, sum_of
 from velo_engine.operators.runs import Runs
 from velo_engine.operators.vectors import Vector, from_arrow, single_array, validity
 from velo_engine.plan.expressions import AggregateCall
 from velo_engine.schema import RowSchema
+from velo_engine.type_rules.aggregates import AGGREGATES, PAIRED
 from velo_engine.types import NUMERICS
 
 Weights = npt.NDArray[np.int8]
 
 _DISTINCT_ANYWAY = frozenset({"min", "max", "first_value", "last_value"})
-"""Functions whose result is the same over distinct values."""
+"""Functions whose result is the same over distinct values, as long as none is taken back."""
+
+_Distinct: TypeAlias = "tuple[tuple[int, ...], int | None, bool]"
+"""Argument columns, filter column, and whether NULL counts: what calls with DISTINCT share."""
 
 
 class AggregateCalls:
@@ -55,11 +62,12 @@ class AggregateCalls:
             _accumulator(call, schema, retracting=retracting and i not in unretracted, reduced=reduced)
             for i, call in enumerate(calls)
         ]
-        self._distinct: dict[tuple[tuple[int, ...], int | None], DistinctValues] = {}
-        for call in calls:
-            if call.distinct and call.function not in _DISTINCT_ANYWAY:
+        self._deduplicated = [call.distinct and (retracting or call.function not in _DISTINCT_ANYWAY) for call in calls]
+        self._distinct: dict[_Distinct, DistinctValues] = {}
+        for call, deduplicated in zip(calls, self._deduplicated, strict=True):
+            if deduplicated:
                 types = [schema.types[i] for i in call.args]
-                self._distinct.setdefault((call.args, call.filter), DistinctValues(types))
+                self._distinct.setdefault(_distinct_key(call), DistinctValues(types))
 
     @property
     def always_change(self) -> bool:
@@ -147,16 +155,14 @@ class AggregateCalls:
         for i, values in enumerate(self._distinct.values()):
             values.restore(state[f"distinct{i}"])
 
-    def _arguments(
-        self, inputs: _Inputs, at: Int64s | None, distinct: Mapping[tuple[tuple[int, ...], int | None], Weights]
-    ) -> list[Argument]:
+    def _arguments(self, inputs: _Inputs, at: Int64s | None, distinct: Mapping[_Distinct, Weights]) -> list[Argument]:
         out = []
         for i, call in enumerate(self._calls):
             argument = inputs.argument(call) if at is None else inputs.argument(call).take(at)
-            if (call.args, call.filter) in distinct and call.distinct and call.function not in _DISTINCT_ANYWAY:
-                argument = Argument(argument.values, distinct[call.args, call.filter])
+            if self._deduplicated[i]:
+                argument = replace(argument, weight=distinct[_distinct_key(call)])
             if i in self._unretracted and argument.weight is not None:
-                argument = Argument(argument.values, np.maximum(argument.weight, 0))
+                argument = replace(argument, weight=np.maximum(argument.weight, 0))
             out.append(argument)
         return out
 
@@ -176,15 +182,16 @@ class _Inputs:
 
     def argument(self, call: AggregateCall) -> Argument:
         """Values and weights of a call, before DISTINCT."""
-        weight = self.weight(call.args, call.filter)
+        weight = self.weight(*_distinct_key(call))
         if call.function == "count":
             return Argument(np.zeros(self._rows.num_rows, np.int8), weight)
-        return Argument(self._vector(call.args[0]).values, weight)
+        first, *others = (self._vector(i) for i in call.args)
+        return Argument(first.values, weight, first.valid if _counts_nulls(call) else None, tuple(others))
 
-    def weight(self, args: tuple[int, ...], filter_: int | None) -> Weights | None:
-        """Which rows count: those with all arguments not NULL that pass the filter; None when all do."""
+    def weight(self, args: tuple[int, ...], filter_: int | None, counts_nulls: bool) -> Weights | None:
+        """Which rows count: those that pass the filter, with all arguments not NULL unless those count too."""
         weight = self._sign
-        for i in args:
+        for i in () if counts_nulls else args:
             weight = _restricted(weight, validity(single_array(self._rows.column(i))))
         if filter_ is not None:
             passes = self._vector(filter_)
@@ -195,6 +202,15 @@ class _Inputs:
         if column not in self._vectors:
             self._vectors[column] = from_arrow(self._rows.column(column), self._schema.types[column])
         return self._vectors[column]
+
+
+def _counts_nulls(call: AggregateCall) -> bool:
+    function = AGGREGATES.get(call.function)
+    return function is not None and function.counts_nulls
+
+
+def _distinct_key(call: AggregateCall) -> _Distinct:
+    return call.args, call.filter, _counts_nulls(call)
 
 
 def _restricted(weight: Weights | None, counts: Bools | None) -> Weights | None:
@@ -211,8 +227,6 @@ def _accumulator(call: AggregateCall, schema: RowSchema, *, retracting: bool, re
     types = [schema.types[i] for i in call.args]
     if call.function == "count":
         return Count()
-    if len(types) != 1:
-        raise _unsupported(call, "takes one argument")
     accumulator: Accumulator
     match call.function:
         case "sum" if types[0].name in NUMERICS:
@@ -222,10 +236,16 @@ def _accumulator(call: AggregateCall, schema: RowSchema, *, retracting: bool, re
         case "min" | "max":
             extreme = RetractableExtreme if retracting else Extreme
             accumulator = extreme(types[0], largest=call.function == "max")
-        case "first_value":
+        case "first_value" if not retracting:
             accumulator = FirstValue(types[0])
-        case "last_value":
+        case "last_value" if not retracting:
             accumulator = LastValue(types[0])
+        case "delta":
+            accumulator = Delta(types[0], call.type)
+        case function if function in PAIRED:
+            accumulator = CoMoments((types[0], types[1]), function)
+        case function if function in HELD:
+            accumulator = held_accumulator(call, types, retracting=retracting)
         case function if function in MOMENTS and types[0].name in NUMERICS:
             sample, root = MOMENTS[function]
             accumulator = Moments(types[0], call.type, sample=sample, root=root)

@@ -27,7 +27,7 @@ class Moments(Accumulator):
     """Count, mean and sum of squared deviations of each slot."""
 
     def __init__(self, argument: SqlType, result: SqlType, *, sample: bool, root: bool) -> None:
-        self._scale = argument.scale if argument.name is TypeName.DECIMAL else 0
+        self._argument = argument
         self._kind = result
         self._sample = sample
         self._root = root
@@ -45,7 +45,7 @@ class Moments(Accumulator):
         squares = np.zeros(runs.size, np.float64)
         squares[runs.heads] = self._squares.values[runs.opening]
         x = np.zeros(runs.size, np.float64)
-        x[runs.rows] = self._doubles(argument.values)
+        x[runs.rows] = doubles(argument.values, self._argument)
         weight = np.zeros(runs.size, np.int64)
         weight[runs.rows] = weights
 
@@ -91,20 +91,21 @@ class Moments(Accumulator):
             count = both
         return self._result(count, squares)
 
-    def _doubles(self, values: Values) -> npt.NDArray[np.float64]:
-        """The argument as DOUBLE, correctly rounded."""
-        if not self._scale:
-            return values.astype(np.float64)
-        if values.dtype != np.object_ and (not len(values) or int(np.abs(values).max()) < _EXACT_INTEGERS):
-            return values / 10.0**self._scale
-        return np.array([float(exact.Decimal(int(v)).scaleb(-self._scale)) for v in values.tolist()], np.float64)
-
     def _result(self, counts: Int64s, squares: npt.NDArray[np.float64]) -> Vector:
         divisor = counts - 1 if self._sample else counts
         # WELFORD_M2 is NULL for a negative sum, which only rounding after retractions can leave.
         valid = (divisor > 0) & ~(squares < 0)
         variance = np.where(valid, squares, 0.0) / np.where(valid, divisor, 1)
         return _cast(np.sqrt(variance) if self._root else variance, valid, self._kind)
+
+
+def doubles(values: Values, kind: SqlType) -> npt.NDArray[np.float64]:
+    """Numbers of `kind` as DOUBLE, correctly rounded."""
+    if kind.name is not TypeName.DECIMAL or not kind.scale:
+        return values.astype(np.float64)
+    if values.dtype != np.object_ and (not len(values) or int(np.abs(values).max()) < _EXACT_INTEGERS):
+        return values / 10.0**kind.scale
+    return np.array([float(exact.Decimal(int(v)).scaleb(-kind.scale)) for v in values.tolist()], np.float64)
 
 
 def _stepped(

@@ -1,6 +1,6 @@
-"""FIRST_VALUE and LAST_VALUE over rows that are never taken back.
+"""FIRST_VALUE, LAST_VALUE, and DELTA, over rows that are never taken back.
 
-NULLs are passed over (Flink's FirstValueAggFunction, LastValueAggFunction).
+NULLs are passed over (Flink's FirstValueAggFunction, LastValueAggFunction). DELTA is Velostream's.
 """
 
 from __future__ import annotations
@@ -8,10 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from velo_engine.batch import Bools, Int64s
+from velo_engine.operators.accumulators.adders import DECIMAL_LIMIT
 from velo_engine.operators.accumulators.base import Accumulator, Argument, StateColumn
 from velo_engine.operators.runs import Runs, running_latest
 from velo_engine.operators.vectors import Values, Vector, dtype_of
-from velo_engine.types import BOOLEAN, SqlType
+from velo_engine.types import BOOLEAN, FLOATS, SqlType, TypeName
+
+_DECIMAL_DIGITS = 18
+"""Of decimals with so many digits a difference fits 64 bits."""
 
 
 class _Position(Accumulator):
@@ -21,7 +25,8 @@ class _Position(Accumulator):
     def __init__(self, kind: SqlType) -> None:
         self._value = StateColumn(kind, None if dtype_of(kind) == np.object_ else 0)
         self._found = StateColumn(BOOLEAN, False)
-        super().__init__({"value": self._value, "found": self._found})
+        self.state = {"value": self._value, "found": self._found}
+        super().__init__(self.state)
 
     def values(self, slots: Int64s) -> Vector:
         """The result of each slot."""
@@ -88,3 +93,42 @@ class FirstValue(_Position):
         self._widen(argument.values)
         self._value.values[slots[backwards]] = argument.values[backwards]
         self._found.values[slots[backwards]] = True
+
+
+class Delta(Accumulator):
+    """The latest counted number less the earliest, wrapping as `-` does; 0 of a single one, NULL of none."""
+
+    retractable = False
+    mergeable = False
+
+    def __init__(self, argument: SqlType, result: SqlType) -> None:
+        self._first, self._last = FirstValue(argument), LastValue(argument)
+        self._result = result
+        first = {f"first.{name}": column for name, column in self._first.state.items()}
+        super().__init__(first | {f"last.{name}": column for name, column in self._last.state.items()})
+
+    def run(self, runs: Runs, argument: Argument) -> Vector:
+        """The result before and after each row; moves the slots on."""
+        return self._difference(self._last.run(runs, argument), self._first.run(runs, argument))
+
+    def fold(self, slots: Int64s, argument: Argument) -> None:
+        """Moves the slots on, row after row."""
+        self._first.fold(slots, argument)
+        self._last.fold(slots, argument)
+
+    def values(self, slots: Int64s) -> Vector:
+        """The result of each slot."""
+        return self._difference(self._last.values(slots), self._first.values(slots))
+
+    def _difference(self, last: Vector, first: Vector) -> Vector:
+        values, subtracted = last.values, first.values
+        if self._result.name is TypeName.DECIMAL and self._result.precision > _DECIMAL_DIGITS:
+            values, subtracted = values.astype(np.object_), subtracted.astype(np.object_)
+        elif self._result.name not in FLOATS:
+            values, subtracted = values.astype(np.int64), subtracted.astype(np.int64)
+        difference = values - subtracted
+        if difference.dtype != np.object_:
+            difference = difference.astype(dtype_of(self._result), copy=False)
+            return Vector(difference, last.valid)
+        fits = np.array([abs(d) < DECIMAL_LIMIT for d in difference.tolist()], np.bool_)
+        return Vector(np.where(fits, difference, 0), fits if last.valid is None else fits & last.valid)
