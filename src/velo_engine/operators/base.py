@@ -58,6 +58,8 @@ class OperatorContext:
     """Velostream's EMIT CHANGES: an updated row per input row even when the result is the same. Flink's: not."""
     time_zone: str = "UTC"
     """Session time zone for TIMESTAMP_LTZ windows and casts."""
+    late_right: LateRows | None = None
+    """Of an operator with two inputs: for rows of the right one."""
     counters: Counters = field(default_factory=Counters)
 
 

@@ -98,8 +98,8 @@ class WindowAggregate(Operator):
         once = node.emit is Emit.FINAL and node.allowed_lateness_ms == 0
         self._sliced = once and can_slice(node.window) and calls.mergeable
         self._none = empty_rows(node.schema)
-        self._one_pane = self._sliced or node.window.kind is WindowKind.TUMBLE
-        local = input_schema.types[node.time_column].name is TypeName.TIMESTAMP_LTZ
+        self._one_pane = self._sliced or node.window.kind in (WindowKind.TUMBLE, WindowKind.ATTACHED)
+        local = node.schema.types[-1].name is TypeName.TIMESTAMP_LTZ
         time = SessionTime(context.time_zone if local else None)
         self._assigner = WindowAssigner(node.window, time, sliced=self._sliced)
         self._start()

@@ -37,7 +37,7 @@ def can_slice(spec: WindowSpec) -> bool:
 
 
 class WindowAssigner:
-    """TUMBLE, HOP and CUMULATE over whole windows or over slices."""
+    """TUMBLE, HOP and CUMULATE over whole windows or over slices, and windows that rows carry already."""
 
     def __init__(self, spec: WindowSpec, time: SessionTime, *, sliced: bool) -> None:
         if spec.kind is WindowKind.SESSION:
@@ -47,7 +47,10 @@ class WindowAssigner:
         self._sliced = sliced
 
     def assign(self, instants: Int64s) -> Assigned:
-        """The panes of rows with these event times, in milliseconds since the epoch."""
+        """The panes of rows with these event times (of an earlier window: its ends), in milliseconds since the epoch."""
+        if self._spec.kind is WindowKind.ATTACHED:
+            distinct, panes = np.unique(instants, return_inverse=True)
+            return Assigned(np.arange(len(instants)), panes, distinct)
         times = self._time.local(instants)
         if self._sliced or self._spec.kind is WindowKind.TUMBLE:
             rows = np.arange(len(times))

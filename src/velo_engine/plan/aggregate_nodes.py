@@ -30,6 +30,7 @@ class Windowing:
     """Over the input; TIMESTAMP or TIMESTAMP_LTZ."""
     time_type: SqlType
     """Of window_time."""
+    by_event_time: bool = True
 
 
 def group_aggregate(relation: Relation, keys: Sequence[GroupKey], calls: Sequence[BoundAggregate]) -> GroupAggregate:
@@ -62,6 +63,7 @@ def window_aggregate(
         allowed_lateness_ms=context.allowed_lateness_ms,
         late_data=context.late_data,
         schema=RowSchema((*_key_columns(keys), *_call_columns(planned), *bounds)),
+        by_event_time=windowing.by_event_time,
     )
 
 

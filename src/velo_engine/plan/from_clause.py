@@ -10,11 +10,16 @@ from sqlglot import exp
 from velo_engine.errors import ErrorCode
 from velo_engine.plan.aggregate_syntax import function_name
 from velo_engine.plan.context import CommonTable, QueryContext, Wanted
-from velo_engine.plan.joins import conjuncts, connecting, is_unconditional, plan_join
+from velo_engine.plan.expressions import ColumnRef
+from velo_engine.plan.join_tree import join_as_written, join_where
+from velo_engine.plan.joins import JoinStep, Moment
+from velo_engine.plan.match_recognize import plan_match
 from velo_engine.plan.relation import Relation, system_name
 from velo_engine.plan.scope import RelationScope
 from velo_engine.plan.statement_properties import relation_name
+from velo_engine.plan.window_tables import window_table
 from velo_engine.plan.windows import QueryWindow
+from velo_engine.sql.match_syntax import MatchRecognize
 from velo_engine.sql.syntax import WindowTable
 
 _TABLE_ARGS = frozenset({"this", "alias", "db", "catalog", "system_time"})
@@ -34,16 +39,25 @@ def plan_from(
     if clause is None:
         raise text.unsupported("SELECT without FROM", select)
     joins: Sequence[exp.Join] = select.args.get("joins") or ()
-    if joins and isinstance(clause.this, WindowTable):
-        raise text.unsupported("a join of a window table function", joins[0], "join first, then window the result")
     used = _system_columns(select)
     wanted = _time_wanted(window, event_time_item, used)
+    if any(join.args.get("within_ms") is not None for join in joins):
+        wanted = replace(wanted, event_time=True)
     alias = _alias(clause.this)
     wanted = replace(wanted, system_columns=_for_alias(used, alias, leftmost=True), joined=context.joined)
-    relation = _item(clause.this, wanted, context)
-    conditions = _conditions(select, joins)
+    if window is not None and window.node is clause.this:
+        relation = _windowed_input(clause.this, wanted, context)
+    else:
+        relation = _item(clause.this, wanted, context)
+    where = select.args.get("where")
+    steps: list[JoinStep] = []
+    first = relation
     for join in joins:
-        relation, conditions = _joined(relation, join, used, conditions, context)
+        steps.append(_step(relation, join, used, context))
+        relation = join_as_written(relation, steps[-1], context)
+    conditions: Sequence[exp.Expr] = () if where is None else (where.this,)
+    if steps and where is not None:
+        relation, conditions = join_where(first, steps, relation, where.this, select, context)
     if joins and event_time_item is not None and not _is_timed(relation):
         relation = context.relations.timed(relation, Wanted(time_value=event_time_item, replaces=True))
     if event_time_item is not None and not relation.event_times:
@@ -53,14 +67,6 @@ def plan_from(
             event_time_item,
         )
     return relation, conditions
-
-
-def _conditions(select: exp.Select, joins: Sequence[exp.Join]) -> Sequence[exp.Expr]:
-    """WHERE: in one piece, or, where `FROM a, b` leaves the join's condition to it, piece by piece."""
-    where = select.args.get("where")
-    if where is None:
-        return ()
-    return conjuncts(where.this) if any(is_unconditional(join) for join in joins) else (where.this,)
 
 
 def _is_timed(relation: Relation) -> bool:
@@ -79,7 +85,7 @@ def _time_wanted(
 def _system_columns(select: exp.Select) -> list[tuple[str, str]]:
     """The system columns that `select` uses outside its subqueries: alias (empty without one) and lower-case name."""
     found: dict[tuple[str, str], None] = {}
-    for node in select.walk(prune=lambda n: isinstance(n, exp.Subquery | exp.CTE)):
+    for node in select.walk(prune=lambda n: isinstance(n, exp.Subquery | exp.CTE | MatchRecognize)):
         if function_name(node) == "proctime":
             found["", "_processing_time"] = None
         elif isinstance(node, exp.Column):
@@ -104,37 +110,35 @@ def _alias(item: exp.Expr) -> str:
     return str(item.alias)
 
 
-def _joined(
-    left: Relation,
-    join: exp.Join,
-    used: Sequence[tuple[str, str]],
-    conditions: Sequence[exp.Expr],
-    context: QueryContext,
-) -> tuple[Relation, Sequence[exp.Expr]]:
-    """`left` joined, and what it leaves of `conditions`."""
+def _step(left: Relation, join: exp.Join, used: Sequence[tuple[str, str]], context: QueryContext) -> JoinStep:
+    """What `join` reads beside `left`."""
     item = join.this
-    looked_up = _is_lookup(item, left, context)
-    wanted = Wanted(_for_alias(used, _alias(item), leftmost=False), joined=True, looked_up=looked_up)
-    right = _item(item, wanted, context)
-    if not is_unconditional(join):
-        written = join.args.get("on")
-        own = [] if written is None else conjuncts(written)
-        return plan_join(left, right, join, own, looked_up, context.text), conditions
-    taken = connecting(left, right, conditions, context.text)
-    rest = [condition for condition in conditions if condition not in taken]
-    return plan_join(left, right, join, taken, looked_up, context.text), rest
+    moment = _moment(item, left, context)
+    wanted = Wanted(
+        _for_alias(used, _alias(item), leftmost=False),
+        event_time=join.args.get("within_ms") is not None,
+        joined=True,
+        looked_up=moment is not None and moment.column is None,
+        versioned=moment is not None and moment.column is not None,
+    )
+    return JoinStep(join, _item(item, wanted, context), moment)
 
 
-def _is_lookup(item: exp.Expr, left: Relation, context: QueryContext) -> bool:
-    """Whether a join's table is read FOR SYSTEM_TIME AS OF processing time; of event time is refused."""
-    moment = item.args.get("system_time")
-    if moment is None:
-        return False
-    value = moment.this
+def _moment(item: exp.Expr, left: Relation, context: QueryContext) -> Moment | None:
+    """The time as of which a join reads a table: processing time, or an event time of the left side."""
+    system_time = item.args.get("system_time")
+    if system_time is None:
+        return None
+    value = system_time.this
     if _is_processing_time(value, left, context):
-        return True
+        return Moment(value, None)
+    found = context.text.bind(value, RelationScope(left, context.text, clause="FOR SYSTEM_TIME"))
+    if isinstance(found, ColumnRef) and found.index in left.event_times:
+        return Moment(value, found.index)
     raise context.text.unsupported(
-        "a temporal join as of event time", value, "FOR SYSTEM_TIME AS OF takes processing time: PROCTIME()"
+        "FOR SYSTEM_TIME AS OF anything but a time attribute of the left side",
+        value,
+        "it takes the column below its watermark, or processing time: PROCTIME()",
     )
 
 
@@ -151,9 +155,10 @@ def _item(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
     """One FROM item under its alias."""
     text = context.text
     if isinstance(item, WindowTable):
-        relation = _item(item.args["table"], wanted, context)
-        alias = item.args.get("alias")
-        return relation if alias is None else relation.under_alias(alias.name)
+        timed = replace(wanted, event_time=True, time_value=item.args["time_column"])
+        return window_table(item, _item(item.args["table"], timed, context), context)
+    if isinstance(item, MatchRecognize):
+        return _matched(item, wanted, context)
     if item.args.get("joins"):
         raise text.unsupported("a join in parentheses", item, "write a subquery")
     if isinstance(item, exp.Table):
@@ -162,6 +167,29 @@ def _item(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
         relation = context.relations.query(item.this, replace(context, joined=wanted.joined))
         return context.relations.timed(_under(relation, item, context), wanted)
     raise text.unsupported(f"{item.key.upper()} in FROM", item)
+
+
+def _windowed_input(item: WindowTable, wanted: Wanted, context: QueryContext) -> Relation:
+    """The table argument of a window table function whose query aggregates at once."""
+    relation = _item(item.args["table"], wanted, context)
+    alias = item.args.get("alias")
+    return relation if alias is None else relation.under_alias(alias.name)
+
+
+def _matched(item: MatchRecognize, wanted: Wanted, context: QueryContext) -> Relation:
+    """The matches of MATCH_RECOGNIZE, whose clauses see the relation before it."""
+    clauses = [part for arg, part in item.args.items() if arg != "this"]
+    columns = [column for part in clauses for column in _columns_in(part)]
+    system = dict.fromkeys(name for column in columns if (name := system_name(column.name)) is not None)
+    timed = "_event_time" in system
+    system.pop("_event_time", None)
+    below = _item(item.this, Wanted(tuple(system), event_time=timed, joined=wanted.joined), context)
+    return context.relations.timed(_under(plan_match(item, below, context.text), item, context), wanted)
+
+
+def _columns_in(part: object) -> Sequence[exp.Column]:
+    parts = part if isinstance(part, list) else [part]
+    return [column for node in parts if isinstance(node, exp.Expression) for column in node.find_all(exp.Column)]
 
 
 def _table(table: exp.Table, wanted: Wanted, context: QueryContext) -> Relation:

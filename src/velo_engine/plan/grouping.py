@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -14,7 +14,9 @@ from velo_engine.plan.aggregates import BoundAggregate, bind_aggregate
 from velo_engine.plan.attached_windows import AttachedWindow, attached_window
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import ColumnRef, Expression
-from velo_engine.plan.group_keys import Grouping, GroupKey, group_keys
+from velo_engine.plan.group_keys import GroupKey, group_keys
+from velo_engine.plan.nodes import WindowKind
+from velo_engine.plan.over_windows import over_parts, overs_in
 from velo_engine.plan.relation import Relation, WindowColumns
 from velo_engine.plan.scope import RelationScope
 from velo_engine.plan.select_list import SelectItem
@@ -22,9 +24,7 @@ from velo_engine.plan.windows import (
     QueryWindow,
     WindowStyle,
     bound_column,
-    check_grouping,
     check_session_emission,
-    check_session_partition,
     time_position,
     window_functions,
 )
@@ -42,6 +42,7 @@ def is_aggregating(select: exp.Select) -> bool:
     """Whether `select` groups or aggregates."""
     having = select.args.get("having")
     roots = [*select.expressions, *([] if having is None else [having])]
+    roots += over_parts(tuple(overs_in(select.expressions)), select)
     return select.args.get("group") is not None or next(aggregates_in(roots), None) is not None
 
 
@@ -63,15 +64,19 @@ def aggregate(
     bound = [bind_aggregate(node, below) for node in nodes]
     calls = tuple(dict.fromkeys(bound))
     grouping = group_keys(select, items, window, below)
-    attached = None if window is not None else attached_window(relation, grouping.keys, select.args.get("group"), text)
-    keys = grouping.keys if attached is None else attached.keys
-    if window is not None:
-        check_session_emission(window, context.emit, context.allowed_lateness_ms, text)
-        windowing: Windowing | None = _windowing(window, grouping, relation, below)
+    group = select.args.get("group")
+    attached = None if window is not None else attached_window(relation, grouping.keys, calls, group, text)
+    if attached is not None:
+        planned = attached_aggregate(attached, context)
+        keys: Sequence[GroupKey] = attached.keys
     else:
-        windowing = None if attached is None else attached.windowing
-    planned = _planned(relation, keys, calls, windowing, attached, context)
-    outputs = _Outputs(planned, keys, calls, windowed=windowing is not None)
+        keys = grouping.keys
+        windowing = None
+        if window is not None:
+            check_session_emission(window, context.emit, context.allowed_lateness_ms, text)
+            windowing = _windowing(window, relation, below)
+        planned = _planned(relation, keys, calls, windowing, context)
+    outputs = _Outputs(planned, keys, calls, windowed=window is not None or attached is not None)
     by_node = {id(node): outputs.call(call) for node, call in zip(nodes, bound, strict=True)}
     by_node |= {node: outputs.bound(name) for node, name in window_functions(above, window, below).items()}
 
@@ -79,24 +84,40 @@ def aggregate(
         name = None if window is None else bound_column(column, below, window)
         return None if name is None else outputs.bound(name)
 
-    columns = {key.expression: outputs.key(i) for i, key in enumerate(keys)}
-    if attached is not None:
-        columns |= {expression: outputs.bound(name) for expression, name in attached.bounds.items()}
+    if attached is None:
+        columns = {key.expression: outputs.key(i) for i, key in enumerate(keys)}
+    else:
+        columns = {expression: outputs.of(output) for expression, output in attached.outputs.items()}
     compound = [key.node for key in keys if not isinstance(key.node, exp.Column)]
     return Aggregated(planned, AggregateScope(below, columns, compound, by_node, window_column, aliases))
 
 
-def _windowing(window: QueryWindow, grouping: Grouping, relation: Relation, below: RelationScope) -> Windowing:
-    """The query's own window over the event time of `relation`."""
-    text = below.text
-    check_grouping(window, grouping.bounds, text)
-    partition = [text.bind(node, below) for node in window.partition_by]
-    check_session_partition(window, [key.expression for key in grouping.keys], partition, text)
+def _windowing(window: QueryWindow, relation: Relation, below: RelationScope) -> Windowing:
+    """The query's own window over a time of `relation`."""
     position = time_position(window, relation, below)
     kind = relation.node.schema.types[position]
     # The type of TUMBLE_ROWTIME and its like is that of the column; window_time is never NULL.
     time_type = kind if window.style is WindowStyle.GROUP_FUNCTION else kind.as_nullable(False)
-    return Windowing(window.spec, ColumnRef(position, kind), time_type)
+    by_event_time = position not in relation.processing_times
+    return Windowing(window.spec, ColumnRef(position, kind), time_type, by_event_time)
+
+
+def attached_aggregate(attached: AttachedWindow, context: QueryContext) -> Relation:
+    """The aggregation in an earlier window, and where its result has the bounds."""
+    planned = _planned(attached.relation, attached.keys, attached.calls, attached.windowing, context)
+    windows = planned.windows
+    assert windows is not None, "a windowed aggregate has bounds"
+    if attached.windowing.spec.kind is WindowKind.ATTACHED:
+        earlier = attached.relation.windows
+        assert earlier is not None
+        at = {getattr(key.expression, "index", None): i for i, key in enumerate(attached.keys)}
+        windows = replace(
+            windows,
+            spec=earlier.spec,
+            starts=tuple(at[i] for i in earlier.starts if i in at),
+            partition=tuple(at[i] for i in earlier.partition),
+        )
+    return replace(planned, windows=windows)
 
 
 def _planned(
@@ -104,7 +125,6 @@ def _planned(
     keys: Sequence[GroupKey],
     calls: Sequence[BoundAggregate],
     windowing: Windowing | None,
-    attached: AttachedWindow | None,
     context: QueryContext,
 ) -> Relation:
     """The aggregate node, and what is time in its result."""
@@ -112,12 +132,15 @@ def _planned(
         node = group_aggregate(relation, keys, calls)
         return Relation(node, (), reference=relation.reference, bounded=relation.bounded)
     windowed = window_aggregate(relation, keys, calls, windowing, context)
-    first = len(windowed.schema) - len(BOUNDS)
-    windows = WindowColumns(windowing.spec, first, first + 1, windowing.time_type)
-    if attached is not None and relation.windows is not None:
-        starts = [i for i, key in enumerate(keys) if getattr(key.expression, "index", None) == relation.windows.start]
-        windows = WindowColumns(relation.windows.spec, starts[0], first + 1, windowing.time_type)
-    return Relation(windowed, (), (first + 2,), windows=windows, bounded=relation.bounded)
+    start = len(windowed.schema) - len(BOUNDS)
+    time = start + 2
+    partition = tuple(range(len(keys))) if windowing.spec.kind is WindowKind.SESSION else ()
+    windows = WindowColumns(
+        windowing.spec, (start,), (start + 1,), (time,), windowing.time_type, partition, windowing.by_event_time
+    )
+    if windowing.by_event_time:
+        return Relation(windowed, (), (time,), windows=windows, bounded=relation.bounded)
+    return Relation(windowed, (), (), frozenset({time}), windows=windows, bounded=relation.bounded)
 
 
 class _Outputs:
@@ -138,6 +161,10 @@ class _Outputs:
     def call(self, call: BoundAggregate) -> ColumnRef:
         """The result of an aggregate call."""
         return ColumnRef(self._calls[call], self._types[self._calls[call]], call.location)
+
+    def of(self, output: int | str) -> ColumnRef:
+        """A key by number, or a bound of the window by name."""
+        return self.key(output) if isinstance(output, int) else self.bound(output)
 
     def bound(self, name: str) -> ColumnRef:
         """A bound of the window."""

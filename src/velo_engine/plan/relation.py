@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from velo_engine.plan.expressions import ColumnRef, Expression
 from velo_engine.plan.nodes import PlanNode, Project, WindowSpec
 from velo_engine.plan.rewrite import map_columns
 from velo_engine.schema import Column, RowSchema
-from velo_engine.types import SqlType
+from velo_engine.types import SqlType, TypeName
 
 SYSTEM_NAMES = frozenset(
     {
@@ -51,13 +51,35 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class WindowColumns:
-    """The positions at which a relation still has the bounds of the windows that made it."""
+    """The positions at which the rows of a relation still carry the bounds of their windows.
+
+    Source: Flink's RelWindowProperties and FlinkRelMdWindowProperties.
+    """
 
     spec: WindowSpec
-    start: int | None
-    end: int | None
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    times: tuple[int, ...]
+    """Columns that hold the last millisecond of the window."""
     time_type: SqlType
-    """Of the event time that was cut."""
+    """Of the time that was cut."""
+    partition: tuple[int, ...] = ()
+    """Of a session: the columns of which each value has sessions of its own."""
+    by_event_time: bool = True
+
+    def bounded_by(self, columns: Collection[int]) -> bool:
+        """Whether `columns` hold both bounds (WindowUtil.groupingContainsWindowStartEnd)."""
+        return any(c in columns for c in self.starts) and any(c in columns for c in self.ends)
+
+    @property
+    def bounds(self) -> frozenset[int]:
+        """All columns that say something about the window."""
+        return frozenset({*self.starts, *self.ends, *self.times})
+
+    @property
+    def local_time(self) -> bool:
+        """Whether the bounds are wall-clock times of the session's zone."""
+        return self.time_type.name is TypeName.TIMESTAMP_LTZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +162,20 @@ def through_projection(relation: Relation, expressions: Sequence[Expression]) ->
 
 
 def window_through_projection(windows: WindowColumns | None, expressions: Sequence[Expression]) -> WindowColumns | None:
-    """Where the window bounds are after a projection; None when both are gone."""
+    """Where the window bounds are after a projection; None when they are gone, or a key of a session is."""
     if windows is None:
         return None
-    start, end = (_first_output(expressions, bound) for bound in (windows.start, windows.end))
-    return None if start is None and end is None else replace(windows, start=start, end=end)
-
-
-def _first_output(expressions: Iterable[Expression], column: int | None) -> int | None:
-    if column is None:
+    outputs: dict[int, list[int]] = {}
+    for position, expression in enumerate(expressions):
+        if isinstance(expression, ColumnRef):
+            outputs.setdefault(expression.index, []).append(position)
+    if not all(key in outputs for key in windows.partition):
         return None
-    return next((i for i, e in enumerate(expressions) if isinstance(e, ColumnRef) and e.index == column), None)
+    starts, ends, times = (
+        tuple(output for column in columns for output in outputs.get(column, ()))
+        for columns in (windows.starts, windows.ends, windows.times)
+    )
+    if not starts and not ends:
+        return None
+    partition = tuple(outputs[key][0] for key in windows.partition)
+    return replace(windows, starts=starts, ends=ends, times=times, partition=partition)

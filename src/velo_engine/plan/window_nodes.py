@@ -38,8 +38,8 @@ class WindowTable:
 class WindowTopN:
     """The rows number `first` to `limit` of every partition, in `order`; ties keep their order of arrival.
 
-    The `partition` columns hold the bounds of the window, of which `end_column` is the end. Output: the input's columns,
-    then the rank (BIGINT) when `with_rank`. Source: Flink's WindowRankProcessor.
+    The `partition` columns hold the bounds of the window, of which `end_column` is the end. Output: the input's
+    columns, then the rank (BIGINT) when `with_rank`. Source: Flink's WindowRankProcessor.
     """
 
     input: PlanNode
@@ -50,6 +50,7 @@ class WindowTopN:
     first: int
     limit: int
     with_rank: bool
+    late_data: LateData
     schema: RowSchema
 
 
@@ -57,8 +58,8 @@ class WindowTopN:
 class WindowDeduplicate:
     """The first or last row of every partition by its event time; of equal times the first or last to arrive.
 
-    The `partition` columns hold the bounds of the window, of which `end_column` is the end. Output: the input's columns.
-    Source: Flink's RowTimeWindowDeduplicateProcessor.
+    The `partition` columns hold the bounds of the window, of which `end_column` is the end. Output: the input's
+    columns. Source: Flink's RowTimeWindowDeduplicateProcessor.
     """
 
     input: PlanNode
@@ -67,6 +68,7 @@ class WindowDeduplicate:
     partition: tuple[int, ...]
     time_column: int
     keeps_last: bool
+    late_data: LateData
     schema: RowSchema
 
 
@@ -74,8 +76,8 @@ class WindowDeduplicate:
 class WindowJoin:
     """Joins the rows of both sides that are in the same window, when it closes.
 
-    The keys hold the bounds of the window; `left_end` and `right_end` are its ends. NULL keys never match; `condition`
-    is over left ++ right and may be None. Output: left ++ right, or the left columns for SEMI and ANTI. Source: Flink's
+    The keys hold the bounds of the window; `left_end` and `right_end` are its ends. `condition` is over left ++ right
+    and may be None. Output: left ++ right, or the left columns for SEMI and ANTI. Source: Flink's
     WindowJoinOperator.
     """
 
@@ -84,8 +86,11 @@ class WindowJoin:
     kind: JoinKind
     left_keys: tuple[int, ...]
     right_keys: tuple[int, ...]
+    null_safe_keys: frozenset[int]
+    """Those among the keys, by number, of which NULL equals NULL (IS NOT DISTINCT FROM)."""
     left_end: int
     right_end: int
     local_time: bool
     condition: Expression | None
+    late_data: LateData
     schema: RowSchema

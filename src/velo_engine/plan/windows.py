@@ -8,18 +8,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode
-from velo_engine.plan.aggregate_syntax import function_name
+from velo_engine.plan.aggregate_syntax import aggregates_in, function_name
 from velo_engine.plan.nodes import Emit, WindowKind, WindowSpec
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation
 from velo_engine.plan.scope import RelationScope
+from velo_engine.plan.select_list import unwrapped
 from velo_engine.sql.durations import interval_ms
 from velo_engine.sql.syntax import GroupWindow, WindowClause, WindowTable
 
@@ -49,9 +50,9 @@ _FUNCTION_KINDS = {
     "sliding": WindowKind.HOP,
     "session": WindowKind.SESSION,
 }
-_FUNCTION_BOUNDS = {"start": "window_start", "end": "window_end", "rowtime": "window_time", "proctime": None}
+_FUNCTION_BOUNDS = {"start": "window_start", "end": "window_end", "rowtime": "window_time", "proctime": "window_time"}
 
-_BOUND_FUNCTIONS: dict[str, tuple[WindowKind, str | None]] = {
+_BOUND_FUNCTIONS: dict[str, tuple[WindowKind, str]] = {
     f"{kind}_{bound}": (window, column)
     for kind, window in _FUNCTION_KINDS.items()
     for bound, column in _FUNCTION_BOUNDS.items()
@@ -79,12 +80,17 @@ class QueryWindow:
 
 
 def find_window(select: exp.Select, text: ProgramText) -> QueryWindow | None:
-    """The one window of `select`, if it has any."""
+    """The one window in which `select` aggregates, if it has any.
+
+    A window table function is one when its rows are grouped by both bounds and nothing below the aggregation says
+    anything else about them; otherwise its rows are a relation like any other.
+    """
+    table = _from_item(select)
     found = [
         window
         for window in (
             select.args.get("window_clause"),
-            _from_item(select),
+            table if isinstance(table, WindowTable) and aggregates_at_once(select, table) else None,
             *(select.args["group"].expressions if select.args.get("group") else ()),
         )
         if isinstance(window, WindowClause | WindowTable | GroupWindow)
@@ -93,26 +99,62 @@ def find_window(select: exp.Select, text: ProgramText) -> QueryWindow | None:
         raise text.unsupported("more than one window in a query", found[1], "window a subquery first")
     if not found:
         return None
-    window = _query_window(found[0], text)
-    _refuse_gaps(window, text, aggregated=bool(select.args.get("group")))
+    window = query_window(found[0], text)
+    refuse_gaps(window.spec, window.style, window.node, text)
     return window
 
 
-def _refuse_gaps(window: QueryWindow, text: ProgramText, *, aggregated: bool) -> None:
+def refuse_gaps(spec: WindowSpec, style: WindowStyle, node: exp.Expr | None, text: ProgramText) -> None:
     """Refuses sliding windows between which rows would be lost, and those that Flink's window tables refuse.
 
     Flink aggregates HOP tables by slices of one slide, so the size must be a multiple ("Slicing Hopping Window requires
     size must be an integral multiple of slide"); its group windows take any size and slide, gaps included.
     """
-    spec = window.spec
     if spec.kind is not WindowKind.HOP:
         return
-    if window.style is WindowStyle.CLAUSE and spec.slide_ms > spec.size_ms:
+    if style is WindowStyle.CLAUSE and spec.slide_ms > spec.size_ms:
         message = "the windows are shorter than the time between their starts: rows between them would be lost"
-        raise text.error(ErrorCode.BAD_PROPERTY, message, window.node, "write SLIDING(size, advance)")
-    if window.style is WindowStyle.TABLE_FUNCTION and aggregated and spec.size_ms % spec.slide_ms:
+        raise text.error(ErrorCode.BAD_PROPERTY, message, node, "write SLIDING(size, advance)")
+    if style is WindowStyle.TABLE_FUNCTION and spec.size_ms % spec.slide_ms:
         message = "the size of an aggregated hopping window must be a multiple of its slide"
-        raise text.error(ErrorCode.BAD_PROPERTY, message, window.node, "HOP(TABLE, DESCRIPTOR, slide, size)")
+        raise text.error(ErrorCode.BAD_PROPERTY, message, node, "HOP(TABLE, DESCRIPTOR, slide, size)")
+
+
+def aggregates_at_once(select: exp.Select, table: WindowTable) -> bool:
+    """Whether `select` groups the rows of `table`, its only FROM item, by both bounds of the window.
+
+    And by the keys of a session: only then does Flink pull the window up into the aggregate
+    (PullUpWindowTableFunctionIntoWindowAggregateRule, WindowUtil.isValidWindowAggregate).
+    """
+    group, where = select.args.get("group"), select.args.get("where")
+    if group is None or select.args.get("joins"):
+        return False
+    below = [*([] if where is None else [where]), *aggregates_in([*select.expressions])]
+    if any(_mentions_bounds(node) for node in below):
+        return False
+    names = {column.name for item in _grouped(select) for column in item.find_all(exp.Column)}
+    bounds = {WINDOW_BOUNDS.get(name) or WINDOW_BOUNDS.get(name.lower() if name[:1] == "_" else "") for name in names}
+    if not {"window_start", "window_end"} <= bounds:
+        return False
+    keys = {column.name for column in table.args.get("partition_by") or ()}
+    return table.args["kind"] != "session" or keys == {name for name in names if name not in WINDOW_BOUNDS}
+
+
+def _grouped(select: exp.Select) -> list[exp.Expr]:
+    """The GROUP BY items; of an ordinal or an alias what it stands for."""
+    items: list[exp.Expr] = []
+    aliases = {alias: node for node, alias, _ in map(unwrapped, select.expressions) if alias is not None}
+    for item in select.args["group"].find_all(exp.Column, exp.Literal):
+        if isinstance(item, exp.Literal) and item.is_int and 1 <= int(item.this) <= len(select.expressions):
+            item = unwrapped(select.expressions[int(item.this) - 1])[0]
+        elif isinstance(item, exp.Column) and not item.table and isinstance(aliases.get(item.name), exp.Column):
+            item = aliases[item.name]
+        items.append(item)
+    return items
+
+
+def _mentions_bounds(node: exp.Expr) -> bool:
+    return any(column.name.lower() in WINDOW_BOUNDS for column in node.find_all(exp.Column))
 
 
 def _from_item(select: exp.Select) -> exp.Expr | None:
@@ -120,7 +162,8 @@ def _from_item(select: exp.Select) -> exp.Expr | None:
     return None if clause is None else clause.this
 
 
-def _query_window(node: WindowClause | WindowTable | GroupWindow, text: ProgramText) -> QueryWindow:
+def query_window(node: WindowClause | WindowTable | GroupWindow, text: ProgramText) -> QueryWindow:
+    """The window that `node` writes. Raises BAD_PROPERTY for lengths that make none."""
     kind = _KINDS[node.args["kind"]]
     size = int(node.args["size_ms"])
     slide = node.args.get("slide_ms")
@@ -147,7 +190,7 @@ _STYLES = {
 
 
 def time_position(window: QueryWindow, relation: Relation, scope: RelationScope) -> int:
-    """The event-time column that the window cuts. Raises MISSING_EVENT_TIME if it has none or names another column."""
+    """The time column that the window cuts. Raises MISSING_EVENT_TIME if it has none or names another column."""
     text = scope.text
     if window.time_column is None:
         if not relation.event_times:
@@ -165,7 +208,7 @@ def time_position(window: QueryWindow, relation: Relation, scope: RelationScope)
     if position is not None and position == relation.time_source and relation.event_times:
         return relation.event_times[0]
     if position in relation.processing_times:
-        raise text.unsupported("a window over processing time", window.time_column, "window an event-time column")
+        return int(position)
     if relation.event_times:
         names = " or ".join(relation.node.schema.names[i] for i in relation.event_times)
         message = f'"{window.time_column.name}" is not the event time of the input; that is {names}'
@@ -224,8 +267,6 @@ def window_functions(roots: Iterable[exp.Expr], window: QueryWindow | None, scop
 def _bound_function(node: exp.Expr, name: str, window: QueryWindow | None, scope: RelationScope) -> str:
     text = scope.text
     kind, bound = _BOUND_FUNCTIONS[name]
-    if bound is None:
-        raise text.unsupported(f"{name.upper()}: processing time of a window", node)
     if window is None:
         raise text.error(
             ErrorCode.MISSING_EVENT_TIME,
@@ -246,6 +287,12 @@ def _bound_function(node: exp.Expr, name: str, window: QueryWindow | None, scope
             node,
             "repeat the window's",
         )
+    by_processing_time = time_position(window, scope.relation, scope) in scope.relation.processing_times
+    if name.endswith("_proctime") and not by_processing_time:
+        raise text.unsupported(f"{name.upper()} of an event-time window", node, "use the time of the window itself")
+    if name.endswith("_rowtime") and by_processing_time:
+        message = f"{name.upper()} of a window over processing time"
+        raise text.error(ErrorCode.TYPE_MISMATCH, message, node, f"use {kind.value.upper()}_PROCTIME")
     return bound
 
 
@@ -264,19 +311,6 @@ def _names_another_window(node: exp.Expr, window: QueryWindow, scope: RelationSc
     return bool(sizes) and sizes != own
 
 
-def check_grouping(window: QueryWindow, grouped_bounds: Sequence[str], text: ProgramText) -> None:
-    """A window table function must be grouped by both bounds (Flink's WindowUtil.groupingContainsWindowStartEnd)."""
-    if window.style is not WindowStyle.TABLE_FUNCTION:
-        return
-    missing = {"window_start", "window_end"} - set(grouped_bounds)
-    if missing:
-        raise text.unsupported(
-            f"a window table function without {' and '.join(sorted(missing))} in GROUP BY",
-            window.node,
-            "group by window_start, window_end and your keys",
-        )
-
-
 def check_session_emission(window: QueryWindow, emit: Emit, allowed_lateness_ms: int, text: ProgramText) -> None:
     """A session is given out once, when it closes; rows that come later are late."""
     if window.spec.kind is not WindowKind.SESSION:
@@ -287,19 +321,3 @@ def check_session_emission(window: QueryWindow, emit: Emit, allowed_lateness_ms:
         hint = "leave it away: a session is given out once, when it closes"
         raise text.unsupported("allowed.lateness with a SESSION window", window.node, hint)
 
-
-def check_session_partition(
-    window: QueryWindow, keys: Sequence[object], partition: Sequence[object], text: ProgramText
-) -> None:
-    """The keys of an aggregated SESSION table function are exactly its PARTITION BY: only then does Flink pull the
-    window up into the aggregate (PullUpWindowTableFunctionIntoWindowAggregateRule)."""
-    if (
-        window.style is WindowStyle.TABLE_FUNCTION
-        and window.spec.kind is WindowKind.SESSION
-        and set(keys) != set(partition)
-    ):
-        raise text.unsupported(
-            "a session whose PARTITION BY differs from the keys in GROUP BY",
-            window.node,
-            "partition the session by the grouped columns",
-        )

@@ -22,8 +22,10 @@ from velo_engine.connectors.dead_letters import DEFAULT_MAX_SIZE, DeadLetterQueu
 from velo_engine.connectors.source import Sink, Source
 from velo_engine.kernel import Kernel
 from velo_engine.operators.base import LateRows, RowFailures
+from velo_engine.operators.values import OPENING_EVENT
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import Emit, PlannedProgram, PlannedStatement, PlanNode, SourceKind, SourceTable
+from velo_engine.plan.select_list import unique_name
 from velo_engine.runtime.accounting import Accounting
 from velo_engine.runtime.ingest import Span, spans
 from velo_engine.runtime.letters import RowPlace, SpanLetters
@@ -87,7 +89,11 @@ class Job:
 
     def spans(self) -> Iterator[Span]:
         """The input still to be read."""
-        return spans(self._sources, self._options.batch_size, self._next_seq)
+        constants = any(not step.inputs and step.scan is None for step in self._pipeline.steps)
+        opening = int(constants and self._next_seq == OPENING_EVENT)
+        for span in spans(self._sources, self._options.batch_size, self._next_seq + opening):
+            yield replace(span, first_seq=span.first_seq - opening)
+            opening = 0
 
     def run(self) -> JobResult:
         """Read all input to its end, complete the sinks, and give the result."""
@@ -159,7 +165,11 @@ class Job:
             run.accounting.read += self._scanned_records(step.scan, span)
         else:
             assert step.operator is not None
-            batch = step.operator.process(*(outputs[i] for i in step.inputs))
+            read = [outputs[i] for i in step.inputs] or [self._clock(span)]
+            batch = step.operator.process(*read)
+            if not step.inputs:
+                run.accounting.read += len(batch)
+                run.accounting.accepted += len(batch)
         run.seconds += time.perf_counter() - began
         return batch
 
@@ -171,6 +181,12 @@ class Job:
         if span.last:
             watermark = StepFunction(INITIAL_WATERMARK, np.array([span.end_seq]), np.array([FINAL_WATERMARK]))
         return ChangeBatch(rows, span.first_seq, end, watermark, StepFunction.constant(self._now_ms))
+
+    def _clock(self, span: Span) -> ChangeBatch:
+        """The events of a span without rows, for an operator without inputs."""
+        start = StepFunction.constant(INITIAL_WATERMARK)
+        rows = empty_rows(RowSchema(()))
+        return ChangeBatch(rows, span.first_seq, span.end_seq, start, StepFunction.constant(self._now_ms))
 
     def _scanned_records(self, scan: nodes.Scan, span: Span) -> int:
         taken = span.slices[self._streams.index(scan.source.name)]
@@ -224,15 +240,18 @@ class Job:
 
         return failed
 
-    def _late(self, statement: str, schema: RowSchema, joined: bool) -> LateRows:
-        names = [*schema.names, "late_by_ms"]
+    def _late(self, statement: str, schemas: Sequence[RowSchema], side: int, joined: bool) -> LateRows:
+        """Keeps late rows with the columns of all inputs of their operator, NULL for those of the others."""
+        schema = late_schema(schemas)
+        first = sum(len(s) for s in schemas[:side])
 
         def too_late(rows: pa.Table, lateness_ms: Int64s) -> None:
             seqs = numpy_column(rows, "seq")
             count = len(np.unique(seqs)) if joined else len(seqs)
             self._late_records[statement] = self._late_records.get(statement, 0) + count
-            columns = [rows.column(i) for i in range(len(schema))]
-            self._runs[statement].late.append(pa.table([*columns, pa.array(lateness_ms)], names=names))
+            columns = [pa.nulls(len(seqs), field.type) for field in schema]
+            columns[first : first + len(schemas[side])] = [rows.column(i) for i in range(len(schemas[side]))]
+            self._runs[statement].late.append(pa.table([*columns[:-1], pa.array(lateness_ms)], schema=schema))
 
         return too_late
 
@@ -257,6 +276,14 @@ class Job:
             self._queue.add(letter)
         final = result.statements[name].final
         return pa.table(final.columns, schema=node.schema.physical())
+
+
+def late_schema(schemas: Sequence[RowSchema]) -> pa.Schema:
+    """The columns of late rows of an operator with these inputs, each name once, and `late_by_ms`."""
+    fields: list[pa.Field] = []
+    for field in (field for schema in schemas for field in schema.arrow()):
+        fields.append(field.with_name(unique_name(field.name, [f.name for f in fields])))
+    return pa.schema([*fields, pa.field("late_by_ms", pa.int64())])
 
 
 def _streams(program: PlannedProgram, names: Sequence[str]) -> list[str]:

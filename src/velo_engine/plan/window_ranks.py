@@ -1,0 +1,70 @@
+"""Top-N and deduplication per window: a ranking whose PARTITION BY holds both bounds of the window.
+
+Source: Flink's StreamPhysicalWindowRankRule and StreamPhysicalWindowDeduplicateRule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from velo_engine.plan.nodes import LateData, SortKey, WindowDeduplicate, WindowTopN
+from velo_engine.plan.relation import Relation
+from velo_engine.schema import Column, RowSchema
+from velo_engine.types import BIGINT
+
+
+def ranked_in_window(relation: Relation, partition: Sequence[int]) -> bool:
+    """Whether a ranking by `partition` is one per window, given out when the window closes."""
+    windows = relation.windows
+    return windows is not None and windows.by_event_time and windows.bounded_by(partition)
+
+
+def window_top_n(
+    relation: Relation,
+    partition: Sequence[int],
+    order: Sequence[SortKey],
+    ranks: tuple[int, int],
+    rank_name: str | None,
+    late_data: LateData,
+) -> WindowTopN:
+    """The rows of `ranks`, first and last included, of each partition; with a rank column when it has a name."""
+    schema = relation.node.schema
+    if rank_name is not None:
+        schema = RowSchema((*schema.columns, Column(rank_name, BIGINT.as_nullable(False))))
+    end, local = _window_end(relation, partition)
+    first, limit = ranks
+    return WindowTopN(
+        input=relation.node,
+        end_column=end,
+        local_time=local,
+        partition=tuple(partition),
+        order=tuple(order),
+        first=first,
+        limit=limit,
+        with_rank=rank_name is not None,
+        late_data=late_data,
+        schema=schema,
+    )
+
+
+def window_deduplicate(
+    relation: Relation, partition: Sequence[int], order: SortKey, late_data: LateData
+) -> WindowDeduplicate:
+    """The first row of each partition by the event time `order`, or the last where it descends."""
+    end, local = _window_end(relation, partition)
+    return WindowDeduplicate(
+        input=relation.node,
+        end_column=end,
+        local_time=local,
+        partition=tuple(partition),
+        time_column=order.column,
+        keeps_last=order.descending,
+        late_data=late_data,
+        schema=relation.node.schema,
+    )
+
+
+def _window_end(relation: Relation, partition: Sequence[int]) -> tuple[int, bool]:
+    windows = relation.windows
+    assert windows is not None, "ranked_in_window says so"
+    return next(i for i in windows.ends if i in partition), windows.local_time
