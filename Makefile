@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format flink oracle clean
+.PHONY: help demo test check format flink oracle fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +43,11 @@ flink: $(READY) ## install a real Flink for recording test cases (JDK 17, 330 MB
 
 oracle: flink ## ask Flink all recorded cases again, fail on drift
 	@$(BIN)/python -m tests.oracle.record check
+
+SECONDS ?= 600
+SEED ?= $(shell date +%s)
+fuzz: flink ## generated queries on Flink and here, for SECONDS=600, from SEED= on
+	@$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS) --seed $(SEED)
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

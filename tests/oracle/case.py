@@ -44,6 +44,7 @@ class Rule(StrEnum):
     EXACT = "exact"
     PER_KEY = "per_key"
     PER_EVENT = "per_event"
+    NET = "net"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,104 @@
+"""Asking Flink: a round of cases as one job, doubtful ones again alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.fuzz.generate import Generated, without_unread_tables
+from tests.fuzz.judge import DEFECTS, Outcome, Verdict, judged
+from tests.oracle.case import Answer, Definition
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools" / "flink"))
+from oracle import Flink, FlinkAnswer, InputTable
+
+QUIET_MS = 5
+CONFIRMING_QUIET_MS = (25, 75)
+"""A difference counts when it shows with both: the first answer may have blamed the wrong event for a change."""
+
+RUN_TIME_ERRORS = (
+    "ArithmeticException",
+    "NumberFormatException",
+    "DateTimeException",
+    "RuntimeException: ",
+    "NullPointer",
+)
+
+
+@dataclass(frozen=True)
+class FlinkSays:
+    """An answer, and whether the query was accepted at all."""
+
+    answer: Answer
+    planned: bool
+
+
+def ask_together(flink: Flink, cases: Sequence[Generated], quiet_ms: int) -> list[FlinkSays]:
+    """Flink's answers to the cases of one round."""
+    definition = cases[0].definition
+    every_table = [f"SELECT * FROM {name}" for name in definition.tables]
+    queries = [*(case.definition.query for case in cases), *every_table]
+    replies = flink.ask_together(_inputs(definition), definition.arrivals(), queries, quiet_ms=quiet_ms)
+    if replies[-1].error is None:
+        return [_said(reply, planned=reply.error is None) for reply in replies[: len(cases)]]
+    return [ask(flink, case.definition, quiet_ms) for case in cases]  # one of them made the job fail
+
+
+def ask(flink: Flink, definition: Definition, quiet_ms: int) -> FlinkSays:
+    """Flink's answer to one case."""
+    definition = without_unread_tables(definition)
+    reply = flink.ask(_inputs(definition), definition.arrivals(), definition.query, quiet_ms=quiet_ms)
+    failed_running = reply.error is not None and reply.error.startswith(RUN_TIME_ERRORS)
+    return _said(reply, planned=reply.error is None or failed_running)
+
+
+def outcomes(flink: Flink, cases: Sequence[Generated]) -> list[Outcome]:
+    """What comes of the cases of one round."""
+    try:
+        said = ask_together(flink, cases, QUIET_MS)
+    except RuntimeError as silent:
+        return [Outcome(case, case.definition, Answer(), Verdict.NO_ANSWER, str(silent)) for case in cases]
+    return [_outcome(flink, case, answer) for case, answer in zip(cases, said, strict=True)]
+
+
+def _outcome(flink: Flink, case: Generated, said: FlinkSays) -> Outcome:
+    definition = (
+        case.definition if said.planned and said.answer.error is None else without_unread_tables(case.definition)
+    )
+    verdict, reason = judged(definition, case.batch_size, said.answer, planned=said.planned)
+    if verdict not in DEFECTS:
+        return Outcome(case, definition, said.answer, verdict, reason)
+    return confirmed(flink, case)
+
+
+def confirmed(flink: Flink, case: Generated) -> Outcome:
+    """The outcome for a case that seems to differ, asked alone and without haste."""
+    definition = without_unread_tables(case.definition)
+    for quiet_ms in CONFIRMING_QUIET_MS:
+        try:
+            said = ask(flink, definition, quiet_ms)
+        except RuntimeError as silent:
+            return Outcome(case, definition, Answer(), Verdict.NO_ANSWER, str(silent))
+        verdict, reason = judged(definition, case.batch_size, said.answer, planned=said.planned)
+        if verdict not in DEFECTS:
+            break
+    return Outcome(case, definition, said.answer, verdict, reason)
+
+
+def with_query(case: Generated, definition: Definition) -> Generated:
+    """The case with another definition."""
+    return replace(case, definition=definition)
+
+
+def _inputs(definition: Definition) -> list[InputTable]:
+    return [
+        InputTable(name, table.columns, [json.dumps(row) for row in table.rows], table.lookup)
+        for name, table in definition.tables.items()
+    ]
+
+
+def _said(reply: FlinkAnswer, *, planned: bool) -> FlinkSays:
+    return FlinkSays(Answer(reply.schema, reply.changelog, reply.events, reply.error), planned)
