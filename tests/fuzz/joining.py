@@ -39,9 +39,9 @@ def _joined_ordering(left: Relation, right: Relation) -> Ordering:
     return Ordering.BY_EVENT
 
 
-def _two_sides(c: Context, left: Relation, right: Relation, l: str, r: str) -> tuple[list[str], list[Column]]:
+def _two_sides(c: Context, left: Relation, right: Relation, le: str, ri: str) -> tuple[list[str], list[Column]]:
     texts, columns = [], []
-    for alias, side in ((l, left), (r, right)):
+    for alias, side in ((le, left), (ri, right)):
         kept = c.some(side.columns, 1, 4)
         for name in side.key or ():
             if all(column.name != name for column in kept):
@@ -57,16 +57,16 @@ def join(c: Context, left: Relation, right: Relation) -> Relation:
     """Joins of two changelogs."""
     pair = _pair(c, left, right)
     kind = c.pick("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN") if pair else "CROSS JOIN"
-    l, r = c.name("l"), c.name("r")
-    texts, columns = _two_sides(c, left, right, l, r)
+    le, ri = c.name("le"), c.name("ri")
+    texts, columns = _two_sides(c, left, right, le, ri)
     on = ""
     if pair:
-        on = f" ON {l}.{pair[0].name} = {r}.{pair[1].name}"
-        both = [*names_of(left, f"{l}."), *names_of(right, f"{r}.")]
+        on = f" ON {le}.{pair[0].name} = {ri}.{pair[1].name}"
+        both = [*names_of(left, f"{le}."), *names_of(right, f"{ri}.")]
         if c.chance(0.3):
             on += f" AND {condition(c, both, 1)}"
     return Relation(
-        f"SELECT {', '.join(texts)} FROM {left.source(l)} {kind} {right.source(r)}{on}",
+        f"SELECT {', '.join(texts)} FROM {left.source(le)} {kind} {right.source(ri)}{on}",
         tuple(columns),
         f"{kind.lower().replace(' ', '_')}({left.shape}, {right.shape})",
         ordering=_joined_ordering(left, right),
@@ -77,10 +77,10 @@ def join(c: Context, left: Relation, right: Relation) -> Relation:
 
 def interval_join(c: Context, left: Relation, right: Relation) -> Relation:
     """A join with bounds between row times."""
-    l, r = c.name("l"), c.name("r")
+    le, ri = c.name("le"), c.name("ri")
     kind = c.pick("JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
-    texts, columns = _two_sides(c, left, right, l, r)
-    a, b = f"{l}.{left.time}", f"{r}.{right.time}"
+    texts, columns = _two_sides(c, left, right, le, ri)
+    a, b = f"{le}.{left.time}", f"{ri}.{right.time}"
     bounds = c.pick(
         f"{b} BETWEEN {a} - INTERVAL '4' SECOND AND {a} + INTERVAL '6' SECOND",
         f"{a} BETWEEN {b} AND {b} + INTERVAL '5' SECOND",
@@ -88,10 +88,10 @@ def interval_join(c: Context, left: Relation, right: Relation) -> Relation:
         f"{a} > {b} - INTERVAL '0.001' SECOND AND {a} <= {b} + INTERVAL '5' SECOND",
     )
     pair = _pair(c, left, right)
-    equal = f"{l}.{pair[0].name} = {r}.{pair[1].name} AND " if pair else ""
-    extra = f" AND {condition(c, [*names_of(left, l + '.'), *names_of(right, r + '.')], 1)}" if c.chance(0.2) else ""
+    equal = f"{le}.{pair[0].name} = {ri}.{pair[1].name} AND " if pair else ""
+    extra = f" AND {condition(c, [*names_of(left, le + '.'), *names_of(right, ri + '.')], 1)}" if c.chance(0.2) else ""
     return Relation(
-        f"SELECT {', '.join(texts)} FROM {left.source(l)} {kind} {right.source(r)} ON {equal}{bounds}{extra}",
+        f"SELECT {', '.join(texts)} FROM {left.source(le)} {kind} {right.source(ri)} ON {equal}{bounds}{extra}",
         tuple(columns),
         f"interval_{kind.lower().replace(' ', '_')}({left.shape}, {right.shape})",
         ordering=max(Ordering.BY_EVENT, left.ordering, right.ordering),
@@ -103,16 +103,16 @@ def temporal_join(c: Context, left: Relation, right: Relation) -> Relation:
     """A join with the version that held at the row's time: versions are the last rows of each key."""
     key = c.pick("k", "i")
     versions = c.name("v")
-    rank, l, r = c.name("rn"), c.name("l"), c.name("r")
+    rank, le, ri = c.name("rn"), c.name("le"), c.name("ri")
     newest = (
         f"SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {right.time} DESC) AS {rank} "
         f"FROM {right.source(c.name('q'))}) AS {c.name('q')} WHERE {rank} = 1"
     )
-    texts, columns = _two_sides(c, left, right, l, r)
+    texts, columns = _two_sides(c, left, right, le, ri)
     kind = c.pick("JOIN", "LEFT JOIN")
     return Relation(
-        f"SELECT {', '.join(texts)} FROM {left.source(l)} {kind} {versions} FOR SYSTEM_TIME AS OF {l}.{left.time} AS {r} "
-        f"ON {l}.{key} = {r}.{key}",
+        f"SELECT {', '.join(texts)} FROM {left.source(le)} {kind} {versions} FOR SYSTEM_TIME AS OF {le}.{left.time} AS {ri} "
+        f"ON {le}.{key} = {ri}.{key}",
         tuple(columns),
         f"temporal_{kind.lower().replace(' ', '_')}({left.shape}, {right.shape})",
         ordering=max(Ordering.BY_EVENT, left.ordering, right.ordering),
@@ -125,21 +125,21 @@ def semi_join(c: Context, left: Relation, right: Relation) -> Relation:
     pair = _pair(c, left, right)
     if pair is None:
         return replace(left, shape=f"plain({left.shape})")
-    l, r = c.name("l"), c.name("r")
+    le, ri = c.name("le"), c.name("ri")
     a, b = pair
-    inner = f"{right.source(r)}"
-    extra = where(c, names_of(right, f"{r}."), 0.4)
-    correlated = f"{inner}{extra}{' AND' if extra else ' WHERE'} {r}.{b.name} = {l}.{a.name}"
+    inner = f"{right.source(ri)}"
+    extra = where(c, names_of(right, f"{ri}."), 0.4)
+    correlated = f"{inner}{extra}{' AND' if extra else ' WHERE'} {ri}.{b.name} = {le}.{a.name}"
     what, predicate = c.pick(
-        ("in", f"{l}.{a.name} IN (SELECT {r}.{b.name} FROM {inner}{extra})"),
+        ("in", f"{le}.{a.name} IN (SELECT {ri}.{b.name} FROM {inner}{extra})"),
         ("exists", f"EXISTS (SELECT 1 FROM {correlated})"),
         ("not_exists", f"NOT EXISTS (SELECT 1 FROM {correlated})"),
-        ("not_in", f"{l}.{a.name} NOT IN (SELECT {r}.{b.name} FROM {inner}{extra})"),
+        ("not_in", f"{le}.{a.name} NOT IN (SELECT {ri}.{b.name} FROM {inner}{extra})"),
     )
-    more = f" AND {condition(c, names_of(left, l + '.'), 1)}" if c.chance(0.2) else ""
+    more = f" AND {condition(c, names_of(left, le + '.'), 1)}" if c.chance(0.2) else ""
     return replace(
         left,
-        query=f"SELECT * FROM {left.source(l)} WHERE {predicate}{more}",
+        query=f"SELECT * FROM {left.source(le)} WHERE {predicate}{more}",
         shape=f"{what}({left.shape}, {right.shape})",
         ordering=_joined_ordering(left, right),
         append_only=what == "in" and left.append_only and right.append_only,
@@ -153,21 +153,23 @@ def semi_join(c: Context, left: Relation, right: Relation) -> Relation:
 
 def scalar_subquery(c: Context, left: Relation, right: Relation) -> Relation:
     """A value of another relation beside every row, or compared with it."""
-    l, r, name = c.name("l"), c.name("r"), c.name("e")
+    le, ri, name = c.name("le"), c.name("ri"), c.name("e")
     numbers = right.of(Kind.INT, Kind.BIGINT, Kind.DECIMAL)
-    call = f"{c.pick('MAX', 'MIN', 'COUNT', 'SUM')}({r}.{c.pick(*numbers).name})" if numbers else "COUNT(*)"
+    call = f"{c.pick('MAX', 'MIN', 'COUNT', 'SUM')}({ri}.{c.pick(*numbers).name})" if numbers else "COUNT(*)"
     pair = _pair(c, left, right) if c.chance(0.4) else None
-    correlation = f" WHERE {r}.{pair[1].name} = {l}.{pair[0].name}" if pair else ""
-    value = f"(SELECT {call} FROM {right.source(r)}{correlation})"
+    correlation = f" WHERE {ri}.{pair[1].name} = {le}.{pair[0].name}" if pair else ""
+    value = f"(SELECT {call} FROM {right.source(ri)}{correlation})"
     kept = c.some(left.columns, 1, 5)
     mine = left.of(Kind.INT)
     if mine and c.chance(0.4):
-        select = ", ".join(f"{l}.{column.name}" for column in kept)
-        query = f"SELECT {select} FROM {left.source(l)} WHERE {l}.{c.pick(*mine).name} {c.pick('<', '=', '>=')} {value}"
+        select = ", ".join(f"{le}.{column.name}" for column in kept)
+        query = (
+            f"SELECT {select} FROM {left.source(le)} WHERE {le}.{c.pick(*mine).name} {c.pick('<', '=', '>=')} {value}"
+        )
         columns = tuple(kept)
     else:
-        select = ", ".join([*(f"{l}.{column.name}" for column in kept), f"{value} AS {name}"])
-        query, columns = f"SELECT {select} FROM {left.source(l)}", (*kept, Column(name, Kind.DECIMAL))
+        select = ", ".join([*(f"{le}.{column.name}" for column in kept), f"{value} AS {name}"])
+        query, columns = f"SELECT {select} FROM {left.source(le)}", (*kept, Column(name, Kind.DECIMAL))
     return Relation(
         query,
         columns,

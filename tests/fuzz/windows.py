@@ -143,12 +143,12 @@ def window_join(c: Context, left: Relation, right: Relation) -> Relation:
         column for column in a.of(Kind.STRING, Kind.INT) if column in b.columns and column.name in ("k", "i", "s")
     ]
     on = c.pick(*shared) if shared else _BOUNDS[0]
-    l, r, lid, rid = c.name("l"), c.name("r"), c.name("e"), c.name("e")
+    le, ri, lid, rid = c.name("le"), c.name("ri"), c.name("e"), c.name("e")
     x, y = c.pick(*left.of(Kind.INT)).name, c.pick(*right.of(Kind.INT)).name
     query = (
-        f"SELECT {l}.{x} AS {lid}, {r}.{y} AS {rid}, {l}.window_start AS ws, {r}.window_end AS we FROM (SELECT * FROM {a.table}) AS {l} "
-        f"{kind} (SELECT * FROM {b.table}) AS {r} "
-        f"ON {l}.{on.name} = {r}.{on.name} AND {l}.window_start = {r}.window_start AND {l}.window_end = {r}.window_end"
+        f"SELECT {le}.{x} AS {lid}, {ri}.{y} AS {rid}, {le}.window_start AS ws, {ri}.window_end AS we FROM (SELECT * FROM {a.table}) AS {le} "
+        f"{kind} (SELECT * FROM {b.table}) AS {ri} "
+        f"ON {le}.{on.name} = {ri}.{on.name} AND {le}.window_start = {ri}.window_start AND {le}.window_end = {ri}.window_end"
     )
     return Relation(
         query,
