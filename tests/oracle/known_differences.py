@@ -20,7 +20,6 @@ ANSWERED_DIFFERENTLY: Mapping[str, str] = {
 """By name."""
 
 REFUSED: Mapping[str, str] = {
-    "interval_join": "joins with bounds between event times",
     "over": "OVER aggregates",
     "subqueries": "subqueries in expressions",
     "union_all": "UNION ALL",

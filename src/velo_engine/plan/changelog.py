@@ -95,7 +95,7 @@ def changelog_mode(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Ch
         case OverAggregate():
             by_values = node.order is OverOrder.VALUES
             return ALL_CHANGES if by_values else changelog_mode(node.input, statements)
-        case Values() | TemporalSort():
+        case Values() | TemporalSort() | TopN(order=()):
             return INSERT_ONLY
         case Correlate() | Expand():
             return changelog_mode(node.input, statements)

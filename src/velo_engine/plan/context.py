@@ -73,6 +73,8 @@ class QueryContext:
     allowed_lateness_ms: int = 0
     late_data: LateData = LateData.DROP
     common_tables: Mapping[str, CommonTable] = field(default_factory=dict)
+    nested: bool = False
+    """Whether another query reads this one: then its order means nothing."""
     joined: bool = False
     """Whether the query stands on the right side of a join: a file is a reference table there."""
 

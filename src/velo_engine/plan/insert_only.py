@@ -1,7 +1,7 @@
 """Operators that cannot take rows back, and what they read.
 
-Source: Flink's FlinkChangelogModeInferenceProgram, where a window aggregate requires insert-only input. FIRST_VALUE and
-LAST_VALUE are retractable in Flink and not yet here; a reference table is loaded once and never changes.
+Source: Flink's FlinkChangelogModeInferenceProgram, where a window aggregate requires insert-only input. DELTA, which
+only Velostream has, follows the order of arrival; a reference table is loaded once and never changes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from velo_engine.errors import Location
 from velo_engine.plan.changelog import Statements, changelog_mode
 from velo_engine.plan.nodes import (
     GroupAggregate,
+    IntervalJoin,
+    MatchRecognize,
     PlanNode,
     TableJoin,
     WindowAggregate,
@@ -23,9 +25,11 @@ from velo_engine.plan.nodes import (
     WindowTopN,
     inputs,
 )
+from velo_engine.plan.over_node import OverAggregate, OverOrder
 from velo_engine.plan.program_text import ProgramText
+from velo_engine.plan.relation_nodes import TemporalSort
 
-_NOT_RETRACTABLE = frozenset({"first_value", "last_value", "listagg", "collect", "array_agg"})
+_NOT_RETRACTABLE = frozenset({"delta"})
 
 
 def check_insert_only(node: PlanNode, statements: Statements, text: ProgramText, at: Location | None) -> None:
@@ -52,11 +56,20 @@ def _requirements(node: PlanNode) -> Iterator[tuple[str, PlanNode, Location | No
             yield _window_name(node.window), node.input, None
         case WindowTopN() | WindowDeduplicate():
             yield "a Top-N per window", node.input, None
+        case IntervalJoin():
+            yield "an interval join", node.left, None
+            yield "an interval join", node.right, None
+        case MatchRecognize():
+            yield "MATCH_RECOGNIZE", node.input, node.location
         case WindowJoin():
             yield "a window join", node.left, None
             yield "a window join", node.right, None
+        case TemporalSort():
+            yield "ORDER BY event time", node.input, None
         case TableJoin():
             yield "a join with a reference table", node.table, None
+        case OverAggregate() if node.order is not OverOrder.VALUES:
+            yield f"OVER by {node.order.value}", node.input, None
         case GroupAggregate():
             for call in node.calls:
                 if call.function in _NOT_RETRACTABLE:

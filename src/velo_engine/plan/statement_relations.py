@@ -94,7 +94,7 @@ class StatementRelations:
 
     def query(self, query: exp.Query, context: QueryContext) -> Relation:
         """The result of a query inside the statement."""
-        planned = plan_query(query, context)
+        planned = plan_query(query, replace(context, nested=True))
         if planned.key:
             raise self._text.unsupported("PRIMARY KEY in a subquery", query, "mark the key of the whole statement")
         return planned.relation
@@ -126,7 +126,7 @@ class StatementRelations:
         return assigned(relation, ColumnRef(position, kind), settings, None)
 
     def _source(self, name: str, alias: str, table: exp.Table, wanted: Wanted) -> Relation:
-        beside = wanted.joined and self._catalog.is_table_beside_a_stream(name)
+        beside = wanted.joined and not wanted.versioned and self._catalog.is_table_beside_a_stream(name)
         kind = SourceKind.TABLE if wanted.looked_up or beside else SourceKind.STREAM
         source = self._catalog.read(name, kind, table, self._statement_names)
         self.sources[name] = None

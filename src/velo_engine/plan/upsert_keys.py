@@ -74,7 +74,7 @@ def upsert_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
             return _containing(upsert_keys(node.input, statements), node.partition)
         case Values():
             return frozenset({frozenset()}) if len(node.rows) == 1 else NO_KEYS
-        case TemporalSort():
+        case TemporalSort() | TopN(order=()):
             return upsert_keys(node.input, statements)
         case Union() | Correlate() | Expand():
             return NO_KEYS

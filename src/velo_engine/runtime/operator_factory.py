@@ -12,7 +12,9 @@ from velo_engine.operators.deduplicate import KeepFirstByArrival, KeepFirstByTim
 from velo_engine.operators.correlate import Correlate
 from velo_engine.operators.expand import Expand
 from velo_engine.operators.by_processing_time import ByProcessingTime
+from velo_engine.operators.first_rows import FirstRows
 from velo_engine.operators.group_aggregate import GroupAggregate
+from velo_engine.operators.interval_join import IntervalJoin
 from velo_engine.operators.regular_join import RegularJoin
 from velo_engine.operators.session_window import SessionWindow
 from velo_engine.operators.temporal_sort import TemporalSort
@@ -88,11 +90,17 @@ def _window_join(context: OperatorContext, node: nodes.WindowJoin, _around: Surr
     return WindowJoin(context, node)
 
 
+def _interval_join(context: OperatorContext, node: nodes.IntervalJoin, _around: Surroundings) -> Operator:
+    return IntervalJoin(context, node)
+
+
 def _regular_join(context: OperatorContext, node: nodes.RegularJoin, _around: Surroundings) -> Operator:
     return RegularJoin(context, node)
 
 
 def _top_n(context: OperatorContext, node: nodes.TopN, around: Surroundings) -> Operator:
+    if not node.order:
+        return FirstRows(node)
     return TopN(context, node, node.input.schema, retracting=around.retracting(node.input))
 
 
@@ -111,6 +119,7 @@ FACTORIES: Mapping[type, Factory] = {
     nodes.WindowDeduplicate: _window_rank,
     nodes.WindowJoin: _window_join,
     nodes.RegularJoin: _regular_join,
+    nodes.IntervalJoin: _interval_join,
     nodes.TopN: _top_n,
     Deduplicate: _deduplicate,
     nodes.Union: lambda _context, node, _around: Union(node),
