@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
+from itertools import groupby
 
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode
 from velo_engine.plan.aggregate_syntax import function_name
+from velo_engine.plan.constant_rows import one_row, plan_values
 from velo_engine.plan.context import CommonTable, QueryContext, Wanted
+from velo_engine.plan.correlates import is_table_function, plan_correlate, plan_unnested
 from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.join_tree import join_as_written, join_where
 from velo_engine.plan.joins import JoinStep, Moment
@@ -37,7 +41,9 @@ def plan_from(
     text = context.text
     clause = select.args.get("from_")
     if clause is None:
-        raise text.unsupported("SELECT without FROM", select)
+        if select.args.get("where") is not None:
+            raise text.unsupported("WHERE without FROM", select.args["where"])
+        return one_row(), ()
     joins: Sequence[exp.Join] = select.args.get("joins") or ()
     used = _system_columns(select)
     wanted = _time_wanted(window, event_time_item, used)
@@ -50,14 +56,13 @@ def plan_from(
     else:
         relation = _item(clause.this, wanted, context)
     where = select.args.get("where")
-    steps: list[JoinStep] = []
-    first = relation
-    for join in joins:
-        steps.append(_step(relation, join, used, context))
-        relation = join_as_written(relation, steps[-1], context)
     conditions: Sequence[exp.Expr] = () if where is None else (where.this,)
-    if steps and where is not None:
-        relation, conditions = join_where(first, steps, relation, where.this, select, context)
+    for correlated, run in groupby(joins, lambda join: is_table_function(join.this)):
+        if correlated:
+            for join in run:
+                relation = plan_correlate(relation, join, context)
+        else:
+            relation, conditions = _joined(relation, tuple(run), used, conditions, select, context)
     if joins and event_time_item is not None and not _is_timed(relation):
         relation = context.relations.timed(relation, Wanted(time_value=event_time_item, replaces=True))
     if event_time_item is not None and not relation.event_times:
@@ -108,6 +113,26 @@ def _alias(item: exp.Expr) -> str:
     if isinstance(item, exp.Table) and not item.alias:
         return relation_name(item)
     return str(item.alias)
+
+
+def _joined(
+    first: Relation,
+    joins: Sequence[exp.Join],
+    used: Sequence[tuple[str, str]],
+    conditions: Sequence[exp.Expr],
+    select: exp.Select,
+    context: QueryContext,
+) -> tuple[Relation, Sequence[exp.Expr]]:
+    """`first` with `joins`, and what they leave of `conditions`."""
+    steps: list[JoinStep] = []
+    relation = first
+    for join in joins:
+        steps.append(_step(relation, join, used, context))
+        relation = join_as_written(relation, steps[-1], context)
+    if not conditions:
+        return relation, ()
+    where = reduce(lambda a, b: exp.And(this=a, expression=b), conditions)
+    return join_where(first, steps, relation, where, select, context)
 
 
 def _step(left: Relation, join: exp.Join, used: Sequence[tuple[str, str]], context: QueryContext) -> JoinStep:
@@ -166,6 +191,10 @@ def _item(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
     if isinstance(item, exp.Subquery) and not any(value for arg, value in item.args.items() if arg not in _QUERY_ARGS):
         relation = context.relations.query(item.this, replace(context, joined=wanted.joined))
         return context.relations.timed(_under(relation, item, context), wanted)
+    if isinstance(item, exp.Values):
+        return _under(plan_values(item, text), item, context)
+    if is_table_function(item):
+        return plan_unnested(item, context)
     raise text.unsupported(f"{item.key.upper()} in FROM", item)
 
 

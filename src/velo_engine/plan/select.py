@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from velo_engine.errors import ErrorCode
 from velo_engine.plan.aggregate_nodes import BOUNDS
 from velo_engine.plan.attached_windows import AttachedWindow, attached_window
 from velo_engine.plan.bound_select import (
@@ -19,12 +20,13 @@ from velo_engine.plan.bound_select import (
     refuse_clauses,
     with_columns,
 )
+from velo_engine.plan.constant_rows import plan_values
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.from_clause import plan_from
 from velo_engine.plan.group_keys import GroupKey
 from velo_engine.plan.grouping import attached_aggregate
-from velo_engine.plan.nodes import GroupAggregate
+from velo_engine.plan.ordering import ORDERING_ARGS, Ordering, ordered, ordering_of
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.ranked import plan_ranked
 from velo_engine.plan.relation import (
@@ -35,11 +37,10 @@ from velo_engine.plan.relation import (
     window_through_projection,
 )
 from velo_engine.plan.select_list import SelectItem, select_items
-from velo_engine.plan.top_n import check_top_n, match_ranked, sort_key, top_n
+from velo_engine.plan.set_operations import distinct, plan_set_operation
+from velo_engine.plan.top_n import match_ranked
 from velo_engine.plan.windows import find_window
 from velo_engine.schema import RowSchema
-
-_SET_OPERATIONS = {"Union": "UNION", "Intersect": "INTERSECT", "Except": "EXCEPT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,20 @@ def plan_query(query: exp.Query, context: QueryContext) -> PlannedQuery:
         context = context.inside(query)
     if isinstance(query, exp.Select):
         return _plan_select(query, context)
-    name = _SET_OPERATIONS.get(type(query).__name__, type(query).__name__.upper())
-    raise context.text.unsupported(name, query)
+    if isinstance(query, exp.Values):
+        return PlannedQuery(plan_values(query, context.text))
+    if not isinstance(query, exp.SetOperation):
+        raise context.text.unsupported(type(query).__name__.upper(), query)
+    if any(query.args.get(arg) for arg in ORDERING_ARGS):
+        return _plan_select(_around(query), context)
+    return PlannedQuery(plan_set_operation(query, context))
+
+
+def _around(query: exp.SetOperation) -> exp.Select:
+    """A SELECT that orders the rows of `query`, which then says nothing of their order."""
+    inner = query.copy()
+    ordering = {arg: inner.args.pop(arg) for arg in ORDERING_ARGS if inner.args.get(arg) is not None}
+    return exp.Select(expressions=[exp.Star()], from_=exp.From(this=exp.Subquery(this=inner)), **ordering)
 
 
 def _plan_select(select: exp.Select, context: QueryContext) -> PlannedQuery:
@@ -77,15 +90,18 @@ def _plan_select(select: exp.Select, context: QueryContext) -> PlannedQuery:
         relation, conditions = plan_from(select, window, event_time_item(select), context)
     for condition in conditions:
         relation = filtered(relation, condition, select, text)
-    order = _order(select, text)
+    ordering = ordering_of(select, context)
     items = select_items(select, relation, text)
-    bound = bind_select(select, items, relation, window, [item.this for item in order], context)
+    bound = bind_select(select, items, relation, window, [item.this for item in ordering.order], context)
     if select.args.get("distinct"):
-        planned = _distinct(select, bound, context)
-    elif order:
-        planned = _first_rows(select, bound, order, text)
+        columns = _selected(bound, ordering, text)
+        planned = ordered(_distinct(select, bound, context), ordering, columns, len(items), context)
+    elif ordering.order:
+        relation, columns = with_columns(bound, bound.others)
+        planned = ordered(relation, ordering, columns, len(items), context)
     else:
         planned = _with_computed_time(bound, projected(bound, bound.expressions, _names(items)), context)
+        planned = ordered(planned, ordering, (), len(items), context)
     return PlannedQuery(planned, tuple(i for i, item in enumerate(items) if item.key), _aliases(items))
 
 
@@ -102,33 +118,14 @@ def _aliases(items: Sequence[SelectItem]) -> Mapping[str, str]:
     }
 
 
-def _order(select: exp.Select, text: ProgramText) -> tuple[exp.Ordered, ...]:
-    order, limit = select.args.get("order"), select.args.get("limit")
-    if order is not None and limit is None:
-        raise text.unsupported("ORDER BY without LIMIT over a stream", order, "add LIMIT n for a maintained Top-N")
-    if limit is not None and order is None:
-        raise text.unsupported("LIMIT without ORDER BY", limit, "say which rows come first with ORDER BY")
-    return () if order is None else tuple(order.expressions)
-
-
-def _first_rows(select: exp.Select, bound: BoundSelect, order: Sequence[exp.Ordered], text: ProgramText) -> Relation:
-    """ORDER BY … LIMIT n: a Top-N without partition (Flink's SortLimit)."""
-    relation, columns = with_columns(bound, bound.others)
-    keys = [sort_key(ordered, column) for ordered, column in zip(order, columns, strict=True)]
-    check_top_n(relation, keys, select.args["order"], text)
-    node = top_n(relation, (), keys, _limit(select.args["limit"], text), None)
-    listed = RowSchema(node.schema.columns[: len(bound.items)])
-    refs = [ColumnRef(i, t) for i, t in enumerate(listed.types)]
-    return Relation(project(node, refs, listed.names), fields_of(listed), bounded=relation.bounded)
-
-
-def _limit(limit: exp.Expr, text: ProgramText) -> int:
-    count = limit.args.get("expression")
-    if not (isinstance(limit, exp.Limit) and isinstance(count, exp.Literal) and count.is_int and int(count.this) > 0):
-        raise text.unsupported("this LIMIT", limit, "write LIMIT and a whole number greater than 0")
-    if limit.args.get("offset") is not None:
-        raise text.unsupported("LIMIT with an offset", limit)
-    return int(count.this)
+def _selected(bound: BoundSelect, ordering: Ordering, text: ProgramText) -> Sequence[int]:
+    """Which select items the ORDER BY of SELECT DISTINCT names."""
+    for item, expression in zip(ordering.order, bound.others, strict=True):
+        if expression not in bound.expressions:
+            raise text.error(
+                ErrorCode.INVALID_GROUPING, "SELECT DISTINCT is ordered by what it selects alone", item, "select it"
+            )
+    return [bound.expressions.index(expression) for expression in bound.others]
 
 
 def _distinct(select: exp.Select, bound: BoundSelect, context: QueryContext) -> Relation:
@@ -136,16 +133,15 @@ def _distinct(select: exp.Select, bound: BoundSelect, context: QueryContext) -> 
     text = context.text
     if select.args["distinct"].args.get("on") is not None:
         raise text.unsupported("DISTINCT ON", select)
-    if select.args.get("order") is not None:
-        raise text.unsupported("SELECT DISTINCT with ORDER BY", select.args["order"], "order a query around it")
     below = projected(bound, bound.expressions, _names(bound.items))
     schema = below.node.schema
-    keys = [GroupKey(select, ColumnRef(i, t), n) for i, (n, t) in enumerate(zip(schema.names, schema.types, strict=True))]
+    keys = [
+        GroupKey(select, ColumnRef(i, t), n) for i, (n, t) in enumerate(zip(schema.names, schema.types, strict=True))
+    ]
     attached = attached_window(below, keys, (), select, text)
     if attached is not None:
         return _distinct_in_window(attached, schema, context)
-    node = GroupAggregate(below.node, tuple(range(len(schema))), (), schema)
-    return Relation(node, fields_of(schema), bounded=below.bounded)
+    return distinct(below, context)
 
 
 def _distinct_in_window(attached: AttachedWindow, schema: RowSchema, context: QueryContext) -> Relation:
