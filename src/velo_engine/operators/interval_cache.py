@@ -87,7 +87,7 @@ class IntervalCache:
         """
         out = Meetings()
         now = max(clock.opening, first_ms)
-        for seq, step, at in _merged(rows, clock):
+        for seq, step, at in in_order(rows.seq, clock):
             if step is not None:
                 now = max(step, first_ms)
                 self._advance(step, now, seq, out)
@@ -108,18 +108,18 @@ class IntervalCache:
         ]
         queued = [entry for entry in sorted(self._queue) if self._sides[entry[2]].timers.get(entry[3]) == entry[0]]
         return {
-            "cached": _table(cached, ("side", "key", "time", "slot")),
-            "timers": _table(queued, ("time", "number", "side", "key")),
-            "expired": _table([(side.expired,) for side in self._sides], ("time",)),
+            "cached": table_of(cached, ("side", "key", "time", "slot")),
+            "timers": table_of(queued, ("time", "number", "side", "key")),
+            "expired": table_of([(side.expired,) for side in self._sides], ("time",)),
         }
 
     def restore(self, state: Mapping[str, pa.Table]) -> None:
         """Continue from a snapshot."""
         for side, expired in zip(self._sides, state["expired"].column("time").to_pylist(), strict=True):
             side.cache, side.timers, side.expired = {}, {}, expired
-        for number, key, time, slot in _rows(state["cached"]):
+        for number, key, time, slot in tuples_of(state["cached"]):
             self._sides[number].cache.setdefault(key, {}).setdefault(time, []).append(slot)
-        self._queue = [(time, number, side, key) for time, number, side, key in _rows(state["timers"])]
+        self._queue = [(time, number, side, key) for time, number, side, key in tuples_of(state["timers"])]
         self._number = max((entry[1] for entry in self._queue), default=-1) + 1
         for time, _, number, key in self._queue:
             self._sides[number].timers[key] = time
@@ -192,21 +192,25 @@ def _meet(out: Meetings, seq: int, side: int, slot: int, other: int) -> None:
         out.add(seq, other, slot)
 
 
-def _merged(rows: Arrivals, clock: StepFunction) -> Iterator[tuple[int, int | None, int]]:
-    """(event, value of the clock's step or None, number of the row): an event's rows, then its step."""
-    seqs = np.concatenate([rows.seq, clock.seqs])
-    is_step = np.repeat([False, True], [len(rows.seq), len(clock.seqs)])
-    order = np.lexsort((is_step, seqs))
-    count = len(rows.seq)
+def in_order(rows: Int64s, clock: StepFunction) -> Iterator[tuple[int, int | None, int]]:
+    """(event, value of the clock's step or None, number of the row): an event's rows, then its step.
+
+    `rows` are the events of rows in their order.
+    """
+    seqs = np.concatenate([rows, clock.seqs])
+    order = np.argsort(seqs, kind="stable")
+    count = len(rows)
     values = clock.values.tolist()
     for at, seq in zip(order.tolist(), seqs[order].tolist(), strict=True):
         yield (seq, None, at) if at < count else (seq, values[at - count], -1)
 
 
-def _table(rows: Sequence[tuple[int, ...]], names: tuple[str, ...]) -> pa.Table:
+def table_of(rows: Sequence[tuple[int, ...]], names: tuple[str, ...]) -> pa.Table:
+    """Tuples of integers as a table."""
     columns = np.array(rows, np.int64).reshape(-1, len(names))
     return pa.table({name: columns[:, i] for i, name in enumerate(names)})
 
 
-def _rows(table: pa.Table) -> Iterator[tuple[int, ...]]:
+def tuples_of(table: pa.Table) -> Iterator[tuple[int, ...]]:
+    """The rows of a table of integers."""
     return zip(*(numpy_column(table, name).tolist() for name in table.column_names), strict=True)

@@ -27,19 +27,15 @@ from velo_engine.batch import (
     numpy_column,
     renumbered,
 )
-from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.held_rows import NO_SLOT, HeldRows
 from velo_engine.operators.interval_cache import Arrivals, IntervalCache, Meetings
-from velo_engine.operators.join_inputs import JoinKeys, merge_order
+from velo_engine.operators.join_inputs import JoinKeys, event_times, merge_order
 from velo_engine.operators.pair_condition import PairCondition
-from velo_engine.operators.vectors import from_arrow
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import JoinKind
-from velo_engine.types import SqlType, TypeName
 
 _SIDES = ("left", "right")
-_TIME = SqlType(TypeName.TIMESTAMP, precision=3)
 
 
 class IntervalJoin(Operator):
@@ -162,17 +158,6 @@ def delayed(watermark: StepFunction, delay_ms: int) -> StepFunction:
     if opening not in (INITIAL_WATERMARK, FINAL_WATERMARK):
         opening -= delay_ms
     return StepFunction(opening, watermark.seqs, values)
-
-
-def event_times(batch: ChangeBatch, column: int) -> Int64s:
-    """The event time of each row, in milliseconds. Raises VeloError JOB_FAILED for NULL."""
-    vector = from_arrow(batch.rows.column(column), _TIME)
-    if vector.valid is not None:
-        raise VeloError(
-            ErrorCode.JOB_FAILED, "a row that is joined by its event time has none", hint="filter it before"
-        )
-    times: Int64s = vector.values // 1000
-    return times
 
 
 def _passing(arrivals: Arrivals) -> Meetings:

@@ -8,14 +8,17 @@ import numpy as np
 import pyarrow as pa
 
 from velo_engine.batch import Bools, ChangeBatch, Int64s
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.operators.keys import KeyDictionary
-from velo_engine.operators.vectors import single_array, validity
+from velo_engine.operators.vectors import from_arrow, single_array, validity
 from velo_engine.schema import RowSchema
+from velo_engine.types import SqlType, TypeName
 
 ONLY_KEY = 0
 """The key code of all rows of a join without keys."""
 
 _SPARE_KEYS = 1024
+_TIME = SqlType(TypeName.TIMESTAMP, precision=3)
 
 
 def merge_order(left: ChangeBatch, right: ChangeBatch) -> Int64s:
@@ -25,6 +28,17 @@ def merge_order(left: ChangeBatch, right: ChangeBatch) -> Int64s:
     """
     # Both parts are sorted, which a stable sort makes use of.
     return np.argsort(np.concatenate([left.seq * 2, right.seq * 2 + 1]), kind="stable")
+
+
+def event_times(batch: ChangeBatch, column: int) -> Int64s:
+    """The event time of each row, in milliseconds. Raises VeloError JOB_FAILED for NULL."""
+    vector = from_arrow(batch.rows.column(column), _TIME)
+    if vector.valid is not None:
+        raise VeloError(
+            ErrorCode.JOB_FAILED, "a row that is joined by its event time has none", hint="filter it before"
+        )
+    times: Int64s = vector.values // 1000
+    return times
 
 
 class JoinKeys:

@@ -15,10 +15,13 @@ from velo_engine.operators.by_processing_time import ByProcessingTime
 from velo_engine.operators.first_rows import FirstRows
 from velo_engine.operators.group_aggregate import GroupAggregate
 from velo_engine.operators.interval_join import IntervalJoin
+from velo_engine.operators.over_aggregate import over_operator
 from velo_engine.operators.regular_join import RegularJoin
 from velo_engine.operators.session_window import SessionWindow
 from velo_engine.operators.temporal_sort import TemporalSort
+from velo_engine.operators.temporal_join import TemporalJoin
 from velo_engine.operators.top_n import TopN
+from velo_engine.operators.updatable_top_n import UpdatableTopN
 from velo_engine.operators.union import Union
 from velo_engine.operators.window_aggregate import WindowAggregate
 from velo_engine.operators.window_join import WindowJoin
@@ -29,6 +32,7 @@ from velo_engine.plan.changelog import Statements, changelog_mode
 from velo_engine.plan.changelog_nodes import Deduplicate, KeepRow
 from velo_engine.plan.monotonicity import unretracted_calls
 from velo_engine.plan.nodes import PlanNode
+from velo_engine.plan.update_kinds import RankStrategy, is_top_one, rank_strategy, row_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +98,32 @@ def _interval_join(context: OperatorContext, node: nodes.IntervalJoin, _around: 
     return IntervalJoin(context, node)
 
 
+def _temporal_join(context: OperatorContext, node: nodes.TemporalJoin, _around: Surroundings) -> Operator:
+    return TemporalJoin(context, node)
+
+
 def _regular_join(context: OperatorContext, node: nodes.RegularJoin, _around: Surroundings) -> Operator:
     return RegularJoin(context, node)
 
 
 def _top_n(context: OperatorContext, node: nodes.TopN, around: Surroundings) -> Operator:
-    if not node.order:
-        return FirstRows(node)
-    return TopN(context, node, node.input.schema, retracting=around.retracting(node.input))
+    match rank_strategy(node, around.statements):
+        case RankStrategy.UPDATE if is_top_one(node):
+            return TopN(context, node, node.input.schema, retracting=False)
+        case RankStrategy.UPDATE:
+            return UpdatableTopN(context, node, row_key(node, around.statements))
+        case strategy:
+            return TopN(context, node, node.input.schema, retracting=strategy is RankStrategy.RETRACT)
 
 
 def _deduplicate(context: OperatorContext, node: Deduplicate, _around: Surroundings) -> Operator:
     if node.keep is KeepRow.LAST:
         return KeepLast(context, node)
     return KeepFirstByArrival(context, node) if node.by_arrival else KeepFirstByTime(context, node)
+
+
+def _over(context: OperatorContext, node: nodes.OverAggregate, _around: Surroundings) -> Operator:
+    return over_operator(context, node, node.input.schema)
 
 
 FACTORIES: Mapping[type, Factory] = {
@@ -120,7 +136,9 @@ FACTORIES: Mapping[type, Factory] = {
     nodes.WindowJoin: _window_join,
     nodes.RegularJoin: _regular_join,
     nodes.IntervalJoin: _interval_join,
+    nodes.TemporalJoin: _temporal_join,
     nodes.TopN: _top_n,
+    nodes.OverAggregate: _over,
     Deduplicate: _deduplicate,
     nodes.Union: lambda _context, node, _around: Union(node),
     nodes.Correlate: lambda context, node, _around: Correlate(context, node),
