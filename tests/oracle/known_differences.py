@@ -20,7 +20,6 @@ ANSWERED_DIFFERENTLY: Mapping[str, str] = {
 """By name."""
 
 REFUSED: Mapping[str, str] = {
-    "over": "OVER aggregates",
     "subqueries": "subqueries in expressions",
     "union_all": "UNION ALL",
     "window_relations": "window Top-N and window joins",

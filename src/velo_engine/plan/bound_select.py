@@ -12,6 +12,8 @@ from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import ColumnRef, Expression
 from velo_engine.plan.grouping import aggregate, is_aggregating
 from velo_engine.plan.nodes import Filter
+from velo_engine.plan.over import plan_over
+from velo_engine.plan.over_windows import over_parts, overs_in
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import (
     Relation,
@@ -38,12 +40,14 @@ _SUPPORTED_CLAUSES = frozenset(
         "having",
         "order",
         "limit",
+        "offset",
         "window_clause",
+        "windows",
     }
 )
 
 
-_CLAUSE_NAMES = {"windows": "a named window (WINDOW w AS ...)", "laterals": "LATERAL"}
+_CLAUSE_NAMES = {"laterals": "LATERAL"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +96,11 @@ def bind_select(
     aliases: dict[str, Expression] = {}
     others = [_output_reference(other, items) for other in others]
     scope: Scope
+    overs = tuple(overs_in([*(item.node for item in items), *others]))
+    parts = over_parts(overs, select)
     aggregating = is_aggregating(select)
     if aggregating:
-        aggregated = aggregate(select, relation, items, window, others, aliases, context)
+        aggregated = aggregate(select, relation, items, window, [*others, *parts], aliases, context)
         scope, relation = aggregated.scope, aggregated.relation
     elif window is not None:
         what = "a window table function" if window.style is WindowStyle.TABLE_FUNCTION else "WINDOW"
@@ -102,6 +108,10 @@ def bind_select(
     else:
         window_functions([item.node for item in items], None, RelationScope(relation, text))
         scope = RelationScope(relation, text, aliases, clause="the select list")
+    having = select.args.get("having")
+    if overs:
+        relation = _having(having, relation, scope, aggregating, text)
+        scope, relation = plan_over(select, overs, relation, scope, text)
     expressions = []
     for item in items:
         expression = _item_expression(item, relation, scope, aggregating, text)
@@ -109,13 +119,21 @@ def bind_select(
         if item.alias is not None:
             aliases.setdefault(item.alias, expression)
     bound_others = tuple(text.bind_column(other, scope) for other in others)
-    having = select.args.get("having")
-    if having is not None:
-        if not aggregating:
-            raise text.error(ErrorCode.INVALID_GROUPING, "HAVING without GROUP BY or an aggregate", having, "use WHERE")
-        predicate = text.condition(having.this, scope, "HAVING")
-        relation = relation.on(Filter(relation.node, predicate, relation.node.schema))
+    if not overs:
+        relation = _having(having, relation, scope, aggregating, text)
     return BoundSelect(relation, tuple(items), tuple(expressions), bound_others, aggregating)
+
+
+def _having(
+    having: exp.Expr | None, relation: Relation, scope: Scope, aggregating: bool, text: ProgramText
+) -> Relation:
+    """The groups that HAVING keeps."""
+    if having is None:
+        return relation
+    if not aggregating:
+        raise text.error(ErrorCode.INVALID_GROUPING, "HAVING without GROUP BY or an aggregate", having, "use WHERE")
+    predicate = text.condition(having.this, scope, "HAVING")
+    return relation.on(Filter(relation.node, predicate, relation.node.schema))
 
 
 def _item_expression(

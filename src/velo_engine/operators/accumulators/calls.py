@@ -49,17 +49,20 @@ class AggregateCalls:
         *,
         retracting: bool,
         unretracted: frozenset[int] = frozenset(),
+        reduced: Sequence[bool] | None = None,
     ) -> None:
-        """`retracting`: rows may be taken back, which the calls at positions `unretracted` ignore.
+        """`retracting`: rows may be taken back, which the calls at positions `unretracted` ignore. `reduced`: for each
+        call whether it is computed from shared totals (see `reduction`); None: as in a group aggregate.
 
         Raises VeloError for a call that cannot be computed.
         """
         self._calls = tuple(calls)
         self._schema = schema
-        reduced = is_reduced(calls, schema)
+        if reduced is None:
+            reduced = [is_reduced(calls, schema)] * len(calls)
         self._unretracted = unretracted
         self._accumulators = [
-            _accumulator(call, schema, retracting=retracting and i not in unretracted, reduced=reduced)
+            _accumulator(call, schema, retracting=retracting and i not in unretracted, reduced=reduced[i])
             for i, call in enumerate(calls)
         ]
         self._deduplicated = [call.distinct and (retracting or call.function not in _DISTINCT_ANYWAY) for call in calls]
