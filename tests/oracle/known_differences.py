@@ -7,15 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_OTHER_CHANGES = "the final tables are equal, the changes are not: "
-_MONOTONE_TOP_N = (
-    _OTHER_CHANGES + "Flink updates ranks in place when the order column only grows (UpdatableTopNFunction)"
-)
 
 ANSWERED_DIFFERENTLY: Mapping[str, str] = {
-    "top_n/over_counts": _MONOTONE_TOP_N,
-    "top_n/over_counts_without_rank": _MONOTONE_TOP_N,
-    "top_n/top_one_over_counts": _MONOTONE_TOP_N,
 }
 """By name."""
 

@@ -47,6 +47,11 @@ class KeyedRows:
         """Rows held."""
         return int(self.held.sum())
 
+    @property
+    def known(self) -> int:
+        """Keys that have a slot, with a row or without."""
+        return 1 if self._keys is None else len(self._keys)
+
     def slots(self, rows: pa.Table) -> Int64s:
         """The slot of each row's key."""
         if self._keys is None:
@@ -101,6 +106,8 @@ class KeyedRows:
 
     def clear(self, slots: Int64s) -> None:
         """Hold nothing in `slots`."""
+        for store in self._stores:
+            store.clear(slots)
         self.held[slots] = False
         self.updated[slots] = False
 

@@ -1,9 +1,9 @@
 """Top-N: the first rows of each partition, kept up to date.
 
 Source: Flink's AppendOnlyTopNFunction, FastTop1Function and RetractableTopNFunction. A row that enters pushes those
-behind it down; ties rank in order of arrival. With the rank in the output every push is -U/+U of one rank; without it
-the row that falls out is deleted and the new one inserted. A row that is taken back pulls the rows behind it up, the
-one behind rank N included.
+behind it down; ties rank in order of arrival. With the rank in the output, or when ranks begin beyond 1, every push is
+-U/+U of one rank; without it the row that falls out is deleted and the new one inserted. A row that is taken back pulls
+the rows behind it up, the one behind rank N included.
 
 Rows that cannot enter are sorted out by array comparison before any row is looked at; the others are few.
 """
@@ -21,6 +21,7 @@ import pyarrow as pa
 from velo_engine.batch import Bools, ChangeBatch, Int64s, RowKind, empty_rows, make_rows, numpy_column, renumbered
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.keys import KeyDictionary
+from velo_engine.operators.rank_changes import RankChanges
 from velo_engine.operators.sort_order import Key, sort_keys
 from velo_engine.operators.vectors import from_arrow
 from velo_engine.plan import nodes
@@ -31,24 +32,9 @@ from velo_engine.schema import RowSchema
 class _Partition:
     """Rows in order: sort keys and, beside them, row codes."""
 
+    limit: int
     keys: list[Key] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Changes:
-    """Output rows being collected."""
-
-    kind: list[int] = field(default_factory=list)
-    row: list[int] = field(default_factory=list)
-    rank: list[int] = field(default_factory=list)
-    seq: list[int] = field(default_factory=list)
-
-    def add(self, kind: RowKind, row: int, rank: int, seq: int) -> None:
-        self.kind.append(kind)
-        self.row.append(row)
-        self.rank.append(rank)
-        self.seq.append(seq)
 
 
 class TopN(Operator):
@@ -66,6 +52,8 @@ class TopN(Operator):
         self._uses: dict[int, int] = {}
         """Per row code how often it is held."""
         self._partitions: dict[int, _Partition] = {}
+        self._numbered = node.with_rank or node.first > 1
+        self._is_top_one = (node.first, node.limit, node.limit_column) == (1, 1, None)
         self._held = 0
 
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
@@ -73,14 +61,19 @@ class TopN(Operator):
         (batch,) = inputs
         if not len(batch):
             return batch.with_rows(empty_rows(self._node.schema))
-        rows, codes = batch.rows, self._partition_codes(batch.rows)
+        rows = batch.rows
+        if not self._retracting and (batch.kind == RowKind.UPDATE_BEFORE).any():
+            # FastTop1Function over updates that only move rows up needs no old rows.
+            rows = rows.filter(pa.array(batch.kind != RowKind.UPDATE_BEFORE))
+        codes = self._partition_codes(rows)
+        self._open_partitions(rows, codes)
         if not self._retracting:
             entering = self._may_enter(rows, codes)
             rows, codes = rows.filter(pa.array(entering)), codes[entering]
-        changes = _Changes()
+        changes = RankChanges(self._node.first)
         released: list[int] = []
         for taken_back, seq, code, key, row in self._each(rows, codes):
-            partition = self._partitions.setdefault(code, _Partition())
+            partition = self._partitions[code]
             if taken_back:
                 released += self._take_back(partition, key, row, seq, changes)
             else:
@@ -96,6 +89,10 @@ class TopN(Operator):
         entries = np.array(held, np.int64).reshape(-1, 2)
         tables = {
             "entries": pa.table({"partition": entries[:, 0], "row": entries[:, 1]}),
+            "limits": pa.table(
+                {"partition": list(self._partitions), "limit": [p.limit for p in self._partitions.values()]},
+                schema=pa.schema([("partition", pa.int64()), ("limit", pa.int64())]),
+            ),
             "rows": self._rows.snapshot(),
         }
         return tables if self._partition_keys is None else tables | {"partitions": self._partition_keys.snapshot()}
@@ -105,13 +102,18 @@ class TopN(Operator):
         self._rows.restore(state["rows"])
         if self._partition_keys is not None:
             self._partition_keys.restore(state["partitions"])
-        self._partitions, self._uses = {}, {}
+        self._uses = {}
+        limits = state["limits"]
+        self._partitions = {
+            code: _Partition(limit)
+            for code, limit in zip(limits["partition"].to_pylist(), limits["limit"].to_pylist(), strict=True)
+        }
         self._held = state["entries"].num_rows
         codes = numpy_column(state["entries"], "row")
         keys = self._sort_keys(self._rows.columns(codes))
         partitions = numpy_column(state["entries"], "partition").tolist()
         for code, row, key in zip(partitions, codes.tolist(), keys, strict=True):
-            partition = self._partitions.setdefault(code, _Partition())
+            partition = self._partitions[code]
             partition.keys.append(key)
             partition.rows.append(row)
             self._uses[row] = self._uses.get(row, 0) + 1
@@ -120,6 +122,19 @@ class TopN(Operator):
         if self._partition_keys is None:
             return np.zeros(rows.num_rows, np.int64)
         return self._partition_keys.encode([rows.column(i) for i in self._node.partition])
+
+    def _open_partitions(self, rows: pa.Table, codes: Int64s) -> None:
+        """Make those that are new; the first row of each says how many rows it has, where a column does."""
+        seen, first = np.unique(codes, return_index=True)
+        column = self._node.limit_column
+        limits = [self._node.limit] * len(seen)
+        if column is not None:
+            vector = from_arrow(rows.column(column).take(pa.array(first)), self._input.types[column])
+            valid = np.ones(len(seen), np.bool_) if vector.valid is None else vector.valid
+            limits = np.where(valid, vector.values, 0).tolist()
+        for code, limit in zip(seen.tolist(), limits, strict=True):
+            if code not in self._partitions:
+                self._partitions[code] = _Partition(limit)
 
     def _may_enter(self, rows: pa.Table, codes: Int64s) -> Bools:
         """Rows that stand before the last of a full list now; within the batch the bar only rises.
@@ -141,8 +156,8 @@ class TopN(Operator):
 
     def _bar(self, code: int) -> Any:
         """What a row of this partition must be below, None when any row may enter."""
-        partition = self._partitions.get(code)
-        if partition is None or len(partition.keys) < self._node.limit:
+        partition = self._partitions[code]
+        if not partition.keys or len(partition.keys) < partition.limit:
             return None
         is_value, bar = partition.keys[-1]
         return bar if is_value == 1 else None
@@ -163,19 +178,19 @@ class TopN(Operator):
             back, numpy_column(rows, "seq").tolist(), codes.tolist(), self._sort_keys(columns), row_codes, strict=True
         )
 
-    def _insert(self, partition: _Partition, key: Key, row: int, seq: int, changes: _Changes) -> list[int]:
+    def _insert(self, partition: _Partition, key: Key, row: int, seq: int, changes: RankChanges) -> list[int]:
         """Put a row in; the rows that are no longer held."""
-        limit = self._node.limit
+        limit = partition.limit
         at = bisect_right(partition.keys, key)
         if at >= limit and not self._retracting:
             return [row]
-        before = partition.rows[:limit]
+        before = partition.rows[: max(limit, 0)]
         partition.keys.insert(at, key)
         partition.rows.insert(at, row)
         self._uses[row] += 1
         self._held += 1
         if at < limit:
-            self._pushed(before, row, at, seq, changes)
+            self._pushed(before, row, at, limit, seq, changes)
         if self._retracting or len(partition.rows) <= limit:
             return []
         partition.keys.pop()
@@ -184,18 +199,18 @@ class TopN(Operator):
         self._held -= 1
         return [fallen]
 
-    def _pushed(self, before: list[int], row: int, at: int, seq: int, changes: _Changes) -> None:
+    def _pushed(self, before: list[int], row: int, at: int, limit: int, seq: int, changes: RankChanges) -> None:
         """The changes when `row` enters the first N at position `at`; `before` were the first N."""
-        full = len(before) == self._node.limit
-        if self._node.limit == 1 and full and not self._retracting:
+        full = len(before) == limit
+        if self._is_top_one and full and not self._retracting:
             # FastTop1Function: one row replaces the other.
             changes.add(RowKind.UPDATE_BEFORE, before[0], 1, seq)
             changes.add(RowKind.UPDATE_AFTER, row, 1, seq)
             return
-        if not self._node.with_rank:
+        if not self._numbered:
             if full:
-                changes.add(RowKind.DELETE, before[-1], 0, seq)
-            changes.add(RowKind.INSERT, row, 0, seq)
+                changes.unranked(RowKind.DELETE, before[-1], seq)
+            changes.unranked(RowKind.INSERT, row, seq)
             return
         moving = row
         for position in range(at, len(before)):
@@ -205,29 +220,28 @@ class TopN(Operator):
         if not full:
             changes.add(RowKind.INSERT, moving, len(before) + 1, seq)
 
-    def _take_back(self, partition: _Partition, key: Key, row: int, seq: int, changes: _Changes) -> list[int]:
+    def _take_back(self, partition: _Partition, key: Key, row: int, seq: int, changes: RankChanges) -> list[int]:
         """Take a row out; the rows that are no longer held. A row that is not there is ignored."""
         at = bisect_left(partition.keys, key)
         while at < len(partition.keys) and partition.keys[at] == key and partition.rows[at] != row:
             at += 1
         if at == len(partition.keys) or partition.keys[at] != key:
             return [row]
-        limit = self._node.limit
+        limit = max(partition.limit, 0)
         shown = partition.rows[: limit + 1]
         del partition.keys[at], partition.rows[at]
         self._uses[row] -= 1
         self._held -= 1
         if at < limit:
-            self._pulled(shown, at, seq, changes)
+            self._pulled(shown, at, limit, seq, changes)
         return [row]
 
-    def _pulled(self, shown: list[int], at: int, seq: int, changes: _Changes) -> None:
+    def _pulled(self, shown: list[int], at: int, limit: int, seq: int, changes: RankChanges) -> None:
         """The changes when the row at position `at` leaves; `shown` were the first N + 1."""
-        limit = self._node.limit
-        if not self._node.with_rank:
-            changes.add(RowKind.DELETE, shown[at], 0, seq)
+        if not self._numbered:
+            changes.unranked(RowKind.DELETE, shown[at], seq)
             if len(shown) > limit:
-                changes.add(RowKind.INSERT, shown[limit], 0, seq)
+                changes.unranked(RowKind.INSERT, shown[limit], seq)
             return
         for position in range(at, min(limit, len(shown))):
             if position + 1 < len(shown):
@@ -236,7 +250,7 @@ class TopN(Operator):
             else:
                 changes.add(RowKind.DELETE, shown[position], position + 1, seq)
 
-    def _output(self, changes: _Changes) -> pa.Table:
+    def _output(self, changes: RankChanges) -> pa.Table:
         if not changes.kind:
             return empty_rows(self._node.schema)
         columns = self._rows.columns(np.array(changes.row, np.int64))

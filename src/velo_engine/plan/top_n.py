@@ -67,7 +67,7 @@ def match_ranked(select: exp.Select, context: QueryContext) -> RankedQuery | Non
     """The Top-N pattern around `select`'s FROM, a subquery or a name of WITH; or None."""
     where = select.args.get("where")
     inner = _only_query(select, context)
-    found = None if inner is None else _row_number(inner[0])
+    found = None if inner is None else _ranking(inner[0])
     if inner is None or where is None or found is None:
         return None
     query, alias, visible = inner
@@ -76,6 +76,10 @@ def match_ranked(select: exp.Select, context: QueryContext) -> RankedQuery | Non
     if split is None:
         return None
     bounds, others = split
+    if not is_row_number(window):
+        # Flink: "RANK() on streaming table is not supported currently".
+        name = function_name(window.this)
+        raise context.text.unsupported(f"a Top-N by {name.upper()}", window, "rank with ROW_NUMBER()")
     return RankedQuery(
         ranked=query,
         alias=alias,
@@ -177,15 +181,19 @@ def top_n(
     )
 
 
-def _row_number(select: exp.Select) -> tuple[str, exp.Window] | None:
-    """The alias and window of the only ROW_NUMBER item."""
-    found = [(alias, node) for node, alias, _ in map(unwrapped, select.expressions) if is_row_number(node)]
+def _ranking(select: exp.Select) -> tuple[str, exp.Window] | None:
+    """The alias and window of the only ROW_NUMBER, RANK or DENSE_RANK item."""
+    found = [(alias, node) for node, alias, _ in map(unwrapped, select.expressions) if _is_ranking(node)]
     if len(found) != 1 or found[0][0] is None:
         return None
     alias, window = found[0]
     assert alias is not None
     assert isinstance(window, exp.Window)
     return alias, window
+
+
+def _is_ranking(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Window) and function_name(node.this) in ("row_number", "rank", "dense_rank")
 
 
 def rank_bounds(condition: exp.Expr, rank: str, text: ProgramText) -> tuple[RankBounds, tuple[exp.Expr, ...]] | None:

@@ -15,6 +15,7 @@ from velo_engine.operators.by_processing_time import ByProcessingTime
 from velo_engine.operators.first_rows import FirstRows
 from velo_engine.operators.group_aggregate import GroupAggregate
 from velo_engine.operators.interval_join import IntervalJoin
+from velo_engine.operators.match_recognize import MatchRecognize
 from velo_engine.operators.over_aggregate import over_operator
 from velo_engine.operators.regular_join import RegularJoin
 from velo_engine.operators.session_window import SessionWindow
@@ -126,7 +127,12 @@ def _over(context: OperatorContext, node: nodes.OverAggregate, _around: Surround
     return over_operator(context, node, node.input.schema)
 
 
+def _match_recognize(context: OperatorContext, node: nodes.MatchRecognize, _around: Surroundings) -> Operator:
+    return MatchRecognize(context, node, node.input.schema)
+
+
 FACTORIES: Mapping[type, Factory] = {
+    nodes.MatchRecognize: _match_recognize,
     nodes.AssignWatermark: _assign_watermark,
     nodes.GroupAggregate: _group_aggregate,
     nodes.WindowAggregate: _window_aggregate,
