@@ -15,6 +15,11 @@ ANSWERED_DIFFERENTLY: Mapping[str, str] = {
 REFUSED: Mapping[str, str] = {
     "subqueries": "subqueries in expressions",
     "union_all": "UNION ALL",
-    "window_relations": "window Top-N and window joins",
+    "window_tables/hop_not_a_multiple_aggregated": "refused by Flink, too",
+    "window_tables/hop_not_a_multiple_by_bounds": "refused by Flink, too",
+    "window_tables/hop_not_a_multiple_distinct": "refused by Flink, too",
+    "window_tables/offset_as_large_as_the_size": "refused by Flink, too",
+    "window_top_n/rank": "refused by Flink, too",
+    "window_top_n/variable_limit": "refused by Flink, too",
 }
 """By name, or by group when the whole group is refused: the engine must say that it does not do this."""

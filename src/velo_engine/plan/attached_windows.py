@@ -1,10 +1,10 @@
 """Grouping by the bounds of an earlier window.
 
 A query whose keys contain the start and the end of the window that its rows carry (`WindowColumns`) aggregates in that
-window: one final row a key and window. Where the window was cut right below, by a window table function with nothing but
-projections and filters between that leave the bounds alone, the aggregate cuts the window itself, and of HOP and CUMULATE
-adds up slices (Flink's PullUpWindowTableFunctionIntoWindowAggregateRule; with floating-point numbers one can tell).
-Otherwise the window stays attached to the rows (WindowAttachedWindowingStrategy).
+window: one final row a key and window. Where the window was cut right below, by a window table function with nothing
+but projections and filters between that leave the bounds alone, the aggregate cuts the window itself, and of HOP and
+CUMULATE adds up slices (Flink's PullUpWindowTableFunctionIntoWindowAggregateRule; with floating-point numbers one can
+tell). Otherwise the window stays attached to the rows (WindowAttachedWindowingStrategy).
 """
 
 from __future__ import annotations
@@ -54,15 +54,21 @@ def attached_window(
     columns = {key.expression.index for key in keys if isinstance(key.expression, ColumnRef)}
     if windows is None or not windows.bounded_by(columns):
         return None
-    if windows.spec.kind is WindowKind.SESSION and set(windows.partition) != columns - windows.bounds:
+    if windows.spec.kind is WindowKind.SESSION and not _by_session_keys(keys, windows):
         return None
+    refuse_gaps(windows.spec, WindowStyle.TABLE_FUNCTION, group, text)
     below = _pulled_up(relation.node, windows)
     if below is not None and not _use(windows.bounds, [arg for call in calls for arg in _parts(call)]):
-        refuse_gaps(windows.spec, WindowStyle.TABLE_FUNCTION, group, text)
         return _cut_here(relation, windows, keys, calls, below)
     if not windows.by_event_time:
         return None
     return _carried(relation, windows, keys, calls)
+
+
+def _by_session_keys(keys: Sequence[GroupKey], windows: WindowColumns) -> bool:
+    """Whether the keys beside the bounds are those of the session (WindowUtil.validGroupKeyPartitionKey)."""
+    columns = {getattr(key.expression, "index", None) for key in keys}
+    return columns - windows.bounds == set(windows.partition)
 
 
 def _carried(

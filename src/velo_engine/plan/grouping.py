@@ -76,6 +76,9 @@ def aggregate(
             check_session_emission(window, context.emit, context.allowed_lateness_ms, text)
             windowing = _windowing(window, relation, below)
         planned = _planned(relation, keys, calls, windowing, context)
+        if window is not None and window.style is WindowStyle.GROUP_FUNCTION:
+            # The bounds of the older group windows are values like any other.
+            planned = replace(planned, windows=None)
     outputs = _Outputs(planned, keys, calls, windowed=window is not None or attached is not None)
     by_node = {id(node): outputs.call(call) for node, call in zip(nodes, bound, strict=True)}
     by_node |= {node: outputs.bound(name) for node, name in window_functions(above, window, below).items()}

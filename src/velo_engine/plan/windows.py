@@ -173,6 +173,9 @@ def query_window(node: WindowClause | WindowTable | GroupWindow, text: ProgramTe
     if kind is WindowKind.CUMULATE and size % slide_ms:
         raise text.error(ErrorCode.BAD_PROPERTY, "the size of a cumulating window must be a multiple of its step", node)
     spec = WindowSpec(kind, size, slide_ms, int(node.args.get("offset_ms") or 0))
+    if kind is WindowKind.TUMBLE and abs(spec.offset_ms) >= size:
+        message = "the offset of a tumbling window must be smaller than its size"
+        raise text.error(ErrorCode.BAD_PROPERTY, message, node, "TUMBLE(TABLE, DESCRIPTOR, size, offset)")
     return QueryWindow(
         style=_STYLES[type(node)],
         spec=spec,

@@ -384,6 +384,14 @@ class ExpressionParser(FunctionParser):
     def _parse_fixed_length(self) -> int:
         """A positive length of time: `5m`, `'1 minute'`, `INTERVAL '5' MINUTE`; in milliseconds."""
         start = self._curr
+        length = self._parse_distance()
+        if length <= 0:
+            raise SyntaxFailure("a length of time must be positive", self._span_from(start))
+        return length
+
+    def _parse_distance(self) -> int:
+        """A length of time that may be negative, in milliseconds."""
+        start = self._curr
         try:
             if (literal := self._parse_size_literal()) is not None:
                 length = interval_ms(literal)
@@ -396,8 +404,6 @@ class ExpressionParser(FunctionParser):
                 self.fail("a length of time, such as 5m or INTERVAL '5' MINUTE", hint)
         except ValueError as error:
             raise SyntaxFailure(str(error), self._span_from(start)) from None
-        if length <= 0:
-            raise SyntaxFailure("a length of time must be positive", self._span_from(start))
         return length
 
     def _span_from(self, start: Token) -> Token:

@@ -116,7 +116,7 @@ class WindowParser(ExpressionParser):
             elif key == "time_column":
                 node.set("time_column", self._parse_descriptor())
             else:
-                node.set(key, self._parse_fixed_length())
+                node.set(key, self._parse_distance() if key == "offset_ms" else self._parse_fixed_length())
             if not self._match(TokenType.COMMA):
                 break
         required = ("table", "time_column", *_TABLE_FUNCTION_SIZES[node.args["kind"]])
