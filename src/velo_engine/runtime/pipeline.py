@@ -5,7 +5,7 @@ Consecutive Filter and Project nodes become one Calc, as in Flink's plans.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,14 +15,18 @@ from velo_engine.kernel import Kernel
 from velo_engine.operators.base import Counters, LateRows, Operator, OperatorContext, RowFailures
 from velo_engine.operators.calc import Calc
 from velo_engine.operators.table_join import TableJoin
+from velo_engine.operators.values import Values
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, PlanNode
 from velo_engine.runtime.letters import RowPlace
 from velo_engine.runtime.operator_factory import Surroundings, make_operator
 from velo_engine.schema import RowSchema
 
-STATELESS = (nodes.AssignWatermark,)
+STATELESS = (nodes.AssignWatermark, nodes.Union)
 """Nodes through which a row stays the row that was read."""
+
+MULTIPLYING = (nodes.Correlate, nodes.Expand)
+"""Nodes that make several rows out of one and keep none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,9 @@ class StepServices:
 
     failures: Callable[[str, RowPlace], RowFailures]
     """For a statement, and where in it the operator stands."""
-    late: Callable[[str, RowSchema, bool], LateRows]
-    """For a statement, the schema of the rows, and whether a join may have multiplied them."""
+    late: Callable[[str, Sequence[RowSchema], int, bool], LateRows]
+    """For a statement, the schemas of the operator's inputs, the input that the rows come from, and whether a join may
+    have multiplied them."""
     late_letters: Callable[[str], LateRows]
     """For a statement whose late rows are dead letters."""
 
@@ -99,6 +104,8 @@ class PipelineBuilder:
             return self._roots[node.statement]
         if isinstance(node, nodes.Scan):
             return self._add(statement, None, (), node.schema, scan=node)
+        if isinstance(node, nodes.Values):
+            return self._add(statement, lambda context: Values(context, node), (), node.schema, puts=RowPlace.IN_STATE)
         if isinstance(node, nodes.Filter | nodes.Project):
             return self._calc(statement, node)
         if isinstance(node, nodes.TableJoin):
@@ -135,9 +142,11 @@ class PipelineBuilder:
         children = nodes.inputs(node)
         at = tuple(self._node(statement, child) for child in children)
         puts = None if isinstance(node, STATELESS) else RowPlace.IN_STATE
+        if isinstance(node, MULTIPLYING) or _is_aligned_window_table(node):
+            puts = RowPlace.JOINED
         late = getattr(node, "late_data", nodes.LateData.DROP)
         make = lambda context: make_operator(context, node, self._around)  # noqa: E731
-        return self._add(statement, make, at, children[0].schema, puts=puts, late=late)
+        return self._add(statement, make, at, *(child.schema for child in children), puts=puts, late=late)
 
     def _accepted(self, statement: PlannedStatement, at: int) -> bool:
         """Whether the rows of a step have passed a join or an aggregation of this statement."""
@@ -148,8 +157,7 @@ class PipelineBuilder:
         statement: PlannedStatement,
         make: Callable[[OperatorContext], Operator] | None,
         inputs: tuple[int, ...],
-        schema: RowSchema,
-        *,
+        *schemas: RowSchema,
         scan: nodes.Scan | None = None,
         puts: RowPlace | None = None,
         late: nodes.LateData = nodes.LateData.DROP,
@@ -160,7 +168,8 @@ class PipelineBuilder:
         context = OperatorContext(
             kernel=self._kernel,
             failures=self._services.failures(statement.name, place),
-            late=self._late_rows(statement, schema, accepted, place, late),
+            late=self._late_rows(statement, schemas, 0, accepted, place, late),
+            late_right=self._late_rows(statement, schemas, 1, accepted, place, late) if len(schemas) > 1 else None,
             emit_unchanged=self._emit_unchanged,
             time_zone=self._time_zone,
         )
@@ -171,18 +180,24 @@ class PipelineBuilder:
             inputs=inputs,
             counters=context.counters,
             place=place if puts is None else max(place, puts),
-            accepts=() if puts is None else tuple(i for i in inputs if not self._accepted(statement, i)),
+            accepts=tuple(i for i in inputs if not self._accepted(statement, i)) if accepted or puts is not None else (),
             accepted=accepted or puts is not None,
         )
         self._steps.append(step)
         return len(self._steps) - 1
 
     def _late_rows(
-        self, statement: PlannedStatement, schema: RowSchema, joined: bool, place: RowPlace, late: nodes.LateData
+        self,
+        statement: PlannedStatement,
+        schemas: Sequence[RowSchema],
+        side: int,
+        joined: bool,
+        place: RowPlace,
+        late: nodes.LateData,
     ) -> LateRows:
-        """Who takes the rows that come too late for a window."""
+        """Who takes the rows of input `side` that come too late for a window."""
         if late is nodes.LateData.DROP:
-            return self._services.late(statement.name, schema, joined)
+            return self._services.late(statement.name, schemas, side, joined)
         if place is RowPlace.IN_STATE:
             raise VeloError(
                 ErrorCode.SQL_UNSUPPORTED,
@@ -191,6 +206,11 @@ class PipelineBuilder:
                 hint="use drop",
             )
         return self._services.late_letters(statement.name)
+
+
+def _is_aligned_window_table(node: PlanNode) -> bool:
+    """Whether `node` gives every row out at once, as often as it has windows."""
+    return isinstance(node, nodes.WindowTable) and node.window.kind is not nodes.WindowKind.SESSION
 
 
 def closure(program: PlannedProgram, targets: tuple[str, ...]) -> list[str]:
