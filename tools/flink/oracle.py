@@ -16,6 +16,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -50,6 +51,14 @@ class InputTable:
 
 
 @dataclass(frozen=True)
+class SinkTable:
+    """Where a query's result goes: the body of a CREATE TABLE, and the kinds of changes that it takes (`+I +U -D`)."""
+
+    columns: str
+    changelog: str
+
+
+@dataclass(frozen=True)
 class FlinkAnswer:
     """What Flink made of a case. `error` is the root cause ("ArithmeticException: …"); then the rest is empty.
 
@@ -66,7 +75,8 @@ class FlinkAnswer:
 class Flink:
     """A running oracle; a context manager. Raises FlinkMissingError when it is not installed."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_ms: int = TIMEOUT_MS) -> None:
+        self._timeout_ms = timeout_ms
         place = require_installed()
         opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED_PACKAGES]
         logging = f"-Dlog4j.configurationFile={Path(__file__).parent / 'log4j2.properties'}"
@@ -112,13 +122,30 @@ class Flink:
         *,
         config: Mapping[str, str] | None = None,
         quiet_ms: int = QUIET_MS,
+        sink: SinkTable | None = None,
     ) -> FlinkAnswer:
-        """Flink's answer to one query over `tables`, whose rows arrive in exactly `order`.
+        """Flink's answer to one query over `tables`, whose rows arrive in exactly `order`: what reaches the `sink`.
 
         Raises RuntimeError when there is no answer at all: the job did not end in time, or the JVM died.
         """
-        (answer,) = self._run(tables, order, [query], config, quiet_ms)
+        (answer,) = self._answers(tables, order, [query], config, quiet_ms, _into(sink))
         return answer
+
+    def explain(
+        self,
+        tables: Sequence[InputTable],
+        query: str,
+        *,
+        config: Mapping[str, str] | None = None,
+        sink: SinkTable | None = None,
+    ) -> str:
+        """Flink's optimised plan of a query, with changelog modes and upsert keys. Raises RuntimeError without one."""
+        extra = {**_into(sink), "explain": True}
+        reply = self._reply(tables, [], [query], config, QUIET_MS, extra)
+        (answer,) = reply["answers"] if "answers" in reply else [reply]
+        if "plan" not in answer:
+            raise RuntimeError(f"Flink has no plan: {answer}")
+        return str(answer["plan"])
 
     def ask_together(
         self,
@@ -134,17 +161,33 @@ class Flink:
         Every table must be read by a query that Flink accepts. A query that fails while it runs makes the job fail:
         then each answer is that error.
         """
-        return self._run(tables, order, queries, config, quiet_ms)
+        return self._answers(tables, order, queries, config, quiet_ms)
 
-    def _run(
+    def _answers(
         self,
         tables: Sequence[InputTable],
         order: Order,
         queries: Sequence[str],
         config: Mapping[str, str] | None,
         quiet_ms: int,
+        extra: Mapping[str, Any] = MappingProxyType({}),
     ) -> list[FlinkAnswer]:
+        reply = self._reply(tables, order, queries, config, quiet_ms, extra)
+        if "error" in reply:
+            return [FlinkAnswer(error=reply["error"])] * len(queries)
+        return [_answer(answer) for answer in reply["answers"]]
+
+    def _reply(
+        self,
+        tables: Sequence[InputTable],
+        order: Order,
+        queries: Sequence[str],
+        config: Mapping[str, str] | None,
+        quiet_ms: int,
+        extra: Mapping[str, Any],
+    ) -> dict[str, Any]:
         request = {
+            **extra,
             "tables": [
                 {"name": t.name, "columns": t.columns, "rows": list(t.rows), "options": dict(t.options)} for t in tables
             ],
@@ -152,7 +195,7 @@ class Flink:
             "queries": list(queries),
             "config": dict(config or {}),
             "quiet_ms": quiet_ms,
-            "timeout_ms": TIMEOUT_MS,
+            "timeout_ms": self._timeout_ms,
         }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -160,13 +203,11 @@ class Flink:
         reply = self._receive()
         if "failed" in reply:
             raise RuntimeError(f"Flink gave no answer: {reply['failed']}")
-        if "error" in reply:
-            return [FlinkAnswer(error=reply["error"])] * len(queries)
-        return [_answer(answer) for answer in reply["answers"]]
+        return reply
 
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        watchdog = threading.Timer(2 * TIMEOUT_MS / 1000, self._process.kill)
+        watchdog = threading.Timer(2 * self._timeout_ms / 1000, self._process.kill)
         watchdog.start()
         line = self._process.stdout.readline()
         watchdog.cancel()
@@ -174,6 +215,10 @@ class Flink:
             raise RuntimeError("the oracle's JVM ended, or the planner never did")
         reply: dict[str, Any] = json.loads(line)
         return reply
+
+
+def _into(sink: SinkTable | None) -> Mapping[str, Any]:
+    return {} if sink is None else {"sink": {"columns": sink.columns, "changelog": sink.changelog}}
 
 
 def _answer(reply: Mapping[str, Any]) -> FlinkAnswer:

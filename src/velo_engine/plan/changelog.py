@@ -91,7 +91,7 @@ def changelog_mode(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Ch
         case RegularJoin(kind=JoinKind.INNER | JoinKind.SEMI):
             return changelog_mode(node.left, statements) | changelog_mode(node.right, statements)
         case Deduplicate():
-            return INSERT_ONLY if node.keep is KeepRow.FIRST else UPDATES
+            return INSERT_ONLY if node.keep is KeepRow.FIRST else ALL_CHANGES
         case OverAggregate():
             by_values = node.order is OverOrder.VALUES
             return ALL_CHANGES if by_values else changelog_mode(node.input, statements)

@@ -1,5 +1,6 @@
 package velostream.oracle;
 
+import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
 import java.time.ZoneId;
 import java.util.ArrayList;
@@ -22,6 +23,7 @@ import org.apache.flink.table.api.StatementSet;
 import org.apache.flink.table.api.Table;
 import org.apache.flink.table.api.TableDescriptor;
 import org.apache.flink.table.api.TableEnvironment;
+import org.apache.flink.table.api.TablePipeline;
 import org.apache.flink.table.api.TableResult;
 import org.apache.flink.table.catalog.Column;
 import org.apache.flink.table.catalog.ResolvedSchema;
@@ -37,11 +39,13 @@ import org.apache.flink.table.utils.print.RowDataToStringConverter;
  * Runs one case: tables, queries over them as one job, an arrival order; gives each resolved schema and changelog.
  *
  * <p>Request: {"tables": [{"name", "columns", "rows": [text], "options": {}}], "order": [[table, row index]],
- * "queries": [text], "config": {}, "quiet_ms", "timeout_ms"}. Answer: {"answers": [one for each query]}, which is {"schema":
+ * "queries": [text], "config": {}, "quiet_ms", "timeout_ms"}; a single query may go into a declared sink, "sink": {"columns",
+ * "changelog"}, and with "explain": true it is not run: then its answer is {"plan"}, see PlanExplainer. Answer: {"answers": [one for each query]}, which is {"schema":
  * [[name, type]], "changelog": [[kind, values]], "events": [turn of each change]} or, for a query that cannot be planned,
  * {"error": "Class: message"} of the root cause; {"error"} alone when the job failed.
  */
 final class CaseRunner {
+    private static final String SINK = "declared_sink";
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
 
     private final LocalFlink flink;
@@ -82,7 +86,7 @@ final class CaseRunner {
     }
 
     /** A query that passed validation. */
-    private record Query(int index, Table table, ResolvedSchema schema, DataType rowType) {}
+    private record Query(int index, Table table, ResolvedSchema schema, DataType rowType, boolean intoSink) {}
 
     private ObjectNode execute(String id, Scenario scenario, JsonNode request) throws Exception {
         Configuration settings = flink.caseConfiguration();
@@ -98,10 +102,16 @@ final class CaseRunner {
         List<Query> queries = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
             try {
-                queries.add(validated(i, env.sqlQuery(texts.get(i).asText()), scenario));
+                queries.add(validated(i, env.sqlQuery(texts.get(i).asText()), sinkOf(id, env, request), scenario));
             } catch (Exception e) {
                 answers[i] = error(e);
             }
+        }
+        if (request.path("explain").asBoolean()) {
+            for (Query query : queries) {
+                answers[query.index] = explained(id, env, query);
+            }
+            return replyOf(answers);
         }
         TableResult result = submitted(id, env, queries, answers);
         if (result != null) {
@@ -121,16 +131,46 @@ final class CaseRunner {
                         answer(query.schema, scenario.changes(query.index), printer(query.rowType, env));
             }
         }
+        return replyOf(answers);
+    }
+
+    private static ObjectNode replyOf(ObjectNode[] answers) {
         ObjectNode reply = JSON.objectNode();
         reply.putArray("answers").addAll(List.of(answers));
         return reply;
     }
 
-    private static Query validated(int index, Table table, Scenario scenario) {
-        ResolvedSchema schema = table.getResolvedSchema();
+    private static ObjectNode explained(String id, TableEnvironment env, Query query) {
+        try {
+            ObjectNode answer = JSON.objectNode();
+            answer.put("plan", PlanExplainer.explain(env, pipeline(id, query)));
+            return answer;
+        } catch (InvocationTargetException e) {
+            return error((Exception) e.getCause());
+        } catch (Exception e) {
+            return error(e);
+        }
+    }
+
+    /** The declared sink of the request's query, created; null when there is none. */
+    private static Table sinkOf(String id, TableEnvironment env, JsonNode request) {
+        JsonNode sink = request.get("sink");
+        if (sink == null) {
+            return null;
+        }
+        env.executeSql(
+                "CREATE TEMPORARY TABLE `" + SINK + "` (" + sink.get("columns").asText() + ") WITH ('connector' = '"
+                        + ScenarioTableFactory.IDENTIFIER + "', 'scenario' = '" + id + "', 'changelog' = '"
+                        + sink.get("changelog").asText() + "')");
+        return env.from(SINK);
+    }
+
+    /** {@code sink} is null where the query is recorded as it is. */
+    private static Query validated(int index, Table table, Table sink, Scenario scenario) {
+        ResolvedSchema schema = (sink == null ? table : sink).getResolvedSchema();
         DataType rowType = schema.toPhysicalRowDataType();
         scenario.keepWith(index, new RowDataSerializer((RowType) rowType.getLogicalType())::copy);
-        return new Query(index, table, schema, rowType);
+        return new Query(index, table, schema, rowType, sink != null);
     }
 
     /** The running job of all queries that can be planned; the others get their error. Null when none is left. */
@@ -161,14 +201,21 @@ final class CaseRunner {
     private static StatementSet statementSet(String id, TableEnvironment env, List<Query> queries) {
         StatementSet set = env.createStatementSet();
         for (Query query : queries) {
-            TableDescriptor sink =
-                    TableDescriptor.forConnector(ScenarioTableFactory.IDENTIFIER)
-                            .option(ScenarioTableFactory.SCENARIO, id)
-                            .option(ScenarioTableFactory.QUERY, query.index)
-                            .build();
-            set.add(query.table.insertInto(sink));
+            set.add(pipeline(id, query));
         }
         return set;
+    }
+
+    private static TablePipeline pipeline(String id, Query query) {
+        if (query.intoSink) {
+            return query.table.insertInto(SINK);
+        }
+        TableDescriptor sink =
+                TableDescriptor.forConnector(ScenarioTableFactory.IDENTIFIER)
+                        .option(ScenarioTableFactory.SCENARIO, id)
+                        .option(ScenarioTableFactory.QUERY, query.index)
+                        .build();
+        return query.table.insertInto(sink);
     }
 
     private static ObjectNode error(Exception failure) {

@@ -12,16 +12,18 @@ import org.apache.flink.table.data.RowData;
 final class RecordingSink implements DynamicTableSink {
     private final String scenario;
     private final int query;
+    private final ChangelogMode taken;
 
-    RecordingSink(String scenario, int query) {
+    /** {@code taken} is what it takes; null to take the changelog as the query gives it, as Flink's collecting sink does. */
+    RecordingSink(String scenario, int query, ChangelogMode taken) {
         this.scenario = scenario;
         this.query = query;
+        this.taken = taken;
     }
 
-    /** Takes the changelog as the query gives it, as Flink's own collecting sink does. */
     @Override
     public ChangelogMode getChangelogMode(ChangelogMode requested) {
-        return requested;
+        return taken == null ? requested : taken;
     }
 
     @Override
@@ -31,7 +33,7 @@ final class RecordingSink implements DynamicTableSink {
 
     @Override
     public DynamicTableSink copy() {
-        return new RecordingSink(scenario, query);
+        return new RecordingSink(scenario, query, taken);
     }
 
     @Override

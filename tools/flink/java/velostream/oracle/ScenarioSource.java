@@ -1,5 +1,6 @@
 package velostream.oracle;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -31,6 +32,7 @@ import org.apache.flink.table.functions.FunctionContext;
 import org.apache.flink.table.functions.LookupFunction;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.types.RowKind;
 import org.apache.flink.util.Collector;
 import org.apache.flink.util.SimpleUserCodeClassLoader;
 import org.apache.flink.util.UserCodeClassLoader;
@@ -40,19 +42,26 @@ final class ScenarioSource implements ScanTableSource, LookupTableSource {
     private final String scenario;
     private final String table;
     private final DecodingFormat<DeserializationSchema<RowData>> format;
+    private final ChangelogMode changes;
     private final DataType rowType;
 
+    /** {@code changes}: each row begins with its kind, which is one of these; null when the format says what it gives. */
     ScenarioSource(
-            String scenario, String table, DecodingFormat<DeserializationSchema<RowData>> format, DataType rowType) {
+            String scenario,
+            String table,
+            DecodingFormat<DeserializationSchema<RowData>> format,
+            ChangelogMode changes,
+            DataType rowType) {
         this.scenario = scenario;
         this.table = table;
         this.format = format;
+        this.changes = changes;
         this.rowType = rowType;
     }
 
     @Override
     public DynamicTableSource copy() {
-        return new ScenarioSource(scenario, table, format, rowType);
+        return new ScenarioSource(scenario, table, format, changes, rowType);
     }
 
     @Override
@@ -62,7 +71,7 @@ final class ScenarioSource implements ScanTableSource, LookupTableSource {
 
     @Override
     public ChangelogMode getChangelogMode() {
-        return format.getChangelogMode();
+        return changes == null ? format.getChangelogMode() : changes;
     }
 
     @Override
@@ -85,7 +94,7 @@ final class ScenarioSource implements ScanTableSource, LookupTableSource {
                                 PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
                 return env.fromSource(source, WatermarkStrategy.noWatermarks(), "scenario-" + table)
                         .setParallelism(1)
-                        .flatMap(new Decode(decoder))
+                        .flatMap(new Decode(decoder, changes != null))
                         .returns(produced)
                         .setParallelism(1);
             }
@@ -162,9 +171,11 @@ final class ScenarioSource implements ScanTableSource, LookupTableSource {
     /** Bytes to rows; the empty record gives none. */
     private static final class Decode extends RichFlatMapFunction<byte[], RowData> {
         private final DeserializationSchema<RowData> decoder;
+        private final boolean kinds;
 
-        Decode(DeserializationSchema<RowData> decoder) {
+        Decode(DeserializationSchema<RowData> decoder, boolean kinds) {
             this.decoder = decoder;
+            this.kinds = kinds;
         }
 
         @Override
@@ -177,7 +188,12 @@ final class ScenarioSource implements ScanTableSource, LookupTableSource {
             if (payload.length > 0) {
                 // Not straight to `out`: the format would take an error of the operators after it for its own.
                 List<RowData> rows = new ArrayList<>();
-                decoder.deserialize(payload, new ListCollector<>(rows));
+                int from = kinds ? ChangelogModes.KIND_LENGTH : 0;
+                decoder.deserialize(Arrays.copyOfRange(payload, from, payload.length), new ListCollector<>(rows));
+                if (kinds) {
+                    RowKind kind = ChangelogModes.kind(new String(payload, 0, from, StandardCharsets.UTF_8));
+                    rows.forEach(row -> row.setRowKind(kind));
+                }
                 rows.forEach(out::collect);
             }
         }

@@ -16,13 +16,16 @@ import org.apache.flink.table.factories.FactoryUtil;
 /**
  * 'connector' = 'scenario': a table of a running {@link Scenario}.
  *
- * <p>Options: 'scenario' (its id), 'table' (sources: whose rows), 'query' (sinks: whose result), 'format' (sources: how they are decoded). A source can be
- * scanned, row by row in the scenario's order, and looked up, all its rows at once. As a sink it records the changelog.
+ * <p>Options: 'scenario' (its id), 'table' (sources: whose rows), 'query' (sinks: whose result), 'format' (sources: how they
+ * are decoded), 'changelog' (see {@link ChangelogModes}; sources: what rows may do, each then begins with its kind; sinks:
+ * what they take, without it everything). A source can be scanned, row by row in the scenario's order, and looked up, all its
+ * rows at once. As a sink it records the changelog.
  */
 public final class ScenarioTableFactory implements DynamicTableSourceFactory, DynamicTableSinkFactory {
     static final String IDENTIFIER = "scenario";
     static final ConfigOption<String> SCENARIO = ConfigOptions.key("scenario").stringType().noDefaultValue();
     static final ConfigOption<Integer> QUERY = ConfigOptions.key("query").intType().defaultValue(0);
+    static final ConfigOption<String> CHANGELOG = ConfigOptions.key("changelog").stringType().noDefaultValue();
     static final ConfigOption<String> TABLE = ConfigOptions.key("table").stringType().noDefaultValue();
 
     @Override
@@ -37,7 +40,7 @@ public final class ScenarioTableFactory implements DynamicTableSourceFactory, Dy
 
     @Override
     public Set<ConfigOption<?>> optionalOptions() {
-        return Set.of(TABLE, QUERY, FactoryUtil.FORMAT);
+        return Set.of(TABLE, QUERY, CHANGELOG, FactoryUtil.FORMAT);
     }
 
     @Override
@@ -47,13 +50,20 @@ public final class ScenarioTableFactory implements DynamicTableSourceFactory, Dy
                 options.discoverDecodingFormat(DeserializationFormatFactory.class, FactoryUtil.FORMAT);
         options.validate();
         return new ScenarioSource(
-                options.getOptions().get(SCENARIO), options.getOptions().get(TABLE), format, context.getPhysicalRowDataType());
+                options.getOptions().get(SCENARIO),
+                options.getOptions().get(TABLE),
+                format,
+                ChangelogModes.of(options.getOptions().get(CHANGELOG)),
+                context.getPhysicalRowDataType());
     }
 
     @Override
     public DynamicTableSink createDynamicTableSink(Context context) {
         FactoryUtil.TableFactoryHelper options = FactoryUtil.createTableFactoryHelper(this, context);
         options.validate();
-        return new RecordingSink(options.getOptions().get(SCENARIO), options.getOptions().get(QUERY));
+        return new RecordingSink(
+                options.getOptions().get(SCENARIO),
+                options.getOptions().get(QUERY),
+                ChangelogModes.of(options.getOptions().get(CHANGELOG)));
     }
 }
