@@ -59,10 +59,10 @@ class SourceTable:
     schema: RowSchema
     properties: Mapping[str, str]
     primary_key: tuple[int, ...] = ()
-    decoded: frozenset[int] | None = None
-    """The columns that some statement reads; None: all. The others need not be decoded."""
     locations: Mapping[str, Location] = field(default_factory=dict, compare=False, repr=False)
     """Where the program says the path, the type and the format, for messages."""
+    decoded: frozenset[int] | None = None
+    """The columns that some statement reads; None: all. The others need not be decoded."""
 
 
 @dataclass(frozen=True, slots=True)

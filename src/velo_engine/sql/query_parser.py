@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
+from velo_engine.sql.match_parser import MatchParser
 from velo_engine.sql.syntax import KeyColumn, SystemTime
-from velo_engine.sql.window_parser import WindowParser, group_window
+from velo_engine.sql.window_parser import group_window
 
 NAME_TOKENS = frozenset(
     {TokenType.VAR, TokenType.JSON, TokenType.OFFSET, TokenType.UNKNOWN, TokenType.ORDINALITY, TokenType.RECURSIVE}
@@ -31,7 +32,7 @@ _NEVER_A_NAME = frozenset(
 )
 
 
-class QueryParser(WindowParser):
+class QueryParser(MatchParser):
     """SELECT, FROM, JOIN, WINDOW, UNION, WITH, VALUES."""
 
     ID_VAR_TOKENS: ClassVar = set(NAME_TOKENS)
@@ -158,10 +159,9 @@ class QueryParser(WindowParser):
             relation = self._parse_select(table=True)
         if relation is None:
             relation = self._parse_named_table()
+        relation = self._parse_matching(relation)
         for join in self._parse_joins() if joins else ():
             relation.append("joins", join)
-        if self._word() == "MATCH_RECOGNIZE":
-            self.refuse("MATCH_RECOGNIZE is not run", self._curr)
         return relation
 
     def _parse_named_table(self) -> exp.Table:
