@@ -57,8 +57,13 @@ FORMAT_NAMES = ("json", "csv", "raw")
 PLANNED_FORMATS = frozenset({"avro", "protobuf"})
 
 
-def open_format(name: str, schema: RowSchema, options: Mapping[str, str]) -> Format:
+def open_format(
+    name: str, schema: RowSchema, options: Mapping[str, str], decoded: frozenset[int] | None = None
+) -> Format:
     """The format called `name` for records of `schema`.
+
+    `decoded` are the positions of the columns that somebody reads, None for all: a format that finds fields by name
+    leaves the others NULL.
 
     `options` uses the keys of Flink's table options (`json.timestamp-format.standard`, `csv.field-delimiter`, …) and
     `timestamp.format.<column>`; each format's module lists its own. Keys of other parts of the program are ignored.
@@ -69,7 +74,7 @@ def open_format(name: str, schema: RowSchema, options: Mapping[str, str]) -> For
         case "json":
             from velo_engine.formats.json_format import JsonFormat
 
-            return JsonFormat(schema, options)
+            return JsonFormat(schema, options, decoded)
         case "csv":
             from velo_engine.formats.csv_format import CsvFormat
 

@@ -45,11 +45,15 @@ _STRICT_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Type
 class JsonFormat:
     """JSON objects to rows of `schema` and back."""
 
-    def __init__(self, schema: RowSchema, options: Mapping[str, str]) -> None:
+    def __init__(self, schema: RowSchema, options: Mapping[str, str], decoded: frozenset[int] | None = None) -> None:
+        """`decoded`: the positions of the columns that are wanted (None: all); the others are NULL in every row."""
         self._schema = schema
-        self._row = RowField([(c.name, c.type, field_decoder(c, options)) for c in schema.columns])
+        wanted = [i for i in range(len(schema)) if decoded is None or i in decoded]
+        self._wanted = RowSchema(tuple(schema.columns[i] for i in wanted))
+        self._position = {i: at for at, i in enumerate(wanted)}
+        self._row = RowField([(c.name, c.type, field_decoder(c, options)) for c in self._wanted.columns])
         self._decode = msgspec.json.Decoder(self._row.struct).decode
-        self._required = schema.names if _flag(options, "json.fail-on-missing-field") else ()
+        self._required = self._wanted.names if _flag(options, "json.fail-on-missing-field") else ()
         self._encoder = JsonEncoder(
             schema,
             iso_timestamps=_choice(options, "json.timestamp-format.standard", ("SQL", "ISO-8601")) == "ISO-8601",
@@ -64,11 +68,20 @@ class JsonFormat:
         if rows is None:
             rows = self._one_by_one(messages, failures)
         columns, refused = self._row.columns(rows)
-        return without_failures(columns, self._schema, len(rows), refused | failures)
+        return without_failures(self._spread(columns, len(rows)), self._schema, len(rows), refused | failures)
 
     def encode(self, table: pa.Table) -> list[bytes]:
         """One JSON object a row, NULL fields included."""
         return self._encoder.encode(table)
+
+    def _spread(self, columns: Sequence[Any], count: int) -> list[Any]:
+        """All columns of the schema from those that were decoded."""
+        if len(columns) == len(self._schema):
+            return list(columns)
+        return [
+            columns[self._position[i]] if i in self._position else pa.nulls(count, field.type)
+            for i, field in enumerate(self._schema.physical())
+        ]
 
     def _strict(self, messages: Sequence[bytes | None]) -> list[Any] | None:
         """All messages at full speed, or None when one of them needs a closer look."""
@@ -140,7 +153,7 @@ class JsonFormat:
     def _check_required(self, message: bytes) -> None:
         if self._required:
             members = msgspec.json.decode(message, type=dict[str, msgspec.Raw])
-            for column in self._schema.columns:
+            for column in self._wanted.columns:
                 if column.name not in members:
                     raise ValueError(in_field(column.name, column.type, "missing"))
 

@@ -5,7 +5,8 @@ One statement is planned when it is first needed; while that happens it may not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from sqlglot import exp
@@ -29,6 +30,7 @@ from velo_engine.plan.sinks import fitted_to_target, planned_sink
 from velo_engine.plan.sources import Infer, SourceCatalog
 from velo_engine.plan.statement_properties import ProgramProperties
 from velo_engine.plan.statement_relations import StatementRelations, StatementResult
+from velo_engine.plan.used_columns import used_columns
 from velo_engine.schema import RowSchema
 from velo_engine.sql.program import Program, Statement, StatementKind
 from velo_engine.sql.properties import ConfigFiles
@@ -80,7 +82,7 @@ class _ProgramPlanner:
                 self._plan_statement(name)
         return PlannedProgram(
             statements=self._planned,
-            sources=self._catalog.used,
+            sources=_decoding(self._catalog.used, self._planned.values()),
             properties={key: found.value for key, found in self._properties.job.items()},
             warnings=(*self._program.warnings, *self._properties.warnings),
         )
@@ -120,6 +122,7 @@ class _ProgramPlanner:
             relations,
             emit=statement.emit or Emit.FINAL,
             statements=self._planned,
+            nested=statement.kind is StatementKind.VIEW,
             allowed_lateness_ms=self._properties.allowed_lateness_ms(statement),
             late_data=self._properties.late_data(statement),
         )
@@ -149,6 +152,17 @@ class _ProgramPlanner:
             if self._properties.allowed_lateness_ms(statement):
                 hint = "with allowed.lateness, late rows correct results that were given out: leave EMIT FINAL away"
             raise self._text.unsupported("EMIT FINAL of a result that changes", statement.location, hint)
+
+
+def _decoding(sources: Mapping[str, SourceTable], statements: Iterable[PlannedStatement]) -> Mapping[str, SourceTable]:
+    """The sources, each with the columns that must be decoded."""
+    used = used_columns(statements)
+    return {
+        name: source
+        if len(read := used.get(name, frozenset())) == len(source.schema)
+        else replace(source, decoded=read)
+        for name, source in sources.items()
+    }
 
 
 def _is_windowed(node: PlanNode) -> bool:

@@ -31,7 +31,7 @@ def open_source(
     if isinstance(given, TableInput):
         return TableSource(source.name, source.schema, given)
     if isinstance(given, TopicInput):
-        decoder = open_format(given.format, source.schema, {**source.properties, **given.options})
+        decoder = open_format(given.format, source.schema, {**source.properties, **given.options}, source.decoded)
         return TopicSource(given.topic, decoder, source.schema, name=source.name)
     properties = source.properties
     if _is_file(source.name, properties, properties.get("path")):
@@ -44,7 +44,7 @@ def open_source(
             name=source.name,
         )
     topic = topics.get(properties.get("topic", source.name))
-    decoder = open_format(properties.get("format", "json"), source.schema, properties)
+    decoder = open_format(properties.get("format", "json"), source.schema, properties, source.decoded)
     return TopicSource(topic, decoder, source.schema, name=source.name)
 
 

@@ -1,0 +1,124 @@
+"""Which columns of its sources a program reads: the others need not be decoded.
+
+Flink's planner does the same (PushProjectIntoTableSourceScanRule): a field that no query uses is not decoded, so a
+value in it that does not fit its type is no error. Above operators that keep or compare whole rows every column counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, walk
+from velo_engine.plan.nodes import (
+    AssignWatermark,
+    Correlate,
+    Expand,
+    Filter,
+    GroupAggregate,
+    IntervalJoin,
+    JoinKind,
+    OverAggregate,
+    PlannedStatement,
+    PlanNode,
+    Project,
+    RegularJoin,
+    Scan,
+    TableJoin,
+    Union,
+    WindowAggregate,
+    WindowJoin,
+    WindowTable,
+    inputs,
+)
+
+
+def used_columns(statements: Iterable[PlannedStatement]) -> Mapping[str, frozenset[int]]:
+    """By source the positions of the columns that `statements` read, all their own columns being wanted."""
+    found: dict[str, frozenset[int]] = {}
+    for statement in statements:
+        _use(statement.plan, _all(statement.plan), found)
+    return found
+
+
+def _use(node: PlanNode, wanted: frozenset[int], found: dict[str, frozenset[int]]) -> None:
+    """Note what `node` reads of the sources below it when these of its output columns are wanted."""
+    if isinstance(node, Scan):
+        width = len(node.source.schema)
+        found[node.source.name] = found.get(node.source.name, frozenset()) | {i for i in wanted if i < width}
+    for child, columns in zip(inputs(node), _read(node, wanted), strict=True):
+        _use(child, columns, found)
+
+
+def _read(node: PlanNode, wanted: frozenset[int]) -> tuple[frozenset[int], ...]:
+    """For each input of `node` the columns that it reads."""
+    match node:
+        case Filter():
+            return (wanted | _references([node.predicate]),)
+        case Project():
+            return (_references(node.expressions[i] for i in wanted),)
+        case Expand():
+            return (_references(expression for row in node.projections for expression in row),)
+        case AssignWatermark():
+            return (wanted | _given(node.time_column, node.partition_column),)
+        case GroupAggregate():
+            return (frozenset(node.keys) | _arguments(node.calls),)
+        case WindowAggregate():
+            return (frozenset(node.keys) | _arguments(node.calls) | _given(node.time_column),)
+        case WindowTable():
+            return (_own(node.input, wanted) | frozenset(node.partition) | _given(node.time_column),)
+        case OverAggregate():
+            times = _given(node.order_column, node.expire_column, node.sort_column)
+            arguments = frozenset(i for call in node.calls for i in call.args)
+            filters = _given(*(call.filter for call in node.calls if isinstance(call, AggregateCall)))
+            return (_own(node.input, wanted) | frozenset(node.partition) | times | arguments | filters,)
+        case Correlate():
+            condition = _references([node.condition] if node.condition is not None else [])
+            return (_own(node.input, wanted | condition) | frozenset(node.args),)
+        case Union():
+            return (wanted,) * len(node.sources)
+        case RegularJoin() | IntervalJoin() | WindowJoin() | TableJoin():
+            return _sides(node, wanted)
+        case _:
+            return tuple(_all(child) for child in inputs(node))
+
+
+def _sides(
+    node: RegularJoin | IntervalJoin | WindowJoin | TableJoin, wanted: frozenset[int]
+) -> tuple[frozenset[int], frozenset[int]]:
+    left = inputs(node)[0]
+    width = len(left.schema)
+    read = _references([node.condition] if node.condition is not None else [])
+    if node.kind not in (JoinKind.SEMI, JoinKind.ANTI):
+        read |= wanted
+    own = _own(left, read | (wanted & _all(left))) | frozenset(node.left_keys)
+    other = frozenset(i - width for i in read if i >= width) | frozenset(node.right_keys)
+    match node:
+        case IntervalJoin():
+            return own | _given(node.left_time), other | _given(node.right_time)
+        case WindowJoin():
+            return own | {node.left_end}, other | {node.right_end}
+        case _:
+            return own, other
+
+
+def _all(node: PlanNode) -> frozenset[int]:
+    return frozenset(range(len(node.schema)))
+
+
+def _own(node: PlanNode, wanted: frozenset[int]) -> frozenset[int]:
+    """Those of `wanted` that are columns of `node`."""
+    return wanted & _all(node)
+
+
+def _given(*columns: int | None) -> frozenset[int]:
+    return frozenset(column for column in columns if column is not None)
+
+
+def _arguments(calls: Iterable[AggregateCall]) -> frozenset[int]:
+    return frozenset(i for call in calls for i in (*call.args, *_given(call.filter)))
+
+
+def _references(expressions: Iterable[Expression]) -> frozenset[int]:
+    return frozenset(
+        part.index for expression in expressions for part in walk(expression) if isinstance(part, ColumnRef)
+    )
