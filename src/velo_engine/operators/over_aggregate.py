@@ -31,6 +31,7 @@ from velo_engine.operators.over_frames import BoundedFrames, Fired, Frames, Unbo
 from velo_engine.operators.over_lateness import NEVER, Arrivals, BoundedLateness, Held, firing_steps
 from velo_engine.operators.over_pending import PendingRows, Waiting
 from velo_engine.operators.over_places import Places
+from velo_engine.operators.over_values import OverValues
 from velo_engine.operators.runs import stable_order
 from velo_engine.operators.vectors import Vector, to_arrow
 from velo_engine.plan.expressions import AggregateCall
@@ -304,4 +305,4 @@ def over_operator(context: OperatorContext, node: OverNode, input_schema: RowSch
     if node.order is OverOrder.PROCESSING_TIME:
         waits = not node.frame.rows and node.frame.preceding is not None
         return (OverTime if waits else OverArrival)(context, node, input_schema)
-    raise NotImplementedError(node.order)
+    return OverValues(context, node, input_schema)

@@ -29,8 +29,8 @@ from velo_engine.types import SqlType
 RESULTS = 1_000_000
 """Columns from here on are the results of calls, as long as the width of the node's input is not known."""
 
-_NOT_FOR_VALUES = frozenset({"first_value", "last_value", "lag"})
-"""Functions whose accumulators are more than their result: Flink's operators by values mix up the two."""
+_FOR_VALUES = frozenset({"count", "sum", "avg", "min", "max", *VARIANCES})
+"""Aggregates whose accumulator is their result: others Flink's operators by values mix up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class OverCalls:
         args = tuple(text.bind_column(arg, self._scope) for arg in written.args)
         name = written.function.upper()
         if written.function in UNAVAILABLE_AGGREGATES or (
-            self._rules.by_values and (written.distinct or written.function in _NOT_FOR_VALUES)
+            self._rules.by_values and (written.distinct or written.function not in _FOR_VALUES)
         ):
             what = f"{name}(DISTINCT …)" if written.distinct else name
             order = " ordered by what is no time" if self._rules.by_values else ""
@@ -157,11 +157,11 @@ class OverCalls:
         raw = call.expressions
         if not function.least_args <= len(raw) <= function.most_args:
             raise text.error(ErrorCode.TYPE_MISMATCH, f"{name.upper()} does not take {len(raw)} arguments", node)
-        if self._rules.by_values and name in _NOT_FOR_VALUES:
-            raise text.unsupported(f"{name.upper()} OVER ordered by what is no time", node)
         if name in ("rank", "dense_rank", "row_number") and not self._rules.in_buffer:
             # Over a stream Flink numbers ties as COUNT(*) over the default frame does.
             return self._result(BoundAggregate("count", (), False, None, location), location)
+        if self._rules.by_values:
+            raise text.unsupported(f"{name.upper()} OVER ordered by what is no time", node)
         if function.result is not None:
             number = self._number(raw[0], name, 1) if raw else 1
             return self._result(_Placed(name, (), function.result, number, location), location)

@@ -227,7 +227,7 @@ class Job:
         accounting.state_rows = sum(s.counters.state_rows for s in own)
         accounting.written = 0 if run.sink is None else run.sink.written
         accounting.check(plan.name)
-        late = pa.concat_tables(run.late) if run.late else pa.table({"late_by_ms": pa.array([], pa.int64())})
+        late = _together(run.late) if run.late else pa.table({"late_by_ms": pa.array([], pa.int64())})
         key = plan.sink.upsert_key if plan.sink is not None else ()
         rows = concatenated(plan.plan.schema, run.changes)
         return StatementResult(
@@ -276,6 +276,24 @@ class Job:
             self._queue.add(letter)
         final = result.statements[name].final
         return pa.table(final.columns, schema=node.schema.physical())
+
+
+def _together(tables: Sequence[pa.Table]) -> pa.Table:
+    """Late rows of several operators as one table, NULL where an operator's input has no such column.
+
+    A column of another type than one of its name before it gets a number behind its name.
+    """
+    types: dict[str, pa.DataType] = {}
+    renamed = []
+    for table in tables:
+        names = []
+        for field in table.schema:
+            name, number = field.name, 0
+            while types.setdefault(name, field.type) != field.type:
+                name, number = f"{field.name}{number}", number + 1
+            names.append(name)
+        renamed.append(table.rename_columns(names))
+    return pa.concat_tables(renamed, promote_options="default")
 
 
 def late_schema(schemas: Sequence[RowSchema]) -> pa.Schema:
