@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -14,8 +15,19 @@ SCALARS = tuple(kind for kind in Kind if kind is not Kind.ARRAY)
 ORDERED = tuple(kind for kind in SCALARS if kind is not Kind.BOOLEAN)
 
 
+TRIES = 6
+
+
 def expression(c: Context, names: Named, kind: Kind, depth: int) -> str:
-    """An expression of a kind, nested at most `depth` deep."""
+    """An expression of a kind, nested at most `depth` deep; of columns, mostly."""
+    for _ in range(TRIES if depth > 0 and c.chance(0.9) else 1):
+        made = _expression(c, names, kind, depth)
+        if refers(made, names):
+            break
+    return made
+
+
+def _expression(c: Context, names: Named, kind: Kind, depth: int) -> str:
     atoms = [text for text, k in names if k is kind]
     if depth <= 0 or (atoms and c.chance(0.35)):
         return c.pick(*atoms) if atoms and c.chance(0.85) else literal(c, kind)
@@ -25,8 +37,18 @@ def expression(c: Context, names: Named, kind: Kind, depth: int) -> str:
 
 
 def condition(c: Context, names: Named, depth: int = 2) -> str:
-    """A predicate."""
-    return expression(c, names, Kind.BOOLEAN, depth)
+    """A predicate; over columns, because planners compute constant ones away, in ways that mean nothing here."""
+    for _ in range(TRIES):
+        made = expression(c, names, Kind.BOOLEAN, depth)
+        if refers(made, names):
+            break
+    return made
+
+
+def refers(text: str, names: Named) -> bool:
+    """Whether an expression names a column."""
+    words = set(re.findall(r"[\w.]+", text))
+    return any(name in words for name, _ in names)
 
 
 def literal(c: Context, kind: Kind) -> str:

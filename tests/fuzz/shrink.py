@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -11,8 +12,9 @@ from sqlglot import exp
 from tests.oracle.case import Definition, Order
 
 Differs = Callable[[Definition], bool]
-MOST_QUESTIONS = 60
-"""Asked of Flink while one case is made smaller."""
+MOST_QUESTIONS = 80
+MOST_SECONDS = 25.0
+"""Spent on making one case smaller."""
 
 
 class _Spent(Exception):
@@ -20,12 +22,12 @@ class _Spent(Exception):
 
 
 def shrunk(definition: Definition, differs: Differs) -> Definition:
-    """The smallest case found within MOST_QUESTIONS for which `differs` holds; it holds for `definition`."""
-    best, asked = definition, 0
+    """The smallest case found within MOST_QUESTIONS and MOST_SECONDS for which `differs` holds; it holds for `definition`."""
+    best, asked, began = definition, 0, time.monotonic()
 
     def still(candidate: Definition) -> bool:
         nonlocal best, asked
-        if asked >= MOST_QUESTIONS:
+        if asked >= MOST_QUESTIONS or time.monotonic() - began > MOST_SECONDS:
             raise _Spent
         asked += 1
         if not differs(candidate):

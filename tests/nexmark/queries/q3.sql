@@ -1,0 +1,5 @@
+-- Who sells in certain states, in one category: a join of two streams.
+SELECT P.name, P.city, P.state, A.id
+FROM auction AS A
+JOIN person AS P ON A.seller = P.id
+WHERE A.category = 10 AND (P.state = 'OR' OR P.state = 'ID' OR P.state = 'CA')

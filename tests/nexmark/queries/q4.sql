@@ -1,0 +1,9 @@
+-- The average of the closing prices of each category: the greatest bid of every auction while it lasted.
+SELECT Q.category, AVG(Q.final)
+FROM (
+  SELECT MAX(B.price) AS final, A.category
+  FROM auction AS A, bid AS B
+  WHERE A.id = B.auction AND B.`dateTime` BETWEEN A.`dateTime` AND A.expires
+  GROUP BY A.id, A.category
+) AS Q
+GROUP BY Q.category
