@@ -43,10 +43,10 @@ def _parts(key: SortKey, vector: Vector) -> list[list[Any]]:
     """The place of NULL, where there is any, and the value."""
     values = vector.values.tolist()
     if key.descending:
-        values = [_Descending(v) for v in values] if vector.values.dtype == object else [-v for v in values]
+        # One by one: a column of decimals holds machine integers in one batch and Python's in another.
+        values = [-v if isinstance(v, int | float) else _Descending(v) for v in values]
     null_place = 0 if key.nulls_first else 2
     if vector.valid is None:
         return [[1] * len(values), values]
     valid = vector.valid.tolist()
-    zero = _Descending(0) if key.descending and vector.values.dtype == object else 0
-    return [[1 if v else null_place for v in valid], [x if v else zero for x, v in zip(values, valid, strict=True)]]
+    return [[1 if v else null_place for v in valid], [x if v else 0 for x, v in zip(values, valid, strict=True)]]
