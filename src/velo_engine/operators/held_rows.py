@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from velo_engine.batch import Int64s
-from velo_engine.operators.vectors import VectorStore, from_arrow, single_array, to_arrow
+from velo_engine.operators.vectors import Vector, VectorStore, from_arrow, single_array, to_arrow
 from velo_engine.types import SqlType
 
 NO_SLOT = -1
@@ -65,6 +65,10 @@ class HeldRows:
             valid = ~missing if vector.valid is None else vector.valid & ~missing
             out.append(to_arrow(type(vector)(vector.values, valid), kind))
         return out
+
+    def vectors(self, slots: Int64s) -> list[Vector]:
+        """The columns of the rows in `slots`, as numpy arrays."""
+        return [store.get(slots) for store in self._stores]
 
     def free(self, slots: Int64s) -> None:
         """Give up these rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -54,6 +54,7 @@ class JoinKeys:
         self._columns = (tuple(left_keys), tuple(right_keys))
         self._null_safe = null_safe
         self._codes = KeyDictionary(left.select(left_keys).types) if left_keys else None
+        self._idle = 0
 
     @property
     def capacity(self) -> int:
@@ -81,6 +82,16 @@ class JoinKeys:
         """Forget the keys whose codes are not in `live`."""
         if self._codes is not None:
             self._codes.free(np.setdiff1d(self._codes.codes(), live))
+
+    def idle(self, count: int) -> None:
+        """So many keys may have been left without rows."""
+        self._idle += count
+
+    def free_idle(self, live: Callable[[], Int64s]) -> None:
+        """Forget the keys without rows when that is worth the time: all but those of `live`."""
+        if self._codes is not None and 2 * self._idle > len(self._codes) + _SPARE_KEYS:
+            self._codes.free(np.setdiff1d(self._codes.codes(), live(), assume_unique=True))
+            self._idle = 0
 
     def snapshot(self) -> dict[str, pa.Table]:
         """The keys."""
