@@ -115,6 +115,8 @@ class ChangeBatch:
     """Milliseconds since the epoch."""
     processing_time: StepFunction
     """Milliseconds since the epoch, stamped at ingestion."""
+    idle: StepFunction | None = None
+    """1 while the edge holds no watermark back, else 0; None: never. The runtime sees to it for whole steps."""
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)

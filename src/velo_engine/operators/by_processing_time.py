@@ -44,4 +44,3 @@ class ByProcessingTime(Operator):
     def restore(self, state: Mapping[str, pa.Table]) -> None:
         """Continue from a snapshot."""
         self._operator.restore(state)
-

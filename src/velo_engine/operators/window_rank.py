@@ -88,4 +88,3 @@ class WindowRank(Operator):
         place, rank = self._ranks(rows)
         kept = np.sort(place[rank <= self._limit])
         return rows.take(pa.array(kept))
-

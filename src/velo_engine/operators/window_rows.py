@@ -157,4 +157,3 @@ def _merged(chunks: list[_Chunk]) -> _Chunk:
         return chunks[0]
     rows = pa.concat_tables([chunk.rows for chunk in chunks]).combine_chunks()
     return _sorted(rows, np.concatenate([chunk.ends for chunk in chunks]))
-

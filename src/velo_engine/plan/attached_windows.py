@@ -152,9 +152,7 @@ def _pulled_up(node: PlanNode, windows: WindowColumns) -> _Below | None:
         if _use(gone, [node.predicate]):
             return None
         return replace(below, node=Filter(below.node, map_columns(node.predicate, move), below.node.schema))
-    kept = [
-        (i, e) for i, e in enumerate(node.expressions) if not (isinstance(e, ColumnRef) and e.index in gone)
-    ]
+    kept = [(i, e) for i, e in enumerate(node.expressions) if not (isinstance(e, ColumnRef) and e.index in gone)]
     if _use(gone, [e for _, e in kept]):
         return None
     expressions = [map_columns(e, move) for _, e in kept]
@@ -180,4 +178,3 @@ def _parts(call: BoundAggregate) -> list[Expression]:
 def _use(columns: frozenset[int], expressions: Sequence[Expression]) -> bool:
     """Whether any of `expressions` reads one of `columns`."""
     return any(isinstance(part, ColumnRef) and part.index in columns for e in expressions for part in walk(e))
-

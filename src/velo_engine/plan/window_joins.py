@@ -53,9 +53,7 @@ def _with_times(keyed: KeyedSides, relation: Relation, kind: JoinKind) -> Relati
     assert windows is not None
     assert right.windows is not None
     if kind.one_sided:
-        return replace(
-            relation, event_times=left.event_times, processing_times=left.processing_times, windows=windows
-        )
+        return replace(relation, event_times=left.event_times, processing_times=left.processing_times, windows=windows)
     of_left = kind in (JoinKind.INNER, JoinKind.LEFT)
     of_right = kind in (JoinKind.INNER, JoinKind.RIGHT)
     kept = [windows if of_left else None, _moved(right.windows, keyed) if of_right else None]
@@ -79,7 +77,6 @@ def _with_times(keyed: KeyedSides, relation: Relation, kind: JoinKind) -> Relati
 
 def _moved(windows: WindowColumns, keyed: KeyedSides) -> WindowColumns:
     starts, ends, times, partition = (
-        tuple(map(keyed.moved, columns))
-        for columns in (windows.starts, windows.ends, windows.times, windows.partition)
+        tuple(map(keyed.moved, columns)) for columns in (windows.starts, windows.ends, windows.times, windows.partition)
     )
     return replace(windows, starts=starts, ends=ends, times=times, partition=partition)

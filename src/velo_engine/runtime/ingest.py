@@ -7,13 +7,16 @@ appearance. A record that did not decode takes its event like any other, so the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from velo_engine.batch import Int64s
 from velo_engine.connectors.source import Source, SourceBatch, SourceFailure
+from velo_engine.runtime.timeline import Clock, Tick
+
+NO_TICKS = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Span:
     """One per source; None where it has no record in this span."""
     last: bool
     """The input ends after this span."""
+    ticks: tuple[tuple[int, Tick], ...] = ()
+    """Moments without a record, each behind its event."""
 
 
 @dataclass(slots=True)
@@ -96,10 +101,11 @@ class _Pending:
         return taken
 
 
-def spans(sources: Sequence[Source], batch_size: int, first_seq: int = 0) -> Iterator[Span]:
+def spans(sources: Sequence[Source], batch_size: int, first_seq: int = 0, clock: Clock | None = None) -> Iterator[Span]:
     """All records of `sources`, in order, in spans of at most `batch_size` events; the last one is marked.
 
-    Without any record there is one empty last span.
+    The ticks of `clock` stand among them, before records of the same order. Without any event there is one empty last
+    span.
     """
     pending = [_Pending(source) for source in sources]
     held: Span | None = None
@@ -108,20 +114,27 @@ def spans(sources: Sequence[Source], batch_size: int, first_seq: int = 0) -> Ite
         for p in pending:
             p.fill(batch_size)
         orders = [p.orders() for p in pending]
-        if not any(len(o) for o in orders):
+        ticking = NO_TICKS if clock is None else clock.pending(any(len(o) for o in orders))
+        if not (len(ticking) or any(len(o) for o in orders)):
             break
-        cut = _first_events(orders, [p.ended for p in pending], batch_size)
-        events = _numbered(cut, seq)
+        cut, tick_orders = orders, NO_TICKS
+        if len(ticking):
+            tick_orders, *cut = _first_events([ticking, *orders], [True, *(p.ended for p in pending)], batch_size)
+            tick_events, *events = _numbered([tick_orders, *cut], seq)
+        else:
+            cut = _first_events(orders, [p.ended for p in pending], batch_size)
+            tick_events, events = NO_TICKS, _numbered(cut, seq)
         slices = tuple(p.take(o, e) for p, o, e in zip(pending, cut, events, strict=True))
+        ticks = () if clock is None else clock.take(len(tick_orders))
         if held is not None:
             yield held
-        end = seq + sum(len(o) for o in cut)
-        held = Span(seq, end, slices, last=False)
+        end = seq + len(tick_orders) + sum(len(o) for o in cut)
+        held = Span(seq, end, slices, last=False, ticks=tuple(zip(tick_events.tolist(), ticks, strict=True)))
         seq = end
     if held is None:
         yield Span(seq, seq, (None,) * len(pending), last=True)
     else:
-        yield Span(held.first_seq, held.end_seq, held.slices, last=True)
+        yield replace(held, last=True)
 
 
 def _first_events(orders: list[Int64s], ended: list[bool], limit: int) -> list[Int64s]:

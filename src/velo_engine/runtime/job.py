@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from velo_engine.batch import (
-    FINAL_WATERMARK,
     INITIAL_WATERMARK,
     ChangeBatch,
     Int64s,
@@ -24,18 +23,25 @@ from velo_engine.kernel import Kernel
 from velo_engine.operators.base import LateRows, RowFailures
 from velo_engine.operators.values import OPENING_EVENT
 from velo_engine.plan import nodes
+from velo_engine.plan.clock import waits_for_the_clock
 from velo_engine.plan.nodes import Emit, PlannedProgram, PlannedStatement, PlanNode, SourceKind, SourceTable
 from velo_engine.plan.select_list import unique_name
 from velo_engine.runtime.accounting import Accounting
+from velo_engine.runtime.alignment import Alignment, all_idle
 from velo_engine.runtime.ingest import Span, spans
 from velo_engine.runtime.letters import RowPlace, SpanLetters
 from velo_engine.runtime.options import EmitSemantics, FailureStrategy, JobOptions, Progress
 from velo_engine.runtime.pipeline import Pipeline, PipelineBuilder, Step, StepServices, closure
 from velo_engine.runtime.result import JobResult, StatementResult, concatenated
 from velo_engine.runtime.scan import scan_rows
+from velo_engine.runtime.source_time import JobTime, SpanTime
+from velo_engine.runtime.timeline import Clock, FixedClock, SystemClock, Timeline
 from velo_engine.schema import RowSchema
 
 NO_EVENTS = np.empty(0, np.int64)
+
+JOB_TIME = -1
+"""In place of a step: the part of a snapshot that belongs to the job itself."""
 
 
 @dataclass(slots=True)
@@ -81,7 +87,10 @@ class Job:
         self._runs = {n: _StatementRun(program.statements[n], open_sink(program.statements[n])) for n in names}
         self._late_records: dict[str, int] = {}
         """Per statement the records of this span that came too late."""
-        self._now_ms = options.now_ms if options.now_ms is not None else time.time_ns() // 1_000_000
+        self._ticking = _ticking(options, program, [program.statements[name].plan for name in names])
+        self._time = JobTime(self._ticking.start(), tells_idleness=any(tick.idle for tick in options.timeline))
+        self._span_time = SpanTime(StepFunction.constant(self._time.now_ms), {}, {})
+        self._alignments: dict[int, Alignment] = {}
         self._records = 0
         self._next_seq = 0
         self._seconds = 0.0
@@ -91,7 +100,7 @@ class Job:
         """The input still to be read."""
         constants = any(not step.inputs and step.scan is None for step in self._pipeline.steps)
         opening = int(constants and self._next_seq == OPENING_EVENT)
-        for span in spans(self._sources, self._options.batch_size, self._next_seq + opening):
+        for span in spans(self._sources, self._options.batch_size, self._next_seq + opening, self._ticking):
             yield replace(span, first_seq=span.first_seq - opening)
             opening = 0
 
@@ -114,6 +123,7 @@ class Job:
         """Handle one span of events."""
         began = time.perf_counter()
         self._letters.open(span, self._readers)
+        self._span_time = self._time.over(span, self._streams)
         outputs: list[ChangeBatch] = []
         for step in self._pipeline.steps:
             outputs.append(self._run_step(step, span, outputs))
@@ -136,14 +146,19 @@ class Job:
         return JobResult(results, self._queue.letters, self._queue.count, self._records, self._seconds * 1000)
 
     def snapshot(self) -> dict[int, dict[str, pa.Table]]:
-        """The state of every operator, by step."""
-        return {i: s.operator.snapshot() for i, s in enumerate(self._pipeline.steps) if s.operator is not None}
+        """The state of every operator, by step, and the job's time."""
+        state = {i: s.operator.snapshot() for i, s in enumerate(self._pipeline.steps) if s.operator is not None}
+        reached = {"step": list(self._alignments), "ms": [a.reached for a in self._alignments.values()]}
+        return state | {JOB_TIME: self._time.snapshot() | {"alignments": pa.table(reached)}}
 
     def restore(self, state: Mapping[int, Mapping[str, pa.Table]]) -> None:
         """Load a snapshot of a job with the same plan."""
         for i, step in enumerate(self._pipeline.steps):
             if step.operator is not None:
                 step.operator.restore(state[i])
+        self._time.restore(state[JOB_TIME])
+        reached = state[JOB_TIME]["alignments"].to_pylist()
+        self._alignments = {row["step"]: Alignment(row["ms"]) for row in reached}
 
     def _built(self, targets: tuple[str, ...]) -> Pipeline:
         builder = PipelineBuilder(
@@ -166,7 +181,11 @@ class Job:
         else:
             assert step.operator is not None
             read = [outputs[i] for i in step.inputs] or [self._clock(span)]
+            if len(read) > 1:
+                read = self._alignments.setdefault(len(outputs), Alignment()).aligned(read)
             batch = step.operator.process(*read)
+            if batch.idle is None and (idle := all_idle(read)) is not None:
+                batch = replace(batch, idle=idle)
             if not step.inputs:
                 run.accounting.read += len(batch)
                 run.accounting.accepted += len(batch)
@@ -175,18 +194,17 @@ class Job:
 
     def _scanned(self, scan: nodes.Scan, span: Span) -> ChangeBatch:
         taken = span.slices[self._streams.index(scan.source.name)]
-        rows = empty_rows(scan.schema) if taken is None else scan_rows(scan, taken, self._now_ms)
+        now = self._span_time
+        rows = empty_rows(scan.schema) if taken is None else scan_rows(scan, taken, now.processing_time)
         end = span.end_seq + 1 if span.last else span.end_seq
-        watermark = StepFunction.constant(INITIAL_WATERMARK)
-        if span.last:
-            watermark = StepFunction(INITIAL_WATERMARK, np.array([span.end_seq]), np.array([FINAL_WATERMARK]))
-        return ChangeBatch(rows, span.first_seq, end, watermark, StepFunction.constant(self._now_ms))
+        source = scan.source.name
+        return ChangeBatch(rows, span.first_seq, end, now.watermarks[source], now.processing_time, now.idle.get(source))
 
     def _clock(self, span: Span) -> ChangeBatch:
         """The events of a span without rows, for an operator without inputs."""
         start = StepFunction.constant(INITIAL_WATERMARK)
         rows = empty_rows(RowSchema(()))
-        return ChangeBatch(rows, span.first_seq, span.end_seq, start, StepFunction.constant(self._now_ms))
+        return ChangeBatch(rows, span.first_seq, span.end_seq, start, self._span_time.processing_time)
 
     def _scanned_records(self, scan: nodes.Scan, span: Span) -> int:
         taken = span.slices[self._streams.index(scan.source.name)]
@@ -278,6 +296,15 @@ class Job:
         return pa.table(final.columns, schema=node.schema.physical())
 
 
+def _ticking(options: JobOptions, program: PlannedProgram, plans: Sequence[PlanNode]) -> Clock:
+    """Where the job's processing time comes from. The machine's clock moves it only where something depends on that."""
+    if options.timeline:
+        return Timeline(options.now_ms or 0, options.timeline)
+    if options.now_ms is None and ("state.ttl" in program.properties or any(map(waits_for_the_clock, plans))):
+        return SystemClock()
+    return FixedClock(time.time_ns() // 1_000_000 if options.now_ms is None else options.now_ms)
+
+
 def _together(tables: Sequence[pa.Table]) -> pa.Table:
     """Late rows of several operators as one table, NULL where an operator's input has no such column.
 
@@ -299,8 +326,8 @@ def _together(tables: Sequence[pa.Table]) -> pa.Table:
 def late_schema(schemas: Sequence[RowSchema]) -> pa.Schema:
     """The columns of late rows of an operator with these inputs, each name once, and `late_by_ms`."""
     fields: list[pa.Field] = []
-    for field in (field for schema in schemas for field in schema.arrow()):
-        fields.append(field.with_name(unique_name(field.name, [f.name for f in fields])))
+    for column in (column for schema in schemas for column in schema.arrow()):
+        fields.append(column.with_name(unique_name(column.name, [f.name for f in fields])))
     return pa.schema([*fields, pa.field("late_by_ms", pa.int64())])
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from velo_engine.runtime.timeline import Tick
+
 
 class EmitSemantics(Enum):
     """What an unwindowed aggregate gives out when a row leaves its result unchanged (property `emit.semantics`)."""
@@ -49,6 +51,8 @@ class JobOptions:
     """Session time zone; UTC when the program names none either."""
     now_ms: int | None = None
     """Processing time and CURRENT_TIMESTAMP, milliseconds since the epoch; None for the real clock."""
+    timeline: tuple[Tick, ...] = ()
+    """How processing time goes on from `now_ms` (0 if that is None), and moments without records, in their order."""
     dead_letter_max_size: int | None = None
     """How many dead letters are kept; `DEFAULT_MAX_SIZE` when the program does not say either."""
     memory_limit: str | None = None

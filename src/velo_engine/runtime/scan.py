@@ -7,21 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import make_rows
+from velo_engine.batch import StepFunction, make_rows
 from velo_engine.connectors.source import NO_TIMESTAMP
 from velo_engine.plan.nodes import Scan
 from velo_engine.runtime.ingest import SourceSlice
 
 
-def scan_rows(scan: Scan, taken: SourceSlice, now_ms: int) -> pa.Table:
+def scan_rows(scan: Scan, taken: SourceSlice, processing_time: StepFunction) -> pa.Table:
     """Insert rows of the records of `taken`: the source's columns, then the scan's system columns."""
     table = taken.rows
     n = table.num_rows
-    columns = [*table.columns, *(_system_column(name, scan, taken, now_ms) for name in scan.system_columns)]
+    columns = [*table.columns, *(_system_column(name, scan, taken, processing_time) for name in scan.system_columns)]
     return make_rows(scan.schema, columns, np.zeros(n, np.int8), taken.seq, np.zeros(n, np.int32))
 
 
-def _system_column(name: str, scan: Scan, taken: SourceSlice, now_ms: int) -> pa.Array:
+def _system_column(name: str, scan: Scan, taken: SourceSlice, processing_time: StepFunction) -> pa.Array:
     batch, part = taken.batch, slice(taken.start, taken.stop)
     n = taken.stop - taken.start
     match name:
@@ -29,7 +29,7 @@ def _system_column(name: str, scan: Scan, taken: SourceSlice, now_ms: int) -> pa
             ms = batch.timestamp_ms[part]
             return pa.array(ms * 1000, pa.timestamp("us"), mask=ms == NO_TIMESTAMP)
         case "_processing_time":
-            return pa.array(np.full(n, now_ms * 1000, np.int64), pa.timestamp("us"))
+            return pa.array(processing_time.before(taken.seq) * 1000, pa.timestamp("us"))
         case "_offset":
             return pa.array(batch.offset[part], pa.int64())
         case "_partition":
