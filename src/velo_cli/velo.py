@@ -72,6 +72,21 @@ def run(
 
 
 @app.command()
+def explain(
+    sql: Annotated[Path, typer.Argument(help="the program", show_default=False)],
+    base_dir: Annotated[Path | None, typer.Option(help="where its paths start; by default its own folder")] = None,
+    var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
+    output: Annotated[SummaryFormat, typer.Option(help="text or json")] = SummaryFormat.TEXT,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
+) -> None:
+    """Show a program's plan: columns read, changes and keys of every operator, its state and what bounds it, advice."""
+    from velo_cli.explain_program import explain_program
+
+    set_debug(debug)
+    print(explain_program(sql, base_dir=base_dir, variables=key_values(var), as_json=output is SummaryFormat.JSON))
+
+
+@app.command()
 def schema(name: Annotated[SchemaName, typer.Argument(help="which format", show_default=False)]) -> None:
     """Print the JSON Schema of test specs, of data schemas, or of the JSON report."""
     from velo_harness.json_schemas import shipped_text

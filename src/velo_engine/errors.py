@@ -112,13 +112,13 @@ class VeloError(Exception):
         """The error as a person reads it: code and message, the underlined place, the hint."""
         lines = [f"error[{self.code.code}]: {self.message}"]
         if self.location is not None:
-            lines += _underlined(self.location)
+            lines += underlined(self.location)
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
 
 
-def _underlined(location: Location) -> list[str]:
+def underlined(location: Location) -> list[str]:
     """The place as `--> file:line:column` and, when the text is known, the line with its part underlined."""
     lines = [f"  --> {location}"]
     if location.text:

@@ -72,7 +72,7 @@ def render_statement(statement: PlannedStatement) -> str:
 
 def render_plan(node: PlanNode, indent: int = 0) -> str:
     """The tree below `node`, two spaces a level."""
-    lines = ["  " * indent + _describe(node)]
+    lines = ["  " * indent + describe(node)]
     lines += [render_plan(child, indent + 1).rstrip("\n") for child in inputs(node)]
     return "\n".join(lines) + "\n"
 
@@ -109,7 +109,8 @@ def _literal(value: LiteralValue, t: SqlType) -> str:
     return f"'{value}'" if t.name in STRINGS | TEMPORALS else str(value)
 
 
-def _describe(node: PlanNode) -> str:
+def describe(node: PlanNode) -> str:
+    """One operator without its inputs: its name and parameters."""
     match node:
         case Scan():
             return f"Scan {node.source.name} {node.source.kind.name} ({_columns(node.schema)})"
