@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from velo_engine.functions.casts import compile_cast
 from velo_engine.functions.literals import literal_sql
-from velo_engine.functions.signature import Operand, Site, Template
+from velo_engine.functions.signature import NESTED, Operand, Site, Template
 from velo_engine.functions.table import FUNCTIONS
 from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal
 
@@ -102,6 +102,8 @@ class _Compiler:
         long = len(operand.sql) > LONG_OPERAND
         name = replace(operand, sql=f"v{next(self.names)}") if long else operand
         value, error = compile_cast(name, cast.type, self.time_zone)
+        if cast.safe and error is not None and cast.type.name in NESTED:
+            value = f"CASE WHEN ({error}) IS NULL THEN {value} END"
         if long:
             value = self._bound(value, name.sql, operand.sql)
             error = self._bound(error, name.sql, operand.sql) if error is not None else None

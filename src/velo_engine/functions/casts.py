@@ -7,8 +7,9 @@ parse.
 
 from __future__ import annotations
 
+from velo_engine.functions.nested_casts import cast_nested
 from velo_engine.functions.numbers import as_double, as_float, to_integer
-from velo_engine.functions.signature import Operand, text_of
+from velo_engine.functions.signature import NESTED, Operand, text_of
 from velo_engine.functions.temporal_arithmetic import truncated_micros
 from velo_engine.functions.time_zones import instant_of, local_time_of
 from velo_engine.types import (
@@ -27,9 +28,20 @@ Compiled = tuple[str, str | None]
 """Kernel SQL of the value, and of the error where one is possible."""
 
 
-def compile_cast(operand: Operand, target: SqlType, time_zone: str) -> Compiled:
-    """CAST(operand AS target), for a cast that `type_rules.can_cast` allows."""
+def compile_cast(operand: Operand, target: SqlType, time_zone: str, depth: int = 0) -> Compiled:
+    """CAST(operand AS target), for a cast that `type_rules.can_cast` allows.
+
+    `depth`: how deep within another value the operand lies.
+    """
     source = operand.type
+    if target.name in NESTED and source.name is target.name:
+        if kernel_type(source) == kernel_type(target):
+            return operand.sql, None
+
+        def part(inner: Operand, kind: SqlType, below: int) -> Compiled:
+            return compile_cast(inner, kind, time_zone, below)
+
+        return cast_nested(operand, target, part, depth)
     if source.name is TypeName.NULL:
         return f"CAST(NULL AS {kernel_type(target)})", None
     if target.name in STRINGS:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from velo_engine.functions.decimals import decimal_comparison
+from velo_engine.functions.nested_equality import NESTED, equal_sql
 from velo_engine.functions.numbers import as_double, as_float
 from velo_engine.functions.signature import (
     Binding,
@@ -56,6 +57,8 @@ def bind_comparison(function: ScalarFunction, args: tuple[Expression, ...]) -> B
     common = comparable(left, right)
     if common is None:
         raise SignatureError(f"cannot compare {left.as_nullable()} with {right.as_nullable()}")
+    if common.name in NESTED:
+        return tuple(coerced(arg, common) for arg in args), result
     return args, result
 
 
@@ -79,6 +82,9 @@ def _compared(site: Site, operator: str) -> tuple[str, tuple[str, str] | None]:
     """`a operator b` by the kernel's rules, and both sides when they are floating-point numbers."""
     a, b = site.operands
     names = {a.type.name, b.type.name}
+    if names & NESTED and operator in ("=", "<>") and a.sql != b.sql:
+        equal = equal_sql(a.sql, b.sql, a.type)
+        return (equal if operator == "=" else f"(NOT {equal})"), None
     if TypeName.DECIMAL in names and not names & FLOATS:
         return decimal_comparison(a.sql, b.sql, a.type, b.type, operator), None
     if operator in ("=", "<>") and (a.type.name, b.type.name) == (TypeName.FLOAT, TypeName.DOUBLE):
@@ -145,6 +151,8 @@ def _distinct(site: Site) -> str:
 
 def _bind_distinct(function: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     bound, _ = bind_comparison(function, args)
+    if any(arg.type.name is TypeName.ROW for arg in bound):
+        raise SignatureError("compares no rows here; compare their fields, which says what NULL means")
     return bound, BOOLEAN.as_nullable(False)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from velo_engine.functions.casts import float_text
 from velo_engine.functions.json_path import JsonPathError, parse_path, quoted
+from velo_engine.functions.json_text import check_json, json_text
 from velo_engine.functions.signature import (
     Binding,
     Operand,
@@ -22,12 +22,12 @@ from velo_engine.functions.signature import (
     text_of,
 )
 from velo_engine.plan.expressions import Expression, Literal
-from velo_engine.types import BOOLEAN, DOUBLE, INT, INTEGERS, STRING, STRINGS, TypeName, kernel_type
+from velo_engine.types import BOOLEAN, DOUBLE, INT, STRING, TypeName, kernel_type
 
 RETURNING = (STRING, INT, DOUBLE, BOOLEAN)
 """The types that JSON_VALUE can return."""
 
-_CONSTRUCTORS = ("json_object", "json_array")
+JSON_MAKERS = ("json_object", "json_array", "json")
 """Functions whose JSON goes into another one as it is, not as a string."""
 
 
@@ -45,6 +45,8 @@ def _bind_reader(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
 
 def _reader(kind: str) -> Callable[[Site], str]:
     def value(site: Site) -> str:
+        if site.type.name is TypeName.ARRAY:
+            return f"velo_json_array({site.sql(0)}, {site.sql(1)}, {site.sql(2)})"
         call = f"velo_json('{kind}', {site.sql(0)}, {site.sql(1)}, {site.sql(2)})"
         if site.type.name is TypeName.VARCHAR:
             return call
@@ -60,7 +62,8 @@ def _reader_error(kind: str) -> Callable[[Site], str]:
         casts = kind == "value" and site.type.name is not TypeName.VARCHAR
         if site.operands[1].constant and not fails and not casts:
             return ""
-        return f"velo_json_error('{kind}', {site.sql(0)}, {site.sql(1)}, {site.sql(2)})"
+        function = "array" if site.type.name is TypeName.ARRAY else kind
+        return f"velo_json_error('{function}', {site.sql(0)}, {site.sql(1)}, {site.sql(2)})"
 
     return error
 
@@ -88,26 +91,12 @@ def _bind_array(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
 
 
 def _json_value(arg: Expression) -> Expression:
-    allowed = INTEGERS | STRINGS | {TypeName.DOUBLE, TypeName.DECIMAL, TypeName.BOOLEAN, TypeName.NULL}
-    if arg.type.name not in allowed:
-        raise SignatureError(f"cannot hold a {arg.type.as_nullable()}; CAST it to STRING or DOUBLE")
+    check_json(arg.type)
     return arg
 
 
-def _json_text(operand: Operand) -> str:
-    """A value as JSON text, NULL when it is NULL."""
-    name = operand.type.name
-    if name in STRINGS:
-        return f"velo_json_string({operand.sql})"
-    if name is TypeName.DOUBLE:
-        return f"velo_json_number({float_text(operand.sql, operand.type)})"
-    if name is TypeName.DECIMAL:
-        return f"velo_json_number(CAST({operand.sql} AS VARCHAR))"
-    return f"CAST({operand.sql} AS VARCHAR)"
-
-
 def _member(operand: Operand, absent: bool) -> str:
-    text = operand.sql if operand.function in _CONSTRUCTORS else _json_text(operand)
+    text = operand.sql if operand.function in JSON_MAKERS else json_text(operand)
     return text if absent else f"coalesce({text}, 'null')"
 
 
@@ -130,12 +119,12 @@ def _enclosed(opening: str, parts: list[str], closing: str) -> str:
 
 
 def _json_string(site: Site) -> str:
-    return _json_text(site.operands[0])
+    return json_text(site.operands[0])
 
 
 def _bind_json_string(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 1, 1)
-    return (_json_value(args[0]),), STRING
+    return (_json_value(args[0]),), STRING.as_nullable(args[0].type.nullable)
 
 
 def _plain(
@@ -156,8 +145,8 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
     ),
     ScalarFunction(
         "json_query",
-        "JSON_QUERY(json, path [… WRAPPER] [… ON EMPTY] [… ON ERROR])",
-        "An array or object of a JSON text, as JSON.",
+        "JSON_QUERY(json, path [RETURNING ARRAY<STRING>] [… WRAPPER] [… ON EMPTY] [… ON ERROR])",
+        "An array or object of a JSON text, as JSON; or the elements of an array as texts.",
         _bind_reader,
         _reader("query"),
         _reader_error("query"),
@@ -190,6 +179,14 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
     ),
     ScalarFunction(
         "json_array", "JSON_ARRAY(a, b, … [NULL | ABSENT ON NULL])", "A JSON array.", _bind_array, _array, operator=True
+    ),
+    ScalarFunction(
+        "json",
+        "JSON(json)",
+        "JSON text as it is, inside JSON_OBJECT and JSON_ARRAY; text that is no JSON fails the row.",
+        signature("string", returns=STRING, nullable=True),
+        "velo_json_normal({0})",
+        "CASE WHEN {0} IS NOT NULL AND velo_json_normal({0}) IS NULL THEN 'not JSON: ' || {0} END",
     ),
     ScalarFunction("json_string", "JSON_STRING(value)", "A value as JSON.", _bind_json_string, _json_string),
     _plain(

@@ -5,16 +5,13 @@ Source: https://nightlies.apache.org/flink/flink-docs-release-2.3/docs/sql/funct
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from velo_engine.functions.casts import text_from
 from velo_engine.functions.signature import (
     Binding,
-    Operand,
     ScalarFunction,
     SignatureError,
     Site,
-    argument,
     check_count,
     checked,
     coerced,
@@ -23,7 +20,7 @@ from velo_engine.functions.signature import (
 )
 from velo_engine.plan.expressions import Expression, Literal
 from velo_engine.type_rules.common import common_type
-from velo_engine.types import BOOLEAN, INT, STRING, STRINGS, SqlType, TypeName, array, map_of, row
+from velo_engine.types import INT, STRING, STRINGS, SqlType, TypeName, array, map_of, row
 
 
 def _common(args: Sequence[Expression]) -> SqlType:
@@ -53,18 +50,90 @@ def _bind_map(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
 
 
 def _map(site: Site) -> str:
-    """The kernel's maps refuse NULL keys and keys that repeat; of those that repeat the last stays."""
     keys = ", ".join(operand.sql for operand in site.operands[0::2])
     values = ", ".join(operand.sql for operand in site.operands[1::2])
     if len(site.operands) == 2:
         return f"CASE WHEN {site.sql(0)} IS NOT NULL THEN map([{keys}], [{values}]) END"
-    return f"TRY(map([{keys}], [{values}]))"
+    return map_of_entries(_zipped(f"[{keys}]", f"[{values}]"))
+
+
+def _zipped(keys: str, values: str) -> str:
+    """Keys and values as structs of `k` and `v`."""
+    return f"list_transform(list_zip({keys}, {values}), lambda z: struct_pack(k := z[1], v := z[2]))"
+
+
+def map_of_entries(entries: str) -> str:
+    """A map of a list of structs of `k` and `v`; of keys that repeat the last stays, a NULL key makes it NULL.
+
+    The kernel's maps refuse NULL keys and keys that repeat.
+    """
+    last = f"list_position(list_reverse(list_transform({entries}, lambda f: f.k)), e.k) = len({entries}) - i + 1"
+    kept = f"list_filter({entries}, lambda e, i: {last})"
+    return f"CASE WHEN len(list_filter({entries}, lambda e: e.k IS NULL)) = 0 THEN TRY(map_from_entries({kept})) END"
 
 
 def _map_error(site: Site) -> str:
-    if all(operand.constant for operand in site.operands[0::2]):
+    nullable = [operand.sql for operand in site.operands[0::2] if operand.type.nullable]
+    if not nullable:
         return ""
-    return f"CASE WHEN {_map(site)} IS NULL THEN 'the keys of a MAP are not NULL and differ here' END"
+    return f"CASE WHEN {' OR '.join(f'{key} IS NULL' for key in nullable)} THEN 'a key of a MAP is NULL' END"
+
+
+def _bind_from_arrays(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
+    check_count(args, 2, 2)
+    keys, values = (checked(arg, "array", i) for i, arg in enumerate(args))
+    assert keys.type.element is not None
+    assert values.type.element is not None
+    nullable = keys.type.nullable or values.type.nullable
+    return (keys, values), map_of(keys.type.element, values.type.element).as_nullable(nullable)
+
+
+def _from_arrays(site: Site) -> str:
+    keys, values = site.sql(0), site.sql(1)
+    return f"CASE WHEN len({keys}) = len({values}) THEN {map_of_entries(_zipped(keys, values))} END"
+
+
+def _from_arrays_error(site: Site) -> str:
+    keys, values = site.sql(0), site.sql(1)
+    return (
+        f"CASE WHEN len({keys}) <> len({values}) THEN 'MAP_FROM_ARRAYS needs as many keys as values'"
+        f" WHEN {values} IS NOT NULL AND len(list_filter({keys}, lambda x: x IS NULL)) > 0"
+        " THEN 'a key of a MAP is NULL' END"
+    )
+
+
+def _bind_maps(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
+    check_count(args, 1, None)
+    bound = tuple(checked(arg, "map", i) for i, arg in enumerate(args))
+    found = _common(bound)
+    return tuple(_coerced_all(bound, found)), found
+
+
+def _union(site: Site) -> str:
+    if len(site.operands) == 1:
+        return site.sql(0)
+    parts = [
+        f"list_transform(map_entries({operand.sql}), lambda e: struct_pack(k := e.key, v := e.value))"
+        for operand in site.operands
+    ]
+    there = " AND ".join(f"{operand.sql} IS NOT NULL" for operand in site.operands)
+    joined = map_of_entries(f"list_concat({', '.join(parts)})")
+    return f"CASE WHEN {there} THEN {joined} END"
+
+
+def _str_to_map(site: Site) -> str:
+    given = [operand.sql for operand in site.operands]
+    text, items, keys = [*given, *("','", "'='")[len(given) - 1 :]]
+    return f"velo_str_to_map({text}, {items}, {keys})"
+
+
+def _bind_entries(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
+    check_count(args, 1, 1)
+    collection = checked(args[0], "map", 0)
+    assert collection.type.key is not None
+    assert collection.type.element is not None
+    entry = row(("key", collection.type.key), ("value", collection.type.element)).as_nullable(False)
+    return (collection,), array(entry.as_nullable()).as_nullable(collection.type.nullable)
 
 
 def _bind_row(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
@@ -105,43 +174,6 @@ def _item(site: Site) -> str:
     return f"CASE WHEN {key.sql} >= 1 THEN {collection.sql}[CAST({key.sql} AS BIGINT)] END"
 
 
-def _elements(types: Sequence[SqlType]) -> SqlType:
-    element = types[0].element
-    assert element is not None
-    return element
-
-
-def _bind_with_element(returns: Callable[[SqlType, SqlType], SqlType]) -> Callable[..., Binding]:
-    """An array and a value of its element's type."""
-
-    def bind(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
-        check_count(args, 2, 2)
-        collection = checked(args[0], "array", 0)
-        element = collection.type.element
-        assert element is not None
-        found = common_type((element, args[1].type))
-        if found is None or found.as_nullable() != element.as_nullable():
-            raise SignatureError(f"needs a value of type {element.as_nullable()}, not {args[1].type.as_nullable()}")
-        value = coerced(args[1], element.as_nullable())
-        result = returns(collection.type, value.type)
-        return (collection, value), result.as_nullable(collection.type.nullable)
-
-    return bind
-
-
-def _wider(collection: SqlType, value: SqlType) -> SqlType:
-    element = collection.element
-    assert element is not None
-    return array(element.as_nullable(element.nullable or value.nullable))
-
-
-def _bind_two_arrays(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
-    check_count(args, 2, None)
-    bound = tuple(checked(arg, "array", i) for i, arg in enumerate(args))
-    found = _common(bound)
-    return tuple(_coerced_all(bound, found)), found
-
-
 def _bind_map_parts(function: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 1, 1)
     collection = checked(args[0], "map", 0)
@@ -149,16 +181,6 @@ def _bind_map_parts(function: ScalarFunction, args: tuple[Expression, ...]) -> B
     assert collection.type.element is not None
     part = collection.type.key if function.name == "map_keys" else collection.type.element
     return (collection,), array(part).as_nullable(collection.type.nullable)
-
-
-def _array_join(site: Site) -> str:
-    values, separator = site.operands[0], site.sql(1)
-    element = values.type.element
-    assert element is not None
-    text = text_from(Operand("x", element), site.time_zone)
-    if len(site.operands) > 2:
-        text = f"coalesce({text}, {site.sql(2)})"
-    return f"velo_array_join(list_transform({values.sql}, lambda x: {text}), {separator})"
 
 
 def _cardinality(site: Site) -> str:
@@ -199,75 +221,35 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         signature("collection", returns=INT),
         _cardinality,
     ),
-    ScalarFunction(
-        "element",
-        "ELEMENT(array)",
-        "The only element; NULL of an empty array, a row error of several.",
-        signature("array", returns=_elements, nullable=True),
-        "{0}[1]",
-        "CASE WHEN len({0}) > 1 THEN 'Array has more than one element.' END",
-    ),
-    ScalarFunction(
-        "array_contains",
-        "ARRAY_CONTAINS(array, value)",
-        "Whether the value is an element.",
-        _bind_with_element(lambda _, __: BOOLEAN),
-        "CASE WHEN {1} IS NULL THEN CASE WHEN {0} IS NOT NULL THEN len(list_filter({0}, lambda x: x IS NULL)) > 0 END"
-        " ELSE list_contains({0}, {1}) END",
-    ),
-    ScalarFunction(
-        "array_append",
-        "ARRAY_APPEND(array, value)",
-        "With the value at the end.",
-        _bind_with_element(_wider),
-        "CASE WHEN {0} IS NOT NULL THEN list_append({0}, {1}) END",
-    ),
-    ScalarFunction(
-        "array_prepend",
-        "ARRAY_PREPEND(array, value)",
-        "With the value at the beginning.",
-        _bind_with_element(_wider),
-        "CASE WHEN {0} IS NOT NULL THEN list_prepend({1}, {0}) END",
-    ),
-    ScalarFunction(
-        "array_concat",
-        "ARRAY_CONCAT(a, b, …)",
-        "All elements, one array after the other.",
-        _bind_two_arrays,
-        lambda site: (
-            "CASE WHEN "
-            + " AND ".join(f"{operand.sql} IS NOT NULL" for operand in site.operands)
-            + f" THEN list_concat({', '.join(operand.sql for operand in site.operands)}) END"
-        ),
-    ),
-    ScalarFunction(
-        "array_reverse",
-        "ARRAY_REVERSE(array)",
-        "Backwards.",
-        signature("array", returns=argument(0)),
-        "list_reverse({0})",
-    ),
-    ScalarFunction(
-        "array_max",
-        "ARRAY_MAX(array)",
-        "The largest element.",
-        signature("array", returns=_elements, nullable=True),
-        "list_max({0})",
-    ),
-    ScalarFunction(
-        "array_min",
-        "ARRAY_MIN(array)",
-        "The smallest element.",
-        signature("array", returns=_elements, nullable=True),
-        "list_min({0})",
-    ),
-    ScalarFunction(
-        "array_join",
-        "ARRAY_JOIN(array, separator [, null_text])",
-        "The elements as text, those that are NULL left out or replaced.",
-        signature("array", "string", "string?", returns=STRING),
-        _array_join,
-    ),
     ScalarFunction("map_keys", "MAP_KEYS(map)", "The keys.", _bind_map_parts, "map_keys({0})"),
+    ScalarFunction(
+        "map_entries",
+        "MAP_ENTRIES(map)",
+        "The entries as rows of `key` and `value`.",
+        _bind_entries,
+        "CASE WHEN {0} IS NOT NULL THEN map_entries({0}) END",
+    ),
+    ScalarFunction(
+        "map_from_arrays",
+        "MAP_FROM_ARRAYS(keys, values)",
+        "A map; a row error when there are more of one than of the other.",
+        _bind_from_arrays,
+        _from_arrays,
+        _from_arrays_error,
+    ),
+    ScalarFunction(
+        "map_union",
+        "MAP_UNION(a, b, …)",
+        "The entries of all; of a key in several the last.",
+        _bind_maps,
+        _union,
+    ),
+    ScalarFunction(
+        "str_to_map",
+        "STR_TO_MAP(string [, list_delimiter [, key_delimiter]])",
+        "A map from `key=value,key=value`; the delimiters are regular expressions.",
+        signature("string", "literal string?", "literal string?", returns=map_of(STRING, STRING), nullable=True),
+        _str_to_map,
+    ),
     ScalarFunction("map_values", "MAP_VALUES(map)", "The values.", _bind_map_parts, "map_values({0})"),
 )

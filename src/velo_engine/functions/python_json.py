@@ -75,6 +75,32 @@ def _query(text: str, path: str, configuration: str) -> str | None:
         return _empty_collection(on_error, str(problem))
 
 
+def _array(text: str, path: str, configuration: str) -> str | None:
+    """As `_query`; what is no array is an error."""
+    found = _query(text, path, configuration)
+    if found is None or found.startswith("["):
+        return found
+    return _empty_collection(_configuration(configuration)[-1], "JSON_QUERY found an object, not an array")
+
+
+def json_normal(text: str) -> str | None:
+    """A JSON text as Jackson writes what it reads; None when it reads nothing."""
+    if not text.strip():
+        return "null"
+    try:
+        return jp.dump(_sorted(jp.parse(text)))
+    except jp.JsonReadError:
+        return None
+
+
+def _sorted(value: jp.Json) -> jp.Json:
+    if isinstance(value, list):
+        return [_sorted(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value, key=lambda k: k.encode("utf-16-be", "surrogatepass"))}
+    return value
+
+
 def _empty_collection(behaviour: str | None, message: str) -> str | None:
     if behaviour == "ERROR":
         raise _RowError(message)
@@ -90,7 +116,7 @@ def _exists(text: str, path: str, on_error: str) -> str | None:
         return {"TRUE": "true", "FALSE": "false"}.get(on_error)
 
 
-_FUNCTIONS = {"value": _value, "query": _query, "exists": _exists}
+_FUNCTIONS = {"value": _value, "query": _query, "array": _array, "exists": _exists}
 
 
 def json_call(function: str, text: str, path: str, configuration: str) -> str | None:
@@ -99,6 +125,15 @@ def json_call(function: str, text: str, path: str, configuration: str) -> str | 
         return _FUNCTIONS[function](text, path, configuration)
     except (_RowError, jp.JsonPathError):
         return None
+
+
+def json_array(text: str, path: str, configuration: str) -> list[str | None] | None:
+    """JSON_QUERY … RETURNING ARRAY<STRING>: the elements as texts."""
+    found = json_call("array", text, path, configuration)
+    elements = None if found is None else jp.parse(found)
+    if not isinstance(elements, list):
+        return None
+    return [None if e is None else jp.scalar_text(e) if jp.is_scalar(e) else jp.dump(e) for e in elements]
 
 
 def json_error(function: str, text: str, path: str, configuration: str) -> str | None:
@@ -182,6 +217,8 @@ _TEXT = "VARCHAR"
 
 KERNEL_FUNCTIONS: tuple[PythonFunction, ...] = (
     row_function("velo_json", (_TEXT,) * 4, _TEXT, pa.string(), json_call),
+    row_function("velo_json_array", (_TEXT,) * 3, "VARCHAR[]", pa.list_(pa.string()), json_array),
+    row_function("velo_json_normal", (_TEXT,), _TEXT, pa.string(), json_normal),
     row_function("velo_json_error", (_TEXT,) * 4, _TEXT, pa.string(), json_error),
     row_function("velo_is_json", (_TEXT,) * 2, "BOOLEAN", pa.bool_(), is_json),
     row_function("velo_json_extract", (_TEXT,) * 2, _TEXT, pa.string(), json_extract),

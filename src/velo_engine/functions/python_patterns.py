@@ -66,6 +66,37 @@ def regexp_substr(text: str, pattern: str) -> str | None:
     return regexp_extract(text, pattern, 0)
 
 
+def str_to_map(text: str, list_delimiter: str, key_delimiter: str) -> list[tuple[str, str | None]] | None:
+    """Entries of a text by Java's String.split, of a key that repeats the last; None for a refused delimiter."""
+    items, keys = usable(list_delimiter), usable(key_delimiter)
+    if items is None or keys is None:
+        return None
+    if not text.strip():
+        return []
+    entries: dict[str, str | None] = {}
+    for item in _split(text, items, 0):
+        key, *value = _split(item, keys, 2)
+        entries[key] = value[0] if value else None
+    return list(entries.items())
+
+
+def _split(text: str, pattern: re.Pattern[str], limit: int) -> list[str]:
+    """Java's String.split: no empty part before a match of nothing at the start, none at the end without a limit."""
+    parts: list[str] = []
+    start = 0
+    for match in pattern.finditer(text):
+        if limit and len(parts) == limit - 1:
+            break
+        if match.end() == 0:
+            continue
+        parts.append(text[start : match.start()])
+        start = match.end()
+    parts.append(text[start:])
+    while not limit and len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    return parts
+
+
 _ANY_BUT_LINE_END = "[^\\n\\r\\x85\\u2028\\u2029]"
 
 
@@ -96,6 +127,9 @@ KERNEL_FUNCTIONS: tuple[PythonFunction, ...] = (
     row_function("velo_regexp_extract", (_TEXT, _TEXT, _INT), _TEXT, pa.string(), regexp_extract),
     row_function(
         "velo_regexp_extract_all", (_TEXT, _TEXT, _INT), "VARCHAR[]", pa.list_(pa.string()), regexp_extract_all
+    ),
+    row_function(
+        "velo_str_to_map", (_TEXT,) * 3, "MAP(VARCHAR, VARCHAR)", pa.map_(pa.string(), pa.string()), str_to_map
     ),
     row_function("velo_regexp_count", (_TEXT,) * 2, _INT, pa.int32(), regexp_count),
     row_function("velo_regexp_instr", (_TEXT,) * 2, _INT, pa.int32(), regexp_instr),

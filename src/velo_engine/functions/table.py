@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from velo_engine.functions import (
     arithmetic,
+    array_functions,
     comparison,
     conditional,
     iso8601,
@@ -28,7 +29,7 @@ CATEGORIES: tuple[tuple[str, tuple[ScalarFunction, ...]], ...] = (
     ("Patterns", patterns.FUNCTIONS),
     ("Dates and times", (*temporal.FUNCTIONS, *temporal_text.FUNCTIONS, iso8601.FROM_ISO8601)),
     ("JSON functions", json_functions.FUNCTIONS),
-    ("Arrays, maps and rows", nested_values.FUNCTIONS),
+    ("Arrays, maps and rows", (*nested_values.FUNCTIONS, *array_functions.FUNCTIONS)),
     ("Conditional functions", conditional.FUNCTIONS),
 )
 """The table in the order of its documentation."""
@@ -50,8 +51,6 @@ _VARIES = "its result differs from run to run"
 _NOT_WRITTEN = "it is not written yet"
 
 _LATER = (
-    *("ARRAY_DISTINCT", "ARRAY_EXCEPT", "ARRAY_FLATTEN", "ARRAY_INTERSECT", "ARRAY_POSITION", "ARRAY_REMOVE"),
-    *("ARRAY_SLICE", "ARRAY_SORT", "ARRAY_UNION", "MAP_ENTRIES", "MAP_FROM_ARRAYS", "MAP_UNION", "STR_TO_MAP"),
     *("PARSE_URL", "PRINTF", "PARSE_JSON", "TRY_PARSE_JSON", "OBJECT_OF", "OBJECT_UPDATE"),
     *("CURRENT_WATERMARK", "SOURCE_WATERMARK", "GROUP_ID", "GROUPING", "GROUPING_ID"),
     *("HEADER", "HAS_HEADER", "HEADER_KEYS", "SET_HEADER", "REMOVE_HEADER", "JOIN"),

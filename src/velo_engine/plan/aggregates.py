@@ -13,6 +13,7 @@ from decimal import Decimal
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError
+from velo_engine.functions.json_functions import JSON_MAKERS
 from velo_engine.functions.signature import NESTED, SignatureError
 from velo_engine.functions.table import FUNCTIONS
 from velo_engine.plan.aggregate_syntax import AggregateSyntax, aggregate_syntax, is_aggregate
@@ -107,7 +108,7 @@ def _checked_constant(
 
 def _as_json(value: Expression, node: exp.Expr, text: ProgramText) -> Expression:
     """What a JSON aggregate puts in: the value as JSON, and JSON that was made here as it is."""
-    if isinstance(value, Call) and value.function in ("json_object", "json_array"):
+    if isinstance(value, Call) and value.function in JSON_MAKERS:
         return value
     try:
         function = FUNCTIONS["json_string"]

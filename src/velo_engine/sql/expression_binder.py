@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -127,7 +128,23 @@ class _Binder:
         return self.call(name, tuple(self.bind(operand) for operand in operands), node)
 
     def binary(self, name: str, node: exp.Expression) -> Expression:
+        if name in ("equals", "not_equals"):
+            return self.equality(name, self.bind(node.this), self.bind(node.expression), node)
         return self.operator(name, node, node.this, node.expression)
+
+    def equality(self, name: str, left: Expression, right: Expression, node: exp.Expression) -> Expression:
+        """`=` of two ROW constructors is one `=` for each field, as Calcite expands it; `<>` is not."""
+        if not (isinstance(left, Call) and isinstance(right, Call) and left.function == right.function == "row"):
+            return self.call(name, (left, right), node)
+        if len(left.args) != len(right.args):
+            raise self.error(ErrorCode.TYPE_MISMATCH, "rows of different lengths are compared", node)
+        if name == "equals":
+            tests = tuple(self.equality(name, a, b, node) for a, b in zip(left.args, right.args, strict=True))
+            return self.call("and", tests, node) if len(tests) > 1 else tests[0]
+        found = self.call(name, (left, right), node)
+        assert isinstance(found, Call)
+        nullable = any(arg.type.nullable for arg in (*left.args, *right.args))
+        return replace(found, type=found.type.as_nullable(nullable))
 
     def logical(self, name: str, node: exp.And | exp.Or) -> Expression:
         operands: list[Any] = list(node.flatten())
@@ -239,8 +256,7 @@ class _Binder:
         value = self.bind(node.this)
         items = [self.as_listed(self.bind(item), value.type) for item in node.expressions]
         tests = [
-            self.call("equals", (value, item), place, "a IN (b, …)")
-            for item, place in zip(items, node.expressions, strict=True)
+            self.equality("equals", value, item, place) for item, place in zip(items, node.expressions, strict=True)
         ]
         constant = all(isinstance(item, Literal) for item in items)
         kinds = {value.type.name, *(item.type.name for item in items)} - {TypeName.NULL}

@@ -12,7 +12,7 @@ from velo_engine.functions.json_functions import RETURNING
 from velo_engine.plan.expressions import Expression, Literal
 from velo_engine.sql.syntax import JsonCall
 from velo_engine.type_rules.spelling import parse_type
-from velo_engine.types import BOOLEAN, STRING, SqlType, TypeName
+from velo_engine.types import BOOLEAN, STRING, SqlType, TypeName, array
 
 _VALUE_BEHAVIOURS = (None, "NULL", "ERROR", "DEFAULT")
 _QUERY_BEHAVIOURS = (None, "NULL", "ERROR", "EMPTY", "EMPTY ARRAY", "EMPTY OBJECT")
@@ -76,13 +76,15 @@ def _default(bound: Expression, returning: SqlType, location: Location | None) -
 
 
 def _query(node: JsonCall, _: object, location: Location | None) -> tuple[str, SqlType]:
-    if node.args.get("returning") is not None and parse_type(node.args["returning"]) != STRING:
-        raise VeloError(ErrorCode.SQL_UNSUPPORTED, "JSON_QUERY returns a STRING here", location=location)
+    returning = STRING if node.args.get("returning") is None else parse_type(node.args["returning"])
+    if returning not in (STRING, array(STRING)):
+        message = f"JSON_QUERY returns a STRING or an ARRAY<STRING> here, not {returning}"
+        raise VeloError(ErrorCode.SQL_UNSUPPORTED, message, location=location, hint="CAST what it returns")
     wrapper = node.args.get("wrapper")
     if wrapper not in _WRAPPERS:
         raise VeloError(ErrorCode.SQL_SYNTAX, f"JSON_QUERY has no {wrapper} WRAPPER", location=location)
     behaviours = [_known(node, f"on_{event}", _QUERY_BEHAVIOURS, location) for event in ("empty", "error")]
-    return json.dumps([_WRAPPERS[wrapper], *("EMPTY ARRAY" if b == "EMPTY" else b for b in behaviours)]), STRING
+    return json.dumps([_WRAPPERS[wrapper], *("EMPTY ARRAY" if b == "EMPTY" else b for b in behaviours)]), returning
 
 
 def _exists(node: JsonCall, _: object, location: Location | None) -> tuple[str, SqlType]:

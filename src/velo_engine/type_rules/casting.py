@@ -5,6 +5,8 @@ Source: the matrix of https://nightlies.apache.org/flink/flink-docs-release-2.3/
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from velo_engine.types import BINARIES, INTERVALS, NUMERICS, STRINGS, TEMPORALS, TIMESTAMPS, SqlType, TypeName
 
 _NESTED = frozenset({TypeName.ARRAY, TypeName.MULTISET, TypeName.MAP, TypeName.ROW})
@@ -29,9 +31,15 @@ def can_cast(source: SqlType, target: SqlType) -> bool:
         return t in TIMESTAMPS
     if s in TIMESTAMPS:
         return t in TEMPORALS
-    if s in _NESTED:
-        return source.as_nullable() == target.as_nullable()
-    return False
+    return s is t and _all_parts(can_cast, source, target)
+
+
+def _all_parts(rule: Callable[[SqlType, SqlType], bool], source: SqlType, target: SqlType) -> bool:
+    """Whether `rule` allows each part of a collection or row, one by one."""
+    pairs = [(source.key, target.key), (source.element, target.element)]
+    pairs += [(a, b) for (_, a), (_, b) in zip(source.fields, target.fields, strict=False)]
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    return len(source.fields) == len(target.fields) and all(rule(a, b) for a, b in known)
 
 
 def can_coerce(source: SqlType, target: SqlType) -> bool:
@@ -44,7 +52,7 @@ def can_coerce(source: SqlType, target: SqlType) -> bool:
     if (s in STRINGS and t in STRINGS) or (s in BINARIES and t in BINARIES):
         return True
     if s == t:
-        return s not in _NESTED
+        return s not in _NESTED or _all_parts(can_coerce, source, target)
     return s is TypeName.DATE and t in TIMESTAMPS
 
 
