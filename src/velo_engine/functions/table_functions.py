@@ -47,8 +47,9 @@ class TableFunction(Protocol):
 class Unnest:
     """UNNEST: the elements of an ARRAY, the entries of a MAP or the elements of a MULTISET as often as they are in it.
 
-    Elements that are ROWs become one column per field. NULL and empty collections give nothing; an element that is NULL
-    gives a row of NULLs. Source: Flink's UnnestRowsFunction and UnnestRowsWithOrdinalityFunction.
+    Elements that are ROWs become one column per field. NULL and empty collections give nothing, and so does a ROW that
+    is NULL; any other element that is NULL is given out. Source: Flink's UnnestRowsFunction and
+    UnnestRowsWithOrdinalityFunction.
     """
 
     collection: SqlType
@@ -61,7 +62,7 @@ class Unnest:
 
     @property
     def schema(self) -> RowSchema:
-        """Columns f0, f1, …, or the names of a ROW's fields; the ordinality is an INT that counts from 1."""
+        """EXPR$0, of a map KEY and VALUE, else the fields of a ROW; the ordinality is an INT that counts from 1."""
         columns = _element_columns(self.collection)
         if self.with_ordinality:
             columns += (Column("ORDINALITY", INT.as_nullable(False)),)
@@ -80,15 +81,20 @@ class Unnest:
         columns = self._columns(elements)
         if self.with_ordinality:
             columns.append(pa.array(_ordinality(parents), pa.int32()))
+        if self._element.name is TypeName.ROW and elements.null_count:
+            there = elements.is_valid()
+            columns = [column.filter(there) for column in columns]
+            parents = parents[np.asarray(there)]
         return TableRows(parents, columns)
 
     def _columns(self, elements: Any) -> list[Any]:
         if self.collection.name is TypeName.MAP:
             return [elements.field(0), elements.field(1)]
-        element = self.collection.element
-        if element.name is not TypeName.ROW:
-            return [elements]
-        return list(elements.flatten())
+        return list(elements.flatten()) if self._element.name is TypeName.ROW else [elements]
+
+    @property
+    def _element(self) -> SqlType:
+        return _element(self.collection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +117,19 @@ class ReplicateRows:
 
 def _element_columns(collection: SqlType) -> tuple[Column, ...]:
     """The columns of one element; of a nullable ROW its fields are nullable, too."""
+    element = _element(collection)
     if collection.name is TypeName.MAP:
-        return (Column("f0", collection.key), Column("f1", collection.element))
-    element = collection.element
+        assert collection.key is not None, "a map has a key"
+        return (Column("KEY", collection.key), Column("VALUE", element))
     if element.name is TypeName.ROW:
         return tuple(Column(n, t.as_nullable(t.nullable or element.nullable)) for n, t in element.fields)
-    return (Column("f0", element),)
+    return (Column("EXPR$0", element),)
+
+
+def _element(collection: SqlType) -> SqlType:
+    """The type of the elements; of a map that of the values."""
+    assert collection.element is not None, "a collection has elements"
+    return collection.element
 
 
 def _as_list(array: Any) -> Any:

@@ -25,6 +25,7 @@ from velo_engine.plan.relation import (
 )
 from velo_engine.plan.scope import RelationScope
 from velo_engine.plan.select_list import SelectItem, unique_name, unwrapped
+from velo_engine.plan.subqueries import restricted, with_subqueries
 from velo_engine.plan.windows import QueryWindow, WindowStyle, window_functions
 from velo_engine.sql.expression_binder import Scope
 
@@ -76,6 +77,13 @@ def _place(value: object, select: exp.Select, text: ProgramText) -> exp.Expr:
     return at if isinstance(at, exp.Expr) and text.locate(at) is not None else select
 
 
+def where(relation: Relation, conditions: Sequence[exp.Expr], select: exp.Select, context: QueryContext) -> Relation:
+    """The rows of `relation` for which all WHERE `conditions` of `select` are true."""
+    names = frozenset(aliases_of(select))
+    scope = RelationScope(relation, context.text, clause="WHERE", later_aliases=names)
+    return restricted(relation, scope, conditions, "WHERE", context)
+
+
 def filtered(relation: Relation, condition: exp.Expr, select: exp.Select, text: ProgramText) -> Relation:
     """The rows of `relation` for which the WHERE `condition` of `select` is true."""
     scope = RelationScope(relation, text, clause="WHERE", later_aliases=frozenset(aliases_of(select)))
@@ -108,9 +116,10 @@ def bind_select(
     else:
         window_functions([item.node for item in items], None, RelationScope(relation, text))
         scope = RelationScope(relation, text, aliases, clause="the select list")
+    relation, scope = with_subqueries(relation, scope, [*(item.node for item in items), *others], context)
     having = select.args.get("having")
     if overs:
-        relation = _having(having, relation, scope, aggregating, text)
+        relation = _having(having, relation, scope, aggregating, context)
         scope, relation = plan_over(select, overs, relation, scope, text)
     expressions = []
     for item in items:
@@ -120,20 +129,21 @@ def bind_select(
             aliases.setdefault(item.alias, expression)
     bound_others = tuple(text.bind_column(other, scope) for other in others)
     if not overs:
-        relation = _having(having, relation, scope, aggregating, text)
+        relation = _having(having, relation, scope, aggregating, context)
     return BoundSelect(relation, tuple(items), tuple(expressions), bound_others, aggregating)
 
 
 def _having(
-    having: exp.Expr | None, relation: Relation, scope: Scope, aggregating: bool, text: ProgramText
+    having: exp.Expr | None, relation: Relation, scope: Scope, aggregating: bool, context: QueryContext
 ) -> Relation:
     """The groups that HAVING keeps."""
     if having is None:
         return relation
     if not aggregating:
-        raise text.error(ErrorCode.INVALID_GROUPING, "HAVING without GROUP BY or an aggregate", having, "use WHERE")
-    predicate = text.condition(having.this, scope, "HAVING")
-    return relation.on(Filter(relation.node, predicate, relation.node.schema))
+        raise context.text.error(
+            ErrorCode.INVALID_GROUPING, "HAVING without GROUP BY or an aggregate", having, "use WHERE"
+        )
+    return restricted(relation, scope, [having.this], "HAVING", context)
 
 
 def _item_expression(

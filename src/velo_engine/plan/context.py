@@ -43,6 +43,9 @@ class Relations(Protocol):
     def query(self, query: exp.Query, context: QueryContext) -> Relation:
         """The result of a query inside the statement."""
 
+    def read(self, select: exp.Select, context: QueryContext) -> Relation:
+        """What the FROM clause of a query gives."""
+
     def timed(self, relation: Relation, wanted: Wanted) -> Relation:
         """`relation` with the event time that the query around it asks for, as far as its columns give it."""
 
@@ -77,6 +80,10 @@ class QueryContext:
     """Whether another query reads this one: then its order means nothing."""
     joined: bool = False
     """Whether the query stands on the right side of a join: a file is a reference table there."""
+
+    def as_subquery(self) -> QueryContext:
+        """The same statement within an expression: another query reads this one, as Flink joins it."""
+        return replace(self, nested=True, joined=False)
 
     def seeing(self, common_tables: Mapping[str, CommonTable]) -> QueryContext:
         """The same statement with other WITH names in sight."""

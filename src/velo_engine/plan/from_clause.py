@@ -90,7 +90,7 @@ def _time_wanted(
 def _system_columns(select: exp.Select) -> list[tuple[str, str]]:
     """The system columns that `select` uses outside its subqueries: alias (empty without one) and lower-case name."""
     found: dict[tuple[str, str], None] = {}
-    for node in select.walk(prune=lambda n: isinstance(n, exp.Subquery | exp.CTE | MatchRecognize)):
+    for node in select.walk(prune=lambda n: n is not select and isinstance(n, exp.Query | exp.CTE | MatchRecognize)):
         if function_name(node) == "proctime":
             found["", "_processing_time"] = None
         elif isinstance(node, exp.Column):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from velo_engine.plan.bound_select import bind_select, event_time_item, filtered, refuse_clauses, with_columns
+from velo_engine.plan.bound_select import bind_select, event_time_item, refuse_clauses, where, with_columns
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import Literal
 from velo_engine.plan.from_clause import plan_from
@@ -41,8 +41,7 @@ def plan_ranked(ranked: RankedQuery) -> Relation:
             raise text.unsupported(f"{clause.upper()} beside ROW_NUMBER", select)
     window = find_window(select, text)
     relation, conditions = plan_from(select, window, event_time_item(select), context)
-    for condition in conditions:
-        relation = filtered(relation, condition, select, text)
+    relation = where(relation, conditions, select, context)
     listed = select_items(select, relation, text)
     rank_at = next(i for i, item in enumerate(listed) if is_row_number(item.node))
     items = (*listed[:rank_at], *listed[rank_at + 1 :])

@@ -14,10 +14,10 @@ from velo_engine.plan.bound_select import (
     BoundSelect,
     bind_select,
     event_time_item,
-    filtered,
     is_event_time_item,
     projected,
     refuse_clauses,
+    where,
     with_columns,
 )
 from velo_engine.plan.constant_rows import plan_values
@@ -75,7 +75,9 @@ def _around(query: exp.SetOperation) -> exp.Select:
     """A SELECT that orders the rows of `query`, which then says nothing of their order."""
     inner = query.copy()
     ordering = {arg: inner.args.pop(arg) for arg in ORDERING_ARGS if inner.args.get(arg) is not None}
-    return exp.Select(expressions=[exp.Star()], from_=exp.From(this=exp.Subquery(this=inner)), **ordering)
+    star = exp.Star()
+    star.meta.update(next((node.meta for node in inner.walk() if node.meta), {}))
+    return exp.Select(expressions=[star], from_=exp.From(this=exp.Subquery(this=inner)), **ordering)
 
 
 def _plan_select(select: exp.Select, context: QueryContext) -> PlannedQuery:
@@ -88,8 +90,7 @@ def _plan_select(select: exp.Select, context: QueryContext) -> PlannedQuery:
         relation, conditions = plan_ranked(ranked), ranked.other_conditions
     else:
         relation, conditions = plan_from(select, window, event_time_item(select), context)
-    for condition in conditions:
-        relation = filtered(relation, condition, select, text)
+    relation = where(relation, conditions, select, context)
     ordering = ordering_of(select, context)
     items = select_items(select, relation, text)
     bound = bind_select(select, items, relation, window, [item.this for item in ordering.order], context)

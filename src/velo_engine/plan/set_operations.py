@@ -14,7 +14,7 @@ from sqlglot import exp
 from velo_engine.errors import ErrorCode
 from velo_engine.functions.table_functions import ReplicateRows
 from velo_engine.plan.context import QueryContext
-from velo_engine.plan.expressions import AggregateCall, Call, Case, ColumnRef, Expression, Literal
+from velo_engine.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal
 from velo_engine.plan.joins import regular_join
 from velo_engine.plan.keyed_sides import keyed_sides
 from velo_engine.plan.nodes import Correlate, Filter, GroupAggregate, JoinKind, Union
@@ -39,18 +39,20 @@ def plan_set_operation(query: exp.SetOperation, context: QueryContext) -> Relati
     if isinstance(query, exp.Union):
         union = union_all(fitted)
         return distinct(union, context) if query.args.get("distinct") else union
-    left, right = fitted
+    left, right = _nullable_alike(fitted)
     intersects = isinstance(query, exp.Intersect)
     if query.args.get("distinct"):
         kind = JoinKind.SEMI if intersects else JoinKind.ANTI
-        return distinct(_matching(left, right, kind), context)
+        matching = _matching(left, right, kind)
+        return matching if upsert_keys(left.node, context.statements) else distinct(matching, context)
     return _intersect_all(left, right) if intersects else _except_all(left, right)
 
 
 def union_all(operands: Sequence[Relation]) -> Relation:
     """The rows of relations of the same types, under the names of the first.
 
-    A column is event time when it is that of the first operand (Calcite takes the type of the first).
+    A column is event time when it is that of the first operand and the others have exactly its type: Flink takes equal
+    types for the same, whatever they are time attributes of (FlinkTypeFactory.leastRestrictive).
     """
     first = operands[0]
     types = _common_types(operands)
@@ -61,7 +63,12 @@ def union_all(operands: Sequence[Relation]) -> Relation:
     node = Union(tuple(operand.node for operand in operands), schema)
     processing = frozenset.intersection(*(operand.processing_times for operand in operands))
     bounded = all(operand.bounded for operand in operands)
-    return Relation(node, fields_of(schema), first.event_times, processing, bounded=bounded)
+    event = tuple(i for i in first.event_times if all(_same_type(first, operand, i) for operand in operands))
+    return Relation(node, fields_of(schema), event, processing, bounded=bounded)
+
+
+def _same_type(first: Relation, other: Relation, column: int) -> bool:
+    return bool(first.node.schema.types[column].as_nullable() == other.node.schema.types[column].as_nullable())
 
 
 def distinct(relation: Relation, context: QueryContext) -> Relation:
@@ -91,7 +98,7 @@ def _fitted(operands: Sequence[Relation], query: exp.SetOperation, context: Quer
         raise context.text.error(
             ErrorCode.TYPE_MISMATCH, f"the sides of {name} have {numbers} columns", query.expression
         )
-    plain = [_plain(operand) for operand in operands]
+    plain = [listed(operand) for operand in operands]
     types = _common_types(plain)
     for i, kind in enumerate(types):
         if kind is None:
@@ -106,7 +113,7 @@ def _common_types(operands: Sequence[Relation]) -> list[SqlType | None]:
     return [case_type(types) for types in zip(*(operand.node.schema.types for operand in operands), strict=True)]
 
 
-def _plain(relation: Relation) -> Relation:
+def listed(relation: Relation) -> Relation:
     """The columns of `*` alone, under their names."""
     fields = relation.star()
     positions = [field.position for field in fields]
@@ -125,6 +132,21 @@ def _cast(relation: Relation, types: Sequence[SqlType]) -> Relation:
         for ref, kind in zip(refs, types, strict=True)
     ]
     return relation.on(project(relation.node, values, relation.node.schema.names))
+
+
+def _nullable_alike(operands: Sequence[Relation]) -> list[Relation]:
+    """The operands with columns that may be NULL where those of any may."""
+    nullable = [
+        any(kind.nullable for kind in kinds) for kinds in zip(*(o.node.schema.types for o in operands), strict=True)
+    ]
+    alike = []
+    for operand in operands:
+        values = [
+            Cast(ref, ref.type.as_nullable()) if wanted and not ref.type.nullable else ref
+            for ref, wanted in zip(column_refs(operand.node.schema), nullable, strict=True)
+        ]
+        alike.append(operand.on(project(operand.node, values, operand.node.schema.names)))
+    return alike
 
 
 def _matching(left: Relation, right: Relation, kind: JoinKind) -> Relation:

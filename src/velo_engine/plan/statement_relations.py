@@ -19,6 +19,7 @@ from velo_engine.plan.event_time import (
     time_value,
 )
 from velo_engine.plan.expressions import ColumnRef
+from velo_engine.plan.from_clause import plan_from
 from velo_engine.plan.nodes import SourceKind, Upstream
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation, WindowColumns, fields_of
@@ -26,6 +27,7 @@ from velo_engine.plan.select import plan_query
 from velo_engine.plan.source_scan import SourceRead, read_source
 from velo_engine.plan.sources import SourceCatalog
 from velo_engine.plan.statement_properties import EventTimeSettings, ProgramProperties, relation_name
+from velo_engine.plan.windows import find_window
 from velo_engine.schema import RowSchema
 from velo_engine.sql.program import Statement
 from velo_engine.types import TIMESTAMPS
@@ -98,6 +100,10 @@ class StatementRelations:
         if planned.key:
             raise self._text.unsupported("PRIMARY KEY in a subquery", query, "mark the key of the whole statement")
         return planned.relation
+
+    def read(self, select: exp.Select, context: QueryContext) -> Relation:
+        """What the FROM clause of a query gives."""
+        return plan_from(select, find_window(select, self._text), None, context)[0]
 
     def timed(self, relation: Relation, wanted: Wanted) -> Relation:
         """`relation` with the event time that the query around it asks for, as far as its columns give it."""

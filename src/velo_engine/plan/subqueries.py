@@ -1,0 +1,155 @@
+"""Subqueries in expressions, planned as joins.
+
+A conjunct of WHERE or HAVING that is [NOT] IN or [NOT] EXISTS is a semi or anti join. Any other subquery becomes a
+column beside the rows of the query around it: a scalar one by a join with its only row, IN and EXISTS elsewhere by a
+left join with the distinct rows, `> ALL` and its like by a join with their extremes and counts. Source: Flink's
+FlinkSubQueryRemoveRule and Calcite's SubQueryRemoveRule, as recorded plans and changelogs show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from velo_engine.plan.context import QueryContext
+from velo_engine.plan.decorrelation import BetweenScope, Inner, plan_inner
+from velo_engine.plan.expressions import Call, Expression
+from velo_engine.plan.join_condition import conjuncts
+from velo_engine.plan.joins import filtered_below, stream_join
+from velo_engine.plan.keyed_sides import keyed_sides
+from velo_engine.plan.nodes import Filter, JoinKind
+from velo_engine.plan.null_rows import never_true
+from velo_engine.plan.quantified import quantified
+from velo_engine.plan.relation import Relation
+from velo_engine.plan.rewrite import conjunction
+from velo_engine.plan.subquery_rows import any_row
+from velo_engine.plan.subquery_values import Beside, compared_pairs, is_quantified, is_subquery, query_of, value_beside
+from velo_engine.sql.expression_binder import Scope
+from velo_engine.types import BOOLEAN
+
+_TRUTH = BOOLEAN.as_nullable(False)
+
+
+def subqueries_in(roots: Iterable[exp.Expr]) -> Iterator[exp.Expr]:
+    """The outermost subqueries in `roots`, each with the operator that it belongs to."""
+    for root in roots:
+        for node in root.walk(bfs=False, prune=is_subquery):
+            if is_subquery(node):
+                yield node
+
+
+def with_subqueries(
+    relation: Relation, scope: Scope, roots: Iterable[exp.Expr], context: QueryContext
+) -> tuple[Relation, Scope]:
+    """`relation` with what the subqueries in `roots` need beside its own columns, and the scope in which they stand
+    for values."""
+    planned: dict[int, Expression] = {}
+    for node in subqueries_in(roots):
+        beside = value_beside(relation, BetweenScope(planned, scope), node, context)
+        relation, planned[id(node)] = beside.joined(relation), beside.value
+    return relation, BetweenScope(planned, scope) if planned else scope
+
+
+def restricted(
+    relation: Relation, scope: Scope, conditions: Sequence[exp.Expr], clause: str, context: QueryContext
+) -> Relation:
+    """The rows of `relation` for which all of `conditions` of `clause` are true. `scope` are the names they see."""
+    if next(subqueries_in(conditions), None) is None:
+        for condition in conditions:
+            relation = _filtered(relation, [context.text.condition(condition, scope, clause)])
+        return relation
+    parts = [part for condition in conditions for part in conjuncts(condition)]
+    asking = [part for part in parts if next(subqueries_in([part]), None) is not None]
+    plain = [part for part in parts if not any(part is other for other in asking)]
+    relation = _filtered(relation, [context.text.condition(part, scope, clause) for part in plain])
+    for part in asking:
+        relation = _restricted_by(relation, scope, part, clause, context)
+    return relation
+
+
+def _filtered(relation: Relation, parts: Sequence[Expression]) -> Relation:
+    predicate = conjunction(parts)
+    return relation if predicate is None else relation.on(Filter(relation.node, predicate, relation.node.schema))
+
+
+def _restricted_by(relation: Relation, scope: Scope, part: exp.Expr, clause: str, context: QueryContext) -> Relation:
+    """`relation` where the conjunct `part`, which holds a subquery, is true."""
+    node, negated = _without_not(part)
+    if isinstance(node, exp.In) and is_subquery(node):
+        return _semi_join(relation, scope, node, negated, context)
+    if is_quantified(node):
+        membership = quantified(node).membership
+        if membership is not None:
+            return _semi_join(relation, scope, node, membership is not negated, context)
+    if isinstance(node, exp.Exists):
+        return _existing(relation, scope, node, negated, context)
+    return _where_value(relation, scope, part, clause, context)
+
+
+def _without_not(node: exp.Expr) -> tuple[exp.Expr, bool]:
+    negated = False
+    while isinstance(node, exp.Not | exp.Paren):
+        negated ^= isinstance(node, exp.Not)
+        node = node.this
+    return node, negated
+
+
+def _semi_join(relation: Relation, scope: Scope, node: exp.Expr, negated: bool, context: QueryContext) -> Relation:
+    """The rows with a match, or without one; where it is not known, NOT IN takes it for a match."""
+    width = len(relation.node.schema)
+    inner = plan_inner(query_of(node), scope, width, context)
+    pairs = compared_pairs(node, inner, scope, width, context)
+    parts = [_null_aware(pair) if negated else pair for pair in pairs]
+    return _matching(relation, inner, [*parts, *inner.parts], negated, context)
+
+
+def _null_aware(pair: Expression) -> Expression:
+    """`a = b OR a IS NULL OR b IS NULL`."""
+    assert isinstance(pair, Call), "an equality is a call"
+    unknown = tuple(Call("is_null", (arg,), _TRUTH) for arg in pair.args if arg.type.nullable)
+    return Call("or", (*unknown, pair), BOOLEAN, pair.location) if unknown else pair
+
+
+def _existing(relation: Relation, scope: Scope, node: exp.Exists, negated: bool, context: QueryContext) -> Relation:
+    inner = plan_inner(node.this, scope, len(relation.node.schema), context)
+    if inner.correlated:
+        return _matching(relation, inner, inner.parts, negated, context)
+    return _matching(relation, replace(inner, relation=any_row(inner.relation)), (), negated, context)
+
+
+def _matching(
+    relation: Relation, inner: Inner, parts: Sequence[Expression], negated: bool, context: QueryContext
+) -> Relation:
+    kind = JoinKind.ANTI if negated else JoinKind.SEMI
+    left, right, others = filtered_below(relation, inner.relation, kind, parts)
+    joined = stream_join(keyed_sides(left, right, others), kind, context)
+    return replace(joined, fields=relation.fields)
+
+
+def _where_value(relation: Relation, scope: Scope, part: exp.Expr, clause: str, context: QueryContext) -> Relation:
+    """The rows for which a condition over the values of subqueries is true.
+
+    Where the condition cannot be true without a row of the subquery, the join with it is an inner one; the condition is
+    part of the last inner join.
+    """
+    planned: dict[int, Expression] = {}
+    steps: list[Beside] = []
+    wide = relation
+    for node in subqueries_in([part]):
+        steps.append(value_beside(wide, BetweenScope(planned, scope), node, context))
+        wide, planned[id(node)] = steps[-1].joined(wide), steps[-1].value
+    condition = context.text.condition(part, BetweenScope(planned, scope), clause)
+    kinds = [_needed_kind(step, condition) for step in steps]
+    wide = relation
+    for step, kind in zip(steps[:-1], kinds[:-1], strict=True):
+        wide = replace(step, kind=kind).joined(wide)
+    last = replace(steps[-1], kind=kinds[-1])
+    if kinds[-1] is JoinKind.INNER:
+        return last.joined(wide, [condition])
+    return _filtered(last.joined(wide), [condition])
+
+
+def _needed_kind(step: Beside, condition: Expression) -> JoinKind:
+    return JoinKind.INNER if never_true(condition, step.columns) else step.kind
