@@ -25,7 +25,7 @@ from velo_engine.batch import (
 )
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.keys import KeyDictionary
-from velo_engine.operators.regular_join import PairCondition
+from velo_engine.operators.pair_condition import PairCondition
 from velo_engine.operators.session_time import SessionTime
 from velo_engine.operators.window_rows import WindowRows
 from velo_engine.plan import nodes
@@ -41,7 +41,7 @@ class WindowJoin(Operator):
     def __init__(self, context: OperatorContext, node: nodes.WindowJoin) -> None:
         self._context = context
         self._node = node
-        self._condition = None if node.condition is None else PairCondition(context, node)
+        self._condition = None if node.condition is None else PairCondition(context, node.condition)
         self._key_types = node.left.schema.select(node.left_keys).types
         time = SessionTime(context.time_zone if node.local_time else None)
         self._left = WindowRows(node.left.schema, node.left_end, time)
@@ -76,7 +76,8 @@ class WindowJoin(Operator):
         """The output rows for complete windows, whose rows stand by window end and arrival."""
         a, b = self._pairs(left, right)
         if self._condition is not None and len(a):
-            holds = self._condition.holds([*_taken(left, a, self._node.left), *_taken(right, b, self._node.right)])
+            columns = [*_taken(left, a, self._node.left), *_taken(right, b, self._node.right)]
+            holds = self._condition.holds(columns, len(a))
             a, b = a[holds], b[holds]
         a, b = _shown(self._node.kind, a, b, left.num_rows, right.num_rows)
         left_ends, right_ends = self._left.ends(left), self._right.ends(right)
@@ -92,8 +93,9 @@ class WindowJoin(Operator):
     def _pairs(self, left: pa.Table, right: pa.Table) -> tuple[Int64s, Int64s]:
         """The rows of both sides with equal keys: every pair, by left row, then by right row."""
         keys = KeyDictionary(self._key_types)
-        left_codes = _key_codes(keys, left, self._node.left_keys)
-        right_codes = _key_codes(keys, right, self._node.right_keys)
+        null_safe = self._node.null_safe_keys
+        left_codes = _key_codes(keys, left, self._node.left_keys, null_safe)
+        right_codes = _key_codes(keys, right, self._node.right_keys, null_safe)
         by_key = np.argsort(right_codes, kind="stable")
         ordered = right_codes[by_key]
         first = np.searchsorted(ordered, left_codes, side="left")
@@ -104,14 +106,14 @@ class WindowJoin(Operator):
         return a, by_key[first[a] + nth]
 
 
-def _key_codes(keys: KeyDictionary, rows: pa.Table, positions: tuple[int, ...]) -> Int64s:
-    """Join key codes; _NO_KEY where a key column is NULL."""
+def _key_codes(keys: KeyDictionary, rows: pa.Table, positions: tuple[int, ...], null_safe: frozenset[int]) -> Int64s:
+    """Join key codes; _NO_KEY where a key column is NULL, those of `null_safe` excepted."""
     if not rows.num_rows:
         return np.empty(0, np.int64)
     columns = [rows.column(i) for i in positions]
     codes = keys.encode(columns)
-    for column in columns:
-        if column.null_count:
+    for i, column in enumerate(columns):
+        if column.null_count and i not in null_safe:
             codes[np.asarray(column.is_null())] = _NO_KEY
     return codes
 

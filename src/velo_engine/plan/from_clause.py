@@ -51,7 +51,7 @@ def plan_from(
         wanted = replace(wanted, event_time=True)
     alias = _alias(clause.this)
     wanted = replace(wanted, system_columns=_for_alias(used, alias, leftmost=True), joined=context.joined)
-    if window is not None and window.node is clause.this:
+    if isinstance(clause.this, WindowTable) and window is not None and window.node is clause.this:
         relation = _windowed_input(clause.this, wanted, context)
     else:
         relation = _item(clause.this, wanted, context)

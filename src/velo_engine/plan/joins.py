@@ -81,6 +81,11 @@ def plan_join(
     if bounded is not None:
         return bounded
     keyed = keyed_sides(left, right, parts)
+    return stream_join(keyed, kind, context, using)
+
+
+def stream_join(keyed: KeyedSides, kind: JoinKind, context: QueryContext, using: Sequence[str] = ()) -> Relation:
+    """A join per window where the keys hold the bounds of one, else a regular one."""
     return window_join(keyed, kind, using, context.late_data) or regular_join(keyed, kind, using)
 
 

@@ -179,3 +179,19 @@ def window_through_projection(windows: WindowColumns | None, expressions: Sequen
         return None
     partition = tuple(outputs[key][0] for key in windows.partition)
     return replace(windows, starts=starts, ends=ends, times=times, partition=partition)
+
+
+def common_windows(sides: Sequence[WindowColumns | None]) -> WindowColumns | None:
+    """The bounds of rows that come from several relations: where all have the same bounds of the same windows."""
+    windows = [side for side in sides if side is not None]
+    first = windows[0] if windows else None
+    if first is None or len(windows) < len(sides):
+        return None
+    alike = (first.spec, first.by_event_time, first.time_type.as_nullable(), first.partition)
+    if any((w.spec, w.by_event_time, w.time_type.as_nullable(), w.partition) != alike for w in windows):
+        return None
+    starts, ends, times = (
+        tuple(c for c in getattr(first, bound) if all(c in getattr(w, bound) for w in windows))
+        for bound in ("starts", "ends", "times")
+    )
+    return replace(first, starts=starts, ends=ends, times=times)

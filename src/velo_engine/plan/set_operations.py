@@ -18,7 +18,14 @@ from velo_engine.plan.expressions import AggregateCall, Call, Case, Cast, Column
 from velo_engine.plan.joins import regular_join
 from velo_engine.plan.keyed_sides import keyed_sides
 from velo_engine.plan.nodes import Correlate, Filter, GroupAggregate, JoinKind, Union
-from velo_engine.plan.relation import Relation, column_refs, fields_of, project
+from velo_engine.plan.relation import (
+    Relation,
+    column_refs,
+    common_windows,
+    fields_of,
+    project,
+    window_through_projection,
+)
 from velo_engine.plan.upsert_keys import upsert_keys
 from velo_engine.schema import Column, RowSchema
 from velo_engine.sql.expression_binder import coerce
@@ -64,7 +71,8 @@ def union_all(operands: Sequence[Relation]) -> Relation:
     processing = frozenset.intersection(*(operand.processing_times for operand in operands))
     bounded = all(operand.bounded for operand in operands)
     event = tuple(i for i in first.event_times if all(_same_type(first, operand, i) for operand in operands))
-    return Relation(node, fields_of(schema), event, processing, bounded=bounded)
+    windows = common_windows([operand.windows for operand in operands])
+    return Relation(node, fields_of(schema), event, processing, windows, bounded=bounded)
 
 
 def _same_type(first: Relation, other: Relation, column: int) -> bool:
@@ -122,7 +130,8 @@ def listed(relation: Relation) -> Relation:
     node = project(relation.node, refs, [field.name for field in fields])
     event = tuple(positions.index(time) for time in relation.event_times if time in positions)
     processing = frozenset(positions.index(time) for time in relation.processing_times if time in positions)
-    return Relation(node, fields_of(node.schema), event, processing, bounded=relation.bounded)
+    windows = window_through_projection(relation.windows, refs)
+    return Relation(node, fields_of(node.schema), event, processing, windows, bounded=relation.bounded)
 
 
 def _cast(relation: Relation, types: Sequence[SqlType]) -> Relation:
