@@ -10,7 +10,7 @@ time in different partitions stand in order of arrival; in Flink their order is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -22,24 +22,31 @@ from velo_engine.batch import (
     StepFunction,
     empty_rows,
     make_rows,
+    numpy_column,
     renumbered,
 )
+from velo_engine.operators.accumulators.base import StateColumn
 from velo_engine.operators.assign_watermark import event_time_ms
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.keys import KeyDictionary
+from velo_engine.operators.over_buffer import BufferPlaces
 from velo_engine.operators.over_frames import BoundedFrames, Fired, Frames, UnboundedFrames
 from velo_engine.operators.over_lateness import NEVER, Arrivals, BoundedLateness, Held, firing_steps
 from velo_engine.operators.over_pending import PendingRows, Waiting
 from velo_engine.operators.over_places import Places
 from velo_engine.operators.over_values import OverValues
-from velo_engine.operators.runs import stable_order
+from velo_engine.operators.runs import Runs, running_extreme, stable_order
 from velo_engine.operators.vectors import Vector, to_arrow
 from velo_engine.plan.expressions import AggregateCall
 from velo_engine.plan.over_node import OverAggregate as OverNode
-from velo_engine.plan.over_node import OverFrame, OverOrder, PlacedCall
+from velo_engine.plan.over_node import OverOrder, PlacedCall
 from velo_engine.schema import RowSchema
+from velo_engine.types import BIGINT
 
 _FEWEST_PARTITIONS = 1024
+
+_NO_TIME = -(2**62)
+"""Before every time."""
 
 
 class FrameCalls:
@@ -49,8 +56,10 @@ class FrameCalls:
         self._is_aggregate = [isinstance(call, AggregateCall) for call in node.calls]
         aggregates = [call for call in node.calls if isinstance(call, AggregateCall)]
         places = [call for call in node.calls if isinstance(call, PlacedCall)]
-        self._frames = _frames(aggregates, input_schema, node.frame) if aggregates else None
-        self._places = Places(places, input_schema, node.frame) if places else None
+        self._frames = _frames(aggregates, input_schema, node) if aggregates else None
+        in_buffer = node.order is OverOrder.ARRIVAL
+        self._places = Places(places, input_schema, node.frame) if places and not in_buffer else None
+        self._buffer = BufferPlaces(places, input_schema, node) if places and in_buffer else None
 
     @property
     def held(self) -> int:
@@ -60,7 +69,11 @@ class FrameCalls:
     def values(self, fired: Fired) -> list[Vector]:
         """Per call the result for each row."""
         aggregates = iter([] if self._frames is None else self._frames.values(fired))
-        places = iter([] if self._places is None else self._places.values(fired))
+        places: Iterator[Vector] = iter(())
+        if self._places is not None:
+            places = iter(self._places.values(fired))
+        if self._buffer is not None:
+            places = iter(self._buffer.values(fired.rows, fired.code, fired.time))
         return [next(aggregates if is_aggregate else places) for is_aggregate in self._is_aggregate]
 
     def reserve(self, partitions: int) -> None:
@@ -82,6 +95,8 @@ class FrameCalls:
             tables |= {f"frames.{name}": table for name, table in self._frames.snapshot(partitions).items()}
         if self._places is not None:
             tables |= {f"places.{name}": table for name, table in self._places.snapshot().items()}
+        if self._buffer is not None:
+            tables |= {f"buffer.{name}": table for name, table in self._buffer.snapshot().items()}
         return tables
 
     def restore(self, state: Mapping[str, pa.Table]) -> None:
@@ -90,17 +105,20 @@ class FrameCalls:
             self._frames.restore(_under("frames.", state))
         if self._places is not None:
             self._places.restore(_under("places.", state))
+        if self._buffer is not None:
+            self._buffer.restore(_under("buffer.", state))
 
 
 def _under(prefix: str, state: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     return {name.removeprefix(prefix): table for name, table in state.items() if name.startswith(prefix)}
 
 
-def _frames(calls: list[AggregateCall], schema: RowSchema, frame: OverFrame) -> Frames:
+def _frames(calls: list[AggregateCall], schema: RowSchema, node: OverNode) -> Frames:
+    frame = node.frame
     if frame.preceding is None:
         return UnboundedFrames(calls, schema)
     if frame.rows:
-        return BoundedFrames(calls, schema, rows=frame.preceding + 1, span_ms=None)
+        return BoundedFrames(calls, schema, rows=frame.preceding + 1, span_ms=node.expire_ms)
     return BoundedFrames(calls, schema, rows=None, span_ms=frame.preceding)
 
 
@@ -149,7 +167,12 @@ class _Over(Operator):
 
 
 class OverArrival(_Over):
-    """By processing time without a bounded RANGE: rows are given out as they come."""
+    """ROWS WINDOW BUFFER, and processing time without a bounded RANGE: rows are given out as they come."""
+
+    def __init__(self, context: OperatorContext, node: OverNode, input_schema: RowSchema) -> None:
+        super().__init__(context, node, input_schema)
+        self._clock = StateColumn(BIGINT, _NO_TIME)
+        """By partition the highest time that its rows had, by which they grow old."""
 
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
         """Every row with its values."""
@@ -159,17 +182,49 @@ class OverArrival(_Over):
         code = self._codes(batch.rows)
         order = stable_order(code)
         count = len(order)
+        code = code[order]
         fired = Fired(
             rows=batch.rows.take(pa.array(order)),
-            code=code[order],
-            time=np.zeros(count, np.int64),
+            code=code,
+            time=self._ages(code, batch, order),
             epoch=np.zeros(count, np.int64),
             last_peer=np.arange(count),
         )
         place = np.empty(count, np.int64)
         place[order] = np.arange(count)
+        out = self._rows(fired, place, batch.seq)
         self._context.counters.state_rows = self._calls.held
-        return batch.with_rows(self._rows(fired, place, batch.seq))
+        return batch.with_rows(out)
+
+    def snapshot(self) -> dict[str, pa.Table]:
+        """Partitions, calls, clocks."""
+        partitions = self._partitions()
+        self._clock.reserve(int(partitions.max(initial=0)) + 1)
+        clocks = pa.table({"partition": partitions, "clock": self._clock.snapshot(partitions)})
+        return {**super().snapshot(), "clocks": clocks}
+
+    def restore(self, state: Mapping[str, pa.Table]) -> None:
+        """Continue from a snapshot."""
+        super().restore(state)
+        partitions = numpy_column(state["clocks"], "partition")
+        self._clock = StateColumn(BIGINT, _NO_TIME)
+        self._clock.reserve(int(partitions.max(initial=0)) + 1)
+        self._clock.restore(partitions, state["clocks"].column("clock"))
+
+    def _ages(self, code: Int64s, batch: ChangeBatch, order: Int64s) -> Int64s:
+        """The clock of each row's partition when it came; rows stand partition by partition."""
+        if self._node.expire_ms is None:
+            return np.zeros(len(code), np.int64)
+        if self._node.expire_column is None:
+            time = batch.processing_time.before(batch.seq)[order]
+        else:
+            time = event_time_ms(batch.rows.column(self._node.expire_column))[order]
+        self._clock.reserve(int(code.max()) + 1)
+        runs = Runs.sorted(np.arange(len(code)), code, None)
+        laid = runs.lay(self._clock.values[runs.opening], time)
+        clock, _ = running_extreme(laid, np.ones(runs.size, np.bool_), runs, largest=True)
+        runs.keep(self._clock.values, clock)
+        return clock[runs.rows]
 
 
 class OverTime(_Over):
@@ -302,6 +357,8 @@ def over_operator(context: OperatorContext, node: OverNode, input_schema: RowSch
     """The operator that runs `node`."""
     if node.order is OverOrder.EVENT_TIME:
         return OverTime(context, node, input_schema)
+    if node.order is OverOrder.ARRIVAL:
+        return OverArrival(context, node, input_schema)
     if node.order is OverOrder.PROCESSING_TIME:
         waits = not node.frame.rows and node.frame.preceding is not None
         return (OverTime if waits else OverArrival)(context, node, input_schema)

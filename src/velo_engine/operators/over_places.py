@@ -76,7 +76,7 @@ class Places:
         for i, call in enumerate(self._calls):
             if call.args:
                 table = state[f"kept{i}"]
-                values = _python_values(table.column("value"), self._schema.types[call.args[0]])
+                values = python_values(table.column("value"), self._schema.types[call.args[0]])
                 partitions, times = (numpy_column(table, name).tolist() for name in ("partition", "time"))
                 for partition, time, value in zip(partitions, times, values, strict=True):
                     self._kept[i].setdefault(partition, []).append((time, value))
@@ -102,8 +102,8 @@ class Places:
 
     def _lag(self, i: int, call: PlacedCall, fired: Fired, segments: Sequence[tuple[int, int, int]]) -> Vector:
         kind = self._schema.types[call.args[0]]
-        values = _python_values(fired.rows.column(call.args[0]), kind)
-        defaults = _python_values(fired.rows.column(call.args[1]), kind) if len(call.args) > 1 else None
+        values = python_values(fired.rows.column(call.args[0]), kind)
+        defaults = python_values(fired.rows.column(call.args[1]), kind) if len(call.args) > 1 else None
         peers = fired.last_peer.tolist()
         kept, out = self._kept[i], []
         for partition, start, end in segments:
@@ -118,7 +118,7 @@ class Places:
 
     def _nth_value(self, i: int, call: PlacedCall, fired: Fired, segments: Sequence[tuple[int, int, int]]) -> Vector:
         kind = self._schema.types[call.args[0]]
-        values = _python_values(fired.rows.column(call.args[0]), kind)
+        values = python_values(fired.rows.column(call.args[0]), kind)
         times, peers = fired.time.tolist(), fired.last_peer.tolist()
         kept, out = self._kept[i], []
         for partition, start, end in segments:
@@ -170,7 +170,7 @@ def vector_of(values: Sequence[Any], kind: SqlType) -> Vector:
     return Vector(plain, None if valid.all() else valid)
 
 
-def _python_values(column: Any, kind: SqlType) -> list[Any]:
+def python_values(column: Any, kind: SqlType) -> list[Any]:
     """The values of a column in their numpy form as Python objects, None for NULL."""
     vector = from_arrow(column, kind)
     values: list[Any] = vector.values.tolist()

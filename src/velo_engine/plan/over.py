@@ -75,8 +75,7 @@ def plan_over(
         raise text.unsupported("more than one OVER window in a query", groups[standard[1]][0], hint)
     values: dict[int, Expression] = {}
     for window, nodes in groups.items():
-        bounded = window.frame.preceding is not None
-        calls = OverCalls(scope, text, CallRules(bounded, window.order is OverOrder.VALUES, _in_buffer(window)))
+        calls = OverCalls(scope, text, _call_rules(window))
         found = {id(node): calls.value(node) for node in nodes}
         planned = _over_node(relation, window, calls)
         first = len(planned.schema) - len(planned.calls)
@@ -90,8 +89,13 @@ def _placed(value: Expression, first: int) -> Expression:
     return map_columns(value, lambda i: i if i < RESULTS else i - RESULTS + first)
 
 
-def _in_buffer(window: _Window) -> bool:
-    return window.order is OverOrder.ARRIVAL
+def _call_rules(window: _Window) -> CallRules:
+    return CallRules(
+        bounded=window.frame.preceding is not None,
+        by_values=window.order is OverOrder.VALUES,
+        in_buffer=window.order is OverOrder.ARRIVAL,
+        sorted=window.sort_by is not None,
+    )
 
 
 def _over_node(relation: Relation, window: _Window, calls: OverCalls) -> OverAggregate:

@@ -54,7 +54,9 @@ class CallRules:
     bounded: bool
     """The frame has a first row other than the partition's: Calcite thinks that it may be empty."""
     by_values: bool
-    in_buffer: bool
+    in_buffer: bool = False
+    sorted: bool = False
+    """The buffer has an ORDER BY."""
 
 
 class OverCalls:
@@ -120,6 +122,9 @@ class OverCalls:
         if written.function == "count" and len(args) == 1 and not args[0].type.nullable and not written.distinct:
             args = ()
         location = text.locate(node)
+        if self._rules.sorted and written.function in ("first_value", "last_value"):
+            kind = args[0].type.as_nullable()
+            return self._result(_Placed(written.function, args, kind, 1, location), location)
 
         def over(function: str, argument: Expression) -> ColumnRef:
             rows = function == "count" and not argument.type.nullable and not written.distinct

@@ -1,0 +1,68 @@
+"""OVER by event time equals Flink's rules told a row at a time, however the input is cut and whatever comes late."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.engine.operators.reference_over import ReferenceOver, Row
+from velo_engine import EmitSemantics, Engine, JobOptions, PlannedProgram, TopicInput
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DELAY = 3
+
+FRAMES = {
+    ("ROWS", None): "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+    ("RANGE", None): "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+    ("ROWS", 0): "ROWS 0 PRECEDING",
+    ("ROWS", 2): "ROWS BETWEEN 2 PRECEDING AND CURRENT ROW",
+    ("RANGE", 0): "RANGE BETWEEN INTERVAL '0' SECOND PRECEDING AND CURRENT ROW",
+    ("RANGE", 4): "RANGE BETWEEN INTERVAL '0.004' SECOND PRECEDING AND CURRENT ROW",
+}
+
+rows = st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.integers(-3, 40), st.integers(-9, 9)), max_size=40)
+
+
+def planned(engine: Engine, frame: str) -> PlannedProgram:
+    return engine.plan(
+        f"""CREATE TABLE t (k STRING, n INT, v INT, ts TIMESTAMP(3),
+                            WATERMARK FOR ts AS ts - INTERVAL '0.00{DELAY}' SECOND);
+        SELECT n, COUNT(*) OVER w AS c, SUM(v) OVER w AS s FROM t WINDOW w AS (PARTITION BY k ORDER BY ts {frame})"""
+    )
+
+
+def answer(frame: str, given_rows: list[Row], batch_size: int) -> tuple[list[tuple[int, int, int, int]], int]:
+    """(event, row number, count, sum) of what is given out, and how many rows were late."""
+    engine = Engine()
+    program = planned(engine, frame)
+    topic = engine.topics.create("t")
+    for n, (k, time, v) in enumerate(given_rows):
+        at = (EPOCH + timedelta(milliseconds=time)).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        topic.append(json.dumps({"k": k, "n": n, "v": v, "ts": at}).encode(), sequence=n)
+    options = JobOptions(emit=EmitSemantics.FLINK, now_ms=0, batch_size=batch_size)
+    (result,) = engine.run(program, inputs={"t": TopicInput(topic)}, options=options).statements.values()
+    columns = [result.rows.column(name).to_pylist() for name in ("seq", "c0", "c1", "c2")]
+    return list(zip(*columns, strict=True)), result.accounting.late
+
+
+@pytest.mark.parametrize(("kind", "preceding"), FRAMES, ids=lambda value: str(value))
+@settings(max_examples=25, deadline=None)
+@given(given_rows=rows)
+def test_frames_are_those_of_the_rules(kind: str, preceding: int | None, given_rows: list[Row]) -> None:
+    expected = ReferenceOver(kind, preceding, DELAY).run(given_rows)
+    for batch_size in (1, 3, 1000):
+        got, late = answer(FRAMES[kind, preceding], given_rows, batch_size)
+        assert sorted(got) == sorted(expected)
+        for k in ("a", "b", None):
+            assert of_partition(got, given_rows, k) == of_partition(expected, given_rows, k)
+        assert late == len(given_rows) - len(expected)
+
+
+def of_partition(
+    answers: list[tuple[int, int, int, int]], given_rows: list[Row], k: str | None
+) -> list[tuple[int, int, int, int]]:
+    return [found for found in answers if given_rows[found[1]][0] == k]
