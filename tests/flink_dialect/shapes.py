@@ -54,6 +54,8 @@ def _node(node: exp.Expr) -> Any:
         return "Tuple", (("expressions", args.get("expressions", ())),)
     elif isinstance(node, exp.Anonymous) and str(args["this"]).upper() == "TRIM":
         return shape(exp.Trim(this=node.expressions[0], expression=exp.Literal.string(" "), position="BOTH"))
+    elif isinstance(node, exp.Anonymous) and _is_row_of_pattern(node):
+        return shape(exp.Anonymous(this=args["this"], expressions=node.expressions[:1]))
     elif isinstance(node, exp.Anonymous):
         args["this"] = str(args["this"]).upper()
     elif isinstance(node, exp.Var):
@@ -76,9 +78,15 @@ def _node(node: exp.Expr) -> Any:
     return type(node).__name__, tuple(sorted(args.items()))
 
 
+def _is_row_of_pattern(node: exp.Anonymous) -> bool:
+    """FIRST(x, 0) and LAST(x, 0), where 0 is what is meant without it."""
+    return str(node.this).upper() in ("FIRST", "LAST") and node.expressions[1:] == [exp.Literal.number(0)]
+
+
 def as_written_by_people(text: str) -> str:
     """Flink's own rendering of a statement, with the few forms that only a renderer writes as a person would."""
     text = re.sub(r"\(\$(TUMBLE|HOP|SESSION)(\((?:[^()]|\([^()]*\))*\))\)", r"\1\2", text)
     text = re.sub(r"\(TABLE ((?:`[^`]*`\.?)+)\)", r"TABLE \1", text)
     text = re.sub(r"/\*\+ (.*?)\*/", lambda hint: "/*+" + hint[1].replace("`", "") + "*/", text, flags=re.DOTALL)
+    text = re.sub(r"^PATTERN \((.*)\)$", lambda p: f"PATTERN ({re.sub('[()]', '', p[1])})", text, flags=re.MULTILINE)
     return _QUOTED_WORDS.sub(r"\1", text)
