@@ -21,7 +21,7 @@ class AggregateScope:
         below: RelationScope,
         keys: Mapping[Expression, ColumnRef],
         compound_keys: Iterable[exp.Expr],
-        planned: Mapping[int, ColumnRef],
+        planned: Mapping[int, Expression],
         window_column: Callable[[exp.Column], ColumnRef | None],
         aliases: Mapping[str, Expression],
     ) -> None:

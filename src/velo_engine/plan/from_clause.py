@@ -17,6 +17,7 @@ from velo_engine.plan.correlates import is_table_function, plan_correlate, plan_
 from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.join_tree import join_as_written, join_where
 from velo_engine.plan.joins import JoinStep, Moment
+from velo_engine.plan.lateral import is_lateral, plan_lateral, plan_lateral_top_n
 from velo_engine.plan.match_recognize import plan_match
 from velo_engine.plan.relation import Relation, system_name
 from velo_engine.plan.scope import RelationScope
@@ -57,10 +58,14 @@ def plan_from(
         relation = _item(clause.this, wanted, context)
     where = select.args.get("where")
     conditions: Sequence[exp.Expr] = () if where is None else (where.this,)
-    for correlated, run in groupby(joins, lambda join: is_table_function(join.this)):
+    ranked = plan_lateral_top_n(clause.this, joins[0], context) if joins and is_lateral(joins[0].this) else None
+    if ranked is not None:
+        relation, joins = ranked, joins[1:]
+    for correlated, run in groupby(joins, lambda join: is_table_function(join.this) or is_lateral(join.this)):
         if correlated:
             for join in run:
-                relation = plan_correlate(relation, join, context)
+                plan = plan_lateral if is_lateral(join.this) else plan_correlate
+                relation = plan(relation, join, context)
         else:
             relation, conditions = _joined(relation, tuple(run), used, conditions, select, context)
     if joins and event_time_item is not None and not _is_timed(relation):

@@ -10,6 +10,7 @@ from sqlglot import exp
 from velo_engine.errors import ErrorCode
 from velo_engine.plan.aggregate_syntax import aggregates_in
 from velo_engine.plan.expressions import Expression
+from velo_engine.plan.grouping_sets import checked_sets, written_sets
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.scope import RelationScope
 from velo_engine.plan.select_list import SelectItem
@@ -33,6 +34,8 @@ class Grouping:
     keys: tuple[GroupKey, ...]
     bounds: tuple[str, ...]
     """Bounds of the query's window that are grouped by."""
+    sets: tuple[frozenset[int], ...] = ()
+    """The grouping sets, as numbers of keys, when there is more than one."""
 
 
 def group_keys(
@@ -42,27 +45,27 @@ def group_keys(
     text = below.text
     keys: dict[Expression, GroupKey] = {}
     bounds: list[str] = []
-    for written in _group_items(select, text):
-        node, alias = _referred(written, items, below)
-        functions = window_functions([node], window, below)
-        bound = functions.get(id(node)) or (None if window is None else bound_column(node, below, window))
-        if bound is not None:
-            bounds.append(bound)
-            continue
-        if next(aggregates_in([node]), None) is not None:
-            raise text.error(ErrorCode.INVALID_GROUPING, "an aggregate cannot be grouped by", written)
-        expression = text.bind_column(node, below)
-        name = alias or (node.name if isinstance(node, exp.Column) else f"$key{len(keys)}")
-        keys.setdefault(expression, GroupKey(node, expression, name))
-    return Grouping(tuple(keys.values()), tuple(bounds))
-
-
-_GROUPING_SETS = {
-    exp.Cube: "CUBE",
-    exp.Rollup: "ROLLUP",
-    exp.GroupingSets: "GROUPING SETS",
-    exp.Tuple: "with several columns in parentheses",
-}
+    sets: list[frozenset[int]] = []
+    for written_keys in written_sets(_group_items(select, text), text):
+        chosen: set[int] = set()
+        for written in written_keys:
+            node, alias = _referred(written, items, below)
+            functions = window_functions([node], window, below)
+            bound = functions.get(id(node)) or (None if window is None else bound_column(node, below, window))
+            if bound is not None:
+                bounds.append(bound)
+                continue
+            if next(aggregates_in([node]), None) is not None:
+                raise text.error(ErrorCode.INVALID_GROUPING, "an aggregate cannot be grouped by", written)
+            expression = text.bind_column(node, below)
+            name = alias or (node.name if isinstance(node, exp.Column) else f"$key{len(keys)}")
+            keys.setdefault(expression, GroupKey(node, expression, name))
+            chosen.add(list(keys).index(expression))
+        sets.append(frozenset(chosen))
+    if len(sets) == 1:
+        return Grouping(tuple(keys.values()), tuple(dict.fromkeys(bounds)))
+    ordered = checked_sets(sets, len(keys), select.args["group"], text)
+    return Grouping(tuple(keys.values()), tuple(dict.fromkeys(bounds)), tuple(ordered))
 
 
 def _group_items(select: exp.Select, text: ProgramText) -> list[exp.Expr]:
@@ -72,9 +75,6 @@ def _group_items(select: exp.Select, text: ProgramText) -> list[exp.Expr]:
     for arg, value in group.args.items():
         if value and arg != "expressions":
             raise text.unsupported(f"GROUP BY {arg.upper()}", group)
-    for item in group.expressions:
-        if type(item) in _GROUPING_SETS:
-            raise text.unsupported(f"GROUP BY {_GROUPING_SETS[type(item)]}", item)
     return [item for item in group.expressions if not isinstance(item, GroupWindow)]
 
 

@@ -14,7 +14,8 @@ from velo_engine.plan.aggregates import BoundAggregate, bind_aggregate
 from velo_engine.plan.attached_windows import AttachedWindow, attached_window
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import ColumnRef, Expression
-from velo_engine.plan.group_keys import GroupKey, group_keys
+from velo_engine.plan.group_keys import Grouping, GroupKey, group_keys
+from velo_engine.plan.grouping_sets import expanded, grouping_calls, grouping_value
 from velo_engine.plan.nodes import WindowKind
 from velo_engine.plan.over_windows import over_parts, overs_in
 from velo_engine.plan.relation import Relation, WindowColumns
@@ -64,13 +65,13 @@ def aggregate(
     bound = [bind_aggregate(node, below) for node in nodes]
     calls = tuple(dict.fromkeys(bound))
     grouping = group_keys(select, items, window, below)
+    relation, keys, number = _expanded(relation, grouping)
     group = select.args.get("group")
-    attached = None if window is not None else attached_window(relation, grouping.keys, calls, group, text)
+    attached = None if window is not None else attached_window(relation, keys, calls, group, text)
     if attached is not None:
         planned = attached_aggregate(attached, context)
-        keys: Sequence[GroupKey] = attached.keys
+        keys = attached.keys
     else:
-        keys = grouping.keys
         windowing = None
         if window is not None:
             check_session_emission(window, context.emit, context.allowed_lateness_ms, text)
@@ -80,7 +81,7 @@ def aggregate(
             # The bounds of the older group windows are values like any other.
             planned = replace(planned, windows=None)
     outputs = _Outputs(planned, keys, calls, windowed=window is not None or attached is not None)
-    by_node = {id(node): outputs.call(call) for node, call in zip(nodes, bound, strict=True)}
+    by_node: dict[int, Expression] = {id(node): outputs.call(call) for node, call in zip(nodes, bound, strict=True)}
     by_node |= {node: outputs.bound(name) for node, name in window_functions(above, window, below).items()}
 
     def window_column(column: exp.Column) -> ColumnRef | None:
@@ -91,8 +92,42 @@ def aggregate(
         columns = {key.expression: outputs.key(i) for i, key in enumerate(keys)}
     else:
         columns = {expression: outputs.of(output) for expression, output in attached.outputs.items()}
-    compound = [key.node for key in keys if not isinstance(key.node, exp.Column)]
+    if number is not None:
+        of_set = columns[number.key]
+        columns = {key.expression: columns[at] for key, at in zip(grouping.keys, number.columns, strict=True)}
+    for node in grouping_calls(above):
+        value = _grouping_value(node, grouping, below, None if number is None else of_set)
+        by_node[id(node)] = value
+    compound = [key.node for key in grouping.keys if not isinstance(key.node, exp.Column)]
     return Aggregated(planned, AggregateScope(below, columns, compound, by_node, window_column, aliases))
+
+
+@dataclass(frozen=True, slots=True)
+class _SetColumns:
+    """Where the rows of grouping sets have the keys, and the number of their set."""
+
+    columns: tuple[ColumnRef, ...]
+    key: ColumnRef
+
+
+def _expanded(relation: Relation, grouping: Grouping) -> tuple[Relation, Sequence[GroupKey], _SetColumns | None]:
+    """The rows to group and by what: with grouping sets every row once per set, and the number of the set as a key."""
+    if not grouping.sets:
+        return relation, grouping.keys, None
+    node, columns, number = expanded(relation.node, [key.expression for key in grouping.keys], grouping.sets)
+    keys = [replace(key, expression=column) for key, column in zip(grouping.keys, columns, strict=True)]
+    keys.append(GroupKey(exp.column("$e"), number, "$e"))
+    return relation.on(node), keys, _SetColumns(tuple(columns), number)
+
+
+def _grouping_value(node: exp.Expr, grouping: Grouping, below: RelationScope, number: ColumnRef | None) -> Expression:
+    """What a call of GROUPING and its like is above the aggregation."""
+    places = {key.expression: i for i, key in enumerate(grouping.keys)}
+
+    def key_of(argument: exp.Expr) -> int | None:
+        return places.get(below.text.bind(argument, below))
+
+    return grouping_value(node, key_of, grouping.sets, len(grouping.keys), number, below.text)
 
 
 def _windowing(window: QueryWindow, relation: Relation, below: RelationScope) -> Windowing:
