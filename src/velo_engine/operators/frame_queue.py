@@ -26,6 +26,10 @@ class Moves:
     """The rows that leave, in that order."""
     fresh: Bools
     """For each joining row whether its frame begins anew: what was in it is gone without leaving."""
+    number: Int64s
+    """Of each joining row: how many have joined its frame before it."""
+    oldest: Int64s
+    """The number of the oldest row in the frame once the row has joined."""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,8 @@ class _Queue:
     ranges: deque[tuple[int, int]]
     size: int
     epoch: int
+    left: int = 0
+    """How many rows have left."""
 
 
 class FrameQueues:
@@ -71,8 +77,9 @@ class FrameQueues:
         first = np.flatnonzero(changes)
         last = np.append(first[1:], len(code))
         fresh = np.zeros(len(code), np.bool_)
-        oldest = None if self._span is None else (time[last - 1] - self._span).tolist()
+        limits = None if self._span is None else (time[last - 1] - self._span).tolist()
         held: list[int] = []
+        left: list[int] = []
         counts: list[int] = []
         gone: list[tuple[int, int]] = []
         segments = zip(code[first].tolist(), epoch[first].tolist(), first.tolist(), last.tolist(), strict=True)
@@ -83,14 +90,20 @@ class FrameQueues:
                 fresh[start] = queue is not None
                 queue = self._queues[partition] = _Queue(deque(), 0, its_epoch)
             held.append(queue.size)
+            left.append(queue.left)
             queue.ranges.append((base + start, base + end))
             queue.size += end - start
             self._held += end - start
             excess = 0 if self._rows is None else max(queue.size - self._rows, 0)
-            counts.append(self._leave(queue, excess, None if oldest is None else oldest[i], gone))
+            counts.append(self._leave(queue, excess, None if limits is None else limits[i], gone))
         leaving = _positions(gone)
         at = self._steps(leaving, np.array(counts), np.array(held), first, last, time)
-        moves = Moves(at, self._taken(leaving), fresh)
+        count = np.diff(np.append(first, len(code)))
+        rows_left = np.searchsorted(at, np.arange(len(code)), side="right")
+        before = np.cumsum(counts) - counts
+        oldest = rows_left - np.repeat(before - np.array(left), count)
+        number = np.arange(len(code)) - np.repeat(first - np.array(held) - np.array(left), count)
+        moves = Moves(at, self._taken(leaving), fresh, number, oldest)
         self._compact()
         return moves
 
@@ -101,7 +114,7 @@ class FrameQueues:
             self._held -= 0 if queue is None else queue.size
 
     def snapshot(self) -> pa.Table:
-        """The rows in the queues, with `partition`, `time` and `epoch`."""
+        """The rows in the queues, with `partition`, `time`, `epoch` and how many have `left` it."""
         order = list(self._queues.items())
         sizes = [queue.size for _, queue in order]
         positions = _positions([part for _, queue in order for part in queue.ranges])
@@ -109,6 +122,7 @@ class FrameQueues:
             "partition": np.repeat(np.array([partition for partition, _ in order], np.int64), sizes),
             "time": self._time[positions],
             "epoch": np.repeat(np.array([queue.epoch for _, queue in order], np.int64), sizes),
+            "left": np.repeat(np.array([queue.left for _, queue in order], np.int64), sizes),
         }
         table = self._taken(positions)
         for name, values in columns.items():
@@ -117,17 +131,18 @@ class FrameQueues:
 
     def restore(self, table: pa.Table) -> None:
         """Take over a snapshot; this object is new."""
-        names = ["partition", "time", "epoch"]
-        code, time, epoch = (numpy_column(table, name) for name in names)
+        names = ["partition", "time", "epoch", "left"]
+        code, time, epoch, left = (numpy_column(table, name) for name in names)
         self._append(time, table.drop_columns(names))
         if not len(code):
             return
         first = np.flatnonzero(np.concatenate([[True], code[1:] != code[:-1]]))
         last = np.append(first[1:], len(code)).tolist()
-        for partition, its_epoch, start, end in zip(
-            code[first].tolist(), epoch[first].tolist(), first.tolist(), last, strict=True
-        ):
-            self._queues[partition] = _Queue(deque([(start, end)]), end - start, its_epoch)
+        queues = zip(
+            code[first].tolist(), epoch[first].tolist(), left[first].tolist(), first.tolist(), last, strict=True
+        )
+        for partition, its_epoch, gone, start, end in queues:
+            self._queues[partition] = _Queue(deque([(start, end)]), end - start, its_epoch, gone)
             self._held += end - start
 
     def _leave(self, queue: _Queue, excess: int, oldest: int | None, gone: list[tuple[int, int]]) -> int:
@@ -151,6 +166,7 @@ class FrameQueues:
                 break
             ranges.popleft()
         queue.size -= count
+        queue.left += count
         self._held -= count
         return count
 

@@ -20,9 +20,8 @@ from typing import Any
 import pyarrow as pa
 
 from velo_engine.batch import Int64s, numpy_column
-from velo_engine.operators.over_places import python_values, vector_of
 from velo_engine.operators.sort_order import Key, sort_keys
-from velo_engine.operators.vectors import Vector, from_arrow, to_arrow
+from velo_engine.operators.vectors import Vector, from_arrow, python_values, to_arrow, vector_of
 from velo_engine.plan.nodes import SortKey
 from velo_engine.plan.over_node import OverAggregate, PlacedCall
 from velo_engine.schema import RowSchema

@@ -15,9 +15,10 @@ import pyarrow as pa
 
 from velo_engine.batch import Bools, Int64s
 from velo_engine.operators.accumulators import AggregateCalls
-from velo_engine.operators.frame_queue import FrameQueues
+from velo_engine.operators.frame_queue import FrameQueues, Moves
 from velo_engine.operators.runs import Runs
-from velo_engine.operators.vectors import Vector
+from velo_engine.operators.sliding_extremes import SlidingExtreme
+from velo_engine.operators.vectors import Vector, from_arrow
 from velo_engine.plan.expressions import AggregateCall
 from velo_engine.schema import RowSchema
 
@@ -130,7 +131,14 @@ class BoundedFrames(Frames):
             )
             for call in calls
         ]
-        self._calls = AggregateCalls(moved, schema, retracting=True, reduced=_reduced(calls))
+        self._slides = [call.function in ("min", "max") for call in moved]
+        carried = [call for call, slides in zip(moved, self._slides, strict=True) if not slides]
+        self._sliding = [call for call, slides in zip(moved, self._slides, strict=True) if slides]
+        self._extremes = [
+            SlidingExtreme(schema.types[call.args[0]], largest=call.function == "max") for call in self._sliding
+        ]
+        self._schema = schema
+        self._calls = AggregateCalls(carried, schema, retracting=True, reduced=_reduced(carried))
         self._queues = FrameQueues(schema, rows, span_ms)
 
     @property
@@ -142,6 +150,20 @@ class BoundedFrames(Frames):
         """Per call the result for each row; the frames move on."""
         arguments = fired.rows.select(self._used)
         moves = self._queues.move(fired.code, fired.time, fired.epoch, arguments)
+        carried = iter(self._carried(fired, arguments, moves) if not all(self._slides) else [])
+        extremes = iter([self._extreme(i, fired, arguments, moves) for i in range(len(self._sliding))])
+        return [next(extremes if slides else carried) for slides in self._slides]
+
+    def _extreme(self, i: int, fired: Fired, arguments: pa.Table, moves: Moves) -> Vector:
+        """MIN or MAX number `i`."""
+        (column,) = self._sliding[i].args
+        argument = from_arrow(arguments.column(column), self._schema.types[column])
+        counts = np.ones(len(fired), np.bool_) if argument.valid is None else argument.valid
+        result = self._extremes[i].run(fired.code, moves.number, moves.oldest, moves.fresh, argument.values, counts)
+        return result.take(fired.last_peer)
+
+    def _carried(self, fired: Fired, arguments: pa.Table, moves: Moves) -> list[Vector]:
+        """The calls whose accumulators take rows in and give them up again."""
         count, leaving = len(fired), len(moves.leaves_at)
         joins = np.arange(count) + np.searchsorted(moves.leaves_at, np.arange(count), side="right")
         leaves = np.arange(leaving) + moves.leaves_at
@@ -169,12 +191,17 @@ class BoundedFrames(Frames):
         """Empty again."""
         self._calls.clear(partitions + 1)
         self._queues.forget(partitions)
+        for extreme in self._extremes:
+            extreme.forget(partitions)
 
     def snapshot(self, partitions: Int64s) -> dict[str, pa.Table]:
-        """Accumulators and queues."""
-        return {**self._calls.snapshot(partitions + 1), "queued": self._queues.snapshot()}
+        """Accumulators, queues, and the values that may become an extreme."""
+        extremes = {f"extreme{i}": extreme.snapshot() for i, extreme in enumerate(self._extremes)}
+        return {**self._calls.snapshot(partitions + 1), "queued": self._queues.snapshot(), **extremes}
 
     def restore(self, state: Mapping[str, pa.Table]) -> None:
         """Take over a snapshot."""
-        self._calls.restore({name: table for name, table in state.items() if name != "queued"})
+        self._calls.restore(state)
+        for i, extreme in enumerate(self._extremes):
+            extreme.restore(state[f"extreme{i}"])
         self._queues.restore(state["queued"])

@@ -17,6 +17,7 @@ A row behind the watermark is rare, so only the partitions that have one are wal
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -95,15 +96,22 @@ class BoundedLateness:
             starts, ends, with_behind = starts[with_behind], ends[with_behind], with_behind[with_behind]
         waiting = _by_partition(held, codes[starts[with_behind]])
         passed = np.searchsorted(watermark.seqs, rows.seq, side="left")
-        lists = [values[order].tolist() for values in (rows.time, passed, rows.step, behind)]
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        time, step, is_behind = rows.time[order].tolist(), rows.step[order].tolist(), behind[order].tolist()
+        before = passed[order].tolist()
+        steps = watermark.values.tolist()
+        segments = zip(starts.tolist(), ends.tolist(), with_behind.tolist(), strict=True)
+        for start, end, walks in segments:
             code = int(codes[start])
-            walk = self._walk(code, watermark, waiting.get(code, ()))
-            fates = [walk.accepts(*row) for row in zip(*(values[start:end] for values in lists), strict=True)]
-            if -1 in fates:
-                accepted[order[start:end]] = [fate >= 0 for fate in fates]
-            epoch[order[start:end]] = fates
-            self._put_aside(code, walk, len(watermark.seqs))
+            walk = self._walk(code, watermark.opening, steps, waiting.get(code, ()))
+            span = slice(start, end)
+            if walks:
+                events = zip(time[span], before[span], step[span], is_behind[span], strict=True)
+                fates = [walk.accepts(*event) for event in events]
+                accepted[order[span]] = [fate >= 0 for fate in fates]
+            else:
+                fates = walk.takes_all(time[span], before[span])
+            epoch[order[span]] = fates
+            self._put_aside(code, walk, len(steps))
         return accepted, epoch
 
     def passed(self, watermark: StepFunction, code: Int64s, time: Int64s, epoch: Int64s) -> None:
@@ -148,11 +156,11 @@ class BoundedLateness:
         for code in partitions.tolist():
             self._cleanups.pop(code, None)
 
-    def _walk(self, code: int, watermark: StepFunction, waiting: Sequence[tuple[int, int]]) -> _Walk:
-        walk = _Walk(int(self._last.values[code]), int(self._epoch.values[code]), self._range, watermark, waiting)
+    def _walk(self, code: int, opening: int, steps: list[int], waiting: Sequence[tuple[int, int]]) -> _Walk:
+        walk = _Walk(int(self._last.values[code]), int(self._epoch.values[code]), self._range, steps, waiting)
         cleanup = self._cleanups.get(code)
         if cleanup is not None:
-            walk.resume(cleanup, stepped=cleanup.saved_at < self._steps)
+            walk.resume(cleanup, opening, stepped=cleanup.saved_at < self._steps)
         return walk
 
     def _put_aside(self, code: int, walk: _Walk, steps: int) -> None:
@@ -181,21 +189,21 @@ class _Cleanup:
 class _Walk:
     """The events of one partition in one batch, in their order."""
 
-    __slots__ = ("_at", "_at_step", "_range", "_timers", "_waiting", "_watermark", "epoch", "last")
+    __slots__ = ("_at", "_at_step", "_range", "_steps", "_timers", "_waiting", "epoch", "last")
 
     def __init__(
         self,
         last: int,
         epoch: int,
         range_ms: int | None,
-        watermark: StepFunction,
+        steps: list[int],
         waiting: Sequence[tuple[int, int]],
     ) -> None:
-        """`waiting`: (step, time) of rows that are given out in this batch."""
+        """`steps`: the watermark after each step; `waiting`: (step, time) of rows that are given out in this batch."""
         self.last = last
         self.epoch = epoch
         self._range = range_ms
-        self._watermark = watermark
+        self._steps = steps
         self._waiting = list(waiting)
         """A heap of what fires: (step, time) of rows and of clean-up timers."""
         heapq.heapify(self._waiting)
@@ -203,9 +211,8 @@ class _Walk:
         self._at = NEVER
         self._at_step = NEVER
 
-    def resume(self, cleanup: _Cleanup, *, stepped: bool) -> None:
-        """Go on from what was put aside; `stepped`: the watermark has risen since."""
-        opening = self._watermark.opening
+    def resume(self, cleanup: _Cleanup, opening: int, *, stepped: bool) -> None:
+        """Go on from what was put aside, with the watermark at `opening`; `stepped`: it has risen since."""
         if stepped and cleanup.at <= opening:
             self._clean_up()
             return
@@ -234,6 +241,20 @@ class _Walk:
             self._at_step = self._register(self._at, passed)
         return self.epoch
 
+    def takes_all(self, times: Sequence[int], passed: Sequence[int]) -> list[int]:
+        """As `accepts`, for all rows of the batch, none of which is behind the watermark."""
+        assert self._range is not None
+        enough, later = self._range + 1, int(self._range * 1.5) + 1
+        epochs = []
+        for time, before in zip(times, passed, strict=True):
+            if self._at_step < before:
+                self._clean_up()
+            if self._at == NEVER or self._at < time + enough:
+                self._at = time + later
+                self._at_step = self._register(self._at, before)
+            epochs.append(self.epoch)
+        return epochs
+
     def close(self) -> _Cleanup | None:
         """What stays after all steps of the batch; None: no clean-up time is set."""
         if self._at_step < NEVER:
@@ -256,8 +277,8 @@ class _Walk:
 
     def _register(self, timer: int, passed: int) -> int:
         """Set a clean-up timer; the step at which it fires."""
-        step = max(int(np.searchsorted(self._watermark.values, timer, side="left")), passed)
-        if step >= len(self._watermark.values):
+        step = max(bisect_left(self._steps, timer), passed)
+        if step >= len(self._steps):
             step = NEVER
         self._timers.append((step, timer))
         heapq.heappush(self._waiting, (step, timer))

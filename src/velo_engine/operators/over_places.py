@@ -15,10 +15,9 @@ import pyarrow as pa
 
 from velo_engine.batch import Int64s, numpy_column
 from velo_engine.operators.over_frames import Fired
-from velo_engine.operators.vectors import Vector, dtype_of, from_arrow, object_array, to_arrow
+from velo_engine.operators.vectors import Vector, python_values, to_arrow, vector_of
 from velo_engine.plan.over_node import OverFrame, PlacedCall
 from velo_engine.schema import RowSchema
-from velo_engine.types import SqlType, TypeName
 
 
 class Places:
@@ -155,28 +154,6 @@ def buckets(number: Int64s, rows: Int64s, count: int) -> Int64s:
     later = more + (number - 1 - in_larger) // np.maximum(size, 1)
     found: Int64s = np.where(number <= in_larger, (number - 1) // (size + 1), later) + 1
     return found
-
-
-def vector_of(values: Sequence[Any], kind: SqlType) -> Vector:
-    """Values in the numpy form of `kind`, None for NULL."""
-    valid = np.array([value is not None for value in values], np.bool_)
-    dtype = np.dtype(dtype_of(kind))
-    if kind.name is TypeName.DECIMAL and any(value is not None and abs(value) >= 2**63 for value in values):
-        dtype = np.dtype(np.object_)
-    if dtype == np.object_:
-        plain = object_array([0 if v is None and kind.name is TypeName.DECIMAL else v for v in values])
-    else:
-        plain = np.array([0 if value is None else value for value in values], dtype)
-    return Vector(plain, None if valid.all() else valid)
-
-
-def python_values(column: Any, kind: SqlType) -> list[Any]:
-    """The values of a column in their numpy form as Python objects, None for NULL."""
-    vector = from_arrow(column, kind)
-    values: list[Any] = vector.values.tolist()
-    if vector.valid is None:
-        return values
-    return [value if valid else None for value, valid in zip(values, vector.valid.tolist(), strict=True)]
 
 
 def _first_peer(last_peer: Int64s) -> Int64s:

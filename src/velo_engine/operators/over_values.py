@@ -24,10 +24,9 @@ from velo_engine.batch import ChangeBatch, RowKind, empty_rows, make_rows, numpy
 from velo_engine.operators.accumulators import AggregateCalls
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.keys import KeyDictionary
-from velo_engine.operators.over_places import vector_of
 from velo_engine.operators.runs import Runs
 from velo_engine.operators.sort_order import Key, sort_keys
-from velo_engine.operators.vectors import Vector, from_arrow, to_arrow
+from velo_engine.operators.vectors import Vector, from_arrow, to_arrow, vector_of
 from velo_engine.plan.expressions import AggregateCall
 from velo_engine.plan.nodes import SortKey
 from velo_engine.plan.over_node import OverAggregate as OverNode

@@ -156,6 +156,28 @@ def object_array(values: Sequence[Any]) -> Values:
     return out
 
 
+def vector_of(values: Sequence[Any], kind: SqlType) -> Vector:
+    """Values in the numpy form of `kind`, None for NULL."""
+    valid = np.array([value is not None for value in values], np.bool_)
+    dtype = np.dtype(dtype_of(kind))
+    if kind.name is TypeName.DECIMAL and any(value is not None and abs(value) >= 2**63 for value in values):
+        dtype = np.dtype(np.object_)
+    if dtype == np.object_:
+        plain = object_array([0 if v is None and kind.name is TypeName.DECIMAL else v for v in values])
+    else:
+        plain = np.array([0 if value is None else value for value in values], dtype)
+    return Vector(plain, None if valid.all() else valid)
+
+
+def python_values(column: Any, kind: SqlType) -> list[Any]:
+    """The values of a column in their numpy form as Python objects, None for NULL."""
+    vector = from_arrow(column, kind)
+    values: list[Any] = vector.values.tolist()
+    if vector.valid is None:
+        return values
+    return [value if valid else None for value, valid in zip(values, vector.valid.tolist(), strict=True)]
+
+
 def fits_int64(values: Values) -> bool:
     """Whether every integer of an object array is an int64."""
     return len(values) == 0 or (int(values.min()) >= -(2**63) and int(values.max()) < 2**63)

@@ -48,10 +48,11 @@ class ReferenceOver:
             return
         key.waiting.setdefault(time, []).append(number)
         key.timers.add(time)
-        if self._kind == "RANGE" and self._preceding is not None:
-            if key.cleanup is None or key.cleanup < time + self._preceding + 1:
-                key.cleanup = time + int(self._preceding * 1.5) + 1
-                key.timers.add(key.cleanup)
+        if self._kind == "ROWS" or self._preceding is None:
+            return
+        if key.cleanup is None or key.cleanup < time + self._preceding + 1:
+            key.cleanup = time + int(self._preceding * 1.5) + 1
+            key.timers.add(key.cleanup)
 
     def _advance(self, watermark: int) -> Iterator[tuple[int, int, int]]:
         self._watermark = watermark

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.engine.operators.reference_over import ReferenceOver, Row
+
 from velo_engine import EmitSemantics, Engine, JobOptions, PlannedProgram, TopicInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
