@@ -35,15 +35,19 @@ def plan_interval_join(
     kind: JoinKind,
     parts: Sequence[Expression],
     using: Sequence[str],
+    written: JoinKind,
     join: exp.Join,
     text: ProgramText,
 ) -> Relation | None:
-    """The join of both sides where all of `parts` hold, or None when nothing bounds their times."""
+    """The join of both sides where all of `parts` hold, or None when nothing bounds their times.
+
+    `written` is the kind that stands in the query, when `kind` has become another.
+    """
     found = _within(left, right, parts, join, text) or _compared(left, right, parts, join, text)
     if found is None:
         return None
     bounds, width = found.bounds, len(left.node.schema)
-    keyed = keyed_sides(left, right, found.rest)
+    keyed = keyed_sides(left, right, found.rest, written)
     node = IntervalJoin(
         left=keyed.left.node,
         right=keyed.right.node,

@@ -76,12 +76,12 @@ def plan_join(
         return plan_temporal_join(keyed_sides(left, right, parts), kind, step.moment.column, join, context)
     if using and kind is JoinKind.FULL:
         raise text.unsupported("FULL JOIN with USING", join, "write ON, and COALESCE of both columns")
+    written = join_kind(join, text)
     left, right, parts = filtered_below(left, right, kind, parts)
-    bounded = plan_interval_join(left, right, kind, parts, using, join, text)
+    bounded = plan_interval_join(left, right, kind, parts, using, written, join, text)
     if bounded is not None:
         return bounded
-    keyed = keyed_sides(left, right, parts)
-    return stream_join(keyed, kind, context, using)
+    return stream_join(keyed_sides(left, right, parts, written), kind, context, using)
 
 
 def stream_join(keyed: KeyedSides, kind: JoinKind, context: QueryContext, using: Sequence[str] = ()) -> Relation:

@@ -23,9 +23,12 @@ class KeyedSides:
     right_keys: tuple[int, ...]
     null_safe: frozenset[int]
     condition: Expression | None
+    written: JoinKind | None = None
+    """The kind of join that stands in the query, when it may have become another: types and names are still its."""
 
     def schema(self, kind: JoinKind) -> RowSchema:
         """Left ++ right, where a side that may be padded is nullable."""
+        kind = self.written or kind
         if kind.one_sided:
             return self.left.node.schema
         pads_left = kind in (JoinKind.RIGHT, JoinKind.FULL)
@@ -39,7 +42,7 @@ class KeyedSides:
     def result(self, node: PlanNode, kind: JoinKind, using: Sequence[str] = ()) -> Relation:
         """The relation that `node` makes of both sides, without time attributes."""
         bounded = self.left.bounded and self.right.bounded
-        return Relation(node, self._fields(kind, using), bounded=bounded)
+        return Relation(node, self._fields(self.written or kind, using), bounded=bounded)
 
     def _fields(self, kind: JoinKind, using: Sequence[str]) -> tuple[Field, ...]:
         """The names of both sides. A USING column without alias is that of the side that is never padded, and first."""
@@ -57,7 +60,9 @@ class KeyedSides:
         return (*first, *rest)
 
 
-def keyed_sides(left: Relation, right: Relation, parts: Sequence[Expression]) -> KeyedSides:
+def keyed_sides(
+    left: Relation, right: Relation, parts: Sequence[Expression], written: JoinKind | None = None
+) -> KeyedSides:
     """Both sides with every key that the conjuncts `parts` over left ++ right state as a column."""
     width = len(left.node.schema)
     keys, rest = keys_of(parts, width)
@@ -65,7 +70,7 @@ def keyed_sides(left: Relation, right: Relation, parts: Sequence[Expression]) ->
     wide_right, right_keys = _with_keys(right, keys.right)
     widened = len(wide_left.node.schema) - width
     moved = [map_columns(part, lambda i: i if i < width else i + widened) for part in rest]
-    return KeyedSides(wide_left, wide_right, left_keys, right_keys, keys.null_safe, conjunction(moved))
+    return KeyedSides(wide_left, wide_right, left_keys, right_keys, keys.null_safe, conjunction(moved), written)
 
 
 def _with_keys(relation: Relation, keys: Sequence[Expression]) -> tuple[Relation, tuple[int, ...]]:
