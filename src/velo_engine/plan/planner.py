@@ -24,6 +24,7 @@ from velo_engine.plan.nodes import (
     inputs,
 )
 from velo_engine.plan.program_text import ProgramText
+from velo_engine.plan.pruning import pruned
 from velo_engine.plan.relation import Relation
 from velo_engine.plan.select import plan_query
 from velo_engine.plan.sinks import fitted_to_target, planned_sink
@@ -129,7 +130,7 @@ class _ProgramPlanner:
         query = plan_query(statement.query, context)
         target = self._catalog.declaration(name) if statement.kind is StatementKind.INSERT else None
         relation = fitted_to_target(query.relation, statement, target, self._text)
-        node = relation.node
+        node = pruned(relation.node)
         check_insert_only(node, self._planned, self._text, statement.location)
         emit = statement.emit or (Emit.FINAL if _is_windowed(node) else Emit.CHANGES)
         self._check_emit(statement, node)

@@ -1,0 +1,254 @@
+"""Leaves out what no one reads: columns, aggregate calls, ranks.
+
+Not only to save work: a group of which nobody reads the aggregates that changed does not change, so that fewer updates
+leave it, and a Top-N whose rank nobody reads gives out other changes. Flink's planner does the same
+(PruneAggregateCallRule, the transposition of projections with filters, joins, unions and ranks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, walk
+from velo_engine.plan.nodes import (
+    AssignWatermark,
+    Filter,
+    GroupAggregate,
+    IntervalJoin,
+    PlanNode,
+    Project,
+    RegularJoin,
+    SortKey,
+    TemporalJoin,
+    TopN,
+    Union,
+    WindowAggregate,
+    WindowTopN,
+    inputs,
+)
+from velo_engine.plan.rewrite import map_columns
+
+Columns = frozenset[int]
+Kept = tuple[int, ...]
+"""The columns that a pruned node still has, by their positions before, in order."""
+
+BOUNDS = 3
+"""The last columns of a window aggregate are no calls."""
+
+
+def pruned(node: PlanNode) -> PlanNode:
+    """The plan with the same columns, without what nobody reads below it."""
+    return _pruned(node, _all(node))[0]
+
+
+def _pruned(node: PlanNode, wanted: Columns) -> tuple[PlanNode, Kept]:
+    """`node` with at least the wanted columns."""
+    match node:
+        case Project():
+            return _project(node, wanted)
+        case Filter():
+            below, kept = _pruned(node.input, wanted | _references([node.predicate]))
+            return Filter(below, _moved(node.predicate, _places(kept)), below.schema), kept
+        case AssignWatermark():
+            below, kept = _pruned(node.input, wanted | _given(node.time_column, node.partition_column))
+            place = _places(kept)
+            column = None if node.partition_column is None else place(node.partition_column)
+            moved = replace(node, input=below, time_column=place(node.time_column), partition_column=column)
+            return replace(moved, schema=below.schema), kept
+        case GroupAggregate():
+            return _group_aggregate(node, wanted)
+        case WindowAggregate():
+            return _window_aggregate(node, wanted)
+        case TopN():
+            return _top_n(node, wanted)
+        case WindowTopN():
+            return _window_top_n(node, wanted)
+        case RegularJoin() | IntervalJoin() | TemporalJoin():
+            return _join(node, wanted)
+        case Union():
+            return _union(node, wanted)
+        case _:
+            return _whole(node), tuple(range(len(node.schema)))
+
+
+def _whole(node: PlanNode) -> PlanNode:
+    """A node that reads all columns of its input, or of which that is not known; pruned below its inputs."""
+    below = [pruned(child) for child in inputs(node)]
+    names = [name for name in ("input", "left", "right", "table") if hasattr(node, name)]
+    assert len(names) == len(below), f"how {type(node).__name__} names its inputs is not known here"
+    return replace(node, **dict(zip(names, below, strict=True))) if below else node  # type: ignore[arg-type]
+
+
+def _project(node: Project, wanted: Columns) -> tuple[PlanNode, Kept]:
+    kept = _at_least_one(wanted)
+    expressions = [node.expressions[i] for i in kept]
+    below, places = _pruned(node.input, _references(expressions))
+    place = _places(places)
+    return Project(below, tuple(_moved(e, place) for e in expressions), node.schema.select(kept)), kept
+
+
+def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
+    used = _used_calls(len(node.keys), len(node.calls), wanted)
+    if not node.keys and not used:
+        used = [0]
+    calls = [node.calls[i] for i in used]
+    below, places = _pruned(node.input, frozenset(node.keys) | _arguments(calls))
+    place = _places(places)
+    kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used))
+    keys = tuple(place(key) for key in node.keys)
+    return GroupAggregate(below, keys, _moved_calls(calls, place), node.schema.select(kept)), kept
+
+
+def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
+    used = _used_calls(len(node.keys), len(node.calls), wanted)
+    calls = [node.calls[i] for i in used]
+    below, places = _pruned(node.input, frozenset(node.keys) | _arguments(calls) | {node.time_column})
+    place = _places(places)
+    width = len(node.schema)
+    kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used), *range(width - BOUNDS, width))
+    moved = replace(
+        node,
+        input=below,
+        time_column=place(node.time_column),
+        keys=tuple(place(key) for key in node.keys),
+        calls=_moved_calls(calls, place),
+        schema=node.schema.select(kept),
+    )
+    return moved, kept
+
+
+def _top_n(node: TopN, wanted: Columns) -> tuple[PlanNode, Kept]:
+    width = len(node.input.schema)
+    sorted_by = frozenset(key.column for key in node.order)
+    read = _below(wanted, width) | frozenset(node.partition) | sorted_by | _given(node.limit_column)
+    below, places = _pruned(node.input, read)
+    place = _places(places)
+    with_rank = node.with_rank and width in wanted
+    kept = (*places, width) if with_rank else places
+    moved = replace(
+        node,
+        input=below,
+        partition=tuple(place(i) for i in node.partition),
+        order=_moved_order(node.order, place),
+        with_rank=with_rank,
+        limit_column=None if node.limit_column is None else place(node.limit_column),
+        schema=node.schema.select(kept),
+    )
+    return moved, kept
+
+
+def _window_top_n(node: WindowTopN, wanted: Columns) -> tuple[PlanNode, Kept]:
+    width = len(node.input.schema)
+    sorted_by = frozenset(key.column for key in node.order)
+    read = _below(wanted, width) | frozenset(node.partition) | sorted_by | {node.end_column}
+    below, places = _pruned(node.input, read)
+    place = _places(places)
+    with_rank = node.with_rank and width in wanted
+    kept = (*places, width) if with_rank else places
+    moved = replace(
+        node,
+        input=below,
+        end_column=place(node.end_column),
+        partition=tuple(place(i) for i in node.partition),
+        order=_moved_order(node.order, place),
+        with_rank=with_rank,
+        schema=node.schema.select(kept),
+    )
+    return moved, kept
+
+
+def _join(node: RegularJoin | IntervalJoin | TemporalJoin, wanted: Columns) -> tuple[PlanNode, Kept]:
+    width = len(node.left.schema)
+    read = wanted | _references([] if node.condition is None else [node.condition])
+    times = (_given(), _given())
+    if not isinstance(node, RegularJoin):
+        times = (_given(node.left_time), _given(node.right_time))
+    left, left_kept = _pruned(node.left, _below(read, width) | frozenset(node.left_keys) | times[0])
+    right_read = frozenset(i - width for i in read if i >= width) | frozenset(node.right_keys) | times[1]
+    right, right_kept = _pruned(node.right, right_read)
+    both = (*left_kept, *(i + width for i in right_kept))
+    place, left_place, right_place = _places(both), _places(left_kept), _places(right_kept)
+    kept = left_kept if node.kind.one_sided else both
+    moved = replace(
+        node,
+        left=left,
+        right=right,
+        left_keys=tuple(left_place(i) for i in node.left_keys),
+        right_keys=tuple(right_place(i) for i in node.right_keys),
+        condition=None if node.condition is None else _moved(node.condition, place),
+        schema=node.schema.select(kept),
+    )
+    if isinstance(moved, RegularJoin):
+        return moved, kept
+    left_time = None if moved.left_time is None else left_place(moved.left_time)
+    right_time = None if moved.right_time is None else right_place(moved.right_time)
+    return replace(moved, left_time=left_time, right_time=right_time), kept  # type: ignore[arg-type]
+
+
+def _union(node: Union, wanted: Columns) -> tuple[PlanNode, Kept]:
+    kept = _at_least_one(wanted)
+    sources = []
+    for source in node.sources:
+        below, places = _pruned(source, frozenset(kept))
+        sources.append(below if places == kept else _columns(below, [places.index(i) for i in kept]))
+    return Union(tuple(sources), node.schema.select(kept)), kept
+
+
+def _columns(node: PlanNode, columns: Sequence[int]) -> PlanNode:
+    references = tuple(ColumnRef(i, node.schema.types[i]) for i in columns)
+    return Project(node, references, node.schema.select(columns))
+
+
+def _used_calls(keys: int, calls: int, wanted: Columns) -> list[int]:
+    return [i for i in range(calls) if keys + i in wanted]
+
+
+def _moved_calls(calls: Sequence[AggregateCall], place: Callable[[int], int]) -> tuple[AggregateCall, ...]:
+    return tuple(
+        replace(
+            call,
+            args=tuple(place(i) for i in call.args),
+            filter=None if call.filter is None else place(call.filter),
+        )
+        for call in calls
+    )
+
+
+def _moved_order(order: Sequence[SortKey], place: Callable[[int], int]) -> tuple[SortKey, ...]:
+    return tuple(replace(key, column=place(key.column)) for key in order)
+
+
+def _moved(expression: Expression, place: Callable[[int], int]) -> Expression:
+    return map_columns(expression, place)
+
+
+def _places(kept: Kept) -> Callable[[int], int]:
+    """Where a column is now."""
+    return {old: new for new, old in enumerate(kept)}.__getitem__
+
+
+def _at_least_one(wanted: Columns) -> Kept:
+    return tuple(sorted(wanted)) or (0,)
+
+
+def _all(node: PlanNode) -> Columns:
+    return frozenset(range(len(node.schema)))
+
+
+def _below(columns: Columns, width: int) -> Columns:
+    return frozenset(i for i in columns if i < width)
+
+
+def _given(*columns: int | None) -> Columns:
+    return frozenset(column for column in columns if column is not None)
+
+
+def _arguments(calls: Iterable[AggregateCall]) -> Columns:
+    return frozenset(i for call in calls for i in (*call.args, *_given(call.filter)))
+
+
+def _references(expressions: Iterable[Expression]) -> Columns:
+    return frozenset(
+        part.index for expression in expressions for part in walk(expression) if isinstance(part, ColumnRef)
+    )
