@@ -22,6 +22,9 @@ DDL = """
 CREATE TABLE t (k STRING, v INT, x DECIMAL(10, 2), f DOUBLE, ts TIMESTAMP(3),
                 WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
 WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json');
+CREATE TABLE r (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND,
+                PRIMARY KEY (k) NOT ENFORCED)
+WITH ('connector' = 'kafka', 'topic' = 'r', 'format' = 'json');
 CREATE TABLE o (k STRING, n INT, os TIMESTAMP(3), WATERMARK FOR os AS os - INTERVAL '5' SECOND)
 WITH ('connector' = 'kafka', 'topic' = 'o', 'format' = 'json');
 """
@@ -50,6 +53,20 @@ QUERIES = {
     "left join with condition": "SELECT t.v, o.n FROM t LEFT JOIN o ON t.k = o.k AND t.v < o.n",
     "top one": "SELECT k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x) AS r FROM t) WHERE r = 1",
     "full join": "SELECT t.v, o.n FROM t FULL JOIN o ON t.k = o.k",
+    "full join by conditions": "SELECT t.v, o.n FROM t FULL JOIN o ON t.v < o.n",
+    "full join of groups": "SELECT a.k, a.c, b.k AS bk, b.s FROM (SELECT k, COUNT(*) AS c FROM t GROUP BY k) a "
+    "FULL JOIN (SELECT k, SUM(n) AS s FROM o GROUP BY k) b ON a.c = b.s",
+    "interval join": "SELECT t.k, t.v, o.n FROM t FULL JOIN o ON t.k = o.k AND t.ts BETWEEN o.os - INTERVAL '4' SECOND "
+    "AND o.os + INTERVAL '9' SECOND",
+    "interval join with condition": "SELECT t.v, o.n FROM t LEFT JOIN o ON t.k = o.k AND t.v < o.n AND t.ts = o.os",
+    "window over interval join": "SELECT k, TUMBLE_END(ts, INTERVAL '5' SECOND) AS e, COUNT(*) AS c FROM (SELECT t.k, t.ts "
+    "FROM t JOIN o ON t.k = o.k AND t.ts BETWEEN o.os - INTERVAL '4' SECOND AND o.os + INTERVAL '9' SECOND) "
+    "GROUP BY k, TUMBLE(ts, INTERVAL '5' SECOND)",
+    "temporal join": "SELECT o.k, o.n, r.v FROM o LEFT JOIN r FOR SYSTEM_TIME AS OF o.os ON o.k = r.k AND r.v <> 2",
+    "temporal join of the last rows": "WITH l AS (SELECT k, v, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k "
+    "ORDER BY ts DESC) AS rn FROM t) WHERE rn = 1) SELECT o.n, l.v FROM o JOIN l FOR SYSTEM_TIME AS OF o.os ON o.k = l.k",
+    "semi join": "SELECT v FROM t WHERE k IN (SELECT o.k FROM o WHERE n > 0)",
+    "anti join": "SELECT v FROM t WHERE NOT EXISTS (SELECT 1 FROM o WHERE o.k = t.k AND o.n > t.v)",
     "left join with group by": "SELECT t.k, t.v, a.c FROM t LEFT JOIN (SELECT k, COUNT(*) AS c FROM o GROUP BY k) a ON t.k = a.k",
 }
 
@@ -69,7 +86,12 @@ t_row = st.fixed_dictionaries(
 o_row = st.fixed_dictionaries({"k": keys, "n": numbers, "os": seconds})
 broken = st.just("{not json")
 records = st.lists(
-    st.one_of(st.tuples(st.just("t"), t_row), st.tuples(st.just("o"), o_row), st.tuples(st.just("t"), broken)),
+    st.one_of(
+        st.tuples(st.just("t"), t_row),
+        st.tuples(st.just("r"), t_row),
+        st.tuples(st.just("o"), o_row),
+        st.tuples(st.just("t"), broken),
+    ),
     max_size=24,
 )
 
