@@ -53,8 +53,12 @@ class WindowTable(Operator):
         if len(source) != len(batch) or self._node.window.kind is WindowKind.HOP:
             rows = rows.take(pa.array(source))
         distinct, at = np.unique(ends, return_inverse=True)
-        bounds = (self._assigner.starts(distinct), distinct, self._assigner.last_instants(distinct))
-        return batch.with_rows(with_bounds(rows, [times[at] for times in bounds], self._node.schema))
+        bounds = [times[at] for times in (self._assigner.starts(distinct), distinct)]
+        if self._node.by_event_time:
+            bounds.append(self._assigner.last_instants(distinct)[at])
+        else:
+            bounds.append(batch.processing_time.before(numpy_column(rows, "seq")))
+        return batch.with_rows(with_bounds(rows, bounds, self._node.schema))
 
 
 class SessionTable(Operator):

@@ -81,12 +81,14 @@ def plan_join(
     bounded = plan_interval_join(left, right, kind, parts, using, written, join, text)
     if bounded is not None:
         return bounded
-    return stream_join(keyed_sides(left, right, parts, written), kind, context, using)
+    return stream_join(keyed_sides(left, right, parts, written), kind, join, context, using)
 
 
-def stream_join(keyed: KeyedSides, kind: JoinKind, context: QueryContext, using: Sequence[str] = ()) -> Relation:
+def stream_join(
+    keyed: KeyedSides, kind: JoinKind, at: exp.Expr, context: QueryContext, using: Sequence[str] = ()
+) -> Relation:
     """A join per window where the keys hold the bounds of one, else a regular one."""
-    return window_join(keyed, kind, using, context.late_data) or regular_join(keyed, kind, using)
+    return window_join(keyed, kind, using, at, context) or regular_join(keyed, kind, using)
 
 
 def regular_join(keyed: KeyedSides, kind: JoinKind, using: Sequence[str] = ()) -> Relation:

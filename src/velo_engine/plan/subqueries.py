@@ -124,7 +124,7 @@ def _matching(
 ) -> Relation:
     kind = JoinKind.ANTI if negated else JoinKind.SEMI
     left, right, others = filtered_below(relation, inner.relation, kind, parts)
-    joined = stream_join(keyed_sides(left, right, others), kind, context)
+    joined = stream_join(keyed_sides(left, right, others), kind, inner.select, context)
     return replace(joined, fields=relation.fields)
 
 

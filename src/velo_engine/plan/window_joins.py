@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlglot import exp
+
+from velo_engine.plan.context import QueryContext
 from velo_engine.plan.keyed_sides import KeyedSides
-from velo_engine.plan.nodes import JoinKind, LateData, WindowJoin
+from velo_engine.plan.nodes import JoinKind, WindowJoin
 from velo_engine.plan.relation import Relation, WindowColumns
 
 
-def window_join(keyed: KeyedSides, kind: JoinKind, using: Sequence[str], late_data: LateData) -> Relation | None:
-    """The join of both sides per window; None when their keys do not hold the bounds of one window."""
+def window_join(
+    keyed: KeyedSides, kind: JoinKind, using: Sequence[str], at: exp.Expr, context: QueryContext
+) -> Relation | None:
+    """The join of both sides per window; None when their keys do not hold the bounds of one window.
+
+    Raises SQL_UNSUPPORTED, as Flink does, when the windows are cut by processing time.
+    """
     left, right = keyed.left.windows, keyed.right.windows
     if left is None or right is None:
         return None
@@ -24,6 +32,10 @@ def window_join(keyed: KeyedSides, kind: JoinKind, using: Sequence[str], late_da
     ends = [(a, b) for a, b in pairs if a in left.ends and b in right.ends]
     if not (starts and ends and _same_windows(left, right)):
         return None
+    if not left.by_event_time:
+        raise context.text.unsupported(
+            "a join per window over processing time", at, "window an event-time column, or join first"
+        )
     node = WindowJoin(
         left=keyed.left.node,
         right=keyed.right.node,
@@ -35,7 +47,7 @@ def window_join(keyed: KeyedSides, kind: JoinKind, using: Sequence[str], late_da
         right_end=ends[0][1],
         local_time=left.local_time,
         condition=keyed.condition,
-        late_data=late_data,
+        late_data=context.late_data,
         schema=keyed.schema(kind),
     )
     return _with_times(keyed, keyed.result(node, kind, using), kind)
@@ -43,7 +55,7 @@ def window_join(keyed: KeyedSides, kind: JoinKind, using: Sequence[str], late_da
 
 def _same_windows(left: WindowColumns, right: WindowColumns) -> bool:
     same_time = left.time_type.as_nullable() == right.time_type.as_nullable()
-    return left.by_event_time and right.by_event_time and same_time and left.spec == right.spec
+    return left.by_event_time is right.by_event_time and same_time and left.spec == right.spec
 
 
 def _with_times(keyed: KeyedSides, relation: Relation, kind: JoinKind) -> Relation:

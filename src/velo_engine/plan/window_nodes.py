@@ -32,6 +32,8 @@ class WindowTable:
     partition: tuple[int, ...]
     late_data: LateData
     schema: RowSchema
+    by_event_time: bool = True
+    """Otherwise `time_column` holds processing time; `window_time` then is the time at which the row is given out."""
 
 
 @dataclass(frozen=True, slots=True)

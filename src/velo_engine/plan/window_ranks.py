@@ -7,16 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlglot import exp
+
 from velo_engine.plan.nodes import LateData, SortKey, WindowDeduplicate, WindowTopN
+from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation
 from velo_engine.schema import Column, RowSchema
 from velo_engine.types import BIGINT
 
 
-def ranked_in_window(relation: Relation, partition: Sequence[int]) -> bool:
-    """Whether a ranking by `partition` is one per window, given out when the window closes."""
+def ranked_in_window(relation: Relation, partition: Sequence[int], at: exp.Expr, text: ProgramText) -> bool:
+    """Whether a ranking by `partition` is one per window, given out when the window closes.
+
+    Raises SQL_UNSUPPORTED, as Flink does, when the windows are cut by processing time.
+    """
     windows = relation.windows
-    return windows is not None and windows.by_event_time and windows.bounded_by(partition)
+    if windows is None or not windows.bounded_by(partition):
+        return False
+    if not windows.by_event_time:
+        raise text.unsupported("a Top-N per window over processing time", at, "window an event-time column")
+    return True
 
 
 def window_top_n(

@@ -29,15 +29,13 @@ def window_table(table: syntax.WindowTable, relation: Relation, context: QueryCo
     window = query_window(table, text)
     scope = RelationScope(relation, text, clause="a window table function")
     position = time_position(window, relation, scope)
-    if position in relation.processing_times:
-        hint = "group it by window_start and window_end, or window an event-time column"
-        raise text.unsupported("a window table over processing time without aggregation", table, hint)
     partition = _partition(window, scope)
     input_schema = relation.node.schema
     time_type = input_schema.types[position].as_nullable(False)
     types = (BOUND_TYPE, BOUND_TYPE, time_type)
     schema = RowSchema((*input_schema.columns, *(Column(n, t) for n, t in zip(BOUNDS, types, strict=True))))
-    node = WindowTable(relation.node, window.spec, position, partition, context.late_data, schema)
+    by_event_time = position not in relation.processing_times
+    node = WindowTable(relation.node, window.spec, position, partition, context.late_data, schema, by_event_time)
     alias = table.args.get("alias")
     return _with_bounds(replace(relation, node=node), window, None if alias is None else alias.name)
 
@@ -51,12 +49,14 @@ def _with_bounds(relation: Relation, window: QueryWindow, alias: str | None) -> 
     bounds = [Field(name, start + i, owner) for i, name in enumerate(BOUNDS)]
     bounds += [Field(name, start + i, owner, system=True) for i, name in enumerate(_SYSTEM_BOUNDS)]
     fields = tuple(field for field in relation.fields if field.name not in _SYSTEM_BOUNDS) + tuple(bounds)
-    planned = replace(
-        relation,
-        fields=fields,
-        event_times=(*relation.event_times, time),
-        windows=WindowColumns(window.spec, (start,), (end,), (time,), node.schema.types[time], node.partition),
+    windows = WindowColumns(
+        window.spec, (start,), (end,), (time,), node.schema.types[time], node.partition, node.by_event_time
     )
+    planned = replace(relation, fields=fields, windows=windows)
+    if node.by_event_time:
+        planned = replace(planned, event_times=(*relation.event_times, time))
+    else:
+        planned = replace(planned, processing_times=relation.processing_times | {time})
     return planned if alias is None else planned.under_alias(alias)
 
 
