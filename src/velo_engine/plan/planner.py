@@ -14,6 +14,7 @@ from sqlglot import exp
 from velo_engine.plan.changelog import changelog_mode
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.insert_only import check_insert_only
+from velo_engine.plan.inserts import StatementPart, shared_sink, united_inserts
 from velo_engine.plan.nodes import (
     Emit,
     PlannedProgram,
@@ -28,6 +29,7 @@ from velo_engine.plan.pruning import pruned
 from velo_engine.plan.relation import Relation
 from velo_engine.plan.select import plan_query
 from velo_engine.plan.sinks import fitted_to_target, planned_sink
+from velo_engine.plan.source_pushdown import pushed_down
 from velo_engine.plan.sources import Infer, SourceCatalog
 from velo_engine.plan.statement_properties import ProgramProperties
 from velo_engine.plan.statement_relations import StatementRelations, StatementResult
@@ -70,6 +72,8 @@ class _ProgramPlanner:
         self._text = ProgramText(program.file, program.text)
         self._properties = ProgramProperties(program, files)
         self._catalog = SourceCatalog(program, self._properties, schemas, infer, self._text)
+        self._further: dict[str, list[Statement]] = {}
+        """Of a target that several INSERTs write those after the first."""
         self._queries = self._by_name()
         self._planned: dict[str, PlannedStatement] = {}
         self._results: dict[str, StatementResult] = {}
@@ -93,11 +97,14 @@ class _ProgramPlanner:
         for statement in self._program.statements:
             if statement.kind is StatementKind.SOURCE:
                 continue
-            if statement.name in queries:
+            if statement.name not in queries:
+                queries[statement.name] = statement
+                continue
+            if {statement.kind, queries[statement.name].kind} != {StatementKind.INSERT}:
                 raise self._text.unsupported(
-                    f"writing {statement.name} with more than one statement", statement.location
+                    f"writing {statement.name} with INSERT and with another statement", statement.location
                 )
-            queries[statement.name] = statement
+            self._further.setdefault(statement.name, []).append(statement)
         return queries
 
     def _upstream(self, name: str, table: exp.Table) -> StatementResult | None:
@@ -112,9 +119,34 @@ class _ProgramPlanner:
         return self._results[name]
 
     def _plan_statement(self, name: str) -> None:
-        statement = self._queries[name]
-        assert statement.query is not None, "only SOURCE statements have no query"
         self._open.append(name)
+        first = self._queries[name]
+        parts = [self._part(statement) for statement in (first, *self._further.get(name, ()))]
+        relation = parts[0].relation if len(parts) == 1 else united_inserts(parts, self._text)
+        node = pruned(pushed_down(relation.node))
+        check_insert_only(node, self._planned, self._text, first.location)
+        for part in parts:
+            self._check_emit(part.statement, node)
+        emit = first.emit or (Emit.FINAL if _is_windowed(node) else Emit.CHANGES)
+        sinks = [
+            planned_sink(part.statement, node, part.query.key, part.target, self._properties, self._planned)
+            for part in parts
+        ]
+        self._planned[name] = PlannedStatement(
+            name=name,
+            plan=node,
+            sink=sinks[0] if len(sinks) == 1 else shared_sink(sinks, parts, self._text),
+            emit=emit,
+            reads=tuple(dict.fromkeys(read for part in parts for read in part.relations.reads)),
+            sources=tuple(dict.fromkeys(source for part in parts for source in part.relations.sources)),
+            aliases=parts[0].query.aliases,
+        )
+        self._results[name] = _result(first, relation)
+        self._open.pop()
+
+    def _part(self, statement: Statement) -> StatementPart:
+        """One statement planned, under the columns of its target."""
+        assert statement.query is not None, "only SOURCE statements have no query"
         relations = StatementRelations(
             statement, self._catalog, self._properties, self._text, self._upstream, self._queries
         )
@@ -128,23 +160,9 @@ class _ProgramPlanner:
             late_data=self._properties.late_data(statement),
         )
         query = plan_query(statement.query, context)
-        target = self._catalog.declaration(name) if statement.kind is StatementKind.INSERT else None
+        target = self._catalog.declaration(statement.name) if statement.kind is StatementKind.INSERT else None
         relation = fitted_to_target(query.relation, statement, target, self._text)
-        node = pruned(relation.node)
-        check_insert_only(node, self._planned, self._text, statement.location)
-        emit = statement.emit or (Emit.FINAL if _is_windowed(node) else Emit.CHANGES)
-        self._check_emit(statement, node)
-        self._planned[name] = PlannedStatement(
-            name=name,
-            plan=node,
-            sink=planned_sink(statement, node, query.key, target, self._properties, self._planned),
-            emit=emit,
-            reads=tuple(relations.reads),
-            sources=tuple(relations.sources),
-            aliases=query.aliases,
-        )
-        self._results[name] = _result(statement, relation)
-        self._open.pop()
+        return StatementPart(statement, query, relation, target, relations)
 
     def _check_emit(self, statement: Statement, node: PlanNode) -> None:
         """EMIT FINAL gives rows that never change; without a window nothing says when a result is final."""
