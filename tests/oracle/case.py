@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -63,6 +63,19 @@ class Table:
     rows: tuple[Row, ...]
     lookup: bool = False
     """Read by key when a row of another input asks; its rows have no place in the order."""
+    kinds: tuple[str, ...] = ()
+    """Of a changelog: the kind of each row. Empty: all are insertions."""
+    changelog: str = ""
+    """The kinds that may occur, `+I +U -D` or `+I -U +U -D`."""
+
+
+@dataclass(frozen=True)
+class SinkTable:
+    """Where the result goes: the body of its CREATE TABLE, the kinds that it takes, and what ON CONFLICT says."""
+
+    columns: str
+    changelog: str
+    conflict: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,8 @@ class Definition:
     """None: the rows of the only input that is no lookup table, as they stand."""
     config: Mapping[str, str] = field(default_factory=dict)
     compare: Compare = Compare()
+    sink: SinkTable | None = None
+    """None: the result is recorded as the query gives it."""
 
     @property
     def path(self) -> Path:
@@ -138,13 +153,20 @@ def _definition(data: Mapping[str, Any]) -> Definition:
         group=data["group"],
         situations=tuple(Situation(s) for s in data["situations"]),
         tables={
-            name: Table(table["columns"], tuple(table["rows"]), table["lookup"])
+            name: Table(
+                table["columns"],
+                tuple(table["rows"]),
+                table["lookup"],
+                tuple(table.get("kinds", ())),
+                table.get("changelog", ""),
+            )
             for name, table in data["tables"].items()
         },
         query=data["query"],
         order=None if data["order"] is None else tuple((table, i) for table, i in data["order"]),
         config=data["config"],
         compare=Compare(Rule(data["compare"]["rule"]), tuple(data["compare"]["key"])),
+        sink=SinkTable(**data["sink"]) if "sink" in data else None,
     )
 
 
@@ -169,10 +191,14 @@ def _lines(case: Case) -> Iterator[str]:
     for i, (name, table) in enumerate(d.tables.items()):
         yield f"{',' if i else ''}\n    {_json(name)}: {{\n"
         yield f'      "columns": {_json(table.columns)},\n      "lookup": {_json(table.lookup)},\n'
+        if table.kinds:
+            yield f'      "changelog": {_json(table.changelog)},\n      "kinds": {_json(table.kinds)},\n'
         yield f'      "rows": {_list(table.rows, "      ")}\n    }}'
     yield "\n  },\n" if d.tables else "},\n"
     yield f'  "order": {_json(d.order)},\n'
     yield f'  "query": {_json(d.query)},\n'
+    if d.sink is not None:
+        yield f'  "sink": {_json(asdict(d.sink))},\n'
     yield f'  "compare": {{"rule": {_json(d.compare.rule)}, "key": {_json(d.compare.key)}}},\n'
     yield f'  "answer": {_answer_text(case.answer)}\n}}\n'
 

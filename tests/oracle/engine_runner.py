@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import pyarrow as pa
+
 from tests.oracle.case import Answer, Change, Definition
 from tests.oracle.flink_text import texts
-from velo_engine import EmitSemantics, Engine, FailureStrategy, JobOptions, TopicInput, VeloError
+from velo_engine import (
+    EmitSemantics,
+    Engine,
+    FailureStrategy,
+    JobOptions,
+    PlannedProgram,
+    TableInput,
+    TopicInput,
+    VeloError,
+)
 from velo_engine.batch import KIND_SYMBOLS
+from velo_engine.formats.base import open_format
+from velo_engine.runtime.inputs import Input
 from velo_engine.runtime.result import StatementResult
 
 TIME_ZONE = "table.local-time-zone"
@@ -29,7 +43,7 @@ def run(definition: Definition, batch_size: int) -> Answer:
         now_ms=0,
     )
     try:
-        result = engine.run(program, inputs=_topics(engine, definition), options=options)
+        result = engine.run(program, inputs=_inputs(engine, program, definition), options=options)
     except VeloError as failure:
         return Answer(error=str(failure))
     *_, answer = result.statements.values()
@@ -42,8 +56,37 @@ def run(definition: Definition, batch_size: int) -> Answer:
 
 def program_text(definition: Definition) -> str:
     """The case as a program."""
-    tables = "".join(f"CREATE TABLE `{name}` ({table.columns});\n" for name, table in definition.tables.items())
+    tables = "".join(
+        f"CREATE TABLE `{name}` ({table.columns}){_CONNECTORS[table.changelog]};\n"
+        for name, table in definition.tables.items()
+    )
     return tables + definition.query
+
+
+_CONNECTORS = {
+    "": "",
+    "+I +U": " WITH ('connector' = 'upsert-kafka')",
+    "+I +U -D": " WITH ('connector' = 'upsert-kafka')",
+    "+I -U +U -D": " WITH ('connector' = 'kafka', 'format' = 'debezium-json')",
+}
+"""What makes a table one whose rows do this."""
+
+
+def _inputs(engine: Engine, program: PlannedProgram, definition: Definition) -> dict[str, Input]:
+    """The rows of every table: as topics, those of changelogs as rows with their kinds."""
+    inputs: dict[str, Input] = {}
+    inputs.update(_topics(engine, definition))
+    for name, table in definition.tables.items():
+        if table.kinds:
+            schema = program.sources[name].schema
+            texts = [json.dumps(row).encode() for row in table.rows]
+            decoded = open_format("json", schema, {}).decode(texts)
+            assert not decoded.failures
+            rows = pa.table(decoded.table.columns, schema=schema.arrow())
+            order = np.array([p for p, (source, _) in enumerate(definition.arrivals()) if source == name], np.int64)
+            kinds = np.array([KIND_SYMBOLS.index(kind) for kind in table.kinds], np.int8)
+            inputs[name] = TableInput(rows, order, kinds)
+    return inputs
 
 
 def _topics(engine: Engine, definition: Definition) -> dict[str, TopicInput]:

@@ -12,14 +12,15 @@ import argparse
 import json
 import sys
 from collections.abc import Container, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from tests.oracle.case import CASES, Answer, Case, Definition, Situation, load, recorded_paths, text_of
+from tests.oracle.case import CASES, Answer, Case, Definition, Situation, Table, load, recorded_paths, text_of
 from tests.oracle.comparison import difference
 from tests.oracle.definition_files import all_definitions
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools" / "flink"))
-from oracle import Flink, FlinkMissingError, InputTable
+from oracle import Flink, FlinkMissingError, InputTable, SinkTable
 
 QUIET_STEPS_MS = (5, 15, 45, 135)
 """Quiet periods after each row. An answer counts when two in a row give the same, so that none was too short."""
@@ -32,11 +33,24 @@ class Unexpected(Exception):
 def ask(flink: Flink, definition: Definition, quiet_ms: int) -> Answer:
     """Flink's answer to a case."""
     tables = [
-        InputTable(name, table.columns, [json.dumps(row) for row in table.rows], table.lookup)
+        InputTable(name, table.columns, _texts(table), table.lookup, _options(table))
         for name, table in definition.tables.items()
     ]
-    answer = flink.ask(tables, definition.arrivals(), definition.query, config=definition.config, quiet_ms=quiet_ms)
+    sink = None if definition.sink is None else SinkTable(**asdict(definition.sink))
+    answer = flink.ask(
+        tables, definition.arrivals(), definition.query, config=definition.config, quiet_ms=quiet_ms, sink=sink
+    )
     return Answer(answer.schema, answer.changelog, answer.events, answer.error)
+
+
+def _texts(table: Table) -> list[str]:
+    """The rows as the oracle's sources decode them; those of a changelog begin with their kind."""
+    rows = [json.dumps(row) for row in table.rows]
+    return [f"{kind} {row}" for kind, row in zip(table.kinds, rows, strict=True)] if table.kinds else rows
+
+
+def _options(table: Table) -> dict[str, str]:
+    return {"changelog": table.changelog} if table.changelog else {}
 
 
 def record(flink: Flink, definition: Definition) -> Case:

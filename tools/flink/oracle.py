@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -52,10 +52,12 @@ class InputTable:
 
 @dataclass(frozen=True)
 class SinkTable:
-    """Where a query's result goes: the body of a CREATE TABLE, and the kinds of changes that it takes (`+I +U -D`)."""
+    """Where a query's result goes: the body of a CREATE TABLE, the kinds of changes that it takes (`+I +U -D`), and what
+    becomes of rows of one primary key that the query does not know to be one: `DEDUPLICATE`, `ERROR`, `NOTHING`."""
 
     columns: str
     changelog: str
+    conflict: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class Flink:
         """Flink's optimised plan of a query, with changelog modes and upsert keys. Raises RuntimeError without one."""
         extra = {**_into(sink), "explain": True}
         reply = self._reply(tables, [], [query], config, QUIET_MS, extra)
-        (answer,) = reply["answers"] if "answers" in reply else [reply]
+        (answer,) = reply.get("answers", [reply])
         if "plan" not in answer:
             raise RuntimeError(f"Flink has no plan: {answer}")
         return str(answer["plan"])
@@ -218,7 +220,7 @@ class Flink:
 
 
 def _into(sink: SinkTable | None) -> Mapping[str, Any]:
-    return {} if sink is None else {"sink": {"columns": sink.columns, "changelog": sink.changelog}}
+    return {} if sink is None else {"sink": asdict(sink)}
 
 
 def _answer(reply: Mapping[str, Any]) -> FlinkAnswer:

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
-from velo_engine.batch import Int32s, Int64s
+from velo_engine.batch import Int8s, Int32s, Int64s
 from velo_engine.schema import RowSchema
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
@@ -54,6 +54,8 @@ class SourceBatch:
     """The record headers, per row; built when called."""
     values: Callable[[], Sequence[bytes | None]] | None = None
     """The records as they were read, per row, for dead letters; None where there are only columns (Parquet)."""
+    kinds: Int8s | None = None
+    """Per row its kind (`RowKind`); None: all are insertions."""
 
     def __len__(self) -> int:
         """Rows."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from velo_engine.batch import Int32s, Int64s
 from velo_engine.connectors.source import SourceBatch, SourceFailure
+from velo_engine.connectors.tombstones import TombstoneReader, upsert_kinds
 from velo_engine.connectors.topics import Partition, Topic
 from velo_engine.formats.base import Format
 from velo_engine.schema import RowSchema
@@ -39,13 +40,28 @@ class TopicSource:
     merge of logs: a record never overtakes an earlier one of its partition.
     """
 
-    def __init__(self, topic: Topic, decoder: Format, schema: RowSchema, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        topic: Topic,
+        decoder: Format,
+        schema: RowSchema,
+        *,
+        name: str | None = None,
+        upsert_key: Sequence[int] = (),
+    ) -> None:
+        """With an `upsert_key` the records are upserts by these columns."""
         self.name = name or topic.name
         self.schema = schema
         self._topic = topic
         self._format = decoder
+        self._tombstones = TombstoneReader(schema, upsert_key) if upsert_key else None
         self._plan: _Plan | None = None
         self._next = 0
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the topic has; each makes a watermark of its own."""
+        return self._topic.partitions
 
     def read(self, limit: int) -> SourceBatch | None:
         """Up to `limit` next records; None at the end."""
@@ -57,7 +73,10 @@ class TopicSource:
             return None
         self._next += count
         values = self._column(span, lambda log: log.values)
-        decoded = self._format.decode(values)
+        read = values
+        if self._tombstones is not None:
+            read = self._tombstones.values(values, self._column(span, lambda log: log.keys))
+        decoded = self._format.decode(read)
         rows = span.at(decoded.positions) if decoded.failures else span
         return SourceBatch(
             table=decoded.table,
@@ -78,6 +97,7 @@ class TopicSource:
             keys=lambda: self._column(rows, lambda log: log.keys),
             headers=lambda: self._column(rows, lambda log: log.headers),
             values=lambda: self._column(rows, lambda log: log.values),
+            kinds=None if self._tombstones is None else upsert_kinds(values)[decoded.positions],
         )
 
     def close(self) -> None:

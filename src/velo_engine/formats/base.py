@@ -54,7 +54,7 @@ class Format(Protocol):
 
 
 FORMAT_NAMES = ("json", "csv", "raw")
-PLANNED_FORMATS = frozenset({"avro", "protobuf"})
+PLANNED_FORMATS = frozenset({"avro", "protobuf", "debezium-json", "canal-json", "maxwell-json", "ogg-json"})
 
 
 def open_format(

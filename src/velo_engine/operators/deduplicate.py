@@ -136,7 +136,7 @@ class KeepFirstByTime(Operator):
         if not len(arrived.slots) and not (steps and len(self._waiting)):
             return batch.with_rows(empty_rows(self._node.schema))
         asked = self._waiting if steps else self._waiting[np.isin(self._waiting, arrived.slots)]
-        held = self._rows.arrays(asked)
+        held = self._rows.arrays(asked)  # before those that fire let go of theirs
         fired, events = self._fired(batch, arrived, self._candidates(batch, asked))
         self._rows.sweep(batch)
         self._context.counters.state_rows = len(self._rows)
@@ -315,13 +315,15 @@ class KeepLast(Operator):
             stays = times >= greatest[runs.rows - 1]
         standing = np.ones(runs.size, np.bool_)
         standing[runs.heads] = held
+        if self._node.by_arrival and not self._rows.forgets:
+            stays &= ~self._unchanged(batch, runs, standing[runs.rows - 1])
         standing[runs.rows] = stays
         latest = running_latest(standing, runs)
         return _Kept(stays, latest[runs.rows - 1], latest[runs.tails])
 
     def _changes(self, batch: ChangeBatch, runs: Runs, kept: _Kept) -> pa.Table:
         """The output rows; notes which partitions have had an update."""
-        gives = kept.stays & ~self._unchanged(batch, runs, kept)
+        gives = kept.stays
         updates = gives & (kept.before >= 0)
         self._note_updates(runs, updates)
         source = np.empty(runs.size, np.int64)
@@ -335,32 +337,29 @@ class KeepLast(Operator):
         place = np.flatnonzero(rows.ravel() != _NOTHING)
         kind = np.where(place % 2 == 0, np.int8(RowKind.UPDATE_BEFORE), kinds[place // 2])
         seq = batch.seq[place // 2]
-        columns = _picked(batch.rows, self._rows.arrays(runs.opening), rows.ravel()[place])
+        columns = self._rows.picked(batch.rows, runs.opening, rows.ravel()[place])
         return make_rows(self._node.schema, columns, kind, seq, renumbered(seq))
 
-    def _unchanged(self, batch: ChangeBatch, runs: Runs, kept: _Kept) -> Bools:
-        """The rows that are no update because they equal the first row of their partition and all between."""
-        none = np.zeros(len(runs.order), np.bool_)
-        fresh = self._rows.held[runs.opening] & ~self._rows.updated[runs.opening]
-        if not self._node.by_arrival or self._rows.forgets:
-            return none
-        if not (fresh.any() or (~self._rows.held[runs.opening] & (runs.lengths > 2)).any()):
-            return none
+    def _unchanged(self, batch: ChangeBatch, runs: Runs, follows: Bools) -> Bools:
+        """The rows that are no update because they equal the first row of their partition and all between.
+
+        `follows` says which rows have another before them.
+        """
+        held = self._rows.held[runs.opening]
+        fresh = held & ~self._rows.updated[runs.opening]
+        if not (fresh.any() or (~held & (runs.lengths > 2)).any()):
+            return np.zeros(len(runs.order), np.bool_)
         laid = [self._laid(batch, runs, column) for column in self._node.compared]
         differs = np.zeros(runs.size, np.bool_)
         differs[runs.heads] = self._rows.updated[runs.opening]
-        differs[runs.rows] = changed(laid, runs.rows) & (kept.before >= 0)
-        return ~running_any(differs, runs)[runs.rows] & (kept.before >= 0)
+        differs[runs.rows] = changed(laid, runs.rows) & follows
+        return ~running_any(differs, runs)[runs.rows] & follows
 
     def _laid(self, batch: ChangeBatch, runs: Runs, column: int) -> Vector:
         """A column of the rows in runs, headed by those held before."""
         opening = self._rows.vector(column, runs.opening)
         rows = from_arrow(batch.rows.column(column), self._node.schema.types[column]).take(runs.order)
-        values = runs.lay(opening.values, rows.values)
-        if opening.valid is None and rows.valid is None:
-            return Vector(values)
-        ones = [np.ones(len(v), np.bool_) if v.valid is None else v.valid for v in (opening, rows)]
-        return Vector(values, runs.lay(ones[0], ones[1]))
+        return runs.lay_vectors(opening, rows)
 
     def _note_updates(self, runs: Runs, updates: Bools) -> None:
         flags = np.zeros(runs.size, np.bool_)

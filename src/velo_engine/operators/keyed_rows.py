@@ -85,6 +85,12 @@ class KeyedRows:
         """The kept columns of the rows in `slots`, as Arrow arrays."""
         return [to_arrow(s.get(slots), kind) for s, kind in zip(self._stores, self._types, strict=True)]
 
+    def picked(self, rows: pa.Table, slots: Int64s, source: Int64s) -> list[Any]:
+        """The kept columns of the rows `source`, which counts through `rows` and then the rows in `slots`."""
+        at = pa.array(source)
+        held = zip(self._kept, self.arrays(slots), strict=True)
+        return [pa.concat_arrays([single_array(rows.column(i)), array]).take(at) for i, array in held]
+
     def expired(self, written: Int64s, now: Int64s) -> Bools:
         """Whether state written then has ended now."""
         if self._ttl_ms == NO_TTL:

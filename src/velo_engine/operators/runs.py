@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from velo_engine.batch import Bools, Int64s
-from velo_engine.operators.vectors import Values
+from velo_engine.operators.vectors import Values, Vector
 
 EMPTY_SLOT = 0
 """The slot that always holds the initial state and is never written."""
@@ -89,6 +89,14 @@ class Runs:
         out[self.heads] = opening
         out[self.rows] = rows
         return out
+
+    def lay_vectors(self, opening: Vector, rows: Vector) -> Vector:
+        """As `lay`, for columns with NULLs."""
+        values = self.lay(opening.values, rows.values)
+        if opening.valid is None and rows.valid is None:
+            return Vector(values)
+        valid = [np.ones(len(v), np.bool_) if v.valid is None else v.valid for v in (opening, rows)]
+        return Vector(values, self.lay(valid[0], valid[1]))
 
     def keep(self, store: Values, states: Values) -> None:
         """Put the state after each run into its closing slot of `store`."""

@@ -12,7 +12,7 @@ from operator import or_
 from types import MappingProxyType
 from typing import TypeAlias
 
-from velo_engine.plan.changelog_nodes import Deduplicate, KeepRow
+from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate, KeepRow
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Emit,
@@ -27,6 +27,7 @@ from velo_engine.plan.nodes import (
     Project,
     RegularJoin,
     Scan,
+    SourceChanges,
     TableJoin,
     TemporalJoin,
     TopN,
@@ -73,7 +74,9 @@ def changelog_mode(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Ch
     """The changes that `node` gives out."""
     match node:
         case Scan():
-            return INSERT_ONLY
+            return INSERT_ONLY if node.source.changes is SourceChanges.INSERTS else ALL_CHANGES
+        case ChangelogNormalize():
+            return ALL_CHANGES
         case Upstream():
             return changelog_mode(statements[node.statement].plan, statements)
         case AssignWatermark() | Filter() | Project() | TableJoin():

@@ -35,3 +35,20 @@ class Deduplicate:
     keep: KeepRow
     compared: tuple[int, ...]
     schema: RowSchema
+
+
+@dataclass(frozen=True, slots=True)
+class ChangelogNormalize:
+    """Turns upserts by the `keys` columns (+I, +U, and -D of a key) into a full changelog of whole rows.
+
+    A row that equals the one before it in the `compared` columns, those that the query reads, is no change. Where
+    `passes` (a BOOLEAN column of the input, the last one) is not true the key's row is deleted: a predicate above the
+    source is part of the node. Output: the input's columns without `passes`.
+    Source: Flink's StreamPhysicalChangelogNormalize and ProcTimeDeduplicateKeepLastRowFunction.
+    """
+
+    input: PlanNode
+    keys: tuple[int, ...]
+    compared: tuple[int, ...]
+    passes: int | None
+    schema: RowSchema

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from velo_engine.plan.changelog import NO_STATEMENTS, Statements
-from velo_engine.plan.changelog_nodes import Deduplicate, KeepRow
+from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate, KeepRow
 from velo_engine.plan.expressions import Call, Cast, ColumnRef, Expression
 from velo_engine.plan.nodes import (
     AssignWatermark,
@@ -26,6 +26,7 @@ from velo_engine.plan.nodes import (
     Project,
     RegularJoin,
     Scan,
+    SourceChanges,
     TableJoin,
     TemporalJoin,
     TopN,
@@ -75,7 +76,9 @@ def modified_monotonicity(node: PlanNode, statements: Statements = NO_STATEMENTS
     """What updates do to each column of `node`; None when nothing is known, as where rows may vanish."""
     match node:
         case Scan():
-            return _same(Monotonicity.CONSTANT, node)
+            return None if node.source.changes is not SourceChanges.INSERTS else _same(Monotonicity.CONSTANT, node)
+        case ChangelogNormalize():
+            return None
         case Upstream():
             return modified_monotonicity(statements[node.statement].plan, statements)
         case AssignWatermark() | TableJoin():

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
-from velo_engine.plan.changelog_nodes import Deduplicate
+from velo_engine.plan.changelog_nodes import ChangelogNormalize as ChangelogNormalize
+from velo_engine.plan.changelog_nodes import Deduplicate as Deduplicate
 from velo_engine.plan.expressions import AggregateCall, Expression
 from velo_engine.plan.join_nodes import IntervalJoin as IntervalJoin
 from velo_engine.plan.join_nodes import TemporalJoin as TemporalJoin
@@ -29,12 +30,24 @@ from velo_engine.plan.window_nodes import WindowTopN as WindowTopN
 from velo_engine.schema import RowSchema
 
 if TYPE_CHECKING:
+    from velo_engine.udf import UserFunction
     from velo_engine.errors import Location
     from velo_engine.sql.program import Warning
 
 SYSTEM_COLUMNS = ("_timestamp", "_offset", "_partition", "_processing_time", "_key", "_topic")
 """What a source can add to a record, under these names: record timestamp TIMESTAMP_LTZ(3), offset BIGINT, partition
 INT, processing time TIMESTAMP_LTZ(3), key STRING, topic STRING."""
+
+
+class SourceChanges(Enum):
+    """What the records of a source do."""
+
+    INSERTS = "inserts"
+    """Each is a new row."""
+    UPSERTS = "upserts"
+    """Each is the newest row of its primary key (+I, +U), or takes that row away (-D)."""
+    ALL = "all"
+    """Each is a change of any kind, -U of a row before its +U."""
 
 
 class SourceKind(Enum):
@@ -63,6 +76,7 @@ class SourceTable:
     """Where the program says the path, the type and the format, for messages."""
     decoded: frozenset[int] | None = None
     """The columns that some statement reads; None: all. The others need not be decoded."""
+    changes: SourceChanges = SourceChanges.INSERTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +307,7 @@ PlanNode: TypeAlias = (
     | TemporalJoin
     | TopN
     | Deduplicate
+    | ChangelogNormalize
     | MatchRecognize
     | OverAggregate
 )
@@ -356,3 +371,5 @@ class PlannedProgram:
     """Job-wide properties (`emit.semantics`, `failure_strategy`, `state.ttl`, …)."""
     warnings: tuple[Warning, ...] = ()
     """What in the program has no effect, or not the one its writer may expect."""
+    functions: tuple[UserFunction, ...] = ()
+    """The functions in Python that the program may call; those that are only declared are loaded when it runs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from velo_engine.plan.changelog_nodes import Deduplicate
+from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
 from velo_engine.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
 from velo_engine.plan.match_text import match_text
 from velo_engine.plan.nodes import (
@@ -153,6 +153,10 @@ def describe(node: PlanNode) -> str:
             return _over(node)
         case MatchRecognize():
             return _match(node)
+        case ChangelogNormalize():
+            names = node.input.schema.names
+            passes = "" if node.passes is None else f" where {names[node.passes]}"
+            return f"ChangelogNormalize keys=({_pick(names, node.keys)}){passes}"
         case Deduplicate():
             names = node.input.schema.names
             time = "arrival" if node.by_arrival else names[node.time_column]

@@ -9,10 +9,11 @@ from sqlglot import exp
 
 from velo_engine.errors import ErrorCode
 from velo_engine.plan.aggregate_syntax import function_name
+from velo_engine.plan.changelog_nodes import ChangelogNormalize
 from velo_engine.plan.context import Wanted
 from velo_engine.plan.event_time import assigned, column_at, nameable, time_value
 from velo_engine.plan.expressions import Cast, ColumnRef, Expression
-from velo_engine.plan.nodes import Scan, SourceKind, SourceTable
+from velo_engine.plan.nodes import PlanNode, Scan, SourceChanges, SourceKind, SourceTable
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Field, Relation, project
 from velo_engine.plan.scope import RelationScope
@@ -124,7 +125,7 @@ def _columns(read: SourceRead, system: tuple[str, ...]) -> Relation:
         if i < len(source.schema) or name in visible
     )
     relation = Relation(
-        Scan(source, system, schema),
+        _normalized(Scan(source, system, schema)),
         fields,
         processing_times=frozenset(i for i, name in enumerate(schema.names) if name == "_processing_time"),
         reference=source.kind is SourceKind.TABLE,
@@ -135,6 +136,13 @@ def _columns(read: SourceRead, system: tuple[str, ...]) -> Relation:
         return relation
     relation = _with_metadata(relation, declared, read)
     return _with_computed(relation, declared, system, read)
+
+
+def _normalized(scan: Scan) -> PlanNode:
+    """The scan of a source of upserts with the rows that they replace."""
+    if scan.source.changes is not SourceChanges.UPSERTS:
+        return scan
+    return ChangelogNormalize(scan, scan.source.primary_key, tuple(range(len(scan.schema))), None, scan.schema)
 
 
 def _with_metadata(relation: Relation, declared: Sequence[ColumnDefinition], read: SourceRead) -> Relation:

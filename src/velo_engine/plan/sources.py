@@ -13,7 +13,7 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
-from velo_engine.plan.nodes import SourceKind, SourceTable
+from velo_engine.plan.nodes import SourceChanges, SourceKind, SourceTable
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.statement_properties import EventTimeSettings, ProgramProperties, bad_property
 from velo_engine.schema import Column, RowSchema
@@ -23,7 +23,8 @@ from velo_engine.type_rules import parse_type
 Infer: TypeAlias = Callable[[str, Mapping[str, str]], RowSchema | None]
 """Looks for the columns of a source, by its name and properties, in the data itself; None when it cannot."""
 
-_CHANGELOG_FORMATS = ("debezium", "canal", "maxwell", "ogg", "upsert")
+_CHANGELOG_FORMATS = ("debezium", "canal", "maxwell", "ogg")
+"""Formats whose records are changes with their old rows."""
 
 
 class SourceCatalog:
@@ -108,12 +109,28 @@ class SourceCatalog:
 
     def _source(self, name: str, kind: SourceKind, table: exp.Table, others: Iterable[str]) -> SourceTable:
         properties = self.properties(name)
-        self._refuse_changelog(name, properties, table)
+        changes = _changes(properties)
         declared = self._declared.get(name)
+        if changes is SourceChanges.UPSERTS and (declared is None or not declared.primary_key):
+            raise self._text.error(
+                ErrorCode.BAD_PROPERTY,
+                f'"{name}" is a source of upserts without a primary key',
+                table,
+                "declare it with CREATE TABLE and PRIMARY KEY (…) NOT ENFORCED",
+            )
         if declared is not None and declared.columns:
-            schema = RowSchema(tuple(physical_column(c) for c in declared.columns if is_physical(c)))
+            physical = [physical_column(c) for c in declared.columns if is_physical(c)]
+            # A primary key's columns are NOT NULL, said or not.
+            schema = RowSchema(
+                tuple(
+                    replace(c, type=c.type.as_nullable(False)) if c.name in declared.primary_key else c
+                    for c in physical
+                )
+            )
             key = tuple(i for i, column in enumerate(schema.columns) if column.name in declared.primary_key)
-            return SourceTable(name, kind, schema, properties, key, self._given_properties.places(name))
+            return SourceTable(
+                name, kind, schema, properties, key, self._given_properties.places(name), changes=changes
+            )
         given = self._schemas.get(name)
         if isinstance(given, SourceTable):
             places = self._given_properties.places(name)
@@ -144,10 +161,14 @@ class SourceCatalog:
             did_you_mean(name, (*self.names, *others), noun="stream or table"),
         )
 
-    def _refuse_changelog(self, name: str, properties: Mapping[str, str], table: exp.Table) -> None:
-        for written in (properties.get("format", ""), properties.get("mode", "")):
-            if written.lower().startswith(_CHANGELOG_FORMATS):
-                raise self._text.unsupported(f'the changelog source "{name}" ({written})', table)
+
+def _changes(properties: Mapping[str, str]) -> SourceChanges:
+    """What the records of a source with these properties do."""
+    if properties.get("mode", "").lower() == "upsert":
+        return SourceChanges.UPSERTS
+    if properties.get("format", "").lower().startswith(_CHANGELOG_FORMATS):
+        return SourceChanges.ALL
+    return SourceChanges.INSERTS
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from velo_engine.plan.changelog import NO_STATEMENTS, Statements, changelog_mode
-from velo_engine.plan.changelog_nodes import Deduplicate
+from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
 from velo_engine.plan.expressions import ColumnRef, walk
 from velo_engine.plan.join_nodes import TemporalJoin
 from velo_engine.plan.monotonicity import Monotonicity, modified_monotonicity
@@ -131,7 +131,7 @@ def _choices(
         case TemporalJoin():
             yield node.left, (wanted,)
             yield node.right, _ONLY_AFTER_IF_POSSIBLE
-        case Upstream() | Deduplicate():
+        case Upstream() | Deduplicate() | ChangelogNormalize():
             return
         case _:
             for child in inputs(node):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
 from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, walk
 from velo_engine.plan.nodes import (
     AssignWatermark,
@@ -24,6 +25,7 @@ from velo_engine.plan.nodes import (
     RegularJoin,
     Scan,
     TableJoin,
+    TopN,
     Union,
     WindowAggregate,
     WindowJoin,
@@ -45,11 +47,11 @@ def _use(node: PlanNode, wanted: frozenset[int], found: dict[str, frozenset[int]
     if isinstance(node, Scan):
         width = len(node.source.schema)
         found[node.source.name] = found.get(node.source.name, frozenset()) | {i for i in wanted if i < width}
-    for child, columns in zip(inputs(node), _read(node, wanted), strict=True):
+    for child, columns in zip(inputs(node), read_columns(node, wanted), strict=True):
         _use(child, columns, found)
 
 
-def _read(node: PlanNode, wanted: frozenset[int]) -> tuple[frozenset[int], ...]:
+def read_columns(node: PlanNode, wanted: frozenset[int]) -> tuple[frozenset[int], ...]:
     """For each input of `node` the columns that it reads."""
     match node:
         case Filter():
@@ -60,6 +62,13 @@ def _read(node: PlanNode, wanted: frozenset[int]) -> tuple[frozenset[int], ...]:
             return (_references(expression for row in node.projections for expression in row),)
         case AssignWatermark():
             return (wanted | _given(node.time_column, node.partition_column),)
+        case TopN():
+            order = frozenset(key.column for key in node.order)
+            return (_own(node.input, wanted) | frozenset(node.partition) | order | _given(node.limit_column),)
+        case Deduplicate():
+            return (_own(node.input, wanted) | frozenset(node.partition) | {node.time_column},)
+        case ChangelogNormalize():
+            return (_own(node.input, wanted) | frozenset(node.keys) | frozenset(node.compared) | _given(node.passes),)
         case GroupAggregate():
             return (frozenset(node.keys) | _arguments(node.calls),)
         case WindowAggregate():

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import Int64s
+from velo_engine.batch import Int8s, Int64s
 from velo_engine.connectors.source import NO_TIMESTAMP, SourceBatch
 from velo_engine.connectors.topics import Topic
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
@@ -33,6 +33,8 @@ class TableInput:
     table: pa.Table
     order: Int64s | None = None
     """The global merge key of each row; None for its position."""
+    kinds: Int8s | None = None
+    """The row kind of each row (`RowKind`), for a source of changes; None for insertions."""
 
 
 Input: TypeAlias = TopicInput | TableInput
@@ -46,6 +48,7 @@ class TableSource:
         self.schema = schema
         self._table = fitted(name, schema, given.table)
         self._order = np.arange(self._table.num_rows) if given.order is None else given.order
+        self._kinds = given.kinds
         self._at = 0
 
     def read(self, limit: int) -> SourceBatch | None:
@@ -66,6 +69,7 @@ class TableSource:
             failures=(),
             keys=lambda: [None] * n,
             headers=lambda: [()] * n,
+            kinds=None if self._kinds is None else self._kinds[self._at - n : self._at],
         )
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from velo_engine.connectors.source import Sink, Source
 from velo_engine.connectors.topics import TopicStore
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.formats.base import open_format
-from velo_engine.plan.nodes import PlannedStatement, SourceTable
+from velo_engine.plan.nodes import PlannedStatement, SourceChanges, SourceTable
 from velo_engine.runtime.inputs import Input, TableInput, TableSource, TopicInput, under_root
 from velo_engine.schema import RowSchema
 
@@ -32,7 +32,7 @@ def open_source(
         return TableSource(source.name, source.schema, given)
     if isinstance(given, TopicInput):
         decoder = open_format(given.format, source.schema, {**source.properties, **given.options}, source.decoded)
-        return TopicSource(given.topic, decoder, source.schema, name=source.name)
+        return TopicSource(given.topic, decoder, source.schema, name=source.name, upsert_key=_upsert_key(source))
     properties = source.properties
     if _is_file(source.name, properties, properties.get("path")):
         file = file_location(source.name, properties, base_dir, root)
@@ -45,7 +45,19 @@ def open_source(
         )
     topic = topics.get(properties.get("topic", source.name))
     decoder = open_format(properties.get("format", "json"), source.schema, properties, source.decoded)
-    return TopicSource(topic, decoder, source.schema, name=source.name)
+    return TopicSource(topic, decoder, source.schema, name=source.name, upsert_key=_upsert_key(source))
+
+
+def _upsert_key(source: SourceTable) -> tuple[int, ...]:
+    """The primary key of a source of upserts; empty for any other. Raises VeloError for a format without tombstones."""
+    if source.changes is not SourceChanges.UPSERTS:
+        return ()
+    form = source.properties.get("format", "json")
+    if form.casefold() != "json":
+        raise VeloError(
+            ErrorCode.BAD_PROPERTY, f'{source.name}: upserts in the format "{form}" are not supported', hint="use json"
+        )
+    return source.primary_key
 
 
 def open_sink(statement: PlannedStatement, topics: TopicStore, base_dir: Path, root: Path | None) -> Sink | None:

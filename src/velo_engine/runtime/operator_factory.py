@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 
 from velo_engine.operators.assign_watermark import AssignWatermark
 from velo_engine.operators.base import Operator, OperatorContext
-from velo_engine.operators.deduplicate import KeepFirstByArrival, KeepFirstByTime, KeepLast
-from velo_engine.operators.correlate import Correlate
-from velo_engine.operators.expand import Expand
 from velo_engine.operators.by_processing_time import ByProcessingTime
+from velo_engine.operators.changelog_normalize import ChangelogNormalize
+from velo_engine.operators.correlate import Correlate
+from velo_engine.operators.deduplicate import KeepFirstByArrival, KeepFirstByTime, KeepLast
+from velo_engine.operators.expand import Expand
 from velo_engine.operators.first_rows import FirstRows
 from velo_engine.operators.group_aggregate import GroupAggregate
 from velo_engine.operators.interval_join import IntervalJoin
@@ -19,16 +20,16 @@ from velo_engine.operators.match_recognize import MatchRecognize
 from velo_engine.operators.over_aggregate import over_operator
 from velo_engine.operators.regular_join import RegularJoin
 from velo_engine.operators.session_window import SessionWindow
-from velo_engine.operators.temporal_sort import TemporalSort
 from velo_engine.operators.temporal_join import TemporalJoin
+from velo_engine.operators.temporal_sort import TemporalSort
 from velo_engine.operators.top_n import TopN
-from velo_engine.operators.updatable_top_n import UpdatableTopN
 from velo_engine.operators.union import Union
+from velo_engine.operators.updatable_top_n import UpdatableTopN
 from velo_engine.operators.window_aggregate import WindowAggregate
 from velo_engine.operators.window_join import WindowJoin
 from velo_engine.operators.window_rank import WindowRank
 from velo_engine.operators.window_table import SessionTable, WindowTable
-from velo_engine.plan import nodes
+from velo_engine.plan import changelog_nodes, nodes
 from velo_engine.plan.changelog import Statements, changelog_mode
 from velo_engine.plan.changelog_nodes import Deduplicate, KeepRow
 from velo_engine.plan.monotonicity import unretracted_calls
@@ -59,7 +60,8 @@ def make_operator(context: OperatorContext, node: PlanNode, around: Surroundings
 
 
 def _assign_watermark(context: OperatorContext, node: nodes.AssignWatermark, around: Surroundings) -> Operator:
-    return AssignWatermark(context, node, around.partitions.get(_scanned(node), 1))
+    source = _scanned(node)
+    return AssignWatermark(context, node, around.partitions.get(source, 1), scanned=bool(source))
 
 
 def _group_aggregate(context: OperatorContext, node: nodes.GroupAggregate, around: Surroundings) -> Operator:
@@ -82,7 +84,10 @@ def _window_aggregate(context: OperatorContext, node: nodes.WindowAggregate, _ar
 
 
 def _window_table(context: OperatorContext, node: nodes.WindowTable, _around: Surroundings) -> Operator:
-    return SessionTable(context, node) if node.window.kind is nodes.WindowKind.SESSION else WindowTable(context, node)
+    if node.window.kind is not nodes.WindowKind.SESSION:
+        return WindowTable(context, node)
+    table = SessionTable(context, node)
+    return table if node.by_event_time else ByProcessingTime(table, node.schema)
 
 
 def _window_rank(
@@ -108,6 +113,8 @@ def _regular_join(context: OperatorContext, node: nodes.RegularJoin, _around: Su
 
 
 def _top_n(context: OperatorContext, node: nodes.TopN, around: Surroundings) -> Operator:
+    if not node.order:
+        return FirstRows(node)
     match rank_strategy(node, around.statements):
         case RankStrategy.UPDATE if is_top_one(node):
             return TopN(context, node, node.input.schema, retracting=False)
@@ -115,6 +122,12 @@ def _top_n(context: OperatorContext, node: nodes.TopN, around: Surroundings) -> 
             return UpdatableTopN(context, node, row_key(node, around.statements))
         case strategy:
             return TopN(context, node, node.input.schema, retracting=strategy is RankStrategy.RETRACT)
+
+
+def _changelog_normalize(
+    context: OperatorContext, node: changelog_nodes.ChangelogNormalize, _around: Surroundings
+) -> Operator:
+    return ChangelogNormalize(context, node)
 
 
 def _deduplicate(context: OperatorContext, node: Deduplicate, _around: Surroundings) -> Operator:
@@ -146,6 +159,7 @@ FACTORIES: Mapping[type, Factory] = {
     nodes.TopN: _top_n,
     nodes.OverAggregate: _over,
     Deduplicate: _deduplicate,
+    changelog_nodes.ChangelogNormalize: _changelog_normalize,
     nodes.Union: lambda _context, node, _around: Union(node),
     nodes.Correlate: lambda context, node, _around: Correlate(context, node),
     nodes.Expand: lambda _context, node, _around: Expand(node),

@@ -14,11 +14,12 @@ from velo_engine.runtime.ingest import SourceSlice
 
 
 def scan_rows(scan: Scan, taken: SourceSlice, processing_time: StepFunction) -> pa.Table:
-    """Insert rows of the records of `taken`: the source's columns, then the scan's system columns."""
+    """The records of `taken` as rows: the source's columns, then the scan's system columns."""
     table = taken.rows
     n = table.num_rows
     columns = [*table.columns, *(_system_column(name, scan, taken, processing_time) for name in scan.system_columns)]
-    return make_rows(scan.schema, columns, np.zeros(n, np.int8), taken.seq, np.zeros(n, np.int32))
+    kinds = np.zeros(n, np.int8) if taken.batch.kinds is None else taken.batch.kinds[taken.start : taken.stop]
+    return make_rows(scan.schema, columns, kinds, taken.seq, np.zeros(n, np.int32))
 
 
 def _system_column(name: str, scan: Scan, taken: SourceSlice, processing_time: StepFunction) -> pa.Array:

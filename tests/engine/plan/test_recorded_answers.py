@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 from tests.oracle.case import Case, load, recorded_paths
+from tests.oracle.engine_runner import program_text
 from tests.oracle.known_differences import ANSWERED_DIFFERENTLY, REFUSED
 
 from velo_engine.plan.changelog import changelog_mode
@@ -20,17 +21,14 @@ CASES = {
     name: path
     for path in recorded_paths()
     if not {name := f"{path.parent.name}/{path.stem}", path.parent.name} & REFUSED.keys()
+    if path.parent.name != "upsert_sinks"  # what a sink gets is not what its query gives
 }
 
 
 @cache
 def _planned(name: str) -> tuple[Case, PlannedProgram]:
     case = load(CASES[name])
-    tables = "".join(
-        f"CREATE TABLE {table} ({definition.columns}) WITH ('connector' = 'kafka');\n"
-        for table, definition in case.definition.tables.items()
-    )
-    return case, plan_program(parse_program(tables + case.definition.query, variables={}))
+    return case, plan_program(parse_program(program_text(case.definition), variables={}))
 
 
 TYPED_DIFFERENTLY = {"arithmetic/float_beside_others"}

@@ -19,6 +19,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.Arra
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 import org.apache.flink.table.api.EnvironmentSettings;
+import org.apache.flink.table.api.InsertConflictStrategy;
 import org.apache.flink.table.api.StatementSet;
 import org.apache.flink.table.api.Table;
 import org.apache.flink.table.api.TableDescriptor;
@@ -40,7 +41,7 @@ import org.apache.flink.table.utils.print.RowDataToStringConverter;
  *
  * <p>Request: {"tables": [{"name", "columns", "rows": [text], "options": {}}], "order": [[table, row index]],
  * "queries": [text], "config": {}, "quiet_ms", "timeout_ms"}; a single query may go into a declared sink, "sink": {"columns",
- * "changelog"}, and with "explain": true it is not run: then its answer is {"plan"}, see PlanExplainer. Answer: {"answers": [one for each query]}, which is {"schema":
+ * "changelog", "conflict": "" or what ON CONFLICT DO says}, and with "explain": true it is not run: then its answer is {"plan"}, see PlanExplainer. Answer: {"answers": [one for each query]}, which is {"schema":
  * [[name, type]], "changelog": [[kind, values]], "events": [turn of each change]} or, for a query that cannot be planned,
  * {"error": "Class: message"} of the root cause; {"error"} alone when the job failed.
  */
@@ -86,7 +87,7 @@ final class CaseRunner {
     }
 
     /** A query that passed validation. */
-    private record Query(int index, Table table, ResolvedSchema schema, DataType rowType, boolean intoSink) {}
+    private record Query(int index, Table table, ResolvedSchema schema, DataType rowType, JsonNode sink) {}
 
     private ObjectNode execute(String id, Scenario scenario, JsonNode request) throws Exception {
         Configuration settings = flink.caseConfiguration();
@@ -102,7 +103,7 @@ final class CaseRunner {
         List<Query> queries = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
             try {
-                queries.add(validated(i, env.sqlQuery(texts.get(i).asText()), sinkOf(id, env, request), scenario));
+                queries.add(validated(i, env.sqlQuery(texts.get(i).asText()), request.get("sink"), sinkOf(id, env, request), scenario));
             } catch (Exception e) {
                 answers[i] = error(e);
             }
@@ -166,11 +167,11 @@ final class CaseRunner {
     }
 
     /** {@code sink} is null where the query is recorded as it is. */
-    private static Query validated(int index, Table table, Table sink, Scenario scenario) {
+    private static Query validated(int index, Table table, JsonNode declared, Table sink, Scenario scenario) {
         ResolvedSchema schema = (sink == null ? table : sink).getResolvedSchema();
         DataType rowType = schema.toPhysicalRowDataType();
         scenario.keepWith(index, new RowDataSerializer((RowType) rowType.getLogicalType())::copy);
-        return new Query(index, table, schema, rowType, sink != null);
+        return new Query(index, table, schema, rowType, declared);
     }
 
     /** The running job of all queries that can be planned; the others get their error. Null when none is left. */
@@ -207,8 +208,17 @@ final class CaseRunner {
     }
 
     private static TablePipeline pipeline(String id, Query query) {
-        if (query.intoSink) {
-            return query.table.insertInto(SINK);
+        if (query.sink != null) {
+            switch (query.sink.path("conflict").asText()) {
+                case "DEDUPLICATE":
+                    return query.table.insertInto(SINK, InsertConflictStrategy.deduplicate());
+                case "ERROR":
+                    return query.table.insertInto(SINK, InsertConflictStrategy.error());
+                case "NOTHING":
+                    return query.table.insertInto(SINK, InsertConflictStrategy.nothing());
+                default:
+                    return query.table.insertInto(SINK);
+            }
         }
         TableDescriptor sink =
                 TableDescriptor.forConnector(ScenarioTableFactory.IDENTIFIER)

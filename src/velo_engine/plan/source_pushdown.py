@@ -1,0 +1,111 @@
+"""What moves down to the operators that compare whole rows: predicates, and which columns the query reads.
+
+Flink prunes the columns below a ChangelogNormalize or a deduplication and moves the predicate right above a
+ChangelogNormalize into it (PushCalcPastChangelogNormalizeRule). It shows in the changes: an update that only touches
+other columns is none, and a row that no longer passes is deleted rather than taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
+from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, walk
+from velo_engine.plan.nodes import Filter, PlanNode, Project, inputs
+from velo_engine.plan.relation import column_refs, project
+from velo_engine.plan.used_columns import read_columns
+
+
+def pushed_down(node: PlanNode) -> PlanNode:
+    """The plan of a whole statement with its predicates and its columns moved down."""
+    if not _compares(node):
+        return node
+    filtered = _filtered(node)
+    return _narrowed(filtered, frozenset(range(len(filtered.schema))))
+
+
+def _compares(node: PlanNode) -> bool:
+    """Whether anything in the plan compares rows."""
+    return isinstance(node, ChangelogNormalize | Deduplicate) or any(_compares(child) for child in inputs(node))
+
+
+def _filtered(node: PlanNode) -> PlanNode:
+    """The plan with predicates right above a ChangelogNormalize inside it."""
+    if isinstance(node, Filter):
+        above: list[Project] = []
+        below, predicate = node.input, node.predicate
+        while isinstance(below, Project):
+            above.append(below)
+            predicate = _inlined(predicate, below.expressions)
+            below = below.input
+        if isinstance(below, ChangelogNormalize) and below.passes is None:
+            result: PlanNode = _with_predicate(below, predicate)
+            for projection in reversed(above):
+                result = replace(projection, input=result)
+            return result
+    return _with_inputs(node, [_filtered(child) for child in inputs(node)])
+
+
+def _with_predicate(node: ChangelogNormalize, predicate: Expression) -> ChangelogNormalize:
+    below = project(
+        node.input,
+        [*column_refs(node.input.schema), predicate],
+        [*node.input.schema.names, "$passes"],
+    )
+    return replace(node, input=below, passes=len(node.input.schema))
+
+
+def _narrowed(node: PlanNode, wanted: frozenset[int]) -> PlanNode:
+    """The plan with every comparison of rows narrowed to the columns that the query reads."""
+    match node:
+        case ChangelogNormalize():
+            read = wanted | set(node.keys) | _predicate_columns(node)
+            node = replace(node, compared=tuple(sorted(read)))
+        case Deduplicate():
+            read = wanted | set(node.partition)
+            node = replace(node, compared=tuple(i for i in node.compared if i in read))
+    children = inputs(node)
+    if not children:
+        return node
+    columns = read_columns(node, wanted)
+    narrowed = [_narrowed(child, read) for child, read in zip(children, columns, strict=True)]
+    return _with_inputs(node, narrowed)
+
+
+def _predicate_columns(node: ChangelogNormalize) -> frozenset[int]:
+    if node.passes is None or not isinstance(node.input, Project):
+        return frozenset()
+    predicate = node.input.expressions[node.passes]
+    return frozenset(part.index for part in walk(predicate) if isinstance(part, ColumnRef))
+
+
+def _with_inputs(node: PlanNode, children: Sequence[PlanNode]) -> PlanNode:
+    """`node` over other inputs."""
+    new = {id(old): child for old, child in zip(inputs(node), children, strict=True)}
+    changes: dict[str, Any] = {}
+    assert is_dataclass(node)
+    for entry in fields(node):
+        value = getattr(node, entry.name)
+        if id(value) in new and new[id(value)] is not value:
+            changes[entry.name] = new[id(value)]
+        elif isinstance(value, tuple) and any(id(part) in new and new[id(part)] is not part for part in value):
+            changes[entry.name] = tuple(new.get(id(part), part) for part in value)
+    return replace(node, **changes) if changes else node
+
+
+def _inlined(expression: Expression, columns: Sequence[Expression]) -> Expression:
+    """`expression` over a projection as an expression over the projection's input."""
+    match expression:
+        case ColumnRef(index=index):
+            return columns[index]
+        case Call(args=args):
+            return replace(expression, args=tuple(_inlined(arg, columns) for arg in args))
+        case Cast(arg=arg):
+            return replace(expression, arg=_inlined(arg, columns))
+        case Case(branches=branches, default=default):
+            inlined = tuple((_inlined(when, columns), _inlined(then, columns)) for when, then in branches)
+            return replace(expression, branches=inlined, default=_inlined(default, columns))
+        case _:
+            return expression
