@@ -15,6 +15,7 @@ from velo_engine.functions.casts import compile_cast
 from velo_engine.functions.literals import literal_sql
 from velo_engine.functions.signature import NESTED, Operand, Site, Template
 from velo_engine.functions.table import FUNCTIONS
+from velo_engine.functions.user_functions import PREFIX, scalar_function
 from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal
 
 LONG_OPERAND = 120
@@ -69,7 +70,8 @@ class _Compiler:
 
     def _call(self, call: Call) -> Compiled:
         """All operands, then the function."""
-        function = FUNCTIONS[call.function]
+        own = call.function.startswith(PREFIX)
+        function = scalar_function(call.function) if own else FUNCTIONS[call.function]
         parts = [self.compile(arg) for arg in call.args]
         operands = [self._operand(arg, part.value) for arg, part in zip(call.args, parts, strict=True)]
         value = self._filled(function.value, operands, call)

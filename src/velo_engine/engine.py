@@ -19,20 +19,38 @@ from velo_engine.schema import RowSchema
 from velo_engine.sql.program import Program
 
 if TYPE_CHECKING:
+    from velo_engine.kernel import Kernel
     from velo_engine.runtime.job import Job
     from velo_engine.runtime.result import JobResult
+    from velo_engine.udf import UserFunction
 
 
 class Engine:
     """Runs streaming SQL over in-memory topics, files and given rows.
 
     Relative paths of a program start at `base_dir`; when `root` is given no path may leave it.
+
+    `functions` are functions in Python that every program may call (`velo_engine.udf`); a program names others in
+    `-- @udf` annotations, which are looked for in the folders `udf_paths` and among what is installed. They are
+    imported when a job is made, never when a program is parsed, planned or explained; so a plan needs their types, from
+    the annotation. `load_functions` imports them when planning, too: for a caller that is about to run the program.
     """
 
-    def __init__(self, *, base_dir: Path | None = None, root: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        base_dir: Path | None = None,
+        root: Path | None = None,
+        functions: Sequence[UserFunction] = (),
+        udf_paths: Sequence[Path] = (),
+        load_functions: bool = False,
+    ) -> None:
         self.base_dir = base_dir if base_dir is not None else Path.cwd()
         self.root = root
         self.topics = TopicStore()
+        self._functions = tuple(functions)
+        self._udf_paths = tuple(udf_paths)
+        self._load_functions = load_functions
 
     def parse(self, text: str, *, file: str = "<sql>", variables: Mapping[str, str] | None = None) -> Program:
         """The statements of `text`; `variables` are for `${NAME}`. Raises VeloError at the first syntax error."""
@@ -52,12 +70,16 @@ class Engine:
         `schemas` are the columns of sources that the program does not declare; files without either are looked into.
         `variables` are for `${NAME}` in the configuration files that the program names.
         """
+        from velo_engine.functions.user_functions import in_scope
         from velo_engine.plan.planner import plan_program
         from velo_engine.sql.properties import ConfigFiles
 
         parsed = self.parse(program, variables=variables) if isinstance(program, str) else program
         files = ConfigFiles(self.base_dir, variables or {}, self.root)
-        return plan_program(parsed, schemas=schemas or {}, infer=self._inferred, files=files)
+        functions = self._functions_of(parsed)
+        with in_scope(functions):
+            planned = plan_program(parsed, schemas=schemas or {}, infer=self._inferred, files=files)
+        return replace(planned, functions=functions)
 
     def run(
         self,
@@ -99,14 +121,39 @@ class Engine:
                 )
         wanted = tuple(targets) if targets is not None else tuple(program.statements)
         settings = with_properties(options or JobOptions(), program.properties)
+        kernel = Kernel(memory_limit=settings.memory_limit)
+        if program.functions:
+            self._provide(program.functions, kernel)
         return Job(
             program,
             wanted,
             settings,
-            Kernel(memory_limit=settings.memory_limit),
+            kernel,
             lambda source: self._open_source(source, given.get(source.name)),
             self._open_sink,
         )
+
+    def _functions_of(self, program: Program) -> tuple[UserFunction, ...]:
+        """The functions that a program may call: those given, and those that it names itself, which come first."""
+        named = [value for name, value in program.annotations if name == "udf"]
+        if not named:
+            return self._functions
+        from velo_engine.functions.declarations import declared
+
+        own = [declared(value.value, value.location, self._udf_paths, load=self._load_functions) for value in named]
+        return (*self._functions, *own)
+
+    def _provide(self, functions: Sequence[UserFunction], kernel: Kernel) -> None:
+        """Import what is only declared, and let the kernel call the scalar ones."""
+        from velo_engine.functions.declarations import load_declared
+        from velo_engine.functions.user_calls import kernel_function
+        from velo_engine.functions.user_functions import plan_name
+        from velo_engine.udf import FunctionKind
+
+        for function in functions:
+            name = plan_name(load_declared(function, self._udf_paths))
+            if function.kind in (FunctionKind.SCALAR, FunctionKind.VECTORIZED):
+                kernel.add_function(kernel_function(name))
 
     def _open_source(self, source: SourceTable, given: Input | None) -> Source:
         from velo_engine.plan.sources import placed_at

@@ -25,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.functions.python_function import PythonFunction
 
 DEBUG_VARIABLE = "VELO_DEBUG"
 """Environment variable: when set, an internal error shows the SQL that failed."""
@@ -36,6 +37,8 @@ _numbers = itertools.count(1)
 _lock = threading.Lock()
 _shared: Any = None
 _open_kernels: weakref.WeakSet[Kernel] = weakref.WeakSet()
+_added: dict[Any, set[str]] = {}
+"""By instance: the functions that were added to it."""
 
 
 class Kernel:
@@ -80,6 +83,14 @@ class Kernel:
         except _engine_errors() as error:
             raise _internal(sql, error) from None
 
+    def add_function(self, function: PythonFunction) -> None:
+        """Let SQL call `function`; adding the same name to an instance again does nothing."""
+        instance = self._instance or _shared_instance()
+        added = _added.setdefault(instance, set())
+        if function.name not in added:
+            added.add(function.name)
+            _create_function(instance, function)
+
     def table(self, name: str) -> str:
         """The qualified, quoted name under which SQL of this kernel refers to its state table `name`."""
         if not self._has_schema:
@@ -111,6 +122,7 @@ class Kernel:
             self.execute(f"DROP SCHEMA {self._schema} CASCADE")
         self._connection.close()
         if self._instance is not None:
+            _added.pop(self._instance, None)
             self._instance.close()
 
     def __enter__(self) -> Kernel:
@@ -214,17 +226,22 @@ def _open(memory_limit: str | None, threads: int) -> Any:
         settings["memory_limit"] = memory_limit
     instance = duckdb.connect(":memory:", config=settings)
     for function in KERNEL_FUNCTIONS:
-        instance.create_function(
-            function.name,
-            function.vector,
-            list(function.parameters),
-            function.returns,
-            type="arrow",
-            null_handling="special",
-        )
+        _create_function(instance, function)
     instance.execute("SET enable_external_access = false").fetchall()
     instance.execute("SET lock_configuration = true").fetchall()
     return instance
+
+
+def _create_function(instance: Any, function: PythonFunction) -> None:
+    instance.create_function(
+        function.name,
+        function.vector,
+        list(function.parameters),
+        function.returns,
+        type="arrow",
+        null_handling="special",
+        side_effects=function.varies,
+    )
 
 
 def _engine_errors() -> type[Exception]:

@@ -27,6 +27,8 @@ class PythonFunction:
     returns: str
     vector: Callable[..., pa.Array]
     """Arrow arrays of equal length to an Arrow array of that length."""
+    varies: bool = False
+    """Whether it may give different results for equal arguments."""
 
 
 def row_function(name: str, parameters: tuple[str, ...], returns: str, arrow: pa.DataType, row: Row) -> PythonFunction:

@@ -9,10 +9,12 @@ from sqlglot import exp
 
 from velo_engine.errors import ErrorCode
 from velo_engine.functions.aggregates import UNAVAILABLE_AGGREGATES, aggregate_name
+from velo_engine.functions.user_functions import plan_name, user_function
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.sql.syntax import JsonCall
 from velo_engine.type_rules import AGGREGATES
 from velo_engine.type_rules.aggregates import written as spelled
+from velo_engine.udf import FunctionKind, UserFunction
 
 _DISTINCT_SPELLINGS = {"count_distinct": "count", "approx_count_distinct": "count"}
 """Functions that are another one with DISTINCT. Flink refuses APPROX_COUNT_DISTINCT of streams; here it is exact."""
@@ -50,8 +52,17 @@ def is_aggregate(node: exp.Expr) -> bool:
         return node.name.upper() in _JSON_AGGREGATES
     name = function_name(node)
     return name is not None and (
-        name in _DISTINCT_SPELLINGS or name in UNAVAILABLE_AGGREGATES or aggregate_name(name) is not None
+        _own(name) is not None
+        or name in _DISTINCT_SPELLINGS
+        or name in UNAVAILABLE_AGGREGATES
+        or aggregate_name(name) is not None
     )
+
+
+def _own(name: str) -> UserFunction | None:
+    """The aggregate of one's own that is called `name`."""
+    found = user_function(name)
+    return found if found is not None and found.kind is FunctionKind.AGGREGATE else None
 
 
 def aggregates_in(nodes: Iterable[exp.Expr]) -> Iterator[exp.Expr]:
@@ -81,6 +92,10 @@ def aggregate_syntax(node: exp.Expr, text: ProgramText) -> AggregateSyntax:
         return _json_aggregate(node, condition, text)
     name = function_name(node)
     assert name is not None, "is_aggregate recognised it by its name"
+    own = _own(name)
+    if own is not None:
+        args, distinct = _arguments(node, text)
+        return AggregateSyntax(plan_name(own), args, distinct, condition)
     if name in UNAVAILABLE_AGGREGATES:
         raise text.unsupported(f"the aggregate {name.upper()}: {UNAVAILABLE_AGGREGATES[name]}", node)
     function = _DISTINCT_SPELLINGS.get(name) or aggregate_name(name)

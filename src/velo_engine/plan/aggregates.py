@@ -16,6 +16,7 @@ from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.functions.json_functions import JSON_MAKERS
 from velo_engine.functions.signature import NESTED, SignatureError
 from velo_engine.functions.table import FUNCTIONS
+from velo_engine.functions.user_functions import PREFIX, bound_arguments, by_plan_name
 from velo_engine.plan.aggregate_syntax import AggregateSyntax, aggregate_syntax, is_aggregate
 from velo_engine.plan.expressions import AggregateCall, Call, Cast, Expression, Literal, LiteralValue
 from velo_engine.plan.program_text import ProgramText
@@ -43,6 +44,10 @@ def bind_aggregate(node: exp.Expr, scope: RelationScope) -> BoundAggregate:
     written = aggregate_syntax(node, text)
     inner = _ArgumentScope(scope)
     args = tuple(text.bind_column(arg, inner) for arg in written.args)
+    if written.function.startswith(PREFIX):
+        args = _own_arguments(written.function, args, node, text)
+        condition = None if written.filter is None else text.condition(written.filter, inner, "FILTER")
+        return BoundAggregate(written.function, args, written.distinct, condition, text.locate(node))
     _refuse_what_is_not_run(written, args, node, text)
     args, constants = _split_constants(written, args, node, text)
     if written.function.startswith("json_"):
@@ -59,6 +64,20 @@ def _refuse_what_is_not_run(
     name = written.function.upper()
     if written.function in ("min", "max") and args[0].type.name in NESTED:
         raise text.error(ErrorCode.TYPE_MISMATCH, f"{name} needs a value with an order, not {args[0].type}", node)
+
+
+def _own_arguments(
+    name: str, args: tuple[Expression, ...], node: exp.Expr, text: ProgramText
+) -> tuple[Expression, ...]:
+    """The arguments of an aggregate of one's own in the types that it declares."""
+    function = by_plan_name(name)
+    try:
+        return bound_arguments(function, args)
+    except SignatureError as problem:
+        raise text.error(ErrorCode.TYPE_MISMATCH, f"{function.name}: {problem}", node) from None
+    except VeloError as problem:
+        problem.location = problem.location or text.locate(node)
+        raise
 
 
 def _split_constants(
@@ -139,6 +158,8 @@ _OF_NOTHING_NULL = frozenset({"listagg", "array_agg", "array_agg_ignore_nulls"})
 
 def _result_type(bound: BoundAggregate, grouped: bool) -> SqlType:
     """NOT NULL over arguments that are, unless the group may be empty (Calcite's ARG0_NULLABLE_IF_EMPTY)."""
+    if bound.function.startswith(PREFIX):
+        return by_plan_name(bound.function).returns.as_nullable()
     try:
         result = aggregate_type(bound.function, [arg.type for arg in bound.args], bound.distinct, bound.constants)
     except VeloError as e:

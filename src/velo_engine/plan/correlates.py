@@ -6,8 +6,11 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from velo_engine.errors import ErrorCode
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.functions.signature import SignatureError
 from velo_engine.functions.table_functions import TableFunction, Unnest
+from velo_engine.functions.user_calls import UserTableFunction
+from velo_engine.functions.user_functions import bound_arguments, plan_name, user_function
 from velo_engine.plan.constant_rows import one_row
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import ColumnRef, Expression
@@ -17,6 +20,7 @@ from velo_engine.plan.relation import Field, Relation, append
 from velo_engine.plan.scope import RelationScope
 from velo_engine.schema import Column, RowSchema
 from velo_engine.types import TypeName
+from velo_engine.udf import FunctionKind
 
 _COLLECTIONS = frozenset({TypeName.ARRAY, TypeName.MAP, TypeName.MULTISET})
 
@@ -72,7 +76,7 @@ def _function(item: exp.Expr, left: Relation, context: QueryContext) -> tuple[Ta
     text = context.text
     scope = RelationScope(left, text, clause="UNNEST")
     if not isinstance(item, exp.Unnest):
-        raise text.unsupported("LATERAL TABLE of a function", item, "UNNEST is the only table function")
+        return _own_function(item, scope, context)
     if len(item.expressions) != 1:
         raise text.unsupported("UNNEST of several collections", item, "unnest one after the other")
     collection = text.bind(item.expressions[0], scope)
@@ -83,6 +87,32 @@ def _function(item: exp.Expr, left: Relation, context: QueryContext) -> tuple[Ta
             item.expressions[0],
         )
     return Unnest(collection.type, bool(item.args.get("offset"))), [collection]
+
+
+def _own_function(
+    item: exp.Expr, scope: RelationScope, context: QueryContext
+) -> tuple[TableFunction, list[Expression]]:
+    """The table function in Python that LATERAL TABLE(name(…)) calls."""
+    text = context.text
+    call = item.this
+    while isinstance(call, exp.Anonymous) and call.name.upper() == "TABLE" and len(call.expressions) == 1:
+        call = call.expressions[0]
+    found = user_function(call.name) if isinstance(call, exp.Anonymous) else None
+    if found is None or found.kind is not FunctionKind.TABLE:
+        raise text.unsupported(
+            f"LATERAL TABLE of {call.name.upper() or 'this'}",
+            item,
+            "table functions are UNNEST and those that @udf names",
+        )
+    args = tuple(text.bind_column(arg, scope) for arg in call.expressions)
+    try:
+        bound = bound_arguments(found, args)
+    except SignatureError as problem:
+        raise text.error(ErrorCode.TYPE_MISMATCH, f"{found.name}: {problem}", item) from None
+    except VeloError as problem:
+        problem.location = problem.location or text.locate(item)
+        raise
+    return UserTableFunction(plan_name(found)), list(bound)
 
 
 def _with_arguments(left: Relation, arguments: list[Expression]) -> tuple[Relation, tuple[int, ...]]:

@@ -30,9 +30,9 @@ from velo_engine.plan.window_nodes import WindowTopN as WindowTopN
 from velo_engine.schema import RowSchema
 
 if TYPE_CHECKING:
-    from velo_engine.udf import UserFunction
     from velo_engine.errors import Location
     from velo_engine.sql.program import Warning
+    from velo_engine.udf import UserFunction
 
 SYSTEM_COLUMNS = ("_timestamp", "_offset", "_partition", "_processing_time", "_key", "_topic")
 """What a source can add to a record, under these names: record timestamp TIMESTAMP_LTZ(3), offset BIGINT, partition

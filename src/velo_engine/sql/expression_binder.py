@@ -17,6 +17,7 @@ from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.functions.aggregates import aggregate_name
 from velo_engine.functions.signature import SignatureError, coerced
 from velo_engine.functions.table import FUNCTIONS, UNAVAILABLE, WRITTEN
+from velo_engine.functions.user_functions import bound_arguments, plan_name, user_function
 from velo_engine.plan.expressions import Call, Case, Cast, Expression, Literal
 from velo_engine.sql.json_binder import bind_json
 from velo_engine.sql.literal_binder import bind_hex, bind_interval, bind_number, bind_typed_literal, bind_unicode
@@ -26,6 +27,7 @@ from velo_engine.type_rules.casting import can_cast, cast_hint
 from velo_engine.type_rules.common import case_type
 from velo_engine.type_rules.spelling import parse_type
 from velo_engine.types import BOOLEAN, FLOATS, NULL, NUMERICS, STRINGS, SqlType, TypeName, char
+from velo_engine.udf import FunctionKind, UserFunction
 
 
 class Scope(Protocol):
@@ -314,9 +316,23 @@ class _Binder:
         name = str(node.this.this if quoted else node.this).upper()
         function = WRITTEN.get(name)
         if function is None:
+            own = user_function(name)
+            if own is not None and own.kind in (FunctionKind.SCALAR, FunctionKind.VECTORIZED):
+                return self.user_call(own, node)
             raise self.unknown(name, node)
         args = tuple(self.argument(arg) for arg in node.expressions)
         return self.call(function.name, args, node, name)
+
+    def user_call(self, function: UserFunction, node: exp.Anonymous) -> Expression:
+        args = tuple(self.argument(arg) for arg in node.expressions)
+        try:
+            bound = bound_arguments(function, args)
+        except SignatureError as problem:
+            raise self.error(ErrorCode.TYPE_MISMATCH, f"{function.name}: {problem}", node) from None
+        except VeloError as problem:
+            problem.location = problem.location or self.place(node)
+            raise
+        return Call(plan_name(function), bound, function.returns.as_nullable(), self.place(node))
 
     def argument(self, node: exp.Expression) -> Expression:
         if isinstance(node, exp.Var):
@@ -330,6 +346,13 @@ class _Binder:
         if aggregate_name(name) is not None:
             message = f"the aggregate function {name} cannot stand here"
             return self.error(ErrorCode.INVALID_GROUPING, message, node)
+        own = user_function(name)
+        if own is not None:
+            where = {FunctionKind.AGGREGATE: "the aggregate function", FunctionKind.TABLE: "the table function"}[
+                own.kind
+            ]
+            hint = f"write LATERAL TABLE({name}(…))" if own.kind is FunctionKind.TABLE else None
+            return self.error(ErrorCode.INVALID_GROUPING, f"{where} {name} cannot stand here", node, hint)
         if name in UNAVAILABLE:
             return self.error(ErrorCode.SQL_UNSUPPORTED, f"this engine does not run {name}: {UNAVAILABLE[name]}", node)
         hint = did_you_mean(name, WRITTEN, noun="function")

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from velo_engine.batch import Bools, Int64s
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.functions.user_functions import PREFIX, by_plan_name
 from velo_engine.operators.accumulators.base import Accumulator, Argument
 from velo_engine.operators.accumulators.co_moments import CoMoments
 from velo_engine.operators.accumulators.counts import Count
@@ -23,6 +24,7 @@ from velo_engine.operators.accumulators.multisets import RetractableExtreme
 from velo_engine.operators.accumulators.positions import Delta, FirstValue, LastValue
 from velo_engine.operators.accumulators.reduction import MOMENTS, is_reduced
 from velo_engine.operators.accumulators.sums import average_of, sum_of
+from velo_engine.operators.accumulators.user_aggregate import UserAggregate
 from velo_engine.operators.runs import Runs
 from velo_engine.operators.vectors import Vector, from_arrow, single_array, validity
 from velo_engine.plan.expressions import AggregateCall
@@ -208,6 +210,8 @@ class _Inputs:
 
 
 def _counts_nulls(call: AggregateCall) -> bool:
+    if call.function.startswith(PREFIX):
+        return by_plan_name(call.function).called_on_null
     function = AGGREGATES.get(call.function)
     return function is not None and function.counts_nulls
 
@@ -243,6 +247,8 @@ def _accumulator(call: AggregateCall, schema: RowSchema, *, retracting: bool, re
             accumulator = FirstValue(types[0])
         case "last_value" if not retracting:
             accumulator = LastValue(types[0])
+        case function if function.startswith(PREFIX):
+            accumulator = UserAggregate(function, types, call.type, call.location)
         case "delta":
             accumulator = Delta(types[0], call.type)
         case function if function in PAIRED:
