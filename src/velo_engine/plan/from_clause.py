@@ -143,6 +143,8 @@ def _joined(
 def _step(left: Relation, join: exp.Join, used: Sequence[tuple[str, str]], context: QueryContext) -> JoinStep:
     """What `join` reads beside `left`."""
     item = join.this
+    if join.args.get("method") == "NATURAL":
+        join = _natural(left, join, used, context)
     moment = _moment(item, left, context)
     wanted = Wanted(
         _for_alias(used, _alias(item), leftmost=False),
@@ -152,6 +154,16 @@ def _step(left: Relation, join: exp.Join, used: Sequence[tuple[str, str]], conte
         versioned=moment is not None and moment.column is not None,
     )
     return JoinStep(join, _item(item, wanted, context), moment)
+
+
+def _natural(left: Relation, join: exp.Join, used: Sequence[tuple[str, str]], context: QueryContext) -> exp.Join:
+    """NATURAL JOIN as the join USING the columns that both sides have."""
+    right = _item(join.this, Wanted(_for_alias(used, _alias(join.this), leftmost=False), joined=True), context)
+    theirs = {field.name for field in right.star()}
+    shared = [exp.to_identifier(field.name, quoted=True) for field in left.star() if field.name in theirs]
+    natural = exp.Join(this=join.this, side=join.args.get("side"), kind=join.args.get("kind"))
+    natural.set("using" if shared else "on", shared or exp.true())
+    return natural
 
 
 def _moment(item: exp.Expr, left: Relation, context: QueryContext) -> Moment | None:
@@ -189,8 +201,10 @@ def _item(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
         return window_table(item, _item(item.args["table"], timed, context), context)
     if isinstance(item, MatchRecognize):
         return _matched(item, wanted, context)
-    if item.args.get("joins"):
-        raise text.unsupported("a join in parentheses", item, "write a subquery")
+    if isinstance(item, exp.Subquery) and (item.this.args.get("joins") or not isinstance(item.this, exp.Query)):
+        if item.alias:
+            raise text.unsupported("an alias of a join in parentheses", item, "name its parts")
+        return _parenthesised(item.this, wanted, context)
     if isinstance(item, exp.Table):
         return _table(item, wanted, context)
     if isinstance(item, exp.Subquery) and not any(value for arg, value in item.args.items() if arg not in _QUERY_ARGS):
@@ -201,6 +215,15 @@ def _item(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
     if is_table_function(item):
         return plan_unnested(item, context)
     raise text.unsupported(f"{item.key.upper()} in FROM", item)
+
+
+def _parenthesised(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
+    """`(a JOIN b ON …)`: the names of its parts are those of the query around it."""
+    joins = item.args.get("joins") or ()
+    first = item.copy()
+    first.set("joins", None)
+    relation = _item(first, replace(wanted, joined=wanted.joined and not joins), context)
+    return _joined(relation, joins, (), (), exp.Select(), context)[0]
 
 
 def _windowed_input(item: WindowTable, wanted: Wanted, context: QueryContext) -> Relation:

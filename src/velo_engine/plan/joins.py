@@ -9,7 +9,7 @@ allows that: rows that can match nothing are not kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -22,7 +22,7 @@ from velo_engine.plan.join_condition import bound_conjuncts, one_sided
 from velo_engine.plan.keyed_sides import KeyedSides, keyed_sides
 from velo_engine.plan.nodes import Filter, JoinKind, RegularJoin, TableJoin
 from velo_engine.plan.program_text import ProgramText
-from velo_engine.plan.relation import Relation
+from velo_engine.plan.relation import Field, Relation, append
 from velo_engine.plan.rewrite import conjunction
 from velo_engine.plan.temporal_joins import plan_temporal_join
 from velo_engine.plan.window_joins import window_join
@@ -74,14 +74,33 @@ def plan_join(
         return _table_join(keyed_sides(left, right, parts), step, kind, using, text)
     if step.moment is not None and step.moment.column is not None:
         return plan_temporal_join(keyed_sides(left, right, parts), kind, step.moment.column, join, context)
-    if using and kind is JoinKind.FULL:
-        raise text.unsupported("FULL JOIN with USING", join, "write ON, and COALESCE of both columns")
     written = join_kind(join, text)
     left, right, parts = filtered_below(left, right, kind, parts)
     bounded = plan_interval_join(left, right, kind, parts, using, written, join, text)
     if bounded is not None:
+        if using and written is JoinKind.FULL:
+            raise text.unsupported("FULL JOIN with USING of times", join, "write ON, and COALESCE of both columns")
         return bounded
-    return stream_join(keyed_sides(left, right, parts, written), kind, join, context, using)
+    keyed = keyed_sides(left, right, parts, written)
+    joined = stream_join(keyed, kind, join, context, using)
+    return _merged(joined, keyed, using, text) if using and written is JoinKind.FULL else joined
+
+
+def _merged(joined: Relation, keyed: KeyedSides, using: Sequence[str], text: ProgramText) -> Relation:
+    """The result of a full join where a USING column without alias is that of the side that is there."""
+    types = joined.node.schema.types
+    fields = list(joined.fields)
+    added: list[tuple[str, Expression]] = []
+    for name in using:
+        (right,) = [field.position for field in keyed.right.fields if field.name == name and field.bare]
+        at = next(i for i, field in enumerate(fields) if field.name == name and field.bare)
+        left, other = fields[at].position, keyed.moved(right)
+        columns = {"left": ColumnRef(left, types[left]), "right": ColumnRef(other, types[other])}
+        value = exp.Coalesce(this=exp.column("left"), expressions=[exp.column("right")])
+        added.append((name, text.bind(value, _Columns(columns))))
+        fields.append(replace(fields[at], bare=False))
+        fields[at] = Field(name, len(types) + len(added) - 1)
+    return replace(joined, node=append(joined.node, added), fields=tuple(fields))
 
 
 def stream_join(
@@ -149,16 +168,18 @@ def _using(
     equality = exp.EQ(this=exp.column("left"), expression=exp.column("right"))
     parts = []
     for name in names:
-        scope = _OneColumnEach(_using_column(left, name, join, text), _using_column(right, name, join, text), width)
+        beside = _using_column(right, name, join, text)
+        columns = {"left": _using_column(left, name, join, text), "right": replace(beside, index=beside.index + width)}
+        scope = _Columns(columns)
         parts.append(text.bind(equality, scope))
     return tuple(parts)
 
 
-class _OneColumnEach:
-    """The scope of `left = right`."""
+class _Columns:
+    """The scope of `left = right` and its like."""
 
-    def __init__(self, left: ColumnRef, right: ColumnRef, width: int) -> None:
-        self._columns = {"left": left, "right": replace(right, index=right.index + width)}
+    def __init__(self, columns: Mapping[str, ColumnRef]) -> None:
+        self._columns = columns
 
     def resolve(self, column: exp.Column) -> Expression:
         """The column of that side."""
