@@ -1,8 +1,8 @@
 """Windows over processing time: window operators that are driven by the clock in place of the watermark.
 
-A window closes once its last millisecond has passed, that is, by the step with which the clock reaches its end (Flink's
-SystemProcessingTimeService fires a timer a millisecond after its time, so that no row comes too late for its window). The
-end of bounded input is no step of the clock: windows that are open then give nothing.
+A window closes once its last millisecond has passed, that is, by the step with which the clock reaches its end
+(Flink's SystemProcessingTimeService fires a timer a millisecond after its time, so that no row comes too late for its
+window). The end of bounded input is no step of the clock: windows that are open then give nothing.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ from velo_engine.operators.accumulators import AggregateCalls
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.changes import NOTHING, change_rows, changed
 from velo_engine.operators.keys import KeyDictionary
+from velo_engine.operators.late_records import late_records
 from velo_engine.operators.runs import EMPTY_SLOT, Runs
 from velo_engine.operators.session_time import SessionTime
 from velo_engine.operators.vectors import Vector, enlarged, from_arrow, to_arrow
@@ -214,17 +215,25 @@ class WindowAggregate(Operator):
 
         Per pair: some window of the pane takes the row, all of them do; per pane: the watermark that closes it.
         """
+        if self._node.window.kind is WindowKind.ATTACHED:
+            found = late_records(batch.seq, pairs.ends[pairs.panes], ~taken)
+            self._give_away(batch, found.shown, found.late, found.partly, last[pairs.panes[found.shown]])
+            return
         some, missing = np.zeros(len(batch), np.bool_), np.zeros(len(batch), np.bool_)
         some[pairs.rows[taken]] = True
         missing[pairs.rows[~whole]] = True
         late = np.flatnonzero(missing & ~some)
-        self._context.counters.partly_late += int((missing & some).sum())
-        if len(late):
-            self._context.counters.late += len(late)
-            last_pane = np.zeros(len(batch), np.int64)
-            last_pane[pairs.rows] = pairs.panes
-            reached = np.minimum(batch.watermark.before(batch.seq[late]), _FAR)
-            self._context.late(batch.rows.take(pa.array(late)), reached - last[last_pane[late]])
+        last_pane = np.zeros(len(batch), np.int64)
+        last_pane[pairs.rows] = pairs.panes
+        self._give_away(batch, late, len(late), int((missing & some).sum()), last[last_pane[late]])
+
+    def _give_away(self, batch: ChangeBatch, rows: Int64s, late: int, partly: int, closed: Int64s) -> None:
+        """Count late and partly late records, and hand over the late `rows`, whose last windows closed at `closed`."""
+        self._context.counters.partly_late += partly
+        self._context.counters.late += late
+        if late:
+            reached = np.minimum(batch.watermark.before(batch.seq[rows]), _FAR)
+            self._context.late(batch.rows.take(pa.array(rows)), reached - closed)
 
     def _located(self, pairs: _Pairs) -> Int64s:
         """The slot of each pair, opened where there was none."""

@@ -47,7 +47,7 @@ class WindowAssigner:
         self._sliced = sliced
 
     def assign(self, instants: Int64s) -> Assigned:
-        """The panes of rows with these event times (of an earlier window: its ends), in milliseconds since the epoch."""
+        """The panes of rows with these event times (ends of an earlier window), in milliseconds since the epoch."""
         if self._spec.kind is WindowKind.ATTACHED:
             distinct, panes = np.unique(instants, return_inverse=True)
             return Assigned(np.arange(len(instants)), panes, distinct)

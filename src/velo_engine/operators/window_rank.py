@@ -1,8 +1,8 @@
 """The first rows of each partition of a window, given out when the window closes: Top-N and deduplication per window.
 
 Source: Flink's SyncStateWindowRankProcessor and RowTimeSyncStateWindowDeduplicateProcessor. Ties rank in order of
-arrival; of rows with equal times a deduplication keeps the first or the last to arrive. Partitions of one window come in
-the order of their first rows; Flink promises no order among them.
+arrival; of rows with equal times a deduplication keeps the first or the last to arrive. Partitions of one window come
+in the order of their first rows; Flink promises no order among them.
 """
 
 from __future__ import annotations

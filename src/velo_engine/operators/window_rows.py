@@ -1,7 +1,8 @@
 """Rows that wait for the end of the window they carry.
 
-A row is late when the watermark before it has reached the end of its window - 1 ms (Flink's TimeWindowUtil.isWindowFired).
-The rows are kept in chunks sorted by window end, so that those of complete windows are cut off the front of each.
+A row is late when the watermark before it has reached the end of its window - 1 ms (Flink's
+TimeWindowUtil.isWindowFired). The rows are kept in chunks sorted by window end, so that those of complete windows are
+cut off the front of each.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from velo_engine.batch import Bools, ChangeBatch, Int64s, StepFunction, empty_rows
 from velo_engine.operators.base import Counters, LateRows
+from velo_engine.operators.late_records import late_records
 from velo_engine.operators.session_time import SessionTime
 from velo_engine.schema import RowSchema
 
@@ -121,19 +123,12 @@ class WindowRows:
         late: LateRows,
         counters: Counters,
     ) -> None:
-        """Count the records that are late for all of their windows, or for some, and give the former away: once, as
-        rows of their last window."""
-        record = np.cumsum(np.concatenate([[False], np.diff(batch.seq) != 0]))
-        count = int(record[-1]) + 1
-        missing = np.bincount(record, behind, count) > 0
-        some = np.bincount(record, ~behind, count) > 0
-        last = np.full(count, np.iinfo(np.int64).min)
-        np.maximum.at(last, record, ends)
-        counters.partly_late += int((missing & some).sum())
-        gone = np.flatnonzero((missing & ~some)[record] & (ends == last[record]))
-        if len(gone):
-            counters.late += int((missing & ~some).sum())
-            late(batch.rows.take(pa.array(gone)), self._lateness(reached[gone], ends[gone]))
+        """Count the records that are late for all of their windows, or for some, and give the former away."""
+        found = late_records(batch.seq, ends, behind)
+        counters.partly_late += found.partly
+        counters.late += found.late
+        if found.late:
+            late(batch.rows.take(pa.array(found.shown)), self._lateness(reached[found.shown], ends[found.shown]))
 
     def _lateness(self, reached: Int64s, ends: Int64s) -> Int64s:
         lateness: Int64s = np.minimum(reached, 2**62) - self._time.timers(ends - 1)

@@ -34,6 +34,14 @@ QUERIES = {
     "failing rows": "SELECT k, 10 / v AS w FROM t",
     "group by": "SELECT k, COUNT(*) AS c, SUM(x) AS s, AVG(x) AS a, MIN(v) AS mn, MAX(v) AS mx, SUM(f) AS fs, "
     "COUNT(DISTINCT v) AS d FROM t GROUP BY k",
+    "kept values": "SELECT k, ARRAY_AGG(v) AS a, LISTAGG(k) AS l, COLLECT(v) AS c, PERCENTILE(x, 0.3) AS p, MEDIAN(f) AS m, "
+    "DELTA(v) AS dl, JSON_ARRAYAGG(v NULL ON NULL) AS j, CORR(v, f) AS r, ARRAY_AGG(DISTINCT v) AS ad FROM t GROUP BY k",
+    "kept values of changes": "SELECT c, ARRAY_AGG(s) AS a, FIRST_VALUE(s) AS fv, LAST_VALUE(k) AS lv, COLLECT(k) AS cs, "
+    "LISTAGG(DISTINCT k) AS l, PERCENTILE_DISC(s, 0.5) AS p, REGR_SLOPE(s, f) AS r FROM "
+    "(SELECT k, COUNT(*) AS c, SUM(v) AS s, SUM(f) AS f FROM t GROUP BY k) GROUP BY c",
+    "kept values in hop": "SELECT k, window_end, ARRAY_AGG(v) AS a, LISTAGG(k, '+') AS l, COLLECT(v) AS c, PERCENTILE(x, 0.5) AS p, "
+    "DELTA(f) AS d FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND)) "
+    "GROUP BY k, window_start, window_end",
     "global": "SELECT COUNT(*) AS c, SUM(v) AS s FROM t",
     "having": "SELECT k, SUM(v) AS s FROM t GROUP BY k HAVING SUM(v) > 4",
     "group by over group by": "SELECT c, COUNT(*) AS n, SUM(s) AS s FROM "
@@ -44,11 +52,37 @@ QUERIES = {
     "INTERVAL '5' SECOND, INTERVAL '15' SECOND)) GROUP BY k, window_start, window_end",
     "session": "SELECT k, window_start, window_end, COUNT(*) AS c, SUM(x) AS s FROM TABLE(SESSION(TABLE t PARTITION BY k, "
     "DESCRIPTOR(ts), INTERVAL '3' SECOND)) GROUP BY k, window_start, window_end",
+    "window table": "SELECT k, v, window_start FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND, "
+    "INTERVAL '15' SECOND)) WHERE v <> 3",
+    "session table": "SELECT k, v, window_end FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), "
+    "INTERVAL '3' SECOND))",
+    "window by bounds": "SELECT window_start, window_end, COUNT(*) AS c, SUM(x) AS s FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), "
+    "INTERVAL '5' SECOND, INTERVAL '15' SECOND)) WHERE EXTRACT(SECOND FROM window_start) > 5 GROUP BY window_start, window_end",
+    "window top n": "SELECT k, v, window_start, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k "
+    "ORDER BY x DESC, v) AS r FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND))) WHERE r <= 2",
+    "window deduplicate": "SELECT k, v, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k "
+    "ORDER BY ts DESC) AS r FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))) WHERE r = 1",
+    "window join": "SELECT a.v, b.n, a.window_start FROM (SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
+    "INTERVAL '10' SECOND))) a FULL JOIN (SELECT * FROM TABLE(TUMBLE(TABLE o, DESCRIPTOR(os), INTERVAL '10' SECOND))) b "
+    "ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end AND a.v < b.n",
     "top n with rank": "SELECT k, v, x, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x DESC) AS r FROM t) "
     "WHERE r <= 2",
     "top n": "SELECT k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY v) AS r FROM t) WHERE r <= 2",
     "top n over group by": "SELECT g, k, s, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY g ORDER BY s DESC) AS r FROM "
     "(SELECT v AS g, k, SUM(x) AS s FROM t GROUP BY v, k)) WHERE r <= 2",
+    "over rows": "SELECT k, v, COUNT(*) OVER w AS c, SUM(f) OVER w AS s, MIN(x) OVER w AS m, AVG(x) OVER w AS a FROM t "
+    "WINDOW w AS (PARTITION BY k ORDER BY ts ROWS 2 PRECEDING)",
+    "over range": "SELECT k, v, COUNT(*) OVER w AS c, SUM(f) OVER w AS s, MAX(x) OVER w AS m, COUNT(DISTINCT v) OVER w AS d, "
+    "FIRST_VALUE(v) OVER w AS fv FROM t WINDOW w AS (PARTITION BY k ORDER BY ts RANGE INTERVAL '7' SECOND PRECEDING)",
+    "over unbounded": "SELECT k, LAG(v, 2) OVER w AS l, SUM(x) OVER w AS s, MIN(f) OVER w AS m, NTILE(3) OVER w AS n FROM t "
+    "WINDOW w AS (PARTITION BY k ORDER BY ts)",
+    "over values": "SELECT k, v, SUM(x) OVER (PARTITION BY k ORDER BY v) AS s FROM t",
+    "over values of group by": "SELECT k, c, SUM(c) OVER (ORDER BY c ROWS UNBOUNDED PRECEDING) AS s FROM "
+    "(SELECT k, COUNT(*) AS c FROM t GROUP BY k)",
+    "buffer": "SELECT k, AVG(x) OVER (ROWS WINDOW BUFFER 3 ROWS PARTITION BY k EXPIRE AFTER INTERVAL '9' SECOND) AS a, "
+    "RANK() OVER (ROWS WINDOW BUFFER 3 ROWS PARTITION BY k ORDER BY v DESC) AS r FROM t",
+    "nth value over range": "SELECT k, NTH_VALUE(v, 2) OVER (PARTITION BY k ORDER BY ts RANGE INTERVAL '7' SECOND PRECEDING) AS n "
+    "FROM t",
     "left join": "SELECT t.k, t.v, o.n FROM t LEFT JOIN o ON t.k = o.k",
     "left join with condition": "SELECT t.v, o.n FROM t LEFT JOIN o ON t.k = o.k AND t.v < o.n",
     "top one": "SELECT k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x) AS r FROM t) WHERE r = 1",
