@@ -11,11 +11,11 @@ rows are peers.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -26,18 +26,12 @@ from velo_engine.plan.nodes import SortKey
 from velo_engine.plan.over_node import OverAggregate, PlacedCall
 from velo_engine.schema import RowSchema
 
+_NO_NUMBER = 2**63
+"""Above the number of any row."""
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A row in a buffer. Rows sort by key, then by number."""
-
-    key: Key
-    number: int
-    values: tuple[Any, ...]
-    """Of the columns that the functions read."""
-
-    def __lt__(self, other: _Row) -> bool:
-        return (self.key, self.number) < (other.key, other.number)
+_Row: TypeAlias = tuple[Key, int, tuple[Any, ...]]
+"""A row in a buffer: its sort key, its number in the partition, the columns that the functions read. Numbers differ, so
+that no comparison gets to the columns."""
 
 
 @dataclass(slots=True)
@@ -87,11 +81,11 @@ class BufferPlaces:
             "partition": pa.array([code for code, _, _, _ in held], pa.int64()),
             "came": pa.array([came for _, came, _, _ in held], pa.int64()),
             "clock": pa.array([now for _, _, now, _ in held], pa.int64()),
-            "number": pa.array([row.number for *_, row in held], pa.int64()),
+            "number": pa.array([row[1] for *_, row in held], pa.int64()),
         }
         for i, column in enumerate(self._used):
             kind = self._schema.types[column]
-            columns[f"v{i}"] = to_arrow(vector_of([row.values[i] for *_, row in held], kind), kind)
+            columns[f"v{i}"] = to_arrow(vector_of([row[2][i] for *_, row in held], kind), kind)
         return {"rows": pa.table(columns)}
 
     def restore(self, state: Mapping[str, pa.Table]) -> None:
@@ -110,7 +104,7 @@ class BufferPlaces:
         for partition, count, now, its_number, key, row in zip(code, came, clock, number, keys, values, strict=True):
             buffer = self._buffers.setdefault(partition, _Buffer())
             buffer.came = count
-            restored = _Row(key, its_number, row)
+            restored = (key, its_number, row)
             buffer.arrived.append((now, restored))
             insort(buffer.ordered, restored)
 
@@ -122,7 +116,7 @@ class BufferPlaces:
 
     def _put(self, buffer: _Buffer, now: int, key: Key, values: tuple[Any, ...]) -> _Row:
         """The row as it stands in the buffer; those that leave are gone."""
-        row = _Row(key, buffer.came, values)
+        row = (key, buffer.came, values)
         buffer.came += 1
         buffer.arrived.append((now, row))
         insort(buffer.ordered, row)
@@ -151,18 +145,18 @@ class BufferPlaces:
             case "rank":
                 return _first_peer(rows, at) + 1
             case "dense_rank":
-                return len({row.key for row in rows[: at + 1]})
+                return len({row[0] for row in rows[: at + 1]})
             case "percent_rank":
                 return _first_peer(rows, at) / (count - 1) if count > 1 else 0.0
             case "cume_dist":
-                return bisect_right(rows, rows[at].key, key=lambda row: row.key) / count
+                return bisect_left(rows, (rows[at][0], _NO_NUMBER)) / count
             case "ntile":
                 return _bucket(at, count, call.number)
             case function:
                 raise AssertionError(f"{function} is no function of places")
 
     def _value(self, row: _Row, call: PlacedCall, argument: int) -> Any:
-        return row.values[self._place[call.args[argument]]]
+        return row[2][self._place[call.args[argument]]]
 
 
 def _sort_key(node: OverAggregate) -> SortKey:
@@ -172,7 +166,7 @@ def _sort_key(node: OverAggregate) -> SortKey:
 
 
 def _first_peer(rows: list[_Row], at: int) -> int:
-    return bisect_left(rows, rows[at].key, key=lambda row: row.key)
+    return bisect_left(rows, (rows[at][0],))
 
 
 def _bucket(at: int, count: int, buckets: int) -> int:

@@ -190,6 +190,18 @@ REFUSED = [
         'USING (paid): one side has no column called "paid"',
     ),
     (
+        "SELECT symbol FROM (SELECT *, RANK() OVER (PARTITION BY symbol ORDER BY qty) AS rn FROM trades) WHERE rn <= 3",
+        ErrorCode.SQL_UNSUPPORTED,
+        "RANK",
+        "a Top-N by RANK is not supported",
+    ),
+    (
+        "SELECT symbol FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY qty) AS rn FROM trades) WHERE rn > 3",
+        ErrorCode.SQL_UNSUPPORTED,
+        "rn",
+        "a rank without an upper bound is not supported",
+    ),
+    (
         "SELECT symbol FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY symbol) AS rn FROM trades) WHERE rn <= 3",
         ErrorCode.SQL_UNSUPPORTED,
         "ROW_NUMBER",
