@@ -258,9 +258,9 @@ class MatchRecognize(Operator):
         if within is None or first is None:
             return None
         deadline = first.time + within
-        step = int(np.searchsorted(watermark.values, deadline))
-        if step == len(watermark.seqs):
+        if deadline > watermark.closing or not len(watermark.seqs):
             return None
+        step = int(np.searchsorted(watermark.values, deadline))
         return _Due(int(watermark.seqs[step]), int(watermark.values[step]), (), (deadline, first.number))
 
     def _turn(self, partition: Partition, turn: _Due) -> Iterator[tuple[Path, int]]:

@@ -46,7 +46,7 @@ _SKIPS = {
 def plan_match(node: syntax.MatchRecognize, relation: Relation, text: ProgramText) -> Relation:
     """The matches in `relation` under the names of their partition columns and measures, without an alias."""
     scope = RelationScope(relation, text, clause="MATCH_RECOGNIZE")
-    partition = [_partition_column(item, scope) for item in node.args.get("partition_by") or ()]
+    partition = _partition(node.args.get("partition_by") or (), scope)
     order, processing_time = _order(node, relation, scope)
     pattern = _pattern(node, relation, scope)
     names = MatchNames(relation, {variable.name: i for i, variable in enumerate(pattern)}, scope)
@@ -72,11 +72,22 @@ def plan_match(node: syntax.MatchRecognize, relation: Relation, text: ProgramTex
     return _measured(relation, matched, filled_in)
 
 
-def _partition_column(item: exp.Expr, scope: RelationScope) -> int:
-    found = scope.text.bind(item, scope) if isinstance(item, exp.Column) else None
-    if not isinstance(found, ColumnRef):
-        raise scope.text.unsupported("PARTITION BY an expression", item, "compute it in a subquery")
-    return found.index
+def _partition(items: Sequence[exp.Expr], scope: RelationScope) -> list[int]:
+    """The partition columns, which stand in the order of the input: Flink mixes their values up in any other."""
+    text = scope.text
+    partition: list[int] = []
+    for item in items:
+        found = text.bind(item, scope) if isinstance(item, exp.Column) else None
+        if not isinstance(found, ColumnRef):
+            raise text.unsupported("PARTITION BY an expression", item, "compute it in a subquery")
+        if partition and found.index <= partition[-1]:
+            raise text.unsupported(
+                "PARTITION BY columns in another order than the input's",
+                item,
+                "write them in the order in which the input has them; the partitions are the same",
+            )
+        partition.append(found.index)
+    return partition
 
 
 def _order(node: syntax.MatchRecognize, relation: Relation, scope: RelationScope) -> tuple[tuple[SortKey, ...], bool]:

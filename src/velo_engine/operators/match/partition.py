@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from velo_engine.batch import FINAL_WATERMARK
 from velo_engine.operators.match.automaton import FINAL, Automaton
 from velo_engine.operators.match.priority_queue import Item, offer, poll, remove_if
 from velo_engine.plan.match_nodes import AfterMatch, Skip
@@ -138,7 +139,10 @@ class Partition:
     def expire(self, time: int, matching: Matching) -> list[Path]:
         """The matches to give out once partial ones that may last no longer than `time` are forgotten."""
         within = matching.within_ms
-        if within is None:
+        earliest = self.partial[0]
+        if within is None or earliest[0] == NEVER_BEGUN:
+            return []
+        if time < FINAL_WATERMARK and time - earliest[4].time < within:
             return []
         kept = [item for item in self.partial if item[0] == NEVER_BEGUN or not _expired(item[4].time, time, within)]
         if len(kept) == len(self.partial):
@@ -153,6 +157,9 @@ class Partition:
 
         Flink sets no timer for a match that begins at or before the epoch.
         """
+        earliest: Row | None = self.partial[0][4]
+        if earliest is None or earliest.time > 0:
+            return earliest
         begun = [item for item in self.partial if item[4] is not None and item[4].time > 0]
         return min(begun, key=_place)[4] if begun else None
 
@@ -174,13 +181,13 @@ class Partition:
         followers: list[Item] = []
         for edge in matching.automaton.edges[state]:
             variable = edge.variable
-            if any(takes(other) for other in edge.unless) or not takes(variable):
+            if (edge.unless and any(map(takes, edge.unless))) or not takes(variable):
                 continue
             taken = (row, variable, path)
             place, begun = (row.place, row) if begins else (first, first_row)
             remembered = matching.takes[variable](values, memory)
             followers.append((place, edge.target, taken, remembered, begun))
-            if edge.completes is not None and not any(takes(other) for other in edge.completes):
+            if edge.completes is not None and not any(map(takes, edge.completes)):
                 followers.append((place, FINAL, taken, remembered, begun))
         if begins:
             followers.append(item)
@@ -207,10 +214,7 @@ def _place(item: Item) -> int:
     return place
 
 
-_LAST = 2**63 - 1
-
-
 def _expired(start: int, time: int, within_ms: int) -> bool:
     """Whether a match that began at `start` is over at `time`; the difference of two Java longs may wrap around."""
     elapsed = time - start
-    return within_ms <= elapsed <= _LAST
+    return within_ms <= elapsed <= FINAL_WATERMARK

@@ -149,5 +149,9 @@ def _picked(column: Any, positions: Int64s) -> Any:
 
 
 def _milliseconds(times: Sequence[int], kind: SqlType) -> Any:
-    """Times in milliseconds as a column of timestamps."""
-    return to_arrow(Vector(np.array(times, np.int64) * 1000), kind)
+    """Times in milliseconds as a column of timestamps. What the final watermark lets out has the last time there is."""
+    return to_arrow(Vector(np.minimum(np.array(times, np.int64), _LAST_TIME) * 1000), kind)
+
+
+_LAST_TIME = 253_402_300_799_999
+"""The end of the year 9999. Flink gives out the final watermark itself, of which it cannot print the year."""
