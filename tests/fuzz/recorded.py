@@ -52,12 +52,12 @@ def _case(case: Mapping[str, Any], tables: Mapping[str, Table], order: tuple[tup
 
 def record(rounds: int, seed: int) -> int:
     """Ask Flink rounds of cases, and keep those that the engine answers alike. Gives the exit code."""
-    from tests.fuzz.flink_side import Flink, outcomes
+    from tests.fuzz.flink_side import TIMEOUT_MS, Flink, outcomes
     from tests.fuzz.generate import ROUND, generated
     from tests.fuzz.judge import DEFECTS, Verdict
 
     first, kept, data = seed // ROUND * ROUND, 0, []
-    with Flink() as flink:
+    with Flink(TIMEOUT_MS) as flink:
         version = flink.version
         for start in range(first, first + rounds * ROUND, ROUND):
             cases = [generated(s) for s in range(start, start + ROUND)]

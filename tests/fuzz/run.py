@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.fuzz.flink_side import CONFIRMING_QUIET_MS, Flink, FlinkSays, ask, outcomes
+from tests.fuzz.flink_side import CONFIRMING_QUIET_MS, TIMEOUT_MS, Flink, FlinkSays, ask, outcomes
 from tests.fuzz.found import FOUND, explained, store
 from tests.fuzz.generate import ROUND, Generated, generated
 from tests.fuzz.judge import DEFECTS, Outcome, Verdict, judged
@@ -88,7 +88,7 @@ def _essence(outcome: Outcome) -> str:
 def fuzz(seconds: float, seed: int) -> int:
     """Run for so long; the exit code."""
     report, shrunken, began, told = Report(), 0, time.monotonic(), time.monotonic()
-    flink = Flink()
+    flink = Flink(TIMEOUT_MS)
     print(f"Flink {flink.version} on Java {flink.java}", flush=True)
     for cases in _rounds(seed):
         if time.monotonic() - began > seconds:
@@ -101,7 +101,7 @@ def fuzz(seconds: float, seed: int) -> int:
                 tell(flink, outcome, smaller=shrunken <= MOST_SHRUNK and time.monotonic() - began < seconds)
             if outcome.verdict is Verdict.NO_ANSWER and "JVM ended" in outcome.reason:
                 flink.close()
-                flink = Flink()
+                flink = Flink(TIMEOUT_MS)
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
             spent = told - began
@@ -169,7 +169,7 @@ def _smallest(flink: Flink, outcome: Outcome) -> tuple[Definition, Answer, str]:
 def these(seeds: Sequence[int]) -> int:
     """Ask single cases, and show everything; the exit code."""
     worst = 0
-    with Flink() as flink:
+    with Flink(TIMEOUT_MS) as flink:
         for seed in seeds:
             case = generated(seed)
             print(

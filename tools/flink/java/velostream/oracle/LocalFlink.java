@@ -30,6 +30,10 @@ final class LocalFlink {
         set("taskmanager.bind-host", "127.0.0.1");
         set("heartbeat.timeout", "180000");
         set("client.retry-period", "20 ms");
+        // Not to hang on how busy the machine is.
+        set("pekko.ask.timeout", "120 s");
+        set("client.timeout", "120 s");
+        set("web.timeout", "120000");
         cluster =
                 new MiniCluster(
                         new MiniClusterConfiguration.Builder()
