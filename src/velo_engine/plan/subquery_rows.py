@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import AggregateCall, Call, ColumnRef, Expression, Literal
-from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode
+from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project
 from velo_engine.plan.relation import Relation, append, column_refs, fields_of, project
 from velo_engine.plan.upsert_keys import upsert_keys
 from velo_engine.schema import Column, RowSchema
@@ -24,8 +24,15 @@ def selected(relation: Relation, positions: Sequence[int]) -> Relation:
 
 
 def is_single_row(relation: Relation, keys: Sequence[int], context: QueryContext) -> bool:
-    """Whether the plan proves at most one row for each value of the columns `keys`."""
-    return any(key <= frozenset(keys) for key in upsert_keys(relation.node, context.statements))
+    """Whether the rows are those of an aggregation, one for each value of the columns `keys`.
+
+    What is computed or filtered above the aggregation is not looked through, as Flink's planner does not.
+    """
+    node = relation.node
+    while isinstance(node, Project) and all(isinstance(value, ColumnRef) for value in node.expressions):
+        node = node.input
+    proven = any(key <= frozenset(keys) for key in upsert_keys(relation.node, context.statements))
+    return isinstance(node, GroupAggregate) and proven
 
 
 def single_value(relation: Relation, keys: Sequence[int]) -> Relation:

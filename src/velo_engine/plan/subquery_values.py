@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode
-from velo_engine.plan.aggregate_syntax import function_name
+from velo_engine.plan.aggregate_syntax import aggregates_in, function_name
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.decorrelation import BetweenScope, Inner, plan_inner
 from velo_engine.plan.expressions import Call, Case, ColumnRef, Expression, Literal
+from velo_engine.plan.grouping import is_aggregating
 from velo_engine.plan.joins import regular_join
 from velo_engine.plan.keyed_sides import keyed_sides
 from velo_engine.plan.nodes import JoinKind
@@ -143,22 +144,50 @@ def _scalar(relation: Relation, scope: Scope, node: exp.Expr, context: QueryCont
     if inner.width != 1:
         raise context.text.error(ErrorCode.TYPE_MISMATCH, f"a scalar subquery has one column, not {inner.width}", node)
     _check_keyed(inner, node, context)
+    if inner.correlated and _is_global(inner.select):
+        return _aggregated(inner.select, scope, before, context)
     right = inner.relation
     if not is_single_row(right, inner.hidden, context):
         right = single_value(right, inner.hidden)
-    value: Expression = ColumnRef(before, right.node.schema.types[0].as_nullable(), place)
-    if inner.correlated and _is_count(inner.select):
-        none = Call("is_null", (value,), TRUTH)
-        value = Case(((none, Literal(0, COUNT)),), value, BIGINT, place)
+    value = ColumnRef(before, right.node.schema.types[0].as_nullable(), place)
     return Beside(before, right, inner.parts, JoinKind.LEFT, value)
 
 
-def _is_count(query: exp.Expr) -> bool:
-    """Whether the value is COUNT, which is 0 where there is no row."""
-    node = unwrapped(query.expressions[0])[0]
-    while isinstance(node, exp.Filter):
-        node = node.this
-    return function_name(node) == "count"
+def _is_global(select: exp.Expr) -> bool:
+    """Whether a correlated query aggregates all rows that it is correlated with, and nothing filters the result."""
+    return (
+        isinstance(select, exp.Select)
+        and is_aggregating(select)
+        and not (select.args.get("group") or select.args.get("having") or select.args.get("distinct"))
+    )
+
+
+def _aggregated(select: exp.Query, scope: Scope, before: int, context: QueryContext) -> Beside:
+    """The value of a correlated aggregation: computed beside the row, from aggregates that are NULL, or 0 for COUNT,
+    where there is nothing to aggregate."""
+    item = unwrapped(select.expressions[0])[0]
+    calls = list(aggregates_in([item]))
+    plain = select.copy()
+    plain.set("expressions", [call.copy() for call in calls])
+    inner = plan_inner(plain, scope, before, context)
+    types = inner.relation.node.schema.types
+    planned: dict[int, Expression] = {}
+    for i, call in enumerate(calls):
+        value: Expression = ColumnRef(before + i, types[i].as_nullable(), context.text.locate(call))
+        planned[id(call)] = _zero_for_none(value) if _is_count(call) else value
+    return Beside(
+        before, inner.relation, inner.parts, JoinKind.LEFT, context.text.bind(item, BetweenScope(planned, scope))
+    )
+
+
+def _zero_for_none(count: Expression) -> Expression:
+    return Case(((Call("is_null", (count,), TRUTH), Literal(0, COUNT)),), count, BIGINT, count.location)
+
+
+def _is_count(call: exp.Expr) -> bool:
+    while isinstance(call, exp.Filter):
+        call = call.this
+    return function_name(call) == "count"
 
 
 def _check_keyed(inner: Inner, node: exp.Expr, context: QueryContext) -> None:
