@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -48,9 +49,9 @@ def run(definition: Definition, batch_size: int) -> Answer:
         return Answer(error=str(failure))
     *_, answer = result.statements.values()
     return Answer(
-        schema=tuple((column.name, str(column.type)) for column in answer.schema.columns),
+        schema=_schema(answer, definition),
         changelog=_changes(answer, time_zone),
-        events=tuple(answer.rows.column("seq").to_pylist()),
+        events=tuple(answer.sink_rows.column("seq").to_pylist()),
     )
 
 
@@ -60,7 +61,29 @@ def program_text(definition: Definition) -> str:
         f"CREATE TABLE `{name}` ({table.columns}){_CONNECTORS[table.changelog]};\n"
         for name, table in definition.tables.items()
     )
-    return tables + definition.query
+    return tables + _into_sink(definition)
+
+
+def _into_sink(definition: Definition) -> str:
+    """The query, into the declared sink; one that takes every change gets what the query gives."""
+    sink = definition.sink
+    if sink is None or sink.changelog == "+I -U +U -D":
+        return definition.query
+    connector = {"+I": "kafka", "+I +U -D": "upsert-kafka"}[sink.changelog]
+    conflict = f" ON CONFLICT DO {sink.conflict}" if sink.conflict else ""
+    declared = f"CREATE TABLE sink ({sink.columns}) WITH ('connector' = '{connector}', 'format' = 'json');\n"
+    return f"{declared}INSERT INTO sink {definition.query}{conflict}"
+
+
+def _schema(answer: StatementResult, definition: Definition) -> tuple[tuple[str, str], ...]:
+    """The result's columns; of a sink they are as declared, where a primary key is NOT NULL and what is not said is not."""
+    columns = [(column.name, str(column.type)) for column in answer.schema.columns]
+    if definition.sink is None:
+        return tuple(columns)
+    found = re.search(r"PRIMARY KEY \((.*?)\)", definition.sink.columns)
+    key = [] if found is None else [name.strip() for name in found[1].split(",")]
+    plain = [(name, kind.removesuffix(" NOT NULL")) for name, kind in columns]
+    return tuple((name, f"{kind} NOT NULL" if name in key else kind) for name, kind in plain)
 
 
 _CONNECTORS = {
@@ -101,6 +124,7 @@ def _topics(engine: Engine, definition: Definition) -> dict[str, TopicInput]:
 
 
 def _changes(result: StatementResult, time_zone: str) -> tuple[Change, ...]:
-    kinds = [KIND_SYMBOLS[kind] for kind in result.rows.column("kind").to_pylist()]
-    columns = [texts(result.rows.column(i), kind, time_zone) for i, kind in enumerate(result.schema.types)]
+    rows = result.sink_rows
+    kinds = [KIND_SYMBOLS[kind] for kind in rows.column("kind").to_pylist()]
+    columns = [texts(rows.column(i), kind, time_zone) for i, kind in enumerate(result.schema.types)]
     return tuple(zip(kinds, *columns, strict=True))

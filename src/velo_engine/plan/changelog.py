@@ -12,7 +12,13 @@ from operator import or_
 from types import MappingProxyType
 from typing import TypeAlias
 
-from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate, KeepRow
+from velo_engine.plan.changelog_nodes import (
+    ChangelogNormalize,
+    Deduplicate,
+    DropUpdateBefore,
+    KeepRow,
+    SinkUpsertMaterialize,
+)
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Emit,
@@ -75,8 +81,10 @@ def changelog_mode(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Ch
     match node:
         case Scan():
             return INSERT_ONLY if node.source.changes is SourceChanges.INSERTS else ALL_CHANGES
-        case ChangelogNormalize():
+        case ChangelogNormalize() | SinkUpsertMaterialize():
             return ALL_CHANGES
+        case DropUpdateBefore():
+            return changelog_mode(node.input, statements)
         case Upstream():
             return changelog_mode(statements[node.statement].plan, statements)
         case AssignWatermark() | Filter() | Project() | TableJoin():

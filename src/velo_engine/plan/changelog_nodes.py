@@ -38,6 +38,26 @@ class Deduplicate:
 
 
 @dataclass(frozen=True, slots=True)
+class DropUpdateBefore:
+    """Leaves -U out, for a sink that knows rows by a key. Source: Flink's StreamPhysicalDropUpdateBefore."""
+
+    input: PlanNode
+    schema: RowSchema
+
+
+@dataclass(frozen=True, slots=True)
+class SinkUpsertMaterialize:
+    """The newest row of each value of the `keys` columns, where rows of several upsert keys share one.
+
+    When that row is taken back the one before it stands again. Source: Flink's SinkUpsertMaterializer.
+    """
+
+    input: PlanNode
+    keys: tuple[int, ...]
+    schema: RowSchema
+
+
+@dataclass(frozen=True, slots=True)
 class ChangelogNormalize:
     """Turns upserts by the `keys` columns (+I, +U, and -D of a key) into a full changelog of whole rows.
 

@@ -12,7 +12,13 @@ from enum import Enum
 from typing import TypeAlias
 
 from velo_engine.plan.changelog import NO_STATEMENTS, Statements
-from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate, KeepRow
+from velo_engine.plan.changelog_nodes import (
+    ChangelogNormalize,
+    Deduplicate,
+    DropUpdateBefore,
+    KeepRow,
+    SinkUpsertMaterialize,
+)
 from velo_engine.plan.expressions import Call, Cast, ColumnRef, Expression
 from velo_engine.plan.nodes import (
     AssignWatermark,
@@ -77,7 +83,7 @@ def modified_monotonicity(node: PlanNode, statements: Statements = NO_STATEMENTS
     match node:
         case Scan():
             return None if node.source.changes is not SourceChanges.INSERTS else _same(Monotonicity.CONSTANT, node)
-        case ChangelogNormalize():
+        case ChangelogNormalize() | SinkUpsertMaterialize() | DropUpdateBefore():
             return None
         case Upstream():
             return modified_monotonicity(statements[node.statement].plan, statements)

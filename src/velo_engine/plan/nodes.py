@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from velo_engine.plan.changelog_nodes import ChangelogNormalize as ChangelogNormalize
 from velo_engine.plan.changelog_nodes import Deduplicate as Deduplicate
+from velo_engine.plan.changelog_nodes import DropUpdateBefore as DropUpdateBefore
+from velo_engine.plan.changelog_nodes import SinkUpsertMaterialize as SinkUpsertMaterialize
 from velo_engine.plan.expressions import AggregateCall, Expression
 from velo_engine.plan.join_nodes import IntervalJoin as IntervalJoin
 from velo_engine.plan.join_nodes import TemporalJoin as TemporalJoin
@@ -308,6 +310,8 @@ PlanNode: TypeAlias = (
     | TopN
     | Deduplicate
     | ChangelogNormalize
+    | DropUpdateBefore
+    | SinkUpsertMaterialize
     | MatchRecognize
     | OverAggregate
 )
@@ -343,6 +347,8 @@ class Sink:
     name: str
     properties: Mapping[str, str]
     upsert_key: tuple[int, ...] = ()
+    changes: PlanNode | None = None
+    """What stands between the statement's changelog (an Upstream) and the sink; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
+from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate, DropUpdateBefore, SinkUpsertMaterialize
 from velo_engine.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
 from velo_engine.plan.match_text import match_text
 from velo_engine.plan.nodes import (
@@ -153,6 +153,10 @@ def describe(node: PlanNode) -> str:
             return _over(node)
         case MatchRecognize():
             return _match(node)
+        case DropUpdateBefore():
+            return "DropUpdateBefore"
+        case SinkUpsertMaterialize():
+            return f"SinkUpsertMaterialize keys=({_pick(node.schema.names, node.keys)})"
         case ChangelogNormalize():
             names = node.input.schema.names
             passes = "" if node.passes is None else f" where {names[node.passes]}"

@@ -10,6 +10,7 @@ from velo_engine.plan.expressions import ColumnRef, Expression, Literal
 from velo_engine.plan.nodes import PlanNode, Sink
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation, fields_of, project, through_projection, window_through_projection
+from velo_engine.plan.sink_changes import changes_for_sink, check_taken, sink_takes
 from velo_engine.plan.sources import physical_column
 from velo_engine.plan.statement_properties import ProgramProperties
 from velo_engine.plan.upsert_keys import preferred_key, upsert_keys
@@ -26,6 +27,7 @@ def planned_sink(
     target: Statement | None,
     properties: ProgramProperties,
     statements: Statements,
+    text: ProgramText,
 ) -> Sink | None:
     """The sink of a statement; views and bare queries without INTO have none.
 
@@ -36,10 +38,17 @@ def planned_sink(
     name = statement.sink or statement.name
     given = properties.of(statement).sinks[name].texts()
     declared = tuple(key) or _declared_key(node, statement, target)
+    merged = {**properties.declared(name), **given}
+    takes = sink_takes(merged)
+    check_taken(node, name, takes, statements, text, statement.location)
+    changes = changes_for_sink(
+        statement.name, node, declared, statement.conflict, takes, statements, text, statement.location
+    )
     return Sink(
         name=name,
-        properties={**properties.declared(name), **given},
+        properties=merged,
         upsert_key=declared or preferred_key(upsert_keys(node, statements)),
+        changes=changes,
     )
 
 

@@ -23,7 +23,7 @@ from velo_engine.type_rules import parse_type
 Infer: TypeAlias = Callable[[str, Mapping[str, str]], RowSchema | None]
 """Looks for the columns of a source, by its name and properties, in the data itself; None when it cannot."""
 
-_CHANGELOG_FORMATS = ("debezium", "canal", "maxwell", "ogg")
+CHANGELOG_FORMATS = ("debezium", "canal", "maxwell", "ogg")
 """Formats whose records are changes with their old rows."""
 
 
@@ -166,7 +166,7 @@ def _changes(properties: Mapping[str, str]) -> SourceChanges:
     """What the records of a source with these properties do."""
     if properties.get("mode", "").lower() == "upsert":
         return SourceChanges.UPSERTS
-    if properties.get("format", "").lower().startswith(_CHANGELOG_FORMATS):
+    if properties.get("format", "").lower().startswith(CHANGELOG_FORMATS):
         return SourceChanges.ALL
     return SourceChanges.INSERTS
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from velo_engine.plan.changelog import NO_STATEMENTS, Statements
-from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
+from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate, DropUpdateBefore, SinkUpsertMaterialize
 from velo_engine.plan.expressions import Cast, ColumnRef, Expression
 from velo_engine.plan.nodes import (
     AssignWatermark,
@@ -68,6 +68,10 @@ def upsert_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
             return _table_join_keys(node, statements)
         case RegularJoin() | IntervalJoin() | TemporalJoin() | WindowJoin():
             return _regular_join_keys(node, statements)
+        case SinkUpsertMaterialize():
+            return frozenset({frozenset(node.keys)})
+        case DropUpdateBefore():
+            return upsert_keys(node.input, statements)
         case ChangelogNormalize():
             return frozenset({frozenset(node.keys)})
         case Deduplicate():

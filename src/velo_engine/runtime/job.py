@@ -31,7 +31,7 @@ from velo_engine.runtime.alignment import Alignment, all_idle
 from velo_engine.runtime.ingest import Span, spans
 from velo_engine.runtime.letters import RowPlace, SpanLetters
 from velo_engine.runtime.options import EmitSemantics, FailureStrategy, JobOptions, Progress
-from velo_engine.runtime.pipeline import Pipeline, PipelineBuilder, Step, StepServices, closure
+from velo_engine.runtime.pipeline import Pipeline, PipelineBuilder, SinkStep, Step, StepServices, closure
 from velo_engine.runtime.result import JobResult, StatementResult, concatenated
 from velo_engine.runtime.scan import scan_rows
 from velo_engine.runtime.source_time import JobTime, SpanTime
@@ -52,6 +52,8 @@ class _StatementRun:
     sink: Sink | None
     accounting: Accounting = field(default_factory=Accounting)
     changes: list[pa.Table] = field(default_factory=list)
+    sink_changes: list[pa.Table] = field(default_factory=list)
+    """What the sink got, where that is not the changelog itself."""
     late: list[pa.Table] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -148,6 +150,7 @@ class Job:
     def snapshot(self) -> dict[int, dict[str, pa.Table]]:
         """The state of every operator, by step, and the job's time."""
         state = {i: s.operator.snapshot() for i, s in enumerate(self._pipeline.steps) if s.operator is not None}
+        state |= {at: step.operator.snapshot() for at, step in self._sink_steps()}
         reached = {"step": list(self._alignments), "ms": [a.reached for a in self._alignments.values()]}
         return state | {JOB_TIME: self._time.snapshot() | {"alignments": pa.table(reached)}}
 
@@ -156,9 +159,15 @@ class Job:
         for i, step in enumerate(self._pipeline.steps):
             if step.operator is not None:
                 step.operator.restore(state[i])
+        for at, sink_step in self._sink_steps():
+            sink_step.operator.restore(state[at])
         self._time.restore(state[JOB_TIME])
         reached = state[JOB_TIME]["alignments"].to_pylist()
         self._alignments = {row["step"]: Alignment(row["ms"]) for row in reached}
+
+    def _sink_steps(self) -> Iterator[tuple[int, SinkStep]]:
+        """The operators before sinks, numbered after all other steps."""
+        return enumerate(self._pipeline.sinks.values(), len(self._pipeline.steps))
 
     def _built(self, targets: tuple[str, ...]) -> Pipeline:
         builder = PipelineBuilder(
@@ -216,7 +225,12 @@ class Job:
             return
         if self._options.capture:
             run.changes.append(batch.rows)
-        if run.sink is not None:
+        step = self._pipeline.sinks.get(run.plan.name)
+        if step is not None:
+            batch = step.operator.process(batch)
+            if self._options.capture:
+                run.sink_changes.append(batch.rows)
+        if run.sink is not None and len(batch):
             run.sink.write(batch.rows)
 
     def _settle(self, outputs: Sequence[ChangeBatch]) -> None:
@@ -248,8 +262,11 @@ class Job:
         late = _together(run.late) if run.late else pa.table({"late_by_ms": pa.array([], pa.int64())})
         key = plan.sink.upsert_key if plan.sink is not None else ()
         rows = concatenated(plan.plan.schema, run.changes)
+        step = self._pipeline.sinks.get(plan.name)
+        written = rows if step is None else concatenated(plan.plan.schema, run.sink_changes)
+        accounting.state_rows += 0 if step is None else step.counters.state_rows
         return StatementResult(
-            plan.name, plan.plan.schema, plan.aliases, key, rows, late, accounting, run.seconds * 1000
+            plan.name, plan.plan.schema, plan.aliases, key, rows, written, late, accounting, run.seconds * 1000
         )
 
     def _failures(self, statement: str, place: RowPlace) -> RowFailures:

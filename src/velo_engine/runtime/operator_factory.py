@@ -20,6 +20,7 @@ from velo_engine.operators.match_recognize import MatchRecognize
 from velo_engine.operators.over_aggregate import over_operator
 from velo_engine.operators.regular_join import RegularJoin
 from velo_engine.operators.session_window import SessionWindow
+from velo_engine.operators.sink_changes import DropUpdateBefore, SinkUpsertMaterialize
 from velo_engine.operators.temporal_join import TemporalJoin
 from velo_engine.operators.temporal_sort import TemporalSort
 from velo_engine.operators.top_n import TopN
@@ -130,6 +131,18 @@ def _changelog_normalize(
     return ChangelogNormalize(context, node)
 
 
+def _drop_update_before(
+    _context: OperatorContext, _node: changelog_nodes.DropUpdateBefore, _around: Surroundings
+) -> Operator:
+    return DropUpdateBefore()
+
+
+def _sink_upsert_materialize(
+    context: OperatorContext, node: changelog_nodes.SinkUpsertMaterialize, _around: Surroundings
+) -> Operator:
+    return SinkUpsertMaterialize(context, node)
+
+
 def _deduplicate(context: OperatorContext, node: Deduplicate, _around: Surroundings) -> Operator:
     if node.keep is KeepRow.LAST:
         return KeepLast(context, node)
@@ -160,6 +173,8 @@ FACTORIES: Mapping[type, Factory] = {
     nodes.OverAggregate: _over,
     Deduplicate: _deduplicate,
     changelog_nodes.ChangelogNormalize: _changelog_normalize,
+    changelog_nodes.DropUpdateBefore: _drop_update_before,
+    changelog_nodes.SinkUpsertMaterialize: _sink_upsert_materialize,
     nodes.Union: lambda _context, node, _around: Union(node),
     nodes.Correlate: lambda context, node, _around: Correlate(context, node),
     nodes.Expand: lambda _context, node, _around: Expand(node),

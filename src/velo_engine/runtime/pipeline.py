@@ -48,11 +48,21 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkStep:
+    """An operator between the changelog of a statement and its sink."""
+
+    operator: Operator
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """All steps of a job, and which one gives out each statement's changelog."""
 
     steps: tuple[Step, ...]
     roots: Mapping[str, int]
+    sinks: Mapping[str, SinkStep]
+    """By statement what stands between its changelog and its sink, where something does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,21 @@ class PipelineBuilder:
         for name in closure(self._program, targets):
             statement = self._program.statements[name]
             self._roots[name] = self._node(statement, statement.plan)
-        return Pipeline(tuple(self._steps), self._roots)
+        sinks = {name: step for name in self._roots if (step := self._sink_step(name)) is not None}
+        return Pipeline(tuple(self._steps), self._roots, sinks)
+
+    def _sink_step(self, name: str) -> SinkStep | None:
+        statement = self._program.statements[name]
+        if statement.sink is None or statement.sink.changes is None:
+            return None
+        context = OperatorContext(
+            kernel=self._kernel,
+            failures=self._services.failures(name, RowPlace.IN_STATE),
+            late=self._services.late_letters(name),
+            emit_unchanged=self._emit_unchanged,
+            time_zone=self._time_zone,
+        )
+        return SinkStep(make_operator(context, statement.sink.changes, self._around), context.counters)
 
     def _node(self, statement: PlannedStatement, node: PlanNode) -> int:
         if isinstance(node, nodes.Upstream):

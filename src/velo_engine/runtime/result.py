@@ -26,6 +26,8 @@ class StatementResult:
     upsert_key: tuple[int, ...]
     rows: pa.Table
     """The changelog in physical form (`c0` …, `kind`, `seq`, `sub`)."""
+    sink_rows: pa.Table
+    """What of it the sink gets: the same, or without -U, or the newest rows of its primary key."""
     late: pa.Table
     """Rows that came too late: columns of the window's input, and `late_by_ms`."""
     accounting: Accounting

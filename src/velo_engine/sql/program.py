@@ -98,6 +98,8 @@ class Statement:
     watermark: WatermarkDefinition | None
     primary_key: tuple[str, ...]
     location: Location
+    conflict: str | None = None
+    """What ON CONFLICT DO says, in upper case: DEDUPLICATE, ERROR or NOTHING."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from sqlglot import exp
@@ -25,6 +25,8 @@ _REFUSED: dict[str, str | None] = {
     **dict.fromkeys(("DELETE", "UPDATE", "MERGE", "TRUNCATE", "EXECUTE", "QUIT", "CLEAR", "HELP")),
 }
 _QUERY_WORDS = ("SELECT", "WITH", "VALUES")
+_CONFLICTS = ("DEDUPLICATE", "ERROR", "NOTHING")
+
 _STATEMENT_WORDS = ("CREATE", "INSERT", "SET", *_QUERY_WORDS, *_REFUSED)
 _CREATED = {"STREAM": StatementKind.STREAM, "TABLE": StatementKind.TABLE, "VIEW": StatementKind.VIEW}
 _CREATE_REFUSED: dict[str, str | None] = {
@@ -184,6 +186,7 @@ class StatementParser(RelationParser):
         properties = properties if properties is not None else {}
         emit: Emit | None = None
         sink: str | None = name if kind is StatementKind.INSERT else None
+        conflict: str | None = None
         while True:
             if emit is None and self._match_text_seq("EMIT"):
                 emit = self._parse_emit()
@@ -191,11 +194,23 @@ class StatementParser(RelationParser):
                 sink, _ = self._parse_relation_name("the name of a sink")
             elif self._match(TokenType.WITH):
                 self._parse_with_properties(properties)
+            elif kind is StatementKind.INSERT and conflict is None and self._match_text_seq("ON", "CONFLICT", "DO"):
+                conflict = self._parse_conflict()
             elif self._match_set(self.QUERY_MODIFIER_TOKENS, advance=False):
                 query = self._parse_query_modifiers(query)
             else:
                 break
-        return self._statement(name, kind, start, declaration or Declaration(), properties, query, emit, sink)
+        statement = self._statement(name, kind, start, declaration or Declaration(), properties, query, emit, sink)
+        return replace(statement, conflict=conflict)
+
+    def _parse_conflict(self) -> str:
+        """ON CONFLICT DO, what is done."""
+        word = self._word()
+        if word not in _CONFLICTS:
+            close = nearest(word, _CONFLICTS) if word else None
+            self.fail("DEDUPLICATE, ERROR or NOTHING", f"did you mean {close}?" if close is not None else None)
+        self._advance()
+        return word
 
     def _parse_emit(self) -> Emit:
         word = self._word()
