@@ -52,7 +52,7 @@ def plan_ranked(ranked: RankedQuery) -> Relation:
     partition = columns[: len(columns) - len(order)]
     keys = [sort_key(item, column) for item, column in zip(order, columns[len(partition) :], strict=True)]
     check_top_n(below, keys, ranked.window, text)
-    if ranked_in_window(below, partition, ranked.window, text):
+    if ranked_in_window(below, partition, ranked.window, context):
         per_window = replace(below, node=_per_window(ranked, below, partition, keys, context))
         return _with_rank(ranked, per_window, len(items), rank_at)
     if deduplicates(below, keys, ranked.bounds, context.statements):

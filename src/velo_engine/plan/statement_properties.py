@@ -135,16 +135,18 @@ class ProgramProperties:
     def late_data(self, statement: Statement) -> LateData:
         """What becomes of late rows in windows of `statement`."""
         value = self._only(statement, "late_data", "late.data.strategy")
-        if value in (LateDataStrategy.SIDE_OUTPUT, LateDataStrategy.UPDATE_PREVIOUS):
-            assert isinstance(value, LateDataStrategy)
-            times = [p.event_time for p in (self.of(statement).own, *self.of(statement).sources.values())]
-            place = next((t.locations["late.data.strategy"] for t in times if t.late_data is value), None)
+        times = [p.event_time for p in (self.of(statement).own, *self.of(statement).sources.values())]
+        place = next((t.locations["late.data.strategy"] for t in times if t.late_data is value is not None), None)
+        if value is LateDataStrategy.SIDE_OUTPUT:
             raise VeloError(
                 ErrorCode.SQL_UNSUPPORTED,
                 f"late.data.strategy = {value.value} is not supported",
                 location=place,
-                hint="use drop or dead_letter",
+                hint="use drop, dead_letter or update_previous",
             )
+        if value is LateDataStrategy.UPDATE_PREVIOUS and not self.allowed_lateness_ms(statement):
+            message = "late.data.strategy = update_previous needs to know how late a row may be"
+            raise bad_property(message, place, "add allowed.lateness, such as '1h'")
         return LateData.DEAD_LETTER if value is LateDataStrategy.DEAD_LETTER else LateData.DROP
 
     def _only(self, statement: Statement, attribute: str, key: str) -> object:

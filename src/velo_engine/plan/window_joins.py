@@ -15,6 +15,7 @@ from velo_engine.plan.context import QueryContext
 from velo_engine.plan.keyed_sides import KeyedSides
 from velo_engine.plan.nodes import JoinKind, WindowJoin
 from velo_engine.plan.relation import Relation, WindowColumns
+from velo_engine.plan.windows import refuse_lateness
 
 
 def window_join(
@@ -36,6 +37,7 @@ def window_join(
         raise context.text.unsupported(
             "a join per window over processing time", at, "window an event-time column, or join first"
         )
+    refuse_lateness("a join per window", at, context.allowed_lateness_ms, context.text)
     node = WindowJoin(
         left=keyed.left.node,
         right=keyed.right.node,

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from velo_engine.plan.context import QueryContext
 from velo_engine.plan.nodes import LateData, SortKey, WindowDeduplicate, WindowTopN
-from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation
+from velo_engine.plan.windows import refuse_lateness
 from velo_engine.schema import Column, RowSchema
 from velo_engine.types import BIGINT
 
 
-def ranked_in_window(relation: Relation, partition: Sequence[int], at: exp.Expr, text: ProgramText) -> bool:
+def ranked_in_window(relation: Relation, partition: Sequence[int], at: exp.Expr, context: QueryContext) -> bool:
     """Whether a ranking by `partition` is one per window, given out when the window closes.
 
     Raises SQL_UNSUPPORTED, as Flink does, when the windows are cut by processing time.
@@ -25,7 +26,8 @@ def ranked_in_window(relation: Relation, partition: Sequence[int], at: exp.Expr,
     if windows is None or not windows.bounded_by(partition):
         return False
     if not windows.by_event_time:
-        raise text.unsupported("a Top-N per window over processing time", at, "window an event-time column")
+        raise context.text.unsupported("a Top-N per window over processing time", at, "window an event-time column")
+    refuse_lateness("a Top-N per window", at, context.allowed_lateness_ms, context.text)
     return True
 
 

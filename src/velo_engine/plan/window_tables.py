@@ -16,7 +16,7 @@ from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.nodes import WindowKind, WindowTable
 from velo_engine.plan.relation import Field, Relation, WindowColumns
 from velo_engine.plan.scope import RelationScope
-from velo_engine.plan.windows import QueryWindow, query_window, time_position
+from velo_engine.plan.windows import QueryWindow, query_window, refuse_lateness, time_position
 from velo_engine.schema import Column, RowSchema
 from velo_engine.sql import syntax
 
@@ -35,6 +35,8 @@ def window_table(table: syntax.WindowTable, relation: Relation, context: QueryCo
     types = (BOUND_TYPE, BOUND_TYPE, time_type)
     schema = RowSchema((*input_schema.columns, *(Column(n, t) for n, t in zip(BOUNDS, types, strict=True))))
     by_event_time = position not in relation.processing_times
+    if window.spec.kind is WindowKind.SESSION:
+        refuse_lateness("a SESSION table", table, context.allowed_lateness_ms, text)
     node = WindowTable(relation.node, window.spec, position, partition, context.late_data, schema, by_event_time)
     alias = table.args.get("alias")
     return _with_bounds(replace(relation, node=node), window, None if alias is None else alias.name)

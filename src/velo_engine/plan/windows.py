@@ -320,7 +320,12 @@ def check_session_emission(window: QueryWindow, emit: Emit, allowed_lateness_ms:
         return
     if emit is Emit.CHANGES:
         raise text.unsupported("EMIT CHANGES of a SESSION window", window.node, "leave EMIT CHANGES away")
+    refuse_lateness("a SESSION window", window.node, allowed_lateness_ms, text)
+
+
+def refuse_lateness(what: str, at: exp.Expr | None, allowed_lateness_ms: int, text: ProgramText) -> None:
+    """Refuse allowed.lateness where results are given out once and never corrected."""
     if allowed_lateness_ms:
-        hint = "leave it away: a session is given out once, when it closes"
-        raise text.unsupported("allowed.lateness with a SESSION window", window.node, hint)
+        hint = "leave it away: the result is given out once, when the window closes"
+        raise text.unsupported(f"allowed.lateness with {what}", at, hint)
 
