@@ -20,7 +20,7 @@ import pyarrow as pa
 from velo_engine.batch import FINAL_WATERMARK, Bools, Int64s, StepFunction, numpy_column
 from velo_engine.operators.held_rows import NO_SLOT
 
-_LEFT, _RIGHT = 0, 1
+_LEFT = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,38 @@ class Arrivals:
     slot: Int64s
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Meetings:
     """What happens, in order: a left and a right row meet; or a row leaves, and the other slot is NO_SLOT."""
+
+    seq: Int64s
+    left: Int64s
+    right: Int64s
+    forgotten: tuple[Int64s, Int64s]
+    """The slots of left and of right rows that leave without a word."""
+
+
+@dataclass(slots=True)
+class MeetingLog:
+    """Meetings being collected."""
 
     seq: list[int] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
     right: list[int] = field(default_factory=list)
-    forgotten: list[tuple[bool, int]] = field(default_factory=list)
-    """Rows (of the right side, slot) that leave without a word."""
+    forgotten: tuple[list[int], list[int]] = field(default_factory=lambda: ([], []))
 
     def add(self, seq: int, left: int, right: int) -> None:
         """Append one."""
         self.seq.append(seq)
         self.left.append(left)
         self.right.append(right)
+
+    def meetings(self) -> Meetings:
+        """All of them."""
+        seq, left, right, *forgotten = (
+            np.array(part, np.int64) for part in (self.seq, self.left, self.right, *self.forgotten)
+        )
+        return Meetings(seq, left, right, (forgotten[0], forgotten[1]))
 
 
 @dataclass(slots=True)
@@ -85,7 +102,7 @@ class IntervalCache:
         `matching[key]`: whether rows of that key can match at all (no part of it is NULL). The clock of rows is at
         least `first_ms`.
         """
-        out = Meetings()
+        out = MeetingLog()
         now = max(clock.opening, first_ms)
         for seq, step, at in in_order(rows.seq, clock):
             if step is not None:
@@ -95,7 +112,7 @@ class IntervalCache:
                 key = int(rows.key[at])
                 side = int(rows.right[at])
                 self._arrive(side, key, int(rows.time[at]), int(rows.slot[at]), bool(matching[key]), now, seq, out)
-        return out
+        return out.meetings()
 
     def snapshot(self) -> dict[str, pa.Table]:
         """Cached rows in their order, timers, and the times up to which caches were cleaned."""
@@ -133,7 +150,7 @@ class IntervalCache:
         return np.array(sorted({key for side in self._sides for key in side.timers}), np.int64)
 
     def _arrive(
-        self, side: int, key: int, time: int, slot: int, matches: bool, now: int, seq: int, out: Meetings
+        self, side: int, key: int, time: int, slot: int, matches: bool, now: int, seq: int, out: MeetingLog
     ) -> None:
         own, other = self._sides[side], self._sides[1 - side]
         low, high = time - other.reach, time + own.reach
@@ -155,7 +172,7 @@ class IntervalCache:
         else:
             self._drop(side, [slot], seq, out)
 
-    def _advance(self, step: int, now: int, seq: int, out: Meetings) -> None:
+    def _advance(self, step: int, now: int, seq: int, out: MeetingLog) -> None:
         while self._queue and self._queue[0][0] <= step:
             time, _, number, key = heapq.heappop(self._queue)
             side = self._sides[number]
@@ -172,7 +189,7 @@ class IntervalCache:
             # Flink takes a time that is not after the epoch for none, and forgets what is left without a word.
             del side.timers[key]
             for slots in side.cache.pop(key, {}).values():
-                out.forgotten += [(number == _RIGHT, slot) for slot in slots]
+                out.forgotten[number].extend(slots)
 
     def _set_timer(self, side: int, key: int, time: int) -> None:
         moment = time + self._sides[side].reach + 1
@@ -180,12 +197,12 @@ class IntervalCache:
         heapq.heappush(self._queue, (moment, self._number, side, key))
         self._number += 1
 
-    def _drop(self, side: int, slots: list[int], seq: int, out: Meetings) -> None:
+    def _drop(self, side: int, slots: list[int], seq: int, out: MeetingLog) -> None:
         for slot in slots:
             _meet(out, seq, side, slot, NO_SLOT)
 
 
-def _meet(out: Meetings, seq: int, side: int, slot: int, other: int) -> None:
+def _meet(out: MeetingLog, seq: int, side: int, slot: int, other: int) -> None:
     if side == _LEFT:
         out.add(seq, slot, other)
     else:
@@ -205,7 +222,7 @@ def in_order(rows: Int64s, clock: StepFunction) -> Iterator[tuple[int, int | Non
         yield (seq, None, at) if at < count else (seq, values[at - count], -1)
 
 
-def table_of(rows: Sequence[tuple[int, ...]], names: tuple[str, ...]) -> pa.Table:
+def table_of(rows: Sequence[tuple[int, ...]] | Int64s, names: tuple[str, ...]) -> pa.Table:
     """Tuples of integers as a table."""
     columns = np.array(rows, np.int64).reshape(-1, len(names))
     return pa.table({name: columns[:, i] for i, name in enumerate(names)})

@@ -30,6 +30,7 @@ from velo_engine.batch import (
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.held_rows import NO_SLOT, HeldRows
 from velo_engine.operators.interval_cache import Arrivals, IntervalCache, Meetings
+from velo_engine.operators.interval_index import IntervalIndex
 from velo_engine.operators.join_inputs import JoinKeys, event_times, merge_order
 from velo_engine.operators.pair_condition import PairCondition
 from velo_engine.plan import nodes
@@ -51,7 +52,7 @@ class IntervalJoin(Operator):
         """Of each side by slot, whether a row was joined."""
         self._outer = (node.kind in (JoinKind.LEFT, JoinKind.FULL), node.kind in (JoinKind.RIGHT, JoinKind.FULL))
         self._condition = None if node.condition is None else PairCondition(context, node.condition)
-        self._cache = IntervalCache(node.lower_ms, node.upper_ms)
+        self._cache: IntervalIndex | IntervalCache = IntervalIndex(node.lower_ms, node.upper_ms)
 
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
         """The pairs that both inputs make, and the unmatched rows that leave, in the order of their events."""
@@ -63,6 +64,9 @@ class IntervalJoin(Operator):
         if node.lower_ms > node.upper_ms:
             meetings = _passing(arrivals)
         else:
+            if isinstance(self._cache, IntervalIndex) and not self._cache.takes(arrivals):
+                index, self._cache = self._cache, IntervalCache(node.lower_ms, node.upper_ms)
+                self._cache.restore(index.snapshot())
             meetings = self._cache.run(arrivals, clock, matching, INITIAL_WATERMARK if node.left_time is None else 0)
         rows = self._output(meetings)
         self._release(meetings)
@@ -73,6 +77,8 @@ class IntervalJoin(Operator):
     def snapshot(self) -> dict[str, pa.Table]:
         """The keys, the caches, and the rows in them."""
         tables = {**self._keys.snapshot(), **self._cache.snapshot()}
+        if isinstance(self._cache, IntervalCache):
+            tables["row_by_row"] = pa.table({})
         for name, rows, joined in zip(_SIDES, self._rows, self._joined, strict=True):
             slots = rows.slots()
             names = ["slot", "joined", *(f"c{i}" for i in range(rows.width))]
@@ -82,6 +88,8 @@ class IntervalJoin(Operator):
     def restore(self, state: Mapping[str, pa.Table]) -> None:
         """Continue from a snapshot."""
         self._keys.restore(state)
+        if "row_by_row" in state:
+            self._cache = IntervalCache(self._node.lower_ms, self._node.upper_ms)
         self._cache.restore(state)
         for side, (name, rows) in enumerate(zip(_SIDES, self._rows, strict=True)):
             slots = numpy_column(state[name], "slot")
@@ -115,11 +123,10 @@ class IntervalJoin(Operator):
         ), matching
 
     def _output(self, meetings: Meetings) -> pa.Table:
-        if not meetings.seq:
+        if not len(meetings.seq):
             return empty_rows(self._node.schema)
-        seq, left, right = (np.array(part, np.int64) for part in (meetings.seq, meetings.left, meetings.right))
-        shown = self._shown(left, right)
-        seq, left, right = seq[shown], left[shown], right[shown]
+        shown = self._shown(meetings.left, meetings.right)
+        seq, left, right = meetings.seq[shown], meetings.left[shown], meetings.right[shown]
         columns = [*self._rows[0].columns(left), *self._rows[1].columns(right)]
         return make_rows(self._node.schema, columns, np.zeros(len(seq), np.int8), seq, renumbered(seq))
 
@@ -141,10 +148,11 @@ class IntervalJoin(Operator):
 
     def _release(self, meetings: Meetings) -> None:
         """Give up the rows that left, and the keys without rows."""
-        left, right = np.array(meetings.left, np.int64), np.array(meetings.right, np.int64)
-        for side, (own, other) in enumerate(((left, right), (right, left))):
-            forgotten = [slot for of_right, slot in meetings.forgotten if of_right == bool(side)]
-            self._rows[side].free(np.concatenate([own[other == NO_SLOT], np.array(forgotten, np.int64)]))
+        left, right = meetings.left, meetings.right
+        for rows, own, other, forgotten in zip(
+            self._rows, (left, right), (right, left), meetings.forgotten, strict=True
+        ):
+            rows.free(np.concatenate([own[other == NO_SLOT], forgotten]))
         if self._keys.wants_freeing(len(self._cache)):
             self._keys.free_all_but(self._cache.keys())
 
@@ -165,7 +173,8 @@ def _passing(arrivals: Arrivals) -> Meetings:
     missing = np.full(len(arrivals.seq), NO_SLOT)
     left = np.where(arrivals.right, missing, arrivals.slot)
     right = np.where(arrivals.right, arrivals.slot, missing)
-    return Meetings(arrivals.seq.tolist(), left.tolist(), right.tolist())
+    nothing = np.empty(0, np.int64)
+    return Meetings(arrivals.seq, left, right, (nothing, nothing))
 
 
 def _cleared(flags: Bools, slots: Int64s, capacity: int) -> Bools:

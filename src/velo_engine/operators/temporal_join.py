@@ -58,8 +58,8 @@ class TemporalJoin(Operator):
         watermark = lower_watermark(left.watermark, right.watermark)
         meetings = self._versions.run(self._arrivals(left, right), watermark)
         rows = self._output(meetings)
-        self._rows[0].free(np.array(meetings.left, np.int64))
-        self._rows[1].free(np.array([slot for _, slot in meetings.forgotten], np.int64))
+        self._rows[0].free(meetings.left)
+        self._rows[1].free(meetings.forgotten[1])
         if self._keys.wants_freeing(len(self._versions)):
             self._keys.free_all_but(self._versions.keys())
         self._context.counters.state_rows = sum(map(len, self._rows))
@@ -107,10 +107,10 @@ class TemporalJoin(Operator):
         )
 
     def _output(self, meetings: Meetings) -> pa.Table:
-        if not meetings.seq:
+        if not len(meetings.seq):
             return empty_rows(self._node.schema)
-        seq, left, right = (np.array(part, np.int64) for part in (meetings.seq, meetings.left, meetings.right))
-        right = self._matched(left, right)
+        seq, left = meetings.seq, meetings.left
+        right = self._matched(left, meetings.right)
         if self._node.kind is JoinKind.INNER:
             pairs = right != NO_SLOT
             seq, left, right = seq[pairs], left[pairs], right[pairs]

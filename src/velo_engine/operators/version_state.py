@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from velo_engine.batch import Int64s, StepFunction
 from velo_engine.operators.held_rows import NO_SLOT
-from velo_engine.operators.interval_cache import Arrivals, Meetings, in_order, table_of, tuples_of
+from velo_engine.operators.interval_cache import Arrivals, MeetingLog, Meetings, in_order, table_of, tuples_of
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class VersionState:
 
     def run(self, rows: Arrivals, watermark: StepFunction) -> Meetings:
         """Which left row leaves when, with which version; `forgotten` are versions that leave."""
-        out = Meetings()
+        out = MeetingLog()
         right, key, time, slot = rows.right.tolist(), rows.key.tolist(), rows.time.tolist(), rows.slot.tolist()
         for seq, step, at in in_order(rows.seq, watermark):
             if step is not None:
@@ -66,7 +66,7 @@ class VersionState:
                 state.waiting.append((time[at], slot[at]))
             if state.timer is None or state.timer > time[at]:
                 self._set_timer(key[at], state, time[at])
-        return out
+        return out.meetings()
 
     def snapshot(self) -> dict[str, pa.Table]:
         """Waiting rows, versions, timers."""
@@ -93,16 +93,16 @@ class VersionState:
         for time, _, key in self._queue:
             self._keys[key].timer = time
 
-    def _put(self, state: _Key, time: int, slot: int, out: Meetings) -> None:
+    def _put(self, state: _Key, time: int, slot: int, out: MeetingLog) -> None:
         """A version; of equal times the last to come counts."""
         replaced = state.versions.get(time)
         if replaced is None:
             insort(state.times, time)
         else:
-            out.forgotten.append((True, replaced))
+            out.forgotten[1].append(replaced)
         state.versions[time] = slot
 
-    def _advance(self, watermark: int, seq: int, out: Meetings) -> None:
+    def _advance(self, watermark: int, seq: int, out: MeetingLog) -> None:
         queue = self._queue
         while queue and queue[0][0] <= watermark:
             entry = heapq.heappop(queue)
@@ -113,7 +113,7 @@ class VersionState:
         state = self._keys.get(entry[2])
         return state is not None and state.timer == entry[0]
 
-    def _fire(self, key: int, watermark: int, seq: int, out: Meetings) -> None:
+    def _fire(self, key: int, watermark: int, seq: int, out: MeetingLog) -> None:
         state = self._keys[key]
         state.timer = None
         times, kept = state.times, []
@@ -127,7 +127,7 @@ class VersionState:
         state.waiting = kept
         ended = bisect_right(times, watermark) - 1
         if ended > 0:
-            out.forgotten += [(True, state.versions.pop(time)) for time in times[:ended]]
+            out.forgotten[1].extend(state.versions.pop(time) for time in times[:ended])
             del times[:ended]
         if kept:
             self._set_timer(key, state, min(kept)[0])

@@ -1,0 +1,116 @@
+"""When the clean-up timers of an interval join fire, for all keys of a side at once.
+
+A key without timer gets one from the first row that is cached, for the moment at which that row expires. When it fires,
+the earliest row that came so far and has not expired sets it again. So a row that may set the timer knows, from the
+step at which it expires, which row sets it next; the timers of a batch are the rows that the first one leads to.
+
+Source: TimeIntervalJoin.registerCleanUpTimer and removeExpiredRows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from velo_engine.batch import Int64s
+
+NO_TIMER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class CachedRows:
+    """Cached rows of the keys in question, sorted by key and time."""
+
+    group: Int64s
+    """Number of the key, 0, 1, …"""
+    time: Int64s
+    expires: Int64s
+    """The step of the clock at which it expires; the number of steps when not in this batch."""
+    born: Int64s
+    """Position in the batch; -1 for a row held before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Firings:
+    """What the timers do in a batch."""
+
+    group: Int64s
+    step: Int64s
+    """Ascending by group and step."""
+    pending: Int64s
+    """By group, the time of the row that set the timer that is left; NO_TIMER without one."""
+
+
+def firings(rows: CachedRows, first: Int64s, steps: Int64s) -> Firings:
+    """The timers of the groups. `first`: by group the step at which the timer that it has fires, or -1 without one.
+
+    `steps`: the position of every step of the clock.
+    """
+    groups, count, total = len(first), len(rows.group), len(steps)
+    # Elements: the rows, then the timers that groups have.
+    timed = np.flatnonzero(first >= 0)
+    group = np.concatenate([rows.group, timed])
+    step = np.concatenate([rows.expires, first[timed]])
+    following = _following(rows, group, step, steps)
+    starts = count + np.arange(len(timed))
+    untimed = np.flatnonzero(first < 0)
+    by_birth = np.lexsort((rows.born, rows.group))
+    head = np.searchsorted(rows.group[by_birth], untimed)
+    has = head < count
+    has[has] = rows.group[by_birth[head[has]]] == untimed[has]
+    visited = np.zeros(len(group) + 1, np.bool_)
+    visited[starts] = True
+    visited[by_birth[head[has]]] = True
+    jump = np.append(following, len(group))
+    for _ in range(max(len(group), 1).bit_length()):
+        visited[jump[np.flatnonzero(visited)]] = True
+        jump = jump[jump]
+    reached = np.flatnonzero(visited[:-1])
+    fired = reached[step[reached] < total]
+    left = reached[(step[reached] == total) & (reached < count)]
+    pending = np.full(groups, NO_TIMER)
+    pending[group[left]] = rows.time[left]
+    order = np.unique(group[fired] * (total + 1) + step[fired])
+    return Firings(order // (total + 1), order % (total + 1), pending)
+
+
+def _following(rows: CachedRows, group: Int64s, step: Int64s, steps: Int64s) -> Int64s:
+    """For a timer of each group that fires at each step the row that sets it again; len(group) for none."""
+    count, total, none = len(rows.group), len(steps), len(group)
+    following = np.full(len(group), none)
+    asked = np.flatnonzero((step >= 0) & (step < total))
+    if not count or not len(asked):
+        return following
+    moment = steps[step[asked]]
+    width = total + 1
+    at = np.searchsorted(rows.group * width + rows.expires, group[asked] * width + step[asked], side="right")
+    ends = np.searchsorted(rows.group, group[asked], side="right")
+    # The earliest time is that of the first row behind `at` that has come.
+    open_ = np.flatnonzero(at < ends)
+    least = _least_behind(rows)
+    open_ = open_[least[at[open_]] < moment[open_]]
+    while len(open_):
+        there = rows.born[at[open_]] < moment[open_]
+        following[asked[open_[there]]] = at[open_[there]]
+        open_ = open_[~there]
+        at[open_] += 1
+    # Else the first row that comes later.
+    later = np.flatnonzero(following[asked] == none)
+    by_birth = np.lexsort((rows.born, rows.group))
+    born = rows.born[by_birth] + 1
+    span = int(max(born.max(), steps[-1])) + 2
+    place = np.searchsorted(rows.group[by_birth] * span + born, group[asked[later]] * span + moment[later] + 1)
+    inside = place < count
+    inside[inside] = rows.group[by_birth[place[inside]]] == group[asked[later[inside]]]
+    following[asked[later[inside]]] = by_birth[place[inside]]
+    return following
+
+
+def _least_behind(rows: CachedRows) -> Int64s:
+    """For every row the least birth among it and those behind it in its group."""
+    span = int(rows.born.max()) + 2
+    # Later groups get larger numbers, so that one running minimum from the end serves all.
+    shifted = rows.born + 1 + rows.group * span
+    least: Int64s = np.minimum.accumulate(shifted[::-1])[::-1]
+    return least - rows.group * span - 1
