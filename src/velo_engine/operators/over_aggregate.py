@@ -346,7 +346,11 @@ class OverTime(_Over):
         """Free the partitions of a bounded RANGE that have been cleaned up, once there are many."""
         if self._lateness is None or self._keys is None or len(self._keys) < self._sweep_at:
             return
-        gone = np.setdiff1d(self._lateness.over(now), self._pending.code[self._pending.live])
+        in_use = self._lateness.in_use(now)
+        if in_use is None:
+            return
+        waiting = self._pending.code[self._pending.live]
+        gone = np.setdiff1d(self._keys.codes(), np.concatenate([in_use, waiting]))
         self._calls.forget(gone)
         self._lateness.forget(gone)
         self._keys.free(gone)

@@ -144,10 +144,12 @@ class BoundedLateness:
             if timer != NEVER:
                 cleanup.timers.append(timer)
 
-    def over(self, watermark: int) -> Int64s:
-        """The partitions that have been cleaned up by now and had no row since."""
-        found = [code for code, c in self._cleanups.items() if c.at <= watermark and c.saved_at < self._steps]
-        return np.array(found, np.int64)
+    def in_use(self, watermark: int) -> Int64s | None:
+        """The partitions that remember something; None: all do, as there is no clean-up."""
+        if self._range is None:
+            return None
+        due = [c.at <= watermark and c.saved_at < self._steps for c in self._cleanups.values()]
+        return np.array([code for code, is_due in zip(self._cleanups, due, strict=True) if not is_due], np.int64)
 
     def forget(self, partitions: Int64s) -> None:
         """These partitions are new again."""

@@ -118,6 +118,8 @@ class OverValues(Operator):
         self._rows = KeyDictionary(input_schema.types)
         self._uses: dict[int, int] = {}
         self._partitions: dict[int, _Partition] = {}
+        self._emptied = False
+        """Whether a partition may have lost its last row in this batch."""
 
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
         """The changes to the results."""
@@ -137,6 +139,7 @@ class OverValues(Operator):
         self._settle(waiting, changes)
         out = self._output(changes)
         self._release(released)
+        self._forget_partitions()
         self._context.counters.state_rows = sum(self._uses.values())
         return batch.with_rows(out)
 
@@ -221,6 +224,7 @@ class OverValues(Operator):
         del peers.rows[among]
         if not peers.rows:
             del partition.keys[at], partition.peers[at]
+            self._emptied |= not partition.keys
         return peers, at, among
 
     def _settle(self, events: Sequence[_Event], changes: _Changes) -> None:
@@ -308,6 +312,15 @@ class OverValues(Operator):
             columns.append(to_arrow(vector_of([result[i] for result in changes.result], call.type), call.type))
         seq = np.array(changes.seq, np.int64)
         return make_rows(self._node.schema, columns, np.array(changes.kind, np.int8), seq, renumbered(seq))
+
+    def _forget_partitions(self) -> None:
+        """Forget the partitions without rows."""
+        gone = [code for code, partition in self._partitions.items() if not partition.keys] if self._emptied else []
+        self._emptied = False
+        for code in gone:
+            del self._partitions[code]
+        if gone and self._partition_keys is not None:
+            self._partition_keys.free(np.array(gone, np.int64))
 
     def _release(self, rows: set[int]) -> None:
         """Forget rows that are held nowhere any more."""
