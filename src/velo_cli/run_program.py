@@ -32,7 +32,8 @@ def run_program(
 
     Errors: those of reading, parsing and running it; INFRASTRUCTURE_MISSING for a source that is no file.
     """
-    engine = Engine(base_dir=(base_dir or sql.absolute().parent).absolute())
+    folder = (base_dir or sql.absolute().parent).absolute()
+    engine = Engine(base_dir=folder, udf_paths=[folder], load_functions=True)
     given = {**os.environ, **variables}
     program = engine.plan(engine.parse(read_text(sql), file=shown_path(sql), variables=given), variables=given)
     if not program.statements:

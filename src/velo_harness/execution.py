@@ -69,7 +69,7 @@ def executed(
         if name not in inputs.engine and reads_own_file(source):
             place = source.locations.get("path")
             policy.resolve(_without_scheme(source.properties["path"]), text.base_dir, place)
-    engine = Engine(base_dir=text.base_dir)
+    engine = Engine(base_dir=text.base_dir, udf_paths=[text.base_dir])
     sinks = [name for name in needed_statements(program, targets) if _file_of(program.statements[name]) is not None]
     with tempfile.TemporaryDirectory(prefix="velo-") if sinks else nullcontext("") as folder:
         redirected, files = _redirected(program, sinks, text.base_dir, Path(folder))

@@ -19,7 +19,7 @@ from velo_engine.functions.python_function import PythonFunction
 from velo_engine.functions.table_functions import TableRows
 from velo_engine.functions.user_functions import by_plan_name, kernel_name
 from velo_engine.schema import Column, RowSchema
-from velo_engine.types import SqlType, TypeName, arrow_type, kernel_type
+from velo_engine.types import FLOATS, INTEGERS, STRINGS, SqlType, TypeName, arrow_type, kernel_type
 from velo_engine.udf import FunctionKind, UserFunction
 
 _ROUNDED = Context(prec=80, rounding=ROUND_HALF_UP)
@@ -102,17 +102,32 @@ def typed_values(values: list[Any], kind: SqlType, name: str, errors: list[str |
     if kind.name is TypeName.DECIMAL:
         values = [_fitted(value, kind) for value in values]
     target = arrow_type(kind)
+    fits = _FITTING.get(kind.name, object)
     try:
-        return pa.array(values, target)
+        if all(value is None or isinstance(value, fits) for value in values):
+            return pa.array(values, target)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError, ValueError):
         pass
     for i, value in enumerate(values):
         try:
+            wrong = not (value is None or isinstance(value, fits))
             pa.array([value], target)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError, ValueError):
+            wrong = True
+        if wrong:
             errors[i] = f"{name}: {value!r} is no {kind.as_nullable()}"
             values[i] = None
     return pa.array(values, target)
+
+
+_WHOLE = (int, np.integer)
+_FITTING: dict[TypeName, Any] = {
+    **dict.fromkeys(INTEGERS, _WHOLE),
+    **dict.fromkeys(FLOATS, (*_WHOLE, float, np.floating)),
+    **dict.fromkeys(STRINGS, str),
+    TypeName.BOOLEAN: (bool, np.bool_),
+}
+"""Of which Python types the values of a type are, where Arrow would take others, too."""
 
 
 def _fitted(value: Any, kind: SqlType) -> Any:

@@ -152,7 +152,8 @@ def _checked(written: AggregateSyntax, node: exp.Expr, text: ProgramText) -> Agg
     function = AGGREGATES[written.function]
     if not function.minimum_args <= len(written.args) <= function.maximum_args:
         least = max(function.minimum_args, 1)
-        wanted = "one argument" if function.maximum_args == 1 else f"{least} to {function.maximum_args} arguments"
+        many = str(least) if least == function.maximum_args else f"{least} to {function.maximum_args}"
+        wanted = "one argument" if function.maximum_args == 1 else f"{many} arguments"
         raise text.error(
             ErrorCode.TYPE_MISMATCH, f"{spelled(written.function)} takes {wanted}, not {len(written.args)}", node
         )
