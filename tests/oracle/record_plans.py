@@ -58,7 +58,7 @@ def main() -> int:
         with Flink() as flink:
             for group, wanted in groups.items():
                 path = PLANS / f"{group}.json"
-                known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+                known: dict[str, list[str]] = json.loads(path.read_text()) if path.exists() else {}
                 plans = {d.name: known.get(d.name) or plan(flink, d).rstrip("\n").split("\n") for d in wanted}
                 path.write_text(json.dumps(plans, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
                 print(f"{group}: {len(plans)} plans", flush=True)
