@@ -27,6 +27,7 @@ from velo_engine.plan.nodes import (
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.pruning import pruned
 from velo_engine.plan.relation import Relation
+from velo_engine.plan.removed_aggregates import without_single_row_aggregates
 from velo_engine.plan.select import plan_query
 from velo_engine.plan.sinks import fitted_to_target, planned_sink
 from velo_engine.plan.source_pushdown import pushed_down
@@ -123,7 +124,7 @@ class _ProgramPlanner:
         first = self._queries[name]
         parts = [self._part(statement) for statement in (first, *self._further.get(name, ()))]
         relation = parts[0].relation if len(parts) == 1 else united_inserts(parts, self._text)
-        node = pruned(pushed_down(relation.node))
+        node = without_single_row_aggregates(pruned(pushed_down(relation.node)), self._planned)
         check_insert_only(node, self._planned, self._text, first.location)
         for part in parts:
             self._check_emit(part.statement, node)

@@ -16,6 +16,7 @@ from velo_engine.plan.nodes import (
     Filter,
     GroupAggregate,
     IntervalJoin,
+    OverAggregate,
     PlanNode,
     Project,
     RegularJoin,
@@ -68,6 +69,8 @@ def _pruned(node: PlanNode, wanted: Columns) -> tuple[PlanNode, Kept]:
             return _join(node, wanted)
         case Union():
             return _union(node, wanted)
+        case OverAggregate():
+            return _over(node, wanted)
         case _:
             return _whole(node), tuple(range(len(node.schema)))
 
@@ -184,6 +187,17 @@ def _join(node: RegularJoin | IntervalJoin | TemporalJoin, wanted: Columns) -> t
     left_time = None if moved.left_time is None else left_place(moved.left_time)
     right_time = None if moved.right_time is None else right_place(moved.right_time)
     return replace(moved, left_time=left_time, right_time=right_time), kept  # type: ignore[arg-type]
+
+
+def _over(node: OverAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
+    """Without any call nothing waits for the watermark, and no row is late."""
+    width = len(node.input.schema)
+    used = [i for i in range(len(node.calls)) if width + i in wanted]
+    if not used:
+        return _pruned(node.input, wanted)
+    kept = (*range(width), *(width + i for i in used))
+    calls = tuple(node.calls[i] for i in used)
+    return replace(node, input=pruned(node.input), calls=calls, schema=node.schema.select(kept)), kept
 
 
 def _union(node: Union, wanted: Columns) -> tuple[PlanNode, Kept]:
