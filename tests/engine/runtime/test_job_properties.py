@@ -85,6 +85,15 @@ QUERIES = {
     "FROM t",
     "left join": "SELECT t.k, t.v, o.n FROM t LEFT JOIN o ON t.k = o.k",
     "left join with condition": "SELECT t.v, o.n FROM t LEFT JOIN o ON t.k = o.k AND t.v < o.n",
+    "match": "SELECT * FROM t MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts MEASURES A.v AS a, LAST(B.v) AS b, COUNT(B.v) AS n, "
+    "SUM(x) AS s, C.v AS c ONE ROW PER MATCH AFTER MATCH SKIP PAST LAST ROW PATTERN (A B* C) "
+    "DEFINE B AS LAST(B.v, 1) IS NULL OR B.v >= LAST(B.v, 1), C AS C.x <> A.x OR SUM(B.v) > 3)",
+    "match within": "SELECT * FROM t MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts, v MEASURES FIRST(A.v) AS a, AVG(A.x) AS m, "
+    "B.ts AS b, MATCH_ROWTIME() AS r ONE ROW PER MATCH AFTER MATCH SKIP TO NEXT ROW PATTERN (A{1,3}? B+? C) "
+    "WITHIN INTERVAL '8' SECOND DEFINE A AS SUM(A.v) < 6, C AS C.v > FIRST(A.v) OR COUNT(*) > 4)",
+    "match skipping to a variable": "SELECT * FROM t MATCH_RECOGNIZE (ORDER BY ts MEASURES A.k AS a, FIRST(B.v, 1) AS b, "
+    "UPPER(LAST(k, 1)) AS u ONE ROW PER MATCH AFTER MATCH SKIP TO LAST B PATTERN (A B{2,}? C) "
+    "DEFINE B AS CHAR_LENGTH(B.k) = 1 OR B.v > 1, C AS C.k = A.k)",
     "top one": "SELECT k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x) AS r FROM t) WHERE r = 1",
     "full join": "SELECT t.v, o.n FROM t FULL JOIN o ON t.k = o.k",
     "full join by conditions": "SELECT t.v, o.n FROM t FULL JOIN o ON t.v < o.n",
@@ -102,6 +111,36 @@ QUERIES = {
     "semi join": "SELECT v FROM t WHERE k IN (SELECT o.k FROM o WHERE n > 0)",
     "anti join": "SELECT v FROM t WHERE NOT EXISTS (SELECT 1 FROM o WHERE o.k = t.k AND o.n > t.v)",
     "left join with group by": "SELECT t.k, t.v, a.c FROM t LEFT JOIN (SELECT k, COUNT(*) AS c FROM o GROUP BY k) a ON t.k = a.k",
+    "union all": "SELECT k, v FROM t UNION ALL SELECT k, n FROM o",
+    "union": "SELECT k, v FROM t UNION SELECT k, n FROM o",
+    "union then windows": "WITH u AS (SELECT k, ts FROM t UNION ALL SELECT k, os FROM o) SELECT k, window_start, "
+    "COUNT(*) AS c FROM TABLE(TUMBLE(TABLE u, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end",
+    "intersect": "SELECT k, v FROM t INTERSECT SELECT k, n FROM o",
+    "intersect all": "SELECT k, v FROM t INTERSECT ALL SELECT k, n FROM o",
+    "except": "SELECT k, v FROM t EXCEPT SELECT k, n FROM o",
+    "except all": "SELECT k, v FROM t EXCEPT ALL SELECT k, n FROM o",
+    "values": "SELECT t.v, x.w FROM t JOIN (VALUES (1, 'one'), (2, 'two'), (2, 'zwei')) AS x (v, w) ON t.v = x.v",
+    "values beside rows": "SELECT k, COUNT(*) AS c FROM (SELECT k FROM t UNION ALL VALUES ('A'), ('Z')) AS u GROUP BY k",
+    "unnest": "SELECT k, e, i FROM t CROSS JOIN UNNEST(ARRAY[v, v + 1]) WITH ORDINALITY AS u (e, i)",
+    "unnest left of changes": "SELECT k, e FROM (SELECT k, MAX(v) AS m FROM t GROUP BY k) AS g "
+    "LEFT JOIN UNNEST(ARRAY[m, 7]) AS u (e) ON e > 2",
+    "grouping sets": "SELECT k, v, GROUPING_ID(k, v) AS g, COUNT(*) AS c, SUM(x) AS s, COUNT(v) AS n FROM t "
+    "GROUP BY CUBE (k, v)",
+    "grouping sets in windows": "SELECT k, window_end, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), "
+    "INTERVAL '10' SECOND)) GROUP BY window_start, window_end, ROLLUP (k)",
+    "order by time": "SELECT ts, v, k FROM t ORDER BY ts, v DESC",
+    "first rows": "SELECT k, v FROM t LIMIT 5 OFFSET 2",
+    "first groups": "SELECT k, COUNT(*) AS c FROM t GROUP BY k LIMIT 1",
+    "largest with offset": "SELECT k, x FROM t ORDER BY x DESC LIMIT 2 OFFSET 1",
+    "in": "SELECT v FROM t WHERE k IN (SELECT k FROM o)",
+    "not in": "SELECT v FROM t WHERE v NOT IN (SELECT n FROM o WHERE k = 'A')",
+    "in or": "SELECT v FROM t WHERE v > 3 OR v IN (SELECT n FROM o)",
+    "exists": "SELECT v FROM t WHERE EXISTS (SELECT 1 FROM o WHERE o.k = t.k AND o.n > t.v)",
+    "not exists of anything": "SELECT v FROM t WHERE NOT EXISTS (SELECT 1 FROM o WHERE n > 3)",
+    "scalar": "SELECT v, (SELECT MAX(n) FROM o WHERE o.k = t.k) AS m FROM t WHERE v >= (SELECT MIN(n) FROM o)",
+    "greater than all": "SELECT v FROM t WHERE v > ALL (SELECT n FROM o)",
+    "lateral": "SELECT t.v, y.n FROM t LEFT JOIN LATERAL (SELECT SUM(n) AS n FROM o WHERE o.k = t.k) AS y ON TRUE",
+    "natural full join": "SELECT * FROM (SELECT k, v FROM t) AS a NATURAL FULL JOIN (SELECT k, n FROM o) AS b",
 }
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from sqlglot import exp
 
-from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.sql.parser import parse_program
 from velo_engine.sql.syntax import GroupWindow, KeyColumn, WindowClause, WindowTable
 
@@ -281,10 +280,3 @@ def test_ordinary_words_are_names(name, query, shape):
         f"Select([{name}, Alias(t.{name}, alias={name})], from_=From(Table({name}, alias=TableAlias(t))), "
         f"group=Group([{name}]), where=Where(EQ({name}, 1)))"
     )
-
-
-def test_match_recognize_is_refused_by_name():
-    with pytest.raises(VeloError, match="MATCH_RECOGNIZE is not run") as caught:
-        parse_program("SELECT * FROM t MATCH_RECOGNIZE (PARTITION BY a ORDER BY b PATTERN (x) DEFINE x AS TRUE)")
-    assert caught.value.code is ErrorCode.SQL_UNSUPPORTED
-    assert caught.value.location.column == 17
