@@ -195,9 +195,6 @@ class Job:
             batch = step.operator.process(*read)
             if batch.idle is None and (idle := all_idle(read)) is not None:
                 batch = replace(batch, idle=idle)
-            if not step.inputs:
-                run.accounting.read += len(batch)
-                run.accounting.accepted += len(batch)
         run.seconds += time.perf_counter() - began
         return batch
 

@@ -137,11 +137,15 @@ QUERIES = {
     "in or": "SELECT v FROM t WHERE v > 3 OR v IN (SELECT n FROM o)",
     "exists": "SELECT v FROM t WHERE EXISTS (SELECT 1 FROM o WHERE o.k = t.k AND o.n > t.v)",
     "not exists of anything": "SELECT v FROM t WHERE NOT EXISTS (SELECT 1 FROM o WHERE n > 3)",
-    "scalar": "SELECT v, (SELECT MAX(n) FROM o WHERE o.k = t.k) AS m FROM t WHERE v >= (SELECT MIN(n) FROM o)",
+    "scalar": "SELECT v FROM t WHERE v >= (SELECT MIN(n) FROM o)",
+    "scalar correlated": "SELECT v, (SELECT MAX(n) + COUNT(*) FROM o WHERE o.k = t.k) AS m FROM t",
     "greater than all": "SELECT v FROM t WHERE v > ALL (SELECT n FROM o)",
     "lateral": "SELECT t.v, y.n FROM t LEFT JOIN LATERAL (SELECT SUM(n) AS n FROM o WHERE o.k = t.k) AS y ON TRUE",
     "natural full join": "SELECT * FROM (SELECT k, v FROM t) AS a NATURAL FULL JOIN (SELECT k, n FROM o) AS b",
 }
+
+ROWS_OF_A_RECORD = {"grouping sets in windows": 2}
+"""Queries whose windows get every record more than once, and how often."""
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 seconds = st.integers(0, 60).map(lambda s: (START + timedelta(seconds=s)).strftime("%Y-%m-%d %H:%M:%S"))
@@ -254,4 +258,4 @@ def test_every_record_has_one_fate(name: str, rows: list[tuple[str, Any]]) -> No
     assert books.read == sum(1 for n, _ in rows if n in sources)
     assert books.read == books.accepted + books.filtered + books.late + books.dead_lettered
     assert books.dead_lettered == result.dead_letter_count
-    assert books.late == result.statements["result"].late.num_rows
+    assert books.late * ROWS_OF_A_RECORD.get(name, 1) == result.statements["result"].late.num_rows
