@@ -52,30 +52,62 @@ def firings(rows: CachedRows, first: Int64s, steps: Int64s) -> Firings:
     timed = np.flatnonzero(first >= 0)
     group = np.concatenate([rows.group, timed])
     step = np.concatenate([rows.expires, first[timed]])
-    following = _following(rows, group, step, steps)
+    born = _Births.of(rows, total and int(steps[-1]))
+    following = _following(rows, group, step, steps, born)
     starts = count + np.arange(len(timed))
     untimed = np.flatnonzero(first < 0)
-    by_birth = np.lexsort((rows.born, rows.group))
-    head = np.searchsorted(rows.group[by_birth], untimed)
+    by_birth = born.order
+    head = np.searchsorted(born.ranks, untimed * born.span)
     has = head < count
     has[has] = rows.group[by_birth[head[has]]] == untimed[has]
     visited = np.zeros(len(group) + 1, np.bool_)
     visited[starts] = True
     visited[by_birth[head[has]]] = True
+    # Each round doubles the number of links that are followed; the last one finds nothing new.
     jump = np.append(following, len(group))
-    for _ in range(max(len(group), 1).bit_length()):
-        visited[jump[np.flatnonzero(visited)]] = True
+    reached = np.flatnonzero(visited)
+    known = -1
+    while len(reached) > known:
+        known = len(reached)
+        visited[jump[reached]] = True
         jump = jump[jump]
-    reached = np.flatnonzero(visited[:-1])
+        visited[-1] = False
+        reached = np.flatnonzero(visited)
     fired = reached[step[reached] < total]
     left = reached[(step[reached] == total) & (reached < count)]
     pending = np.full(groups, NO_TIMER)
     pending[group[left]] = rows.time[left]
-    order = np.unique(group[fired] * (total + 1) + step[fired])
+    order = distinct(group[fired] * (total + 1) + step[fired])
     return Firings(order // (total + 1), order % (total + 1), pending)
 
 
-def _following(rows: CachedRows, group: Int64s, step: Int64s, steps: Int64s) -> Int64s:
+def distinct(numbers: Int64s) -> Int64s:
+    """The numbers that occur, ascending. (numpy's own is slower from some thousands on.)"""
+    ordered = np.sort(numbers)
+    if len(ordered) < 2:
+        return ordered
+    found: Int64s = ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Births:
+    """Rows by group and birth."""
+
+    order: Int64s
+    ranks: Int64s
+    """Ascending: group * span + birth + 1."""
+    span: int
+
+    @staticmethod
+    def of(rows: CachedRows, last: int) -> _Births:
+        span = max(int(rows.born.max()) if len(rows.born) else 0, last) + 3
+        ranks = rows.group * span + rows.born + 1
+        order = np.argsort(ranks, kind="stable")
+        return _Births(order, ranks[order], span)
+
+
+def _following(rows: CachedRows, group: Int64s, step: Int64s, steps: Int64s, births: _Births) -> Int64s:
     """For a timer of each group that fires at each step the row that sets it again; len(group) for none."""
     count, total, none = len(rows.group), len(steps), len(group)
     following = np.full(len(group), none)
@@ -97,13 +129,10 @@ def _following(rows: CachedRows, group: Int64s, step: Int64s, steps: Int64s) -> 
         at[open_] += 1
     # Else the first row that comes later.
     later = np.flatnonzero(following[asked] == none)
-    by_birth = np.lexsort((rows.born, rows.group))
-    born = rows.born[by_birth] + 1
-    span = int(max(born.max(), steps[-1])) + 2
-    place = np.searchsorted(rows.group[by_birth] * span + born, group[asked[later]] * span + moment[later] + 1)
+    place = np.searchsorted(births.ranks, group[asked[later]] * births.span + moment[later] + 1)
     inside = place < count
-    inside[inside] = rows.group[by_birth[place[inside]]] == group[asked[later[inside]]]
-    following[asked[later[inside]]] = by_birth[place[inside]]
+    inside[inside] = rows.group[births.order[place[inside]]] == group[asked[later[inside]]]
+    following[asked[later[inside]]] = births.order[place[inside]]
     return following
 
 

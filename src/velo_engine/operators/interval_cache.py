@@ -137,6 +137,7 @@ class IntervalCache:
         for number, key, time, slot in tuples_of(state["cached"]):
             self._sides[number].cache.setdefault(key, {}).setdefault(time, []).append(slot)
         self._queue = [(time, number, side, key) for time, number, side, key in tuples_of(state["timers"])]
+        heapq.heapify(self._queue)
         self._number = max((entry[1] for entry in self._queue), default=-1) + 1
         for time, _, number, key in self._queue:
             self._sides[number].timers[key] = time

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from velo_engine.batch import FINAL_WATERMARK, Bools, Int64s, StepFunction, numpy_column
-from velo_engine.operators.cleanup_timers import NO_TIMER, CachedRows, firings
+from velo_engine.operators.cleanup_timers import NO_TIMER, CachedRows, distinct, firings
 from velo_engine.operators.held_rows import NO_SLOT
 from velo_engine.operators.interval_cache import Arrivals, Meetings, table_of
 from velo_engine.operators.time_index import TimeIndex
@@ -219,7 +219,7 @@ def _timers(side: _Side, cached: _Rows, time: _Clock) -> _Fired:
     """The timers of one side that fire, and which are set afterwards. Only held rows are in the index yet."""
     expired = side.expiry(time.closing)
     due = np.flatnonzero((side.timer <= expired) & (side.timer != NO_TIMER))
-    fresh = np.unique(cached.key[side.timer[cached.key] == NO_TIMER])
+    fresh = distinct(cached.key[side.timer[cached.key] == NO_TIMER])
     keys = np.concatenate([due, fresh])
     if not len(keys):
         return _Fired(keys, keys)
@@ -227,7 +227,9 @@ def _timers(side: _Side, cached: _Rows, time: _Clock) -> _Fired:
     _, held = index.within(due, np.full(len(due), index.earliest), np.full(len(due), expired))
     _, following = index.first_after(due, expired)
     held = np.concatenate([held, following])
-    mine = np.flatnonzero(np.isin(cached.key, keys))
+    asked = np.zeros(len(side.timer), np.bool_)
+    asked[keys] = True
+    mine = np.flatnonzero(asked[cached.key])
     key = np.concatenate([index.key[held], cached.key[mine]])
     moment = np.concatenate([index.time[held], cached.time[mine]])
     born = np.concatenate([np.full(len(held), -1), cached.position[mine]])
@@ -235,7 +237,8 @@ def _timers(side: _Side, cached: _Rows, time: _Clock) -> _Fired:
     keys = keys[order]
     first = np.concatenate([time.step_reaching(side.timer[due] + side.reach + 1), np.full(len(fresh), -1)])[order]
     group = np.searchsorted(keys, key)
-    order = np.lexsort((moment, group))
+    earliest = int(moment.min())
+    order = np.argsort(group * (int(moment.max()) - earliest + 1) + moment - earliest, kind="stable")
     rows = CachedRows(group[order], moment[order], time.step_reaching(moment[order] + side.reach + 1), born[order])
     found = firings(rows, first, time.steps)
     side.timer[keys] = found.pending
@@ -250,7 +253,7 @@ def _looks(side: _Side, other: _Side, mine: _Rows, timers: _Fired, time: _Clock)
     """
     reachable = mine.time + side.reach
     late = reachable <= np.where(mine.clock == FINAL_WATERMARK, FINAL_WATERMARK, mine.clock - other.reach - 1)
-    steps = np.unique(timers.step)
+    steps = distinct(timers.step)
     looks: Bools = ~late
     sure = np.flatnonzero(looks)
     for at in np.flatnonzero(late).tolist():
@@ -273,7 +276,7 @@ def _looks(side: _Side, other: _Side, mine: _Rows, timers: _Fired, time: _Clock)
 def _ending(side: _Side, lookers: _Rows, timers: _Fired, time: _Clock) -> Int64s:
     """The slots of rows that are taken out; marks where."""
     index, expired = side.index, side.expiry(time.closing)
-    keys = np.unique(np.concatenate([timers.key, lookers.key]))
+    keys = distinct(np.concatenate([timers.key, lookers.key]))
     _, slots = index.within(keys, np.full(len(keys), index.earliest), np.full(len(keys), expired))
     if not len(slots):
         return slots
@@ -331,6 +334,7 @@ def _in_order(parts: list[_Happened], events: Int64s) -> Meetings:
         np.concatenate([getattr(part, name) for part in parts]) for name in ("position", "number", "left", "right")
     )
     phase = np.concatenate([np.full(len(part.position), part.phase) for part in parts])
-    order = np.lexsort((number, phase, position))
+    order = np.argsort(number, kind="stable")
+    order = order[np.argsort((position * 3 + phase)[order], kind="stable")]
     nothing = np.empty(0, np.int64)
     return Meetings(events[position[order]], left[order], right[order], (nothing, nothing))

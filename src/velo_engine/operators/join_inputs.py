@@ -17,7 +17,7 @@ from velo_engine.types import SqlType, TypeName
 ONLY_KEY = 0
 """The key code of all rows of a join without keys."""
 
-_SPARE_KEYS = 1024
+_SPARE_KEYS = 1 << 14
 _TIME = SqlType(TypeName.TIMESTAMP, precision=3)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import dataclass
 
@@ -76,6 +77,21 @@ def test_the_same_rows_meet_and_leave_at_the_same_events(
 ) -> None:
     expected = run(IntervalCache(*bound), history, 1000)
     assert happened(run(IntervalIndex(*bound), history, size)) == happened(expected)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_they_meet_the_same_in_long_histories(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(60):
+        history = []
+        for _ in range(40):
+            row = (chance.random() < 0.5, chance.randrange(KEYS), T0 + chance.randrange(60))
+            clock = T0 + chance.randrange(70) if chance.random() < 0.4 else None
+            history.append(Step(row if chance.random() < 0.8 else None, clock))
+        lower = chance.randrange(-12, 13)
+        bound = (lower, lower + chance.randrange(16))
+        expected = happened(run(IntervalCache(*bound), history, 1000))
+        assert happened(run(IntervalIndex(*bound), history, chance.choice([1, 5, 1000]))) == expected
 
 
 @settings(max_examples=300, deadline=None)
