@@ -69,19 +69,28 @@ def _digest(algorithm: str, length: int) -> ScalarFunction:
     return ScalarFunction(algorithm, f"{name}(string)", summary, signature("bytes", returns=char(length)), value)
 
 
+_SHA2_BITS = (224, 256, 384, 512)
+
+
 def _bind_sha2(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     check_count(args, 2, 2)
-    data, size = checked(args[0], "bytes", 0), checked(args[1], "literal int", 1)
-    if not isinstance(size, Literal) or size.value not in (224, 256, 384, 512):
+    data, size = checked(args[0], "bytes", 0), checked(args[1], "int", 1)
+    if isinstance(size, Literal) and size.value not in _SHA2_BITS:
         raise SignatureError("needs 224, 256, 384 or 512 as argument 2")
-    return (data, size), varchar(128).as_nullable(data.type.nullable)
+    return (data, size), varchar(128).as_nullable(data.type.nullable or size.type.nullable)
 
 
 def _sha2(site: Site) -> str:
     data = site.sql(0) if site.operands[0].type.name not in STRINGS else f"encode({site.sql(0)})"
-    bits = site.operands[1].literal
-    assert isinstance(bits, int)
-    return f"velo_digest({data}, 'sha{bits}')"
+    bits = site.sql(1)
+    return f"CASE WHEN {bits} IN {_SHA2_BITS} THEN velo_digest({data}, 'sha' || {bits}) END"
+
+
+def _sha2_error(site: Site) -> str:
+    if site.operands[1].constant:
+        return ""
+    wrong = f"{site.sql(0)} IS NOT NULL AND {site.sql(1)} NOT IN {_SHA2_BITS}"
+    return f"CASE WHEN {wrong} THEN 'SHA-' || {site.sql(1)} || ' MessageDigest not available' END"
 
 
 def _to_base64(site: Site) -> str:
@@ -138,7 +147,9 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
     _digest("sha256", 64),
     _digest("sha384", 96),
     _digest("sha512", 128),
-    ScalarFunction("sha2", "SHA2(string, bits)", "The SHA-2 digest of 224, 256, 384 or 512 bits.", _bind_sha2, _sha2),
+    ScalarFunction(
+        "sha2", "SHA2(string, bits)", "The SHA-2 digest of 224, 256, 384 or 512 bits.", _bind_sha2, _sha2, _sha2_error
+    ),
     _simple("to_base64", "TO_BASE64(string or bytes)", "As Base64.", ("bytes",), STRING, _to_base64, nullable=None),
     _simple(
         "from_base64",

@@ -320,6 +320,7 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         STRING,
         "translate({0}, {1}, {2})",
         nullable=True,
+        aliases=("TRANSLATE3",),
     ),
     _simple(
         "overlay",

@@ -18,6 +18,7 @@ from velo_engine.functions import (
     strings,
     temporal,
     temporal_text,
+    urls,
 )
 from velo_engine.functions.signature import ScalarFunction
 
@@ -25,7 +26,7 @@ CATEGORIES: tuple[tuple[str, tuple[ScalarFunction, ...]], ...] = (
     ("Comparison and logic", comparison.FUNCTIONS),
     ("Arithmetic operators", arithmetic.FUNCTIONS),
     ("Mathematical functions", mathematics.FUNCTIONS),
-    ("String functions", (*strings.FUNCTIONS, *string_encodings.FUNCTIONS)),
+    ("String functions", (*strings.FUNCTIONS, *string_encodings.FUNCTIONS, *urls.FUNCTIONS)),
     ("Patterns", patterns.FUNCTIONS),
     ("Dates and times", (*temporal.FUNCTIONS, *temporal_text.FUNCTIONS, iso8601.FROM_ISO8601)),
     ("JSON functions", json_functions.FUNCTIONS),
@@ -51,7 +52,7 @@ _VARIES = "its result differs from run to run"
 _NOT_WRITTEN = "it is not written yet"
 
 _LATER = (
-    *("PARSE_URL", "PRINTF", "PARSE_JSON", "TRY_PARSE_JSON", "OBJECT_OF", "OBJECT_UPDATE"),
+    *("PARSE_JSON", "TRY_PARSE_JSON", "OBJECT_OF", "OBJECT_UPDATE"),
     *("CURRENT_WATERMARK", "SOURCE_WATERMARK", "GROUP_ID", "GROUPING", "GROUPING_ID"),
     *("HEADER", "HAS_HEADER", "HEADER_KEYS", "SET_HEADER", "REMOVE_HEADER", "JOIN"),
 )

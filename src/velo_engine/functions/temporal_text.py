@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from velo_engine.functions import java_time_format as java
+from velo_engine.functions.numbers import as_double
 from velo_engine.functions.signature import (
     Binding,
     Operand,
@@ -24,6 +25,7 @@ from velo_engine.plan.expressions import Expression, Literal
 from velo_engine.types import (
     BIGINT,
     DATE,
+    FLOATS,
     INT,
     INTEGERS,
     STRING,
@@ -152,8 +154,6 @@ def _bind_to_ltz(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
         return bound, timestamp_ltz(3)
     check_count(args, 1, 2)
     value = checked(args[0], "number", 0)
-    if value.type.name not in INTEGERS:
-        raise SignatureError("needs an integer or a string as argument 1")
     digits = checked(args[1], "literal int", 1) if len(args) > 1 else Literal(3, INT.as_nullable(False))
     if not isinstance(digits, Literal) or not isinstance(digits.value, int) or digits.value not in _LTZ_UNITS:
         raise SignatureError("needs 0 (seconds), 3 (milliseconds) or 6 (microseconds) as argument 2")
@@ -170,8 +170,13 @@ def _to_ltz(site: Site) -> str:
     first = site.operands[0]
     if first.type.name not in STRINGS:
         unit = _LTZ_UNITS[int(str(site.operands[1].literal))]
-        micros = f"(CAST({first.sql} AS HUGEINT) * {unit})"
-        return _instant_of_micros(micros)
+        if first.type.name in FLOATS:
+            # Milliseconds are the finest that Flink makes of a DOUBLE.
+            millis = f"{as_double(first.sql, first.type)} * {max(unit // 1000, 1)}"
+            whole = f"CASE WHEN abs({millis}) < 1e15 THEN CAST(trunc({millis}) AS HUGEINT) END"
+            return _instant_of_micros(f"({whole} * 1000)")
+        whole = first.sql if first.type.name in INTEGERS else f"trunc({first.sql})"
+        return _instant_of_micros(f"(CAST({whole} AS HUGEINT) * {unit})")
     parsed = (
         f"velo_parse_timestamp({first.sql})"
         if len(site.operands) == 1

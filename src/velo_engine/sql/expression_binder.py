@@ -26,7 +26,7 @@ from velo_engine.sql.syntax import JsonCall, TimeDifference, TypedLiteral
 from velo_engine.type_rules.casting import can_cast, cast_hint
 from velo_engine.type_rules.common import case_type
 from velo_engine.type_rules.spelling import parse_type
-from velo_engine.types import BOOLEAN, FLOATS, NULL, NUMERICS, STRINGS, SqlType, TypeName, char
+from velo_engine.types import BOOLEAN, FLOATS, INTERVALS, NULL, NUMERICS, STRINGS, SqlType, TypeName, char
 from velo_engine.udf import FunctionKind, UserFunction
 
 
@@ -284,6 +284,30 @@ class _Binder:
         parts = [pattern.this, pattern.expression, *([escape] if escape is not None else [])]
         return self.operator(name, node, *parts)
 
+    def overlaps(self, node: exp.Overlaps) -> Expression:
+        """Two spans of time that share a point; ends are part of a span, and stand in any order."""
+        sides = (node.this, node.expression)
+        if any(not isinstance(side, exp.Tuple) or len(side.expressions) != 2 for side in sides):
+            raise self.error(
+                ErrorCode.SQL_SYNTAX, "OVERLAPS stands between pairs: (start, end) OVERLAPS (start, end)", node
+            )
+        (a, b), (c, d) = ([self.bind(part) for part in side.expressions] for side in sides)
+        b, d = (self.span_end(start, end, node) for start, end in ((a, b), (c, d)))
+        tests = (
+            self.call("greater_equal", (self.later(a, b, node), self.earlier(c, d, node)), node),
+            self.call("greater_equal", (self.later(c, d, node), self.earlier(a, b, node)), node),
+        )
+        return self.call("and", tests, node)
+
+    def span_end(self, start: Expression, end: Expression, node: exp.Expression) -> Expression:
+        return self.call("plus", (start, end), node) if end.type.name in INTERVALS else end
+
+    def later(self, a: Expression, b: Expression, node: exp.Expression) -> Expression:
+        return Case(((self.call("less", (a, b), node), b),), a, a.type.as_nullable(a.type.nullable or b.type.nullable))
+
+    def earlier(self, a: Expression, b: Expression, node: exp.Expression) -> Expression:
+        return Case(((self.call("less", (a, b), node), a),), b, b.type.as_nullable(a.type.nullable or b.type.nullable))
+
     def bracket(self, node: exp.Bracket) -> Expression:
         if len(node.expressions) != 1:
             raise self.error(ErrorCode.SQL_UNSUPPORTED, "one index or key stands in brackets", node)
@@ -428,6 +452,7 @@ _RULES: dict[type[exp.Expression], Callable[..., Expression]] = {
     exp.TryCast: _Binder.cast,
     exp.Coalesce: _Binder.coalesce,
     exp.Extract: _Binder.extract,
+    exp.Overlaps: _Binder.overlaps,
     exp.Trim: _Binder.trim,
     exp.Tuple: _Binder.row,
     exp.Array: _Binder.array,

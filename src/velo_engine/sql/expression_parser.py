@@ -19,6 +19,7 @@ What the tree holds, besides calls (`function_parser.py`) and types (`type_parse
 | `a BETWEEN [SYMMETRIC] b AND c` | `exp.Between(this, low, high, symmetric)` |
 | `a LIKE b ESCAPE c`, `SIMILAR TO`, `RLIKE` | `exp.Escape` around `exp.Like`, `exp.SimilarTo`, `exp.RegexpLike` |
 | `a NOT LIKE b`, `a IS NOT NULL`, … | `exp.Not` around the predicate, always |
+| `(a, b) OVERLAPS (c, d)` | `exp.Overlaps(this=Tuple, expression=Tuple)` |
 | `CASE a WHEN b THEN c ELSE d END` | `exp.Case(this, ifs=[exp.If(this, true)], default)` |
 | `ARRAY[a, b]`, `MAP[k, v]` | `exp.Array(expressions)`, `exp.Anonymous("MAP", [k, v])` |
 | `a[1]`, `m['k']` | `exp.Bracket(this, expressions=[index as written, from 1])` |
@@ -233,6 +234,8 @@ class ExpressionParser(FunctionParser):
 
     def _parse_range(self, this: Any = None, parse_is: bool = False) -> Any:
         this = this or self._parse_bitwise()
+        if isinstance(this, exp.Tuple) and self._match_text_seq("OVERLAPS"):
+            return exp.Overlaps(this=this, expression=self._require_bitwise())
         while this is not None:
             if self._match(TokenType.IS, advance=False) and not self._is_distinct_ahead():
                 break
