@@ -19,6 +19,7 @@ from velo_engine.batch import Bools, ChangeBatch, Int8s, Int64s, RowKind, empty_
 from velo_engine.operators.accumulators import AggregateCalls, StateColumn
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.changes import NOTHING, change_rows, changed
+from velo_engine.operators.keyed_rows import NO_TTL
 from velo_engine.operators.keys import KeyDictionary
 from velo_engine.operators.runs import NO_SLOT, Runs, running_extreme, running_sum, stable_order
 from velo_engine.operators.vectors import Vector, to_arrow
@@ -45,6 +46,7 @@ class GroupAggregate(Operator):
         *,
         retracting: bool = False,
         unretracted: frozenset[int] = frozenset(),
+        ttl_ms: int = NO_TTL,
     ) -> None:
         self._context = context
         self._node = node
@@ -54,6 +56,10 @@ class GroupAggregate(Operator):
         self._calls = self._new_calls()
         self._keys = self._new_keys()
         self._records = StateColumn(BIGINT)
+        self._ttl_ms = ttl_ms
+        self._written = StateColumn(BIGINT)
+        """Processing time of a group's last row."""
+        self._sweep_at = -(2**63)
         self._live = 0
         self._none = empty_rows(node.schema)
 
@@ -68,17 +74,21 @@ class GroupAggregate(Operator):
         if takes_back.any():
             self._calls.refuse_retraction()
             sign = 1 - 2 * takes_back
-        steps = self._appended(slots) if sign is None else self._lived(slots, sign)
+        now = batch.processing_time.before(batch.seq)
+        steps = self._appended(slots, now) if sign is None else self._lived(slots, sign, now)
         if len(steps.runs.order) == 0:
             return batch.with_rows(self._none)
         results = self._calls.run(steps.runs, batch.rows, None, sign)
-        self._close(steps)
-        return batch.with_rows(self._changes(batch, steps, results))
+        self._close(steps, now)
+        out = self._changes(batch, steps, results)
+        self._sweep(batch.processing_time.closing)
+        return batch.with_rows(out)
 
     def snapshot(self) -> dict[str, pa.Table]:
         """The groups that have rows: keys, row counts and accumulators."""
         slots = np.flatnonzero(self._records.values > 0)
-        tables = {"groups": pa.table({"slot": slots, "records": self._records.values[slots]})}
+        records, written = self._records.values[slots], self._written.values[slots]
+        tables = {"groups": pa.table({"slot": slots, "records": records, "written": written})}
         if self._keys is not None:
             tables["keys"] = self._keys.snapshot()
         return tables | self._calls.snapshot(slots)
@@ -88,12 +98,13 @@ class GroupAggregate(Operator):
         groups = state["groups"]
         slots = groups.column("slot").to_numpy()
         self._calls = self._new_calls()
-        self._records = StateColumn(BIGINT)
+        self._records, self._written = StateColumn(BIGINT), StateColumn(BIGINT)
         self._keys = self._new_keys()
         if self._keys is not None:
             self._keys.restore(state["keys"])
         self._reserve()
         self._records.values[slots] = groups.column("records").to_numpy()
+        self._written.values[slots] = groups.column("written").to_numpy()
         self._live = len(slots)
         self._calls.restore(state)
         self._context.counters.state_rows = self._live
@@ -117,24 +128,52 @@ class GroupAggregate(Operator):
     def _reserve(self) -> None:
         room = 2 if self._keys is None else self._keys.capacity + 1
         self._records.reserve(room)
+        self._written.reserve(room)
         self._calls.reserve(room)
 
-    def _appended(self, slots: Int64s) -> _Steps:
+    def _appended(self, slots: Int64s, now: Int64s) -> _Steps:
         """The steps of rows that only add."""
-        runs = Runs.of(slots)
+        order = stable_order(slots)
+        runs = Runs.sorted(order, slots[order], self._expired(slots[order], now[order]))
         held = self._records.values[runs.opening]
         first = np.zeros(len(slots), np.bool_)
         first[runs.starts] = held == 0
         return _Steps(runs, first, None, held + runs.lengths - 1)
 
-    def _lived(self, slots: Int64s, sign: Int8s) -> _Steps:
+    def _expired(self, slots: Int64s, now: Int64s) -> Bools | None:
+        """The rows, in the order of their groups, before which the group's state has ended; None without TTL.
+
+        Every row writes the state, so that its age is the distance to the row before.
+        """
+        if self._ttl_ms == NO_TTL:
+            return None
+        written = np.concatenate([now[:1], now[:-1]])
+        starts = np.concatenate([[True], slots[1:] != slots[:-1]])
+        written[starts] = self._written.values[slots[starts]]
+        gone: Bools = written + self._ttl_ms <= now
+        return gone
+
+    def _sweep(self, now: int) -> None:
+        """Once per TTL: forget the groups whose state has ended."""
+        if self._ttl_ms == NO_TTL or now < self._sweep_at:
+            return
+        self._sweep_at = now + self._ttl_ms
+        ended = np.flatnonzero((self._records.values > 0) & (self._written.values + self._ttl_ms <= now))
+        if len(ended):
+            self._records.values[ended] = 0
+            self._calls.clear(ended)
+            self._live -= len(ended)
+            self._forget_keys()
+        self._context.counters.state_rows = self._live
+
+    def _lived(self, slots: Int64s, sign: Int8s, now: Int64s) -> _Steps:
         """The steps of rows that add and take back; each life of a group is a run of its own.
 
         A group's count never falls below zero: a row that takes back from nothing is left out. So the count after a
         row is the free running count less the least value below zero that it has reached.
         """
         order = stable_order(slots)
-        runs = Runs.sorted(order, slots[order], None)
+        runs = Runs.sorted(order, slots[order], self._expired(slots[order], now[order]))
         free = running_sum(runs.lay(self._records.values[runs.opening], sign[order].astype(np.int64)), runs)
         lowest, _ = running_extreme(free, np.ones(runs.size, np.bool_), runs, largest=False)
         counts = free - np.minimum(lowest, 0)
@@ -147,13 +186,16 @@ class GroupAggregate(Operator):
         ends = np.append(lives.starts[1:], len(order)) - 1
         return _Steps(lives, first, after == 0, after[ends])
 
-    def _close(self, steps: _Steps) -> None:
+    def _close(self, steps: _Steps, now: Int64s) -> None:
         """Remember the groups' row counts; forget the groups that ended."""
         runs = steps.runs
         kept = runs.closing != NO_SLOT
         slots, records = runs.closing[kept], steps.records[kept]
         was = self._records.values[slots] > 0
         self._records.values[slots] = records
+        if self._ttl_ms != NO_TTL:
+            last = np.append(runs.starts[1:], len(runs.order)) - 1
+            self._written.values[slots] = now[runs.order[last[kept]]]
         ended = slots[records == 0]
         self._live += int((records > 0).sum()) - int(was.sum())
         if len(ended):
@@ -182,7 +224,8 @@ class GroupAggregate(Operator):
         updates = ~steps.first
         if steps.last is not None:
             updates &= ~steps.last
-        if not (self._context.emit_unchanged or self._calls.always_change):
+        # With a TTL every row is an update: it must keep the state behind it alive.
+        if not (self._context.emit_unchanged or self._ttl_ms != NO_TTL or self._calls.always_change):
             updates &= changed(results, steps.runs.rows)
         old = np.where(updates, RowKind.UPDATE_BEFORE, NOTHING).astype(np.int8)
         new = np.where(updates, RowKind.UPDATE_AFTER, NOTHING).astype(np.int8)

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from velo_engine.batch import Bools, ChangeBatch, Int64s, RowKind, empty_rows, make_rows, numpy_column, renumbered
 from velo_engine.operators.base import Operator, OperatorContext
+from velo_engine.operators.keyed_rows import NO_TTL
 from velo_engine.operators.keys import KeyDictionary
 from velo_engine.operators.rank_changes import RankChanges
 from velo_engine.operators.sort_order import Key, sort_keys
@@ -33,20 +34,33 @@ class _Partition:
     """Rows in order: sort keys and, beside them, row codes."""
 
     limit: int
+    opened: int = 0
+    """Processing time at which its rows were last loaded from state: with a TTL that is when some may have ended."""
     keys: list[Key] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
+    now: int = 0
+    """With a TTL, the processing time of the row that is handled."""
+    written: dict[Key, int] = field(default_factory=dict)
+    """With a TTL, processing time at which the rows of a sort key were last written."""
 
 
 class TopN(Operator):
     """See `plan.nodes.TopN`. With `retracting` the input may take rows back, and all rows are kept."""
 
     def __init__(
-        self, context: OperatorContext, node: nodes.TopN, input_schema: RowSchema, *, retracting: bool
+        self,
+        context: OperatorContext,
+        node: nodes.TopN,
+        input_schema: RowSchema,
+        *,
+        retracting: bool,
+        ttl_ms: int = NO_TTL,
     ) -> None:
         self._context = context
         self._node = node
         self._input = input_schema
         self._retracting = retracting
+        self._ttl_ms = ttl_ms
         self._partition_keys = KeyDictionary(input_schema.select(node.partition).types) if node.partition else None
         self._rows = KeyDictionary(input_schema.types)
         self._uses: dict[int, int] = {}
@@ -67,13 +81,15 @@ class TopN(Operator):
             rows = rows.filter(pa.array(batch.kind != RowKind.UPDATE_BEFORE))
         codes = self._partition_codes(rows)
         self._open_partitions(rows, codes)
-        if not self._retracting:
+        if not self._retracting and self._ttl_ms == NO_TTL:
             entering = self._may_enter(rows, codes)
             rows, codes = rows.filter(pa.array(entering)), codes[entering]
         changes = RankChanges(self._node.first)
         released: list[int] = []
         for taken_back, seq, code, key, row in self._each(rows, codes):
             partition = self._partitions[code]
+            if self._ttl_ms != NO_TTL:
+                released += self._expire(partition, int(batch.processing_time.before(np.array([seq]))[0]))
             if taken_back:
                 released += self._take_back(partition, key, row, seq, changes)
             else:
@@ -85,14 +101,15 @@ class TopN(Operator):
 
     def snapshot(self) -> dict[str, pa.Table]:
         """Partitions, rows, and which row stands where."""
-        held = [(code, row) for code, p in self._partitions.items() for row in p.rows]
-        entries = np.array(held, np.int64).reshape(-1, 2)
+        held = [
+            (code, row, p.written[key])
+            for code, p in self._partitions.items()
+            for key, row in zip(p.keys, p.rows, strict=True)
+        ]
+        opened = [(code, p.limit, p.opened) for code, p in self._partitions.items()]
         tables = {
-            "entries": pa.table({"partition": entries[:, 0], "row": entries[:, 1]}),
-            "limits": pa.table(
-                {"partition": list(self._partitions), "limit": [p.limit for p in self._partitions.values()]},
-                schema=pa.schema([("partition", pa.int64()), ("limit", pa.int64())]),
-            ),
+            "entries": _table(held, ("partition", "row", "written")),
+            "opened": _table(opened, ("partition", "limit", "opened")),
             "rows": self._rows.snapshot(),
         }
         return tables if self._partition_keys is None else tables | {"partitions": self._partition_keys.snapshot()}
@@ -102,20 +119,19 @@ class TopN(Operator):
         self._rows.restore(state["rows"])
         if self._partition_keys is not None:
             self._partition_keys.restore(state["partitions"])
+        opened = state["opened"].to_pylist()
+        self._partitions = {p["partition"]: _Partition(p["limit"], p["opened"]) for p in opened}
         self._uses = {}
-        limits = state["limits"]
-        self._partitions = {
-            code: _Partition(limit)
-            for code, limit in zip(limits["partition"].to_pylist(), limits["limit"].to_pylist(), strict=True)
-        }
-        self._held = state["entries"].num_rows
-        codes = numpy_column(state["entries"], "row")
+        entries = state["entries"]
+        self._held = entries.num_rows
+        codes = numpy_column(entries, "row")
         keys = self._sort_keys(self._rows.columns(codes))
-        partitions = numpy_column(state["entries"], "partition").tolist()
-        for code, row, key in zip(partitions, codes.tolist(), keys, strict=True):
+        numbers = (numpy_column(entries, name).tolist() for name in ("partition", "row", "written"))
+        for code, row, written, key in zip(*numbers, keys, strict=True):
             partition = self._partitions[code]
             partition.keys.append(key)
             partition.rows.append(row)
+            partition.written[key] = written
             self._uses[row] = self._uses.get(row, 0) + 1
 
     def _partition_codes(self, rows: pa.Table) -> Int64s:
@@ -187,17 +203,49 @@ class TopN(Operator):
         before = partition.rows[: max(limit, 0)]
         partition.keys.insert(at, key)
         partition.rows.insert(at, row)
+        partition.written[key] = partition.now
         self._uses[row] += 1
         self._held += 1
         if at < limit:
             self._pushed(before, row, at, limit, seq, changes)
         if self._retracting or len(partition.rows) <= limit:
             return []
-        partition.keys.pop()
+        last = partition.keys.pop()
         fallen = partition.rows.pop()
+        if not partition.keys or partition.keys[-1] != last:
+            del partition.written[last]
+        elif not self._numbered:
+            partition.written[last] = partition.now
         self._uses[fallen] -= 1
         self._held -= 1
         return [fallen]
+
+    def _expire(self, partition: _Partition, now: int) -> list[int]:
+        """Forget rows whose state has ended by `now`; the rows that are no longer held.
+
+        A Top-1 lives from its last change on (FastTop1Function keeps it in a cache that expires after write). A longer
+        list is loaded once per TTL, without the sort keys that were not written since (AppendOnlyTopNFunction).
+        """
+        if not partition.keys:
+            partition.opened = now
+        if self._is_top_one:
+            gone = [key for key in partition.keys if partition.written[key] + self._ttl_ms <= now]
+        elif partition.opened + self._ttl_ms > now:
+            gone = []
+        else:
+            partition.opened = now
+            gone = [key for key, written in partition.written.items() if written + self._ttl_ms <= now]
+        released = []
+        for key in gone:
+            start, stop = bisect_left(partition.keys, key), bisect_right(partition.keys, key)
+            released += partition.rows[start:stop]
+            del partition.keys[start:stop], partition.rows[start:stop]
+            partition.written.pop(key, None)
+        for row in released:
+            self._uses[row] -= 1
+            self._held -= 1
+        partition.now = now
+        return released
 
     def _pushed(self, before: list[int], row: int, at: int, limit: int, seq: int, changes: RankChanges) -> None:
         """The changes when `row` enters the first N at position `at`; `before` were the first N."""
@@ -230,6 +278,8 @@ class TopN(Operator):
         limit = max(partition.limit, 0)
         shown = partition.rows[: limit + 1]
         del partition.keys[at], partition.rows[at]
+        if key not in partition.keys[max(at - 1, 0) : at + 1]:
+            partition.written.pop(key, None)
         self._uses[row] -= 1
         self._held -= 1
         if at < limit:
@@ -266,3 +316,9 @@ class TopN(Operator):
             self._rows.free(np.array(gone, np.int64))
             for row in gone:
                 del self._uses[row]
+
+
+def _table(rows: list[tuple[int, int, int]], names: tuple[str, str, str]) -> pa.Table:
+    """Numbers under their names."""
+    numbers = np.array(rows, np.int64).reshape(-1, len(names))
+    return pa.table({name: numbers[:, i] for i, name in enumerate(names)})

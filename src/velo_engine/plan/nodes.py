@@ -375,6 +375,8 @@ class PlannedProgram:
     sources: Mapping[str, SourceTable]
     properties: Mapping[str, str]
     """Job-wide properties (`emit.semantics`, `failure_strategy`, `state.ttl`, …)."""
+    state_ttl_ms: int = 0
+    """How long the state of a key lives after its last change; 0 for ever."""
     warnings: tuple[Warning, ...] = ()
     """What in the program has no effect, or not the one its writer may expect."""
     functions: tuple[UserFunction, ...] = ()

@@ -74,6 +74,9 @@ class ProgramProperties:
             Warning(f"the property '{key}' has no effect in this version", self.job[key].location) for key in unread
         ]
         self.warnings = tuple(found)
+        ttl = self.job.get("state.ttl")
+        self.state_ttl_ms = 0 if ttl is None else duration_property("state.ttl", ttl)
+        """How long the state of a key lives after its last change; 0 for ever."""
 
     def of(self, statement: Statement) -> StatementProperties:
         """The properties of one statement."""

@@ -45,6 +45,8 @@ class Surroundings:
     statements: Statements
     partitions: Mapping[str, int]
     """Partitions by source."""
+    state_ttl_ms: int = 0
+    """How long the state of a key lives after its last change; 0 for ever."""
 
     def retracting(self, node: PlanNode) -> bool:
         """Whether rows of `node` may be taken back."""
@@ -72,6 +74,7 @@ def _group_aggregate(context: OperatorContext, node: nodes.GroupAggregate, aroun
         node.input.schema,
         retracting=around.retracting(node.input),
         unretracted=unretracted_calls(node, around.statements),
+        ttl_ms=around.state_ttl_ms,
     )
 
 
@@ -118,17 +121,18 @@ def _top_n(context: OperatorContext, node: nodes.TopN, around: Surroundings) -> 
         return FirstRows(node)
     match rank_strategy(node, around.statements):
         case RankStrategy.UPDATE if is_top_one(node):
-            return TopN(context, node, node.input.schema, retracting=False)
+            return TopN(context, node, node.input.schema, retracting=False, ttl_ms=around.state_ttl_ms)
         case RankStrategy.UPDATE:
-            return UpdatableTopN(context, node, row_key(node, around.statements))
+            return UpdatableTopN(context, node, row_key(node, around.statements), ttl_ms=around.state_ttl_ms)
         case strategy:
-            return TopN(context, node, node.input.schema, retracting=strategy is RankStrategy.RETRACT)
+            retracting = strategy is RankStrategy.RETRACT
+            return TopN(context, node, node.input.schema, retracting=retracting, ttl_ms=around.state_ttl_ms)
 
 
 def _changelog_normalize(
-    context: OperatorContext, node: changelog_nodes.ChangelogNormalize, _around: Surroundings
+    context: OperatorContext, node: changelog_nodes.ChangelogNormalize, around: Surroundings
 ) -> Operator:
-    return ChangelogNormalize(context, node)
+    return ChangelogNormalize(context, node, ttl_ms=around.state_ttl_ms)
 
 
 def _drop_update_before(
@@ -138,15 +142,17 @@ def _drop_update_before(
 
 
 def _sink_upsert_materialize(
-    context: OperatorContext, node: changelog_nodes.SinkUpsertMaterialize, _around: Surroundings
+    context: OperatorContext, node: changelog_nodes.SinkUpsertMaterialize, around: Surroundings
 ) -> Operator:
-    return SinkUpsertMaterialize(context, node)
+    return SinkUpsertMaterialize(context, node, ttl_ms=around.state_ttl_ms)
 
 
-def _deduplicate(context: OperatorContext, node: Deduplicate, _around: Surroundings) -> Operator:
+def _deduplicate(context: OperatorContext, node: Deduplicate, around: Surroundings) -> Operator:
     if node.keep is KeepRow.LAST:
-        return KeepLast(context, node)
-    return KeepFirstByArrival(context, node) if node.by_arrival else KeepFirstByTime(context, node)
+        return KeepLast(context, node, ttl_ms=around.state_ttl_ms)
+    if node.by_arrival:
+        return KeepFirstByArrival(context, node, ttl_ms=around.state_ttl_ms)
+    return KeepFirstByTime(context, node, ttl_ms=around.state_ttl_ms)
 
 
 def _over(context: OperatorContext, node: nodes.OverAggregate, _around: Surroundings) -> Operator:

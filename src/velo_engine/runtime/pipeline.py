@@ -97,7 +97,7 @@ class PipelineBuilder:
         self._services = services
         self._emit_unchanged = emit_unchanged
         self._time_zone = time_zone
-        self._around = Surroundings(program.statements, partitions)
+        self._around = Surroundings(program.statements, partitions, program.state_ttl_ms)
         self._table_rows = table_rows
         self._steps: list[Step] = []
         self._roots: dict[str, int] = {}

@@ -221,7 +221,7 @@ EVENT_TIME_KEYS = tuple(_EVENT_TIME)
 JOB_KEYS = tuple(_JOB)
 READ_WHEN_RUN = frozenset({"emit.semantics", "failure_strategy", "job.dlq_max_size", "time.zone"})
 """Properties of the job that are read when it starts, so that a caller may set them too."""
-READ_JOB_KEYS = READ_WHEN_RUN | {"source.idle_timeout"}
+READ_JOB_KEYS = READ_WHEN_RUN | {"source.idle_timeout", "state.ttl"}
 """Properties of the job that this version reads; the other JOB_KEYS have no effect yet."""
 
 

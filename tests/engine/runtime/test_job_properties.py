@@ -30,6 +30,18 @@ WITH ('connector' = 'kafka', 'topic' = 'o', 'format' = 'json');
 """
 
 QUERIES = {
+    "keep first": "SELECT k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS r FROM t) WHERE r = 1",
+    "keep last": "SELECT k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts DESC) AS r FROM t) WHERE r = 1",
+    "keep last by arrival": "SELECT k, v FROM (SELECT k, v, ROW_NUMBER() OVER (PARTITION BY k ORDER BY PROCTIME() DESC) "
+    "AS r FROM t) WHERE r = 1",
+    "updatable top n": "SELECT k, c, r FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY c DESC) AS r FROM "
+    "(SELECT k, v, COUNT(*) AS c FROM t GROUP BY k, v)) WHERE r <= 3",
+    "updatable top n without rank": "SELECT k, m FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY m) AS r FROM "
+    "(SELECT k, v, MIN(x) AS m FROM t GROUP BY k, v)) WHERE r <= 2",
+    "range of ranks": "SELECT k, v, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x) AS r FROM t) "
+    "WHERE r BETWEEN 2 AND 3",
+    "ranks up to a column": "SELECT k, v, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x) AS r FROM t) "
+    "WHERE r <= v",
     "projection": "SELECT k, v + 1 AS w, CASE WHEN x > 0 THEN 'up' ELSE 'down' END AS c FROM t WHERE v <> 3",
     "failing rows": "SELECT k, 10 / v AS w FROM t",
     "group by": "SELECT k, COUNT(*) AS c, SUM(x) AS s, AVG(x) AS a, MIN(v) AS mn, MAX(v) AS mx, SUM(f) AS fs, "
