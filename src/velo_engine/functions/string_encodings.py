@@ -83,13 +83,16 @@ def _bind_sha2(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
 def _sha2(site: Site) -> str:
     data = site.sql(0) if site.operands[0].type.name not in STRINGS else f"encode({site.sql(0)})"
     bits = site.sql(1)
+    if not site.operands[1].constant:
+        # Java makes the name SHA-1 of 1, and has that, too.
+        return f"CASE WHEN {bits} IN {(1, *_SHA2_BITS)} THEN velo_digest({data}, 'sha' || {bits}) END"
     return f"CASE WHEN {bits} IN {_SHA2_BITS} THEN velo_digest({data}, 'sha' || {bits}) END"
 
 
 def _sha2_error(site: Site) -> str:
     if site.operands[1].constant:
         return ""
-    wrong = f"{site.sql(0)} IS NOT NULL AND {site.sql(1)} NOT IN {_SHA2_BITS}"
+    wrong = f"{site.sql(0)} IS NOT NULL AND {site.sql(1)} NOT IN {(1, *_SHA2_BITS)}"
     return f"CASE WHEN {wrong} THEN 'SHA-' || {site.sql(1)} || ' MessageDigest not available' END"
 
 

@@ -171,9 +171,11 @@ def _to_ltz(site: Site) -> str:
     if first.type.name not in STRINGS:
         unit = _LTZ_UNITS[int(str(site.operands[1].literal))]
         if first.type.name in FLOATS:
-            # Milliseconds are the finest that Flink makes of a DOUBLE.
-            millis = f"{as_double(first.sql, first.type)} * {max(unit // 1000, 1)}"
-            whole = f"CASE WHEN abs({millis}) < 1e15 THEN CAST(trunc({millis}) AS HUGEINT) END"
+            # Flink takes the fraction apart and rounds it down; milliseconds are the finest that it makes of a DOUBLE.
+            number = as_double(first.sql, first.type)
+            parts = f"floor({number}) * 1000 + floor(({number} - floor({number})) * 1000)"
+            millis = parts if unit == _LTZ_UNITS[0] else f"floor({number})"
+            whole = f"CASE WHEN abs({number}) < 1e15 THEN CAST({millis} AS HUGEINT) END"
             return _instant_of_micros(f"({whole} * 1000)")
         whole = first.sql if first.type.name in INTEGERS else f"trunc({first.sql})"
         return _instant_of_micros(f"(CAST({whole} AS HUGEINT) * {unit})")
