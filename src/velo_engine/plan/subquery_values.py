@@ -11,7 +11,7 @@ from velo_engine.errors import ErrorCode
 from velo_engine.plan.aggregate_syntax import aggregates_in, function_name
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.decorrelation import BetweenScope, Inner, plan_inner
-from velo_engine.plan.expressions import Call, Case, ColumnRef, Expression, Literal
+from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal
 from velo_engine.plan.grouping import is_aggregating
 from velo_engine.plan.joins import regular_join
 from velo_engine.plan.keyed_sides import keyed_sides
@@ -175,9 +175,10 @@ def _aggregated(select: exp.Query, scope: Scope, before: int, context: QueryCont
     for i, call in enumerate(calls):
         value: Expression = ColumnRef(before + i, types[i].as_nullable(), context.text.locate(call))
         planned[id(call)] = _zero_for_none(value) if _is_count(call) else value
-    return Beside(
-        before, inner.relation, inner.parts, JoinKind.LEFT, context.text.bind(item, BetweenScope(planned, scope))
-    )
+    result = context.text.bind(item, BetweenScope(planned, scope))
+    if not result.type.nullable:
+        result = Cast(result, result.type.as_nullable(), location=result.location)
+    return Beside(before, inner.relation, inner.parts, JoinKind.LEFT, result)
 
 
 def _zero_for_none(count: Expression) -> Expression:
