@@ -82,7 +82,7 @@ class SessionTable(Operator):
             time = event_time_ms(rows.column(self._node.time_column))
             self._sessions.take_in(batch, key, time, self._context.late, self._context.counters)
         closed = self._sessions.close(batch)
-        self._context.counters.state_rows = self._sessions.rows_held
+        self._context.counters.state_rows = self._sessions.held
         if closed is None:
             return batch.with_rows(empty_rows(self._node.schema))
         if self._keys is not None and len(closed.gone_keys):

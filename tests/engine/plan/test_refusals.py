@@ -288,7 +288,7 @@ REFUSED = [
     (
         "SELECT a.symbol FROM TABLE(TUMBLE(TABLE trades, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) a JOIN TABLE(TUMBLE(TABLE trades, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) b ON a.window_start = b.window_start AND a.window_end = b.window_end WITH ('allowed.lateness' = '1m')",
         ErrorCode.SQL_UNSUPPORTED,
-        "JOIN",
+        "TUMBLE",
         "allowed.lateness with a join per window is not supported",
     ),
     (
