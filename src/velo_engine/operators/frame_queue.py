@@ -224,4 +224,5 @@ def _positions(ranges: Sequence[tuple[int, int]]) -> Int64s:
     bounds = np.array(ranges, np.int64).reshape(-1, 2)
     lengths = bounds[:, 1] - bounds[:, 0]
     before = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) + np.repeat(bounds[:, 0] - before, lengths)
+    positions: Int64s = np.arange(int(lengths.sum())) + np.repeat(bounds[:, 0] - before, lengths)
+    return positions
