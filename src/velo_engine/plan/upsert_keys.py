@@ -142,15 +142,13 @@ def _table_join_keys(node: TableJoin, statements: Statements) -> Keys:
     return _join_keys(node.kind, len(node.input.schema), left, unique_right, left_unique, bool(unique_right))
 
 
-def _regular_join_keys(
-    node: RegularJoin | IntervalJoin | TemporalJoin | WindowJoin, statements: Statements
-) -> Keys:
+def _regular_join_keys(node: RegularJoin | IntervalJoin | TemporalJoin | WindowJoin, statements: Statements) -> Keys:
     """Only keys that hold the join columns survive the distribution by them; then as for any join."""
     left, right = upsert_keys(node.left, statements), upsert_keys(node.right, statements)
     on_left, on_right = frozenset(node.left_keys), frozenset(node.right_keys)
     if node.kind.one_sided:
         return _containing(left, on_left)
-    return _join_keys(
+    keys = _join_keys(
         node.kind,
         len(node.left.schema),
         _containing(left, on_left),
@@ -158,6 +156,11 @@ def _regular_join_keys(
         any(key <= on_left for key in left),
         any(key <= on_right for key in right),
     )
+    if node.kind is not JoinKind.FULL:
+        return keys
+    # An unmatched left row and an unmatched right row, each with a key of NULLs, would be one.
+    columns = (*node.left.schema.columns, *node.right.schema.columns)
+    return frozenset(key for key in keys if not all(columns[i].type.nullable for i in key))
 
 
 def _join_keys(
@@ -177,15 +180,16 @@ def _top_n_keys(node: TopN, statements: Statements) -> Keys:
     """With a rank column partition and rank, else the input's keys that hold the partition; for a Top-1 the partition.
 
     Two differences from Flink's metadata. With a rank it names the input's keys as well, but a row that drops out
-    leaves by the -U of its rank, which an upsert by its own key would miss. And it does not name the partition of a
-    Top-1, which it plans as a deduplication where it can; it holds for any order.
+    leaves by the -U of its rank, which an upsert by its own key would miss; so it is without a rank when ranks begin
+    beyond 1, for which there is no key then. And it does not name the partition of a Top-1, which it plans as a
+    deduplication where it can; it holds for any order.
     """
     partition = frozenset(node.partition)
     if (node.first, node.limit, node.limit_column) == (1, 1, None):
         return frozenset({partition})
     if node.with_rank:
         return frozenset({partition | {len(node.input.schema)}})
-    return _containing(upsert_keys(node.input, statements), partition)
+    return NO_KEYS if node.first > 1 else _containing(upsert_keys(node.input, statements), partition)
 
 
 def _window_top_n_keys(node: WindowTopN, statements: Statements) -> Keys:

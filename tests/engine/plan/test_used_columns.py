@@ -28,7 +28,7 @@ WITH ('connector' = 'kafka', 'topic' = 'o', 'format' = 'json');
         ("SELECT * FROM t", {"t": "a b c d ts"}),
         (
             "SELECT a, b FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) AS r FROM t) WHERE r < 3",
-            {"t": "a b"},
+            {"t": "a b ts"},
         ),
         (
             "SELECT c, window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' SECOND)) "
