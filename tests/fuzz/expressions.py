@@ -30,7 +30,8 @@ def expression(c: Context, names: Named, kind: Kind, depth: int) -> str:
 def _expression(c: Context, names: Named, kind: Kind, depth: int) -> str:
     atoms = [text for text, k in names if k is kind]
     if depth <= 0 or (atoms and c.chance(0.35)):
-        return c.pick(*atoms) if atoms and c.chance(0.85) else literal(c, kind)
+        # TRUE and FALSE would only be computed away.
+        return c.pick(*atoms) if atoms and (kind is Kind.BOOLEAN or c.chance(0.85)) else literal(c, kind)
     if c.chance(0.15):
         return _any_kind(c, names, kind, depth)
     return c.pick(*_BY_KIND[kind])(c, names, depth - 1)

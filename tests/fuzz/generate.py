@@ -43,6 +43,11 @@ def _sequence(relation: Relation) -> bool:
     return _timed(relation) and relation.ordering is Ordering.EXACT
 
 
+def _unranked(relation: Relation) -> bool:
+    """Not ranks of ranks: whether Flink's planner keeps the inner rank, and with it the changes, follows no rule."""
+    return "top_n" not in relation.shape and "limit" not in relation.shape
+
+
 def _has_array(relation: Relation) -> bool:
     return bool(relation.of(Kind.ARRAY))
 
@@ -69,11 +74,11 @@ UNARY: Mapping[str, Builder] = {
     "group_window": Builder(windows.group_window, _windowable, 1),
     "window_top_n": Builder(windows.window_top_n, _timed, 1),
     "window_deduplicate": Builder(windows.window_deduplicate, _windowable, 0.7),
-    "top_n": Builder(ranking.top_n, _any, 2.5),
+    "top_n": Builder(ranking.top_n, _unranked, 2.5),
     "deduplicate": Builder(ranking.deduplicate, _sequence, 2),
     "over": Builder(ranking.over, _sequence, 2.5),
     "lag": Builder(ranking.lag, _sequence, 1.2),
-    "limit": Builder(ranking.limited, _any, 0.6),
+    "limit": Builder(ranking.limited, _unranked, 0.6),
     "match_recognize": Builder(patterns.match_recognize, _matchable, 1.2),
 }
 

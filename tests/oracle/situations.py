@@ -21,8 +21,8 @@ NEAR_MS = 2
 
 def situations_of(case: Case) -> set[Situation]:
     """The situations that a case names, and those that can be seen."""
-    seen = {situation for situation, check in CHECKS.items() if check(case)}
-    return seen | set(case.definition.situations) | ({Situation.MANY_KEYS} if _has_many_keys(case) else set())
+    checks = {**CHECKS, Situation.MANY_KEYS: _has_many_keys, Situation.TWO_STEPS: _has_long_steps}
+    return set(case.definition.situations) | {situation for situation, check in checks.items() if check(case)}
 
 
 def _has_nulls(case: Case) -> bool:
@@ -36,7 +36,9 @@ def _has_duplicates(case: Case) -> bool:
 
 
 def _has_many_keys(case: Case) -> bool:
-    return any(len({json.dumps(row.get("k")) for row in table.rows}) >= MANY for table in case.definition.tables.values())
+    return any(
+        len({json.dumps(row.get("k")) for row in table.rows}) >= MANY for table in case.definition.tables.values()
+    )
 
 
 def _is_empty(case: Case) -> bool:
@@ -66,11 +68,24 @@ def _touches_a_boundary(case: Case) -> bool:
     return _is_zoned(case) or _meets_a_multiple(case) or _meets_a_moment(case)
 
 
+def _has_long_steps(case: Case) -> bool:
+    """One row moves the watermark past two multiples of the query's shortest interval."""
+    step = _shortest_interval(case)
+    return step is not None and any(
+        newest != float("-inf") and (time - delay) // step - (newest - delay) // step >= 2
+        for time, newest, delay in _times(case.definition)
+    )
+
+
+def _shortest_interval(case: Case) -> int | None:
+    intervals = [(int(n), unit) for n, unit in INTERVAL.findall(case.definition.query) if int(n)]
+    return min((n * MILLISECONDS[unit] for n, unit in intervals), default=None)
+
+
 def _meets_a_multiple(case: Case) -> bool:
-    intervals = [(n, unit) for n, unit in INTERVAL.findall(case.definition.query) if int(n)]
-    if not intervals:
+    step = _shortest_interval(case)
+    if step is None:
         return False
-    step = min(int(n) * MILLISECONDS[unit] for n, unit in intervals)
     moments = [m for time, _, delay in _times(case.definition) for m in (time, time - delay)]
     return any(min(m % step, -m % step) <= NEAR_MS for m in moments)
 
