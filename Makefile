@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format flink oracle fuzz clean
+.PHONY: help demo test check format flink oracle fuzz fuzz-selftest nexmark clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,6 +48,12 @@ SECONDS ?= 600
 SEED ?= $(shell date +%s)
 fuzz: flink ## generated queries on Flink and here, for SECONDS=600, from SEED= on
 	@$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS) --seed $(SEED)
+
+fuzz-selftest: $(READY) ## plant bugs in the engine, one at a time: the recorded cases of the fuzzer find them
+	@$(BIN)/python -m tests.fuzz.selftest --seconds 600
+
+nexmark: $(READY) ## the Nexmark queries over 50 000 events, held against Flink's answers
+	@$(BIN)/python -m tests.nexmark.run
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
