@@ -201,7 +201,7 @@ def _item(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
         return window_table(item, _item(item.args["table"], timed, context), context)
     if isinstance(item, MatchRecognize):
         return _matched(item, wanted, context)
-    if isinstance(item, exp.Subquery) and (item.this.args.get("joins") or not isinstance(item.this, exp.Query)):
+    if isinstance(item, exp.Subquery) and _is_joined(item.this):
         if item.alias:
             raise text.unsupported("an alias of a join in parentheses", item, "name its parts")
         return _parenthesised(item.this, wanted, context)
@@ -215,6 +215,13 @@ def _item(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
     if is_table_function(item):
         return plan_unnested(item, context)
     raise text.unsupported(f"{item.key.upper()} in FROM", item)
+
+
+def _is_joined(inner: exp.Expr) -> bool:
+    """Whether what stands in parentheses is a table or a join of some, no query (of which the joins are its own)."""
+    if isinstance(inner, exp.Subquery):
+        return bool(inner.args.get("joins"))
+    return not isinstance(inner, exp.Query)
 
 
 def _parenthesised(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
