@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -51,7 +53,7 @@ class Correlate(Operator):
         seq = batch.seq[parents]
         return batch.with_rows(make_rows(self._node.schema, columns, batch.kind[parents], seq, renumbered(seq)))
 
-    def _joined(self, rows: pa.Table, parents: Int64s, made: list[pa.Array], elements: Int64s) -> list[pa.Array]:
+    def _joined(self, rows: pa.Table, parents: Int64s, made: Sequence[pa.Array], elements: Int64s) -> list[pa.Array]:
         place = pa.array(parents)
         element = pa.array(elements, mask=elements == NO_ELEMENT)
         width = len(self._node.input.schema)
