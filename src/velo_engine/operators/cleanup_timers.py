@@ -38,14 +38,16 @@ class Firings:
     group: Int64s
     step: Int64s
     """Ascending by group and step."""
+    time: Int64s
+    """Of the row that set it."""
     pending: Int64s
     """By group, the time of the row that set the timer that is left; NO_TIMER without one."""
 
 
-def firings(rows: CachedRows, first: Int64s, steps: Int64s) -> Firings:
+def firings(rows: CachedRows, first: Int64s, set_by: Int64s, steps: Int64s) -> Firings:
     """The timers of the groups. `first`: by group the step at which the timer that it has fires, or -1 without one.
 
-    `steps`: the position of every step of the clock.
+    `set_by`: the time of the row that set it. `steps`: the position of every step of the clock.
     """
     groups, count, total = len(first), len(rows.group), len(steps)
     # Elements: the rows, then the timers that groups have.
@@ -77,8 +79,9 @@ def firings(rows: CachedRows, first: Int64s, steps: Int64s) -> Firings:
     left = reached[(step[reached] == total) & (reached < count)]
     pending = np.full(groups, NO_TIMER)
     pending[group[left]] = rows.time[left]
-    order = distinct(group[fired] * (total + 1) + step[fired])
-    return Firings(order // (total + 1), order % (total + 1), pending)
+    fired = fired[np.argsort(group[fired] * (total + 1) + step[fired])]
+    time = np.concatenate([rows.time, set_by[timed]])
+    return Firings(group[fired], step[fired], time[fired], pending)
 
 
 def distinct(numbers: Int64s) -> Int64s:

@@ -70,6 +70,8 @@ class _Fired:
 
     key: Int64s
     step: Int64s
+    time: Int64s
+    """Of the row that set it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class _Happened:
     position: Int64s
     phase: int
     """At one position: pairs, rows that are cleaned away, the row that is not cached."""
+    moment: Int64s
+    """Of a row that a timer cleans away: when the timer was due. Timers fire in this order."""
     number: Int64s
     left: Int64s
     right: Int64s
@@ -156,9 +160,9 @@ class IntervalIndex:
         parts = []
         for number, (side, other) in enumerate(zip(self._sides, self._sides[::-1], strict=True)):
             parts.append(_meeting(side, other, looking[number], matching, is_right=bool(number)))
-            parts.append(_cleaned(side, gone[number], is_right=bool(number)))
+            parts.append(_cleaned(side, *gone[number], is_right=bool(number)))
             parts.append(_passing(side, rows[number], is_right=bool(number)))
-        for side, cached, slots in zip(self._sides, kept, gone, strict=True):
+        for side, cached, (slots, _) in zip(self._sides, kept, gone, strict=True):
             side.index.remove(slots)
             side.born[cached.slot] = -1
             side.ends[slots] = _NEVER
@@ -222,7 +226,7 @@ def _timers(side: _Side, cached: _Rows, time: _Clock) -> _Fired:
     fresh = distinct(cached.key[side.timer[cached.key] == NO_TIMER])
     keys = np.concatenate([due, fresh])
     if not len(keys):
-        return _Fired(keys, keys)
+        return _Fired(keys, keys, keys)
     index = side.index
     _, held = index.within(due, np.full(len(due), index.earliest), np.full(len(due), expired))
     _, following = index.first_after(due, expired)
@@ -239,10 +243,11 @@ def _timers(side: _Side, cached: _Rows, time: _Clock) -> _Fired:
     group = np.searchsorted(keys, key)
     earliest = int(moment.min())
     order = np.argsort(group * (int(moment.max()) - earliest + 1) + moment - earliest, kind="stable")
+    set_by = side.timer[keys]
     rows = CachedRows(group[order], moment[order], time.step_reaching(moment[order] + side.reach + 1), born[order])
-    found = firings(rows, first, time.steps)
+    found = firings(rows, first, set_by, time.steps)
     side.timer[keys] = found.pending
-    return _Fired(keys[found.group], found.step)
+    return _Fired(keys[found.group], found.step, found.time)
 
 
 def _looks(side: _Side, other: _Side, mine: _Rows, timers: _Fired, time: _Clock) -> Bools:
@@ -273,21 +278,23 @@ def _looks(side: _Side, other: _Side, mine: _Rows, timers: _Fired, time: _Clock)
     return looks
 
 
-def _ending(side: _Side, lookers: _Rows, timers: _Fired, time: _Clock) -> Int64s:
-    """The slots of rows that are taken out; marks where."""
+def _ending(side: _Side, lookers: _Rows, timers: _Fired, time: _Clock) -> tuple[Int64s, Int64s]:
+    """The slots of rows that are taken out, and when the timers that do it were due (0 for rows). Marks where."""
     index, expired = side.index, side.expiry(time.closing)
     keys = distinct(np.concatenate([timers.key, lookers.key]))
     _, slots = index.within(keys, np.full(len(keys), index.earliest), np.full(len(keys), expired))
     if not len(slots):
-        return slots
+        return slots, slots
     key, total = index.key[slots], len(time.steps)
     step = time.step_reaching(index.time[slots] + side.reach + 1)
     ends = np.full(len(slots), _NEVER)
+    due = np.zeros(len(slots), np.int64)
     width = total + 1
     at = np.searchsorted(timers.key * width + timers.step, key * width + np.maximum(step, 0))
     inside = np.flatnonzero(at < len(timers.key))
     inside = inside[timers.key[at[inside]] == key[inside]]
     ends[inside] = time.steps[timers.step[at[inside]]]
+    due[inside] = timers.time[at[inside]] + side.reach + 1
     if len(lookers.key):
         span = int(max(lookers.position[-1], time.steps[-1] if total else 0)) + 2
         order = np.argsort(lookers.key * span + lookers.position, kind="stable")
@@ -296,11 +303,12 @@ def _ending(side: _Side, lookers: _Rows, timers: _Fired, time: _Clock) -> Int64s
         at = np.searchsorted(ranks, key * span + after)
         inside = np.flatnonzero((at < len(ranks)) & (step < total))
         inside = inside[lookers.key[order[at[inside]]] == key[inside]]
-        ends[inside] = np.minimum(ends[inside], lookers.position[order[at[inside]]])
+        earlier = lookers.position[order[at[inside]]]
+        sooner = earlier < ends[inside]
+        ends[inside[sooner]], due[inside[sooner]] = earlier[sooner], 0
     gone = np.flatnonzero(ends != _NEVER)
     side.ends[slots[gone]] = ends[gone]
-    ended: Int64s = slots[gone]
-    return ended
+    return slots[gone], due[gone]
 
 
 def _meeting(side: _Side, other: _Side, lookers: _Rows, matching: Bools, *, is_right: bool) -> _Happened:
@@ -312,13 +320,13 @@ def _meeting(side: _Side, other: _Side, lookers: _Rows, matching: Bools, *, is_r
     row, met, position = row[there], met[there], position[there]
     own = lookers.slot[row]
     left, right = (met, own) if is_right else (own, met)
-    return _Happened(position, 0, other.index.number[met], left, right)
+    return _Happened(position, 0, np.zeros(len(met), np.int64), other.index.number[met], left, right)
 
 
-def _cleaned(side: _Side, slots: Int64s, *, is_right: bool) -> _Happened:
+def _cleaned(side: _Side, slots: Int64s, due: Int64s, *, is_right: bool) -> _Happened:
     missing = np.full(len(slots), NO_SLOT)
     left, right = (missing, slots) if is_right else (slots, missing)
-    return _Happened(side.ends[slots], 1, side.index.number[slots], left, right)
+    return _Happened(side.ends[slots], 1, due, side.index.number[slots], left, right)
 
 
 def _passing(side: _Side, rows: _Rows, *, is_right: bool) -> _Happened:
@@ -326,15 +334,15 @@ def _passing(side: _Side, rows: _Rows, *, is_right: bool) -> _Happened:
     passing = rows.where(rows.clock >= rows.time + side.reach)
     missing = np.full(len(passing.slot), NO_SLOT)
     left, right = (missing, passing.slot) if is_right else (passing.slot, missing)
-    return _Happened(passing.position, 2, passing.position, left, right)
+    return _Happened(passing.position, 2, passing.position, passing.position, left, right)
 
 
 def _in_order(parts: list[_Happened], events: Int64s) -> Meetings:
-    position, number, left, right = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("position", "number", "left", "right")
-    )
+    names = ("position", "moment", "number", "left", "right")
+    position, moment, number, left, right = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
     phase = np.concatenate([np.full(len(part.position), part.phase) for part in parts])
     order = np.argsort(number, kind="stable")
-    order = order[np.argsort((position * 3 + phase)[order], kind="stable")]
+    for rank in (moment, position * 3 + phase):
+        order = order[np.argsort(rank[order], kind="stable")]
     nothing = np.empty(0, np.int64)
     return Meetings(events[position[order]], left[order], right[order], (nothing, nothing))
