@@ -62,7 +62,7 @@ def outcomes(flink: Flink, cases: Sequence[Generated]) -> list[Outcome]:
     try:
         said = ask_together(flink, cases, QUIET_MS)
     except RuntimeError:
-        said = []
+        said = []  # once more, one by one
     try:
         said = said or [ask(flink, case.definition, QUIET_MS) for case in cases]
     except RuntimeError as silent:

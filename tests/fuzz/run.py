@@ -29,6 +29,8 @@ SHRUNK_PER_KIND = 1
 """Differences of one operator with the same words that are made smaller; the others are only counted."""
 MOST_SHRUNK = 25
 SHOWN_REASONS = 40
+CASES_PER_JVM = 2000
+"""Then another is started: every query leaves generated classes behind."""
 
 
 class Report:
@@ -93,15 +95,15 @@ def fuzz(seconds: float, seed: int) -> int:
     for cases in _rounds(seed):
         if time.monotonic() - began > seconds:
             break
+        if not flink.alive or report.cases % CASES_PER_JVM > CASES_PER_JVM - ROUND:
+            flink.close()
+            flink = Flink(TIMEOUT_MS)
         for outcome in outcomes(flink, cases):
             if outcome.verdict is Verdict.DIFFERENT and (found := explained(outcome.definition, outcome.reason)):
                 outcome = Outcome(outcome.case, outcome.definition, outcome.answer, Verdict.EXPLAINED, found.what)
             if report.add(outcome):
                 shrunken += 1
                 tell(flink, outcome, smaller=shrunken <= MOST_SHRUNK and time.monotonic() - began < seconds)
-            if outcome.verdict is Verdict.NO_ANSWER and "JVM ended" in outcome.reason:
-                flink.close()
-                flink = Flink(TIMEOUT_MS)
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
             spent = told - began

@@ -9,6 +9,7 @@ after each row. See README.md for how the arrival order is kept.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -108,11 +109,17 @@ class Flink:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the JVM runs."""
+        return self._process.poll() is None
+
     def close(self) -> None:
         """End the JVM."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
 
@@ -200,8 +207,11 @@ class Flink:
             "timeout_ms": self._timeout_ms,
         }
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise RuntimeError("the oracle's JVM has ended") from None
         reply = self._receive()
         if "failed" in reply:
             raise RuntimeError(f"Flink gave no answer: {reply['failed']}")
