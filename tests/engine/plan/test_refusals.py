@@ -166,6 +166,48 @@ REFUSED = [
         "RIGHT JOIN with a reference table is not supported",
     ),
     (
+        "SELECT o.order_id FROM orders o JOIN payments p WITHIN INTERVAL '1' HOUR ON o.order_id = p.order_id JOIN trades t WITHIN INTERVAL '1' HOUR ON t.qty = o.customer_id WITH ('event.time.field' = 'nothing')",
+        ErrorCode.UNKNOWN_COLUMN,
+        "'nothing'",
+        'the event time "nothing" is not a column of the input; it has order_id, customer_id, amount, ts',
+    ),
+    (
+        "SELECT a.order_id FROM (SELECT order_id FROM orders) a JOIN payments p WITHIN INTERVAL '1' HOUR ON a.order_id = p.order_id",
+        ErrorCode.MISSING_EVENT_TIME,
+        "payments",
+        "JOIN … WITHIN needs an event time on both sides",
+    ),
+    (
+        "CREATE TABLE a (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts); CREATE TABLE b (k INT, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts); SELECT a.k FROM a JOIN b ON a.k = b.k AND a.ts = b.ts",
+        ErrorCode.TYPE_MISMATCH,
+        "b",
+        "the event times of an interval join have one type; they are TIMESTAMP(3) and TIMESTAMP_LTZ(3)",
+    ),
+    (
+        "CREATE TABLE a (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts); SELECT x.k FROM a x JOIN a FOR SYSTEM_TIME AS OF x.ts AS y ON x.k = y.k",
+        ErrorCode.SQL_UNSUPPORTED,
+        "a",
+        "FOR SYSTEM_TIME AS OF event time over rows without a primary key is not supported",
+    ),
+    (
+        "CREATE TABLE a (k INT, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts, PRIMARY KEY (k) NOT ENFORCED); SELECT x.k FROM a x JOIN a FOR SYSTEM_TIME AS OF x.ts AS y ON x.v = y.v",
+        ErrorCode.SQL_UNSUPPORTED,
+        "a",
+        "a temporal join without an equality for the whole primary key of the versioned table is not supported",
+    ),
+    (
+        "CREATE TABLE a (k INT, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts, PRIMARY KEY (k) NOT ENFORCED); SELECT x.k FROM a x RIGHT JOIN a FOR SYSTEM_TIME AS OF x.ts AS y ON x.k = y.k",
+        ErrorCode.SQL_UNSUPPORTED,
+        "a",
+        "RIGHT JOIN with FOR SYSTEM_TIME AS OF is not supported",
+    ),
+    (
+        "CREATE TABLE a (k INT, ts TIMESTAMP(3), at TIMESTAMP(3), WATERMARK FOR ts AS ts, PRIMARY KEY (k) NOT ENFORCED); SELECT x.k FROM a x JOIN a FOR SYSTEM_TIME AS OF x.at AS y ON x.k = y.k",
+        ErrorCode.SQL_UNSUPPORTED,
+        "x.at",
+        "FOR SYSTEM_TIME AS OF anything but a time attribute of the left side is not supported",
+    ),
+    (
         "SELECT t.symbol FROM trades t SEMI JOIN rates r ON t.symbol = r.symbol",
         ErrorCode.SQL_UNSUPPORTED,
         "rates",
