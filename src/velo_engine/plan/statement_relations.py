@@ -32,6 +32,9 @@ from velo_engine.schema import RowSchema
 from velo_engine.sql.program import Statement
 from velo_engine.types import TIMESTAMPS
 
+_NOT_LOOKED_UP = frozenset({"kafka", "upsert-kafka"})
+"""Connectors of Flink that read a stream and cannot be asked for a key."""
+
 
 @dataclass(frozen=True, slots=True)
 class StatementResult:
@@ -132,6 +135,14 @@ class StatementRelations:
         return assigned(relation, ColumnRef(position, kind), settings, None)
 
     def _source(self, name: str, alias: str, table: exp.Table, wanted: Wanted) -> Relation:
+        connector = self._catalog.properties(name).get("connector")
+        if wanted.looked_up and connector in _NOT_LOOKED_UP:
+            # Flink: "Processing-time temporal join is not supported yet."
+            raise self._text.unsupported(
+                f"a processing-time temporal join with a table that is not looked up (connector {connector})",
+                table,
+                "name an event time of the left side, or join it as a stream",
+            )
         beside = wanted.joined and not wanted.versioned and self._catalog.is_table_beside_a_stream(name)
         kind = SourceKind.TABLE if wanted.looked_up or beside else SourceKind.STREAM
         source = self._catalog.read(name, kind, table, self._statement_names)

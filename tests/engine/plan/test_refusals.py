@@ -208,6 +208,12 @@ REFUSED = [
         "FOR SYSTEM_TIME AS OF anything but a time attribute of the left side is not supported",
     ),
     (
+        "CREATE TABLE a (k INT) WITH ('connector' = 'kafka'); SELECT x.k FROM orders x JOIN a FOR SYSTEM_TIME AS OF PROCTIME() AS y ON x.order_id = y.k",
+        ErrorCode.SQL_UNSUPPORTED,
+        "a",
+        "a processing-time temporal join with a table that is not looked up (connector kafka) is not supported",
+    ),
+    (
         "SELECT t.symbol FROM trades t SEMI JOIN rates r ON t.symbol = r.symbol",
         ErrorCode.SQL_UNSUPPORTED,
         "rates",
