@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
 import pytest
 from tests.oracle.case import Case, load, recorded_paths
 from tests.oracle.engine_runner import program_text
-from tests.oracle.known_differences import ANSWERED_DIFFERENTLY, NOT_PLANNED
+from tests.oracle.known_differences import NOT_PLANNED
 
 from velo_engine.plan.changelog import changelog_mode
 from velo_engine.plan.nodes import PlannedProgram
@@ -17,6 +18,8 @@ from velo_engine.plan.upsert_keys import upsert_keys
 from velo_engine.sql.parser import parse_program
 
 NAME = "select_1"
+_ATTRIBUTE = re.compile(r" \*(ROWTIME|PROCTIME)\*$")
+"""How Flink marks a type as a time attribute."""
 CASES = {
     name: path
     for path in recorded_paths()
@@ -32,23 +35,13 @@ def _planned(name: str) -> tuple[Case, PlannedProgram]:
     return case, plan_program(parse_program(program_text(case.definition), variables={}))
 
 
-TYPED_DIFFERENTLY = {"arithmetic/float_beside_others"}
-"""Of tests.oracle.known_differences.ANSWERED_DIFFERENTLY: the type is what differs."""
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=pytest.mark.xfail(n in TYPED_DIFFERENTLY, reason=ANSWERED_DIFFERENTLY.get(n, "")))
-        for n in CASES
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_columns_have_the_names_and_types_that_flink_gives_them(name: str) -> None:
     case, program = _planned(name)
     if case.answer.error is not None:
         return  # it failed while it ran, and no schema was recorded: that it plans is all there is to say
     columns = [(c.name, str(c.type)) for c in program.statements[NAME].plan.schema.columns]
-    assert columns == [(column, kind.removesuffix(" *ROWTIME*")) for column, kind in case.answer.schema]
+    assert columns == [(column, _ATTRIBUTE.sub("", kind)) for column, kind in case.answer.schema]
 
 
 @pytest.mark.parametrize("name", CASES)
