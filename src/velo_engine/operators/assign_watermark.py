@@ -30,6 +30,11 @@ from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.plan.nodes import AssignWatermark as AssignWatermarkNode
 
 
+LOWEST_WATERMARK = 0
+"""A watermark is given out once it is above this: rows of times up to 1970 come before any watermark. Source: Flink's
+WatermarkAssignerOperator, whose last watermark is 0 at first."""
+
+
 class AssignWatermark(Operator):
     """Gives the edge the watermark of its time column; see the plan node of the same name.
 
@@ -61,6 +66,8 @@ class AssignWatermark(Operator):
             seqs, values = self._steps(rows)
         else:
             seqs, values, idle = self._steps_by_clock(rows, batch)
+        given = values > LOWEST_WATERMARK
+        seqs, values = seqs[given], values[given]
         final = batch.watermark.seqs[batch.watermark.values == FINAL_WATERMARK]
         if len(final):
             seqs, values = np.append(seqs, final[0]), np.append(values, FINAL_WATERMARK)
