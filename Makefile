@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format flink oracle fuzz fuzz-selftest nexmark clean
+.PHONY: help demo test check format flink oracle fuzz fuzz-selftest nexmark bounds clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -54,6 +54,9 @@ fuzz-selftest: $(READY) ## plant bugs in the engine, one at a time: the recorded
 
 nexmark: $(READY) ## the Nexmark queries over 50 000 events, held against Flink's answers
 	@$(BIN)/python -m tests.nexmark.run
+
+bounds: $(READY) ## memory and CPU over a million rows, and the cost of a small batch beside a large state
+	@$(BIN)/python benchmarks/bounds.py --check
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
