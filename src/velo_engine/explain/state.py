@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from velo_engine.plan.changelog_nodes import Deduplicate, KeepRow
+from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate, KeepRow, SinkUpsertMaterialize
 from velo_engine.plan.nodes import (
     AssignWatermark,
     GroupAggregate,
@@ -65,6 +65,12 @@ def state_need(node: PlanNode, retracting: bool) -> StateNeed | None:
             return StateNeed("rows that wait for the watermark", f"{_WATERMARK} their time", grows=False)
         case MatchRecognize():
             return _matching(node)
+        case ChangelogNormalize():
+            names = node.input.schema.names
+            return _per_key(f"the last row per {_key(names, node.keys)}", names, node.keys)
+        case SinkUpsertMaterialize():
+            names = node.input.schema.names
+            return _per_key(f"all rows that stand per {_key(names, node.keys)}", names, node.keys)
         case _:
             return None
 

@@ -17,6 +17,7 @@ CREATE TABLE t (k STRING, v INT, x DECIMAL(10, 2), ts TIMESTAMP(3), WATERMARK FO
 WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json');
 CREATE TABLE o (k STRING, w INT, os TIMESTAMP(3), WATERMARK FOR os AS os - INTERVAL '5' SECOND)
 WITH ('connector' = 'kafka', 'topic' = 'o', 'format' = 'json');
+CREATE TABLE u (k STRING, v INT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'upsert-kafka', 'topic' = 'u');
 """
 
 
@@ -90,6 +91,29 @@ def node(query: str, operator: str) -> ExplainedNode:
             "given up when the watermark passes the bounds of the join",
             False,
         ),
+        (
+            "SELECT k, v FROM u",
+            "ChangelogNormalize",
+            "the last row per (k)",
+            "the number of different (k)",
+            True,
+        ),
+        (
+            "SELECT k, v, SUM(v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '8' SECOND PRECEDING AND CURRENT "
+            "ROW) AS s FROM t",
+            "OverAggregate",
+            "rows of the last 8000 ms per (k)",
+            "given up when the watermark passes the frame",
+            False,
+        ),
+        (
+            "SELECT * FROM t MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts MEASURES A.v AS w PATTERN (A B) WITHIN INTERVAL "
+            "'1' SECOND DEFINE A AS A.v > 1)",
+            "MatchRecognize",
+            "matches under way and their rows per (k)",
+            "given up 1000 ms after their first row (WITHIN)",
+            False,
+        ),
     ],
 )
 def test_the_state_of_an_operator(query: str, operator: str, kept: str, bound: str, grows: bool) -> None:
@@ -153,7 +177,7 @@ def test_advice(query: str, code: AdviceCode, message: str) -> None:
 
     assert found[code].message == message
     assert found[code].location is not None
-    assert found[code].location.line == 6
+    assert found[code].location.line == 7
     assert found[code].hint
 
 
@@ -193,4 +217,4 @@ def test_json_says_the_same() -> None:
         "grows": True,
     }
     assert found["advice"][0]["code"] == "VELO8001"
-    assert found["advice"][0]["location"] == "<sql>:6:1"
+    assert found["advice"][0]["location"] == "<sql>:7:1"
