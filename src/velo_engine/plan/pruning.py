@@ -106,7 +106,8 @@ def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, K
 def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
     used = _used_calls(len(node.keys), len(node.calls), wanted)
     calls = [node.calls[i] for i in used]
-    below, places = _pruned(node.input, frozenset(node.keys) | _arguments(calls) | {node.time_column})
+    read = frozenset(node.keys) | _arguments(calls) | {node.time_column}
+    below, places = _pruned_apart(node.input, read)
     place = _places(places)
     width = len(node.schema)
     kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used), *range(width - BOUNDS, width))
@@ -121,11 +122,25 @@ def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode,
     return moved, kept
 
 
+def _pruned_apart(node: PlanNode, wanted: Columns) -> tuple[PlanNode, Kept]:
+    """As `_pruned`, for what stands below an operator that is no projection, filter or plain aggregation.
+
+    Flink moves projections below such operators when OVER has become an operator already, which then stays.
+    """
+    return _pruned(node, _all(node) if _shows_over(node) else wanted)
+
+
+def _shows_over(node: PlanNode) -> bool:
+    if isinstance(node, Project | Filter | AssignWatermark):
+        return _shows_over(node.input)
+    return isinstance(node, OverAggregate)
+
+
 def _top_n(node: TopN, wanted: Columns) -> tuple[PlanNode, Kept]:
     width = len(node.input.schema)
     sorted_by = frozenset(key.column for key in node.order)
     read = _below(wanted, width) | frozenset(node.partition) | sorted_by | _given(node.limit_column)
-    below, places = _pruned(node.input, read)
+    below, places = _pruned_apart(node.input, read)
     place = _places(places)
     with_rank = node.with_rank and width in wanted
     kept = (*places, width) if with_rank else places
@@ -145,7 +160,7 @@ def _window_top_n(node: WindowTopN, wanted: Columns) -> tuple[PlanNode, Kept]:
     width = len(node.input.schema)
     sorted_by = frozenset(key.column for key in node.order)
     read = _below(wanted, width) | frozenset(node.partition) | sorted_by | {node.end_column}
-    below, places = _pruned(node.input, read)
+    below, places = _pruned_apart(node.input, read)
     place = _places(places)
     with_rank = node.with_rank and width in wanted
     kept = (*places, width) if with_rank else places
@@ -167,9 +182,9 @@ def _join(node: RegularJoin | IntervalJoin | TemporalJoin, wanted: Columns) -> t
     times = (_given(), _given())
     if not isinstance(node, RegularJoin):
         times = (_given(node.left_time), _given(node.right_time))
-    left, left_kept = _pruned(node.left, _below(read, width) | frozenset(node.left_keys) | times[0])
+    left, left_kept = _pruned_apart(node.left, _below(read, width) | frozenset(node.left_keys) | times[0])
     right_read = frozenset(i - width for i in read if i >= width) | frozenset(node.right_keys) | times[1]
-    right, right_kept = _pruned(node.right, right_read)
+    right, right_kept = _pruned_apart(node.right, right_read)
     both = (*left_kept, *(i + width for i in right_kept))
     place, left_place, right_place = _places(both), _places(left_kept), _places(right_kept)
     kept = left_kept if node.kind.one_sided else both
@@ -201,7 +216,7 @@ def _over(node: OverAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
 
 
 def _union(node: Union, wanted: Columns) -> tuple[PlanNode, Kept]:
-    kept = _at_least_one(wanted)
+    kept = _at_least_one(_all(node) if any(_shows_over(source) for source in node.sources) else wanted)
     sources = []
     for source in node.sources:
         below, places = _pruned(source, frozenset(kept))
