@@ -51,7 +51,7 @@ def run(definition: Definition, batch_size: int) -> Answer:
     return Answer(
         schema=_schema(answer, definition),
         changelog=_changes(answer, time_zone),
-        events=tuple(answer.sink_rows.column("seq").to_pylist()),
+        events=tuple(max(seq, 0) for seq in answer.sink_rows.column("seq").to_pylist()),
     )
 
 

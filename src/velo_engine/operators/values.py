@@ -20,8 +20,8 @@ from velo_engine.plan import nodes
 from velo_engine.plan.expressions import Expression
 from velo_engine.types import kernel_type
 
-OPENING_EVENT = 0
-"""The event of constant rows; a job that has such rows numbers its records from the next one."""
+OPENING_EVENT = -1
+"""The event of constant rows, before that of the first record."""
 
 
 class Values(Operator):
@@ -32,13 +32,13 @@ class Values(Operator):
         self._node = node
 
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
-        """All rows at the opening event, which also ends the input."""
+        """All rows at the opening event; the input ends with the next one."""
         (clock,) = inputs
         if clock.first_seq > OPENING_EVENT:
             rows, watermark = empty_rows(self._node.schema), StepFunction.constant(FINAL_WATERMARK)
         else:
             rows = self._rows(int(clock.processing_time.opening))
-            watermark = StepFunction(INITIAL_WATERMARK, np.array([OPENING_EVENT]), np.array([FINAL_WATERMARK]))
+            watermark = StepFunction(INITIAL_WATERMARK, np.array([OPENING_EVENT + 1]), np.array([FINAL_WATERMARK]))
         return ChangeBatch(rows, clock.first_seq, clock.end_seq, watermark, clock.processing_time)
 
     def _rows(self, now_ms: int) -> pa.Table:

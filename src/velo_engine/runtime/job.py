@@ -101,10 +101,10 @@ class Job:
     def spans(self) -> Iterator[Span]:
         """The input still to be read."""
         constants = any(not step.inputs and step.scan is None for step in self._pipeline.steps)
-        opening = int(constants and self._next_seq == OPENING_EVENT)
-        for span in spans(self._sources, self._options.batch_size, self._next_seq + opening, self._ticking):
-            yield replace(span, first_seq=span.first_seq - opening)
-            opening = 0
+        opens = constants and self._next_seq == OPENING_EVENT + 1
+        for span in spans(self._sources, self._options.batch_size, self._next_seq, self._ticking):
+            yield replace(span, first_seq=OPENING_EVENT) if opens else span
+            opens = False
 
     def run(self) -> JobResult:
         """Read all input to its end, complete the sinks, and give the result."""
@@ -210,7 +210,8 @@ class Job:
         """The events of a span without rows, for an operator without inputs."""
         start = StepFunction.constant(INITIAL_WATERMARK)
         rows = empty_rows(RowSchema(()))
-        return ChangeBatch(rows, span.first_seq, span.end_seq, start, self._span_time.processing_time)
+        end = span.end_seq + 1 if span.last else span.end_seq
+        return ChangeBatch(rows, span.first_seq, end, start, self._span_time.processing_time)
 
     def _scanned_records(self, scan: nodes.Scan, span: Span) -> int:
         taken = span.slices[self._streams.index(scan.source.name)]
