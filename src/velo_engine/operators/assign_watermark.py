@@ -1,8 +1,8 @@
 """Event time: the watermark generator.
 
 On-event generation: the watermark after a row is the maximum of `time - delay` over the rows so far, per partition,
-and the minimum over partitions. Source: Flink's BoundedOutOfOrderness in SQL form (WATERMARK FOR ts AS ts - INTERVAL …) with
-`pipeline.auto-watermark-interval = 0`, and per-partition watermarks of its Kafka source.
+and the minimum over partitions. Source: Flink's BoundedOutOfOrderness in SQL form (WATERMARK FOR ts AS ts - INTERVAL …)
+with `pipeline.auto-watermark-interval = 0`, and per-partition watermarks of its Kafka source.
 
 With an idle timeout a partition that has given no row for that long, by processing time, holds the watermark back no
 more; its next row makes it active again. When all are idle, the watermark stays where it is and the edge is idle. It
@@ -28,7 +28,6 @@ from velo_engine.batch import (
 )
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.plan.nodes import AssignWatermark as AssignWatermarkNode
-
 
 LOWEST_WATERMARK = 0
 """A watermark is given out once it is above this: rows of times up to 1970 come before any watermark. Source: Flink's
