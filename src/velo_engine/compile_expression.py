@@ -70,8 +70,8 @@ class _Compiler:
 
     def _call(self, call: Call) -> Compiled:
         """All operands, then the function."""
-        own = call.function.startswith(PREFIX)
-        function = scalar_function(call.function) if own else FUNCTIONS[call.function]
+        in_python = call.function.startswith(PREFIX)
+        function = scalar_function(call.function) if in_python else FUNCTIONS[call.function]
         parts = [self.compile(arg) for arg in call.args]
         operands = [self._operand(arg, part.value) for arg, part in zip(call.args, parts, strict=True)]
         value = self._filled(function.value, operands, call)

@@ -49,7 +49,8 @@ class CoMoments(Accumulator):
         rows[2, runs.rows] = weights
 
         def extend(at: Int64s) -> None:
-            state[:, at] = _stepped(rows[:, at], counts[at], state[:, at - 1])
+            with np.errstate(invalid="ignore", over="ignore"):
+                state[:, at] = _stepped(rows[:, at], counts[at], state[:, at - 1])
 
         def whole(head: int, tail: int) -> None:
             for at in range(head + 1, tail + 1):

@@ -50,7 +50,8 @@ class Moments(Accumulator):
         weight[runs.rows] = weights
 
         def extend(at: Int64s) -> None:
-            mean[at], squares[at] = _stepped(x[at], weight[at], counts[at], mean[at - 1], squares[at - 1])
+            with np.errstate(invalid="ignore", over="ignore"):  # Infinity less Infinity is NaN, as in Java
+                mean[at], squares[at] = _stepped(x[at], weight[at], counts[at], mean[at - 1], squares[at - 1])
 
         def whole(head: int, tail: int) -> None:
             span = slice(head, tail + 1)
