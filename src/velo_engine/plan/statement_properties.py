@@ -22,7 +22,7 @@ from velo_engine.sql.event_time import (
 from velo_engine.sql.locate import locate
 from velo_engine.sql.program import Program, Property, Statement, StatementKind, Warning
 from velo_engine.sql.properties import ConfigFiles, StatementProperties, job_properties, split_properties
-from velo_engine.sql.property_keys import EVENT_TIME_KEYS, JOB_KEYS, READ_JOB_KEYS
+from velo_engine.sql.property_keys import EMIT_KEYS, EVENT_TIME_KEYS, JOB_KEYS, READ_JOB_KEYS
 
 _T = TypeVar("_T")
 
@@ -69,6 +69,14 @@ class ProgramProperties:
                 self._declared[statement.name] = split
             self._add_job(split.job)
             found += split.warnings
+        for key in EMIT_KEYS:
+            if key in self.job:
+                raise VeloError(
+                    ErrorCode.SQL_UNSUPPORTED,
+                    f"{key} is not supported",
+                    location=self.job[key].location,
+                    hint="say how late a row may correct a result with allowed.lateness of the source or the statement",
+                )
         unread = [key for key in self.job if key in JOB_KEYS and key not in READ_JOB_KEYS]
         found += [
             Warning(f"the property '{key}' has no effect in this version", self.job[key].location) for key in unread

@@ -86,6 +86,14 @@ _EVENT_TIME = {
     "allowed.lateness": ("watermark.allowed.lateness", "late.data.allowed.lateness"),
     "late.data.strategy": ("late.data", "watermark.late.data.strategy"),
 }
+EMIT_KEYS = (
+    "table.exec.emit.allow-lateness",
+    "table.exec.emit.early-fire.enabled",
+    "table.exec.emit.early-fire.delay",
+    "table.exec.emit.late-fire.enabled",
+    "table.exec.emit.late-fire.delay",
+)
+"""Flink's settings of the older group windows: they change results, and are refused."""
 _JOB = {
     "job.enable_dlq": ("enable.dlq", "dlq.enabled"),
     "job.dlq_max_size": ("dlq.max.size",),
@@ -98,6 +106,7 @@ _JOB = {
     "emit.semantics": (),
     "time.zone": ("table.local.time.zone", "timezone", "time_zone"),
     "source.idle_timeout": ("table.exec.source.idle.timeout",),
+    **dict.fromkeys(EMIT_KEYS, ()),
 }
 _PROMOTED = frozenset({"bootstrap.servers", "group.id", "auto.offset.reset", "schema.registry.url"})
 """Client properties that the program itself reads."""

@@ -142,10 +142,12 @@ REFUSED = [
         "TUMBLE_START needs a window in the query",
     ),
     (
-        "CREATE STREAM g AS SELECT symbol, SUM(qty) AS s, MAX(ts) AS ts FROM trades GROUP BY symbol; SELECT COUNT(*) FROM g WINDOW TUMBLING(ts, 1m)",
+        "CREATE STREAM g AS SELECT symbol, qty, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY ts DESC) AS rn "
+        "FROM trades) WHERE rn = 1; SELECT symbol FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end "
+        "ORDER BY qty) AS rn FROM TABLE(TUMBLE(TABLE g, DESCRIPTOR(ts), INTERVAL '1' MINUTE))) WHERE rn = 1",
         ErrorCode.SQL_UNSUPPORTED,
         "SELECT",
-        "a TUMBLE window over rows that change is not supported",
+        "a Top-N per window over rows that change is not supported",
     ),
     (
         "CREATE STREAM g AS SELECT symbol, SUM(qty) AS s FROM trades GROUP BY symbol; SELECT LAST_VALUE(s) FROM g",
@@ -314,6 +316,12 @@ REFUSED = [
         ErrorCode.SQL_UNSUPPORTED,
         "'side_output'",
         "late.data.strategy = side_output is not supported",
+    ),
+    (
+        "SET 'table.exec.emit.late-fire.enabled' = 'true'; SELECT COUNT(*) FROM trades WINDOW TUMBLING(ts, 1m)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "'true'",
+        "table.exec.emit.late-fire.enabled is not supported",
     ),
     (
         "SELECT COUNT(*) FROM trades WINDOW TUMBLING(ts, 1m) WITH ('late.data.strategy' = 'update_previous')",
