@@ -45,7 +45,7 @@ QUERIES = {
     ),
     "interval join": (
         1000,
-        "SELECT t.id, o.id AS other FROM t JOIN o ON t.k = o.k AND o.ts BETWEEN t.ts - INTERVAL '0.050' SECOND(1, 3) AND t.ts",
+        "SELECT t.id, o.id AS other FROM t JOIN o ON t.k = o.k AND o.ts BETWEEN t.ts - INTERVAL '0.050' SECOND AND t.ts",
     ),
     "top n": (
         1000,
