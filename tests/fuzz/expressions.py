@@ -294,7 +294,7 @@ _BY_KIND: dict[Kind, tuple[Production, ...]] = {
         _pattern("CAST({} AS DATE)", _TS),
         _pattern("({} + INTERVAL '1' DAY)", _DT),
         _pattern("({} - INTERVAL '1' MONTH)", _DT),
-        _pattern("TRY_CAST({} AS DATE)", _S),
+        _pattern("TRY_CAST(CAST({} AS STRING) AS DATE)", _DT),
     ),
     Kind.TIMESTAMP: (
         _shifted,

@@ -50,10 +50,13 @@ def _bind_extreme(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
 
 
 def _expand_if(args: tuple[Expression, ...]) -> Expression:
-    """IF(condition, then, else): its result is nullable when the condition is, unlike CASE's."""
+    """IF(condition, then, else): its result is nullable when the condition is, unlike CASE's, and of two timestamps the
+    first one gives the precision (FlinkReturnTypes.NUMERIC_FROM_ARG1_DEFAULT1)."""
     check_count(args, 3, 3)
     condition = checked(args[0], "boolean", 0)
     found = _common(args[1:], case_type)
+    if found.name in (TypeName.TIMESTAMP, TypeName.TIMESTAMP_LTZ) and args[1].type.name is found.name:
+        found = args[1].type
     then, otherwise = (coerced(arg, found) for arg in args[1:])
     return Case(((condition, then),), otherwise, found.as_nullable(any(arg.type.nullable for arg in args)))
 
