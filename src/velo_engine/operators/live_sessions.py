@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from velo_engine.batch import Bools, ChangeBatch, Int64s, numpy_column
 from velo_engine.operators.base import Counters, LateRows
+from velo_engine.operators.late_records import records_of_late_rows
 from velo_engine.operators.session_assigner import LATE, Sessions, assign
 from velo_engine.operators.session_time import SessionTime
 
@@ -81,8 +82,11 @@ class LiveSessions:
         self._live = self._live.where(~touched).plus(found.sessions)
         too_late = found.row_session == LATE
         if too_late.any():
-            counters.late += int(too_late.sum())
-            late(batch.rows.filter(pa.array(too_late)), (watermark - (time + self._gap - 1))[too_late])
+            shown, partly = records_of_late_rows(batch.seq, too_late, np.zeros(len(batch), np.bool_))
+            counters.late += len(shown)
+            counters.partly_late += partly
+            if len(shown):
+                late(batch.rows.take(pa.array(shown)), (watermark - (time + self._gap - 1))[shown])
         merged: dict[int, int] = {}
         for gone in sorted(found.merged):
             # The oldest session takes the others in, so that where a session went is known before those it took in.

@@ -15,6 +15,7 @@ from velo_engine.operators.runs import EMPTY_SLOT
 from velo_engine.operators.session_rows import ClosedSessions, closed_in_order
 from velo_engine.operators.session_time import SessionTime
 from velo_engine.operators.vectors import Vector
+from velo_engine.operators.window_calls import signs
 from velo_engine.schema import RowSchema
 
 _NO_ROWS = empty_rows(RowSchema(()))
@@ -70,7 +71,8 @@ class SessionAccumulators:
             self._slot, self._birth = self._slot[by_session], self._birth[by_session]
         if len(joined.session):
             slots = self._slots_of(joined.session, np.flatnonzero(joined.kept) + self._rows_seen)
-            self._calls.fold(slots, batch.rows, None if joined.kept.all() else np.flatnonzero(joined.kept))
+            rows = None if joined.kept.all() else np.flatnonzero(joined.kept)
+            self._calls.fold(slots, batch.rows, rows, signs(batch.kind))
         self._rows_seen += len(batch)
 
     def close(self, batch: ChangeBatch) -> ClosedSessions | None:

@@ -15,8 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import ChangeBatch, empty_rows, make_rows, renumbered
-from velo_engine.operators.accumulators import AggregateCalls
+from velo_engine.batch import ChangeBatch, empty_rows, make_rows, numpy_column, renumbered
 from velo_engine.operators.assign_watermark import event_time_ms
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.keys import KeyDictionary
@@ -24,6 +23,7 @@ from velo_engine.operators.session_accumulators import SessionAccumulators
 from velo_engine.operators.session_rows import ClosedSessions, SessionRows
 from velo_engine.operators.session_time import SessionTime
 from velo_engine.operators.vectors import Vector, to_arrow
+from velo_engine.operators.window_calls import signs, window_calls
 from velo_engine.plan import nodes
 from velo_engine.schema import RowSchema
 from velo_engine.types import FLOATS, TypeName
@@ -32,13 +32,21 @@ from velo_engine.types import FLOATS, TypeName
 class SessionWindow(Operator):
     """See `plan.nodes.WindowAggregate` with WindowKind.SESSION."""
 
-    def __init__(self, context: OperatorContext, node: nodes.WindowAggregate, input_schema: RowSchema) -> None:
+    def __init__(
+        self,
+        context: OperatorContext,
+        node: nodes.WindowAggregate,
+        input_schema: RowSchema,
+        *,
+        retracting: bool = False,
+    ) -> None:
         self._context = context
         self._node = node
+        self._retracting = retracting
         self._keys = KeyDictionary(input_schema.select(node.keys).types) if node.keys else None
         local = input_schema.types[node.time_column].name is TypeName.TIMESTAMP_LTZ
         time = SessionTime(context.time_zone if local else None)
-        self._calls = AggregateCalls(node.calls, input_schema, retracting=False)
+        self._calls = window_calls(node, input_schema, retracting=retracting)
         self._sessions: SessionAccumulators | SessionRows
         if self._calls.mergeable and not _adds_floats(node):
             self._sessions = SessionAccumulators(self._calls, node.window.size_ms, time)
@@ -75,21 +83,27 @@ class SessionWindow(Operator):
         values = self._sessions.results(closed) if isinstance(self._sessions, SessionAccumulators) else None
         if values is None:
             values = self._aggregated(closed)
-        columns = [] if self._keys is None else self._keys.columns(closed.key)
+        bounds = [closed.start, closed.end, closed.last_instant]
+        key, seq = closed.key, closed.seq
+        if self._retracting:
+            holding = values.pop().values != 0
+            values = [v.take(holding) for v in values]
+            bounds = [times[holding] for times in bounds]
+            key, seq = key[holding], seq[holding]
+        columns = [] if self._keys is None else self._keys.columns(key)
         columns += [to_arrow(v, c.type) for v, c in zip(values, self._node.calls, strict=True)]
         types = self._node.schema.types[len(columns) :]
-        bounds = (closed.start, closed.end, closed.last_instant)
         columns += [to_arrow(Vector(ms * 1000), kind) for ms, kind in zip(bounds, types, strict=True)]
         if self._keys is not None and len(closed.gone_keys):
             self._keys.free(closed.gone_keys)
-        kind = np.zeros(len(closed.seq), np.int8)
-        return make_rows(self._node.schema, columns, kind, closed.seq, renumbered(closed.seq))
+        return make_rows(self._node.schema, columns, np.zeros(len(seq), np.int8), seq, renumbered(seq))
 
     def _aggregated(self, closed: ClosedSessions) -> list[Vector]:
         """The results over the rows of closed sessions."""
         slots = np.arange(1, len(closed.seq) + 1)
         self._calls.reserve(len(slots) + 1)
-        self._calls.fold(slots[closed.session_of_row], closed.rows, None)
+        sign = signs(numpy_column(closed.rows, "kind")) if self._retracting else None
+        self._calls.fold(slots[closed.session_of_row], closed.rows, None, sign)
         values = self._calls.values(slots)
         self._calls.clear(slots)
         return values

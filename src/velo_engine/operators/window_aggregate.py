@@ -15,6 +15,8 @@ Rules (Flink's WindowAggOperator; for the allowed lateness its AggregateWindowOp
 * The state of a window goes when the watermark reaches `end - 1 ms` plus the allowed lateness.
 * HOP and CUMULATE are summed up from slices where the calls allow it, as Flink does; with floating-point numbers one
   can tell.
+* Rows may be taken back. What takes back is a row of its own windows, and late like any other. A window that is left
+  without rows has no result: nothing is given out, or -D when there was a result before.
 """
 
 from __future__ import annotations
@@ -38,15 +40,15 @@ from velo_engine.batch import (
     numpy_column,
     renumbered,
 )
-from velo_engine.operators.accumulators import AggregateCalls
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.changes import NOTHING, change_rows, changed
 from velo_engine.operators.keys import KeyDictionary
-from velo_engine.operators.late_records import late_records
+from velo_engine.operators.late_records import late_records, records_of_late_rows
 from velo_engine.operators.runs import EMPTY_SLOT, Runs
 from velo_engine.operators.session_time import SessionTime
 from velo_engine.operators.vectors import Vector, enlarged, from_arrow, to_arrow
 from velo_engine.operators.window_assigner import WindowAssigner, can_slice
+from velo_engine.operators.window_calls import signs, window_calls
 from velo_engine.operators.window_schedule import WindowSchedule
 from velo_engine.operators.window_slots import WindowSlots
 from velo_engine.plan import nodes
@@ -89,13 +91,21 @@ _NO_PAIRS = _Pairs(*(np.empty(0, np.int64),) * 3, np.empty(0, np.bool_), np.empt
 
 
 class WindowAggregate(Operator):
-    """Turns rows into results of their windows. The input only appends (the planner sees to it)."""
+    """Turns rows into results of their windows. With `retracting` the input may take rows back."""
 
-    def __init__(self, context: OperatorContext, node: nodes.WindowAggregate, input_schema: RowSchema) -> None:
+    def __init__(
+        self,
+        context: OperatorContext,
+        node: nodes.WindowAggregate,
+        input_schema: RowSchema,
+        *,
+        retracting: bool = False,
+    ) -> None:
         self._context = context
         self._node = node
         self._input = input_schema
-        calls = AggregateCalls(node.calls, input_schema, retracting=False)
+        self._retracting = retracting
+        calls = window_calls(node, input_schema, retracting=retracting)
         once = node.emit is Emit.FINAL and node.allowed_lateness_ms == 0
         self._sliced = once and can_slice(node.window) and calls.mergeable
         self._none = empty_rows(node.schema)
@@ -112,7 +122,7 @@ class WindowAggregate(Operator):
         self._references = np.zeros(1, np.int64)
         self._sweep_keys_at = _FEWEST_KEYS
         self._slots = WindowSlots()
-        self._calls = AggregateCalls(self._node.calls, self._input, retracting=False)
+        self._calls = window_calls(self._node, self._input, retracting=self._retracting)
         self._schedule = WindowSchedule(self._assigner, self._node.allowed_lateness_ms)
         self._watermark = INITIAL_WATERMARK
         self._rows_seen = 0
@@ -222,10 +232,12 @@ class WindowAggregate(Operator):
         some, missing = np.zeros(len(batch), np.bool_), np.zeros(len(batch), np.bool_)
         some[pairs.rows[taken]] = True
         missing[pairs.rows[~whole]] = True
-        late = np.flatnonzero(missing & ~some)
+        late, partly = np.flatnonzero(missing & ~some), int((missing & some).sum())
+        if self._retracting:
+            late, partly = records_of_late_rows(batch.seq, missing & ~some, missing)
         last_pane = np.zeros(len(batch), np.int64)
         last_pane[pairs.rows] = pairs.panes
-        self._give_away(batch, late, len(late), int((missing & some).sum()), last[last_pane[late]])
+        self._give_away(batch, late, len(late), partly, last[last_pane[late]])
 
     def _give_away(self, batch: ChangeBatch, rows: Int64s, late: int, partly: int, closed: Int64s) -> None:
         """Count late and partly late records, and hand over the late `rows`, whose last windows closed at `closed`."""
@@ -256,7 +268,10 @@ class WindowAggregate(Operator):
         """Add rows to their slots."""
         if len(slots):
             every = self._one_pane and len(slots) == len(batch)
-            self._calls.fold(slots, batch.rows, None if every else pairs.rows)
+            self._calls.fold(slots, batch.rows, None if every else pairs.rows, self._sign(batch))
+
+    def _sign(self, batch: ChangeBatch) -> Int8s | None:
+        return signs(batch.kind) if self._retracting else None
 
     def _updates(self, batch: ChangeBatch, pairs: _Pairs) -> list[pa.Table]:
         """Add rows to windows and give out each new result at once."""
@@ -264,18 +279,25 @@ class WindowAggregate(Operator):
             return []
         slots = self._located(pairs)
         runs = Runs.of(slots)
-        results = self._calls.run(runs, batch.rows, pairs.rows, None)
-        first = np.zeros(len(slots), np.bool_)
-        # The row that gave birth to its slot.
-        first[runs.starts] = (
-            self._slots.births[runs.opening] == pairs.rows[runs.order[runs.starts]] + self._rows_seen + 1
-        )
-        updates = ~first
+        results = self._calls.run(runs, batch.rows, pairs.rows, self._sign(batch))
+        last = np.zeros(len(slots), np.bool_)
+        if self._retracting:
+            holding = results.pop().values != 0
+            before, after = holding[runs.rows - 1], holding[runs.rows]
+            first, last, updates = after & ~before, before & ~after, before & after
+        else:
+            first = np.zeros(len(slots), np.bool_)
+            # The row that gave birth to its slot.
+            first[runs.starts] = (
+                self._slots.births[runs.opening] == pairs.rows[runs.order[runs.starts]] + self._rows_seen + 1
+            )
+            updates = ~first
         if self._node.emit is Emit.FINAL and not self._context.emit_unchanged:
             updates &= changed(results, runs.rows)
         old = np.where(updates, RowKind.UPDATE_BEFORE, NOTHING).astype(np.int8)
         new = np.where(updates, RowKind.UPDATE_AFTER, NOTHING).astype(np.int8)
         new[first] = RowKind.INSERT
+        old[last] = RowKind.DELETE
         rows = change_rows(runs, old, new)
         at = slots[rows.source]
         vectors = [v.take(rows.element) for v in results]
@@ -306,10 +328,12 @@ class WindowAggregate(Operator):
         np.minimum.at(birth, group, self._slots.births[slots])
         window = groups >> _CODE_BITS
         order = np.lexsort((birth, windows[window], events[window]))
-        matrix, window = matrix[order], window[order]
+        matrix, window, codes = matrix[order], window[order], groups[order] & _CODE_MASK
         vectors = self._calls.merged(matrix) if self._sliced else self._calls.values(matrix[:, 0])
-        kind = np.full(len(order), RowKind.INSERT, np.int8)
-        codes = groups[order] & _CODE_MASK
+        if self._retracting:
+            holding = vectors.pop().values != 0
+            window, codes, vectors = window[holding], codes[holding], [v.take(holding) for v in vectors]
+        kind = np.full(len(window), RowKind.INSERT, np.int8)
         return [self._results(codes, windows[window], vectors, kind, events[window])]
 
     def _results(self, codes: Int64s, windows: Int64s, vectors: list[Vector], kind: Int8s, seq: Int64s) -> pa.Table:

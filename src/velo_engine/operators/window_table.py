@@ -110,7 +110,7 @@ class SessionTable(Operator):
 def _at_events(rows: pa.Table, seq: Int64s, schema: RowSchema) -> pa.Table:
     """The rows as given out by the events `seq`."""
     columns = [rows.column(i) for i in range(len(schema))]
-    return make_rows(schema, columns, np.zeros(len(seq), np.int8), seq, renumbered(seq))
+    return make_rows(schema, columns, numpy_column(rows, "kind"), seq, renumbered(seq))
 
 
 def with_bounds(rows: pa.Table, bounds: list[Int64s], schema: RowSchema) -> pa.Table:

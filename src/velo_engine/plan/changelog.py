@@ -87,13 +87,15 @@ def changelog_mode(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Ch
             return changelog_mode(node.input, statements)
         case Upstream():
             return changelog_mode(statements[node.statement].plan, statements)
-        case AssignWatermark() | Filter() | Project() | TableJoin():
+        case AssignWatermark() | Filter() | Project() | TableJoin() | WindowTable():
             return changelog_mode(node.input, statements)
         case GroupAggregate():
             return UPDATES if changelog_mode(node.input, statements).insert_only else ALL_CHANGES
         case WindowAggregate():
-            return INSERT_ONLY if node.emit is Emit.FINAL and not node.allowed_lateness_ms else UPDATES
-        case WindowTable() | WindowTopN() | WindowDeduplicate() | WindowJoin():
+            if node.emit is Emit.FINAL and not node.allowed_lateness_ms:
+                return INSERT_ONLY
+            return UPDATES if changelog_mode(node.input, statements).insert_only else ALL_CHANGES
+        case WindowTopN() | WindowDeduplicate() | WindowJoin():
             return INSERT_ONLY
         case IntervalJoin() | MatchRecognize():
             return INSERT_ONLY

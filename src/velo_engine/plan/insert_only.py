@@ -1,7 +1,7 @@
 """Operators that cannot take rows back, and what they read.
 
-Source: Flink's FlinkChangelogModeInferenceProgram, where a window aggregate requires insert-only input. DELTA, which
-only Velostream has, follows the order of arrival; a reference table is loaded once and never changes.
+Source: Flink's FlinkChangelogModeInferenceProgram. DELTA, which only Velostream has, follows the order of arrival; a
+reference table is loaded once and never changes.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from velo_engine.plan.nodes import (
     WindowAggregate,
     WindowDeduplicate,
     WindowJoin,
-    WindowKind,
-    WindowSpec,
-    WindowTable,
     WindowTopN,
     inputs,
 )
@@ -50,10 +47,6 @@ _HINT = "an aggregate, a join or a Top-N below it updates its results; aggregate
 def _requirements(node: PlanNode) -> Iterator[tuple[str, PlanNode, Location | None]]:
     """What in `node` needs insert-only input, and which input."""
     match node:
-        case WindowAggregate():
-            yield _window_name(node.window), node.input, None
-        case WindowTable():
-            yield _window_name(node.window), node.input, None
         case WindowTopN() | WindowDeduplicate():
             yield "a Top-N per window", node.input, None
         case IntervalJoin():
@@ -70,13 +63,9 @@ def _requirements(node: PlanNode) -> Iterator[tuple[str, PlanNode, Location | No
             yield "a join with a reference table", node.table, None
         case OverAggregate() if node.order is not OverOrder.VALUES:
             yield f"OVER by {node.order.value}", node.input, None
-        case GroupAggregate():
+        case GroupAggregate() | WindowAggregate():
             for call in node.calls:
                 if call.function in _NOT_RETRACTABLE:
                     yield call.function.upper(), node.input, call.location
         case _:
             return
-
-
-def _window_name(window: WindowSpec) -> str:
-    return "an earlier window" if window.kind is WindowKind.ATTACHED else f"a {window.kind.value.upper()} window"

@@ -78,12 +78,13 @@ def _group_aggregate(context: OperatorContext, node: nodes.GroupAggregate, aroun
     )
 
 
-def _window_aggregate(context: OperatorContext, node: nodes.WindowAggregate, _around: Surroundings) -> Operator:
+def _window_aggregate(context: OperatorContext, node: nodes.WindowAggregate, around: Surroundings) -> Operator:
+    retracting = around.retracting(node.input)
     operator: Operator
     if node.window.kind is nodes.WindowKind.SESSION:
-        operator = SessionWindow(context, node, node.input.schema)
+        operator = SessionWindow(context, node, node.input.schema, retracting=retracting)
     else:
-        operator = WindowAggregate(context, node, node.input.schema)
+        operator = WindowAggregate(context, node, node.input.schema, retracting=retracting)
     return operator if node.by_event_time else ByProcessingTime(operator, node.schema)
 
 

@@ -64,6 +64,18 @@ QUERIES = {
     "INTERVAL '5' SECOND, INTERVAL '15' SECOND)) GROUP BY k, window_start, window_end",
     "session": "SELECT k, window_start, window_end, COUNT(*) AS c, SUM(x) AS s FROM TABLE(SESSION(TABLE t PARTITION BY k, "
     "DESCRIPTOR(ts), INTERVAL '3' SECOND)) GROUP BY k, window_start, window_end",
+    "tumble of last rows": "WITH l AS (SELECT k, v, x, f, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k, v ORDER BY ts DESC) "
+    "AS rn FROM t) WHERE rn = 1) SELECT k, window_start, COUNT(*) AS c, SUM(x) AS s, AVG(f) AS a, MIN(v) AS mn, LAST_VALUE(v) AS l, "
+    "COUNT(DISTINCT v) AS d FROM TABLE(TUMBLE(TABLE l, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end",
+    "hop of last rows": "WITH l AS (SELECT k, v, x, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY v ORDER BY ts DESC) "
+    "AS rn FROM t) WHERE rn = 1) SELECT k, window_start, COUNT(*) AS c, SUM(x) AS s "
+    "FROM TABLE(HOP(TABLE l, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND)) GROUP BY k, window_start, window_end",
+    "cumulate of last rows": "WITH l AS (SELECT k, v, x, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY v ORDER BY ts DESC) "
+    "AS rn FROM t) WHERE rn = 1) SELECT k, window_end, COUNT(*) AS c, MAX(x) AS m, ARRAY_AGG(v) AS a "
+    "FROM TABLE(CUMULATE(TABLE l, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND)) GROUP BY k, window_start, window_end",
+    "session of last rows": "WITH l AS (SELECT k, v, x, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY v ORDER BY ts DESC) "
+    "AS rn FROM t) WHERE rn = 1) SELECT k, window_end, COUNT(*) AS c, SUM(x) AS s, MIN(x) AS m "
+    "FROM TABLE(SESSION(TABLE l PARTITION BY k, DESCRIPTOR(ts), INTERVAL '3' SECOND)) GROUP BY k, window_start, window_end",
     "window table": "SELECT k, v, window_start FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND, "
     "INTERVAL '15' SECOND)) WHERE v <> 3",
     "session table": "SELECT k, v, window_end FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), "

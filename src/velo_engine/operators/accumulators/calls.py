@@ -113,9 +113,9 @@ class AggregateCalls:
         }
         return [a.run(runs, g) for a, g in zip(self._accumulators, self._arguments(inputs, at, distinct), strict=True)]
 
-    def fold(self, slots: Int64s, rows: pa.Table, positions: Int64s | None) -> None:
-        """Move `slots[i]` on by row `positions[i]` of `rows` (None: row *i*), in that order."""
-        inputs = _Inputs(rows, self._schema, None)
+    def fold(self, slots: Int64s, rows: pa.Table, positions: Int64s | None, sign: Weights | None = None) -> None:
+        """Move `slots[i]` on by row `positions[i]` of `rows` (None: row *i*), in that order; `sign` as in `run`."""
+        inputs = _Inputs(rows, self._schema, sign)
         distinct = {}
         for key, values in self._distinct.items():
             codes = values.encode(inputs.columns(key[0]))

@@ -112,13 +112,20 @@ class HeldPerSlot(Accumulator):
         if not len(slots):
             return
         runs = Runs.of(slots)
-        items = self._items(argument.take(runs.order))
+        argument = argument.take(runs.order)
+        items = self._items(argument)
+        takes_back = argument.weight is not None and (argument.weight < 0).any()
+        weights = argument.counts().tolist() if takes_back else None
         row = 0
         for slot, rows in zip(runs.opening.tolist(), (runs.lengths - 1).tolist(), strict=True):
             held = self._slots[slot]
             if held is None:
                 held = self._slots[slot] = self._new()
-            held.extend(items[row : row + rows])
+            if weights is None:
+                held.extend(items[row : row + rows])
+            else:
+                for item, weight in zip(items[row : row + rows], weights[row : row + rows], strict=True):
+                    held.change(item, weight)
             row += rows
 
     def values(self, slots: Int64s) -> Vector:
