@@ -114,12 +114,22 @@ def _comparison(c: Context, names: Named, depth: int) -> str:
     left = c.pick(*ORDERED)
     right = c.pick(*NUMBERS) if left in NUMBERS and c.chance(0.3) else left
     operator = c.pick("=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM")
-    return f"({expression(c, names, left, depth)} {operator} {expression(c, names, right, depth)})"
+    a, b = _different(c, names, (left, right), depth)
+    return f"({a} {operator} {b})"
+
+
+def _different(c: Context, names: Named, kinds: Sequence[Kind], depth: int) -> list[str]:
+    """Expressions that are not all the same: planners compute `a <> a` away."""
+    for _ in range(TRIES):
+        made = [expression(c, names, kind, depth) for kind in kinds]
+        if len(set(made)) == len(made):
+            return made
+    return [literal(c, kinds[0]), *made[1:]]
 
 
 def _between(c: Context, names: Named, depth: int) -> str:
     kind = c.pick(Kind.INT, Kind.DECIMAL, Kind.DOUBLE, Kind.STRING, Kind.DATE)
-    a, b, x = (expression(c, names, kind, depth) for _ in range(3))
+    x, a, b = _different(c, names, (kind, kind, kind), depth)
     return f"({x} {c.pick('', 'NOT ')}BETWEEN {a} AND {b})"
 
 

@@ -13,7 +13,7 @@ from velo_engine.functions import decimals
 from velo_engine.functions.numbers import as_type, negated_wide, wide_integer, wrapped
 from velo_engine.functions.signature import Binding, ScalarFunction, SignatureError, Site, check_count
 from velo_engine.functions.temporal_arithmetic import bind_temporal, out_of_range, temporal_sum
-from velo_engine.plan.expressions import Expression
+from velo_engine.plan.expressions import Cast, Expression
 from velo_engine.type_rules.numeric import (
     addition_type,
     division_type,
@@ -21,6 +21,7 @@ from velo_engine.type_rules.numeric import (
     multiplication_type,
 )
 from velo_engine.types import (
+    BIGINT,
     FLOATS,
     INTEGERS,
     INTERVALS,
@@ -50,8 +51,10 @@ def _bind_modulo(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
     left, right = (arg.type for arg in args)
     if not {left.name, right.name} <= INTEGERS | {TypeName.DECIMAL}:
         raise SignatureError(f"needs exact numbers, not {left.as_nullable()} and {right.as_nullable()}")
-    exact = {left.name, right.name} <= INTEGERS
-    result = right if exact else modulo_type(left, right)
+    # Whole numbers give the type of the divisor (deriveDecimalModType); by an integer, a decimal is made BIGINT first.
+    result = modulo_type(left, right) if left.scale or right.scale else right
+    if left.name is TypeName.DECIMAL and result.name in INTEGERS:
+        args = (Cast(args[0], BIGINT.as_nullable(left.nullable)), args[1])
     return args, result.as_nullable(left.nullable or right.nullable)
 
 
