@@ -1,8 +1,8 @@
 """From upserts to a full changelog.
 
 Source: Flink's DeduplicateFunctionHelper.processLastRowOnChangelog. A deletion takes the row that stood, not the one
-that came: a tombstone has nothing but the key. A row like the one that stands is no change, unless state has a TTL: then it
-must keep the state behind it alive.
+that came: a tombstone has nothing but the key. A row like the one that stands is no change, unless state has a TTL:
+then it must keep the state behind it alive.
 """
 
 from __future__ import annotations

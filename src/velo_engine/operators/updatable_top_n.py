@@ -1,8 +1,8 @@
 """Top-N over updates that only move rows up: a row that falls out is forgotten, and the old row need not be told.
 
 Source: Flink's UpdatableTopNFunction and its UpdatableTopNHelper. Rows are known by their upsert key. Rows of equal
-sort keys stand in the order in which they came to that key; with ranks, all of those that share the last rank are kept. An
-update that moves a row down all the same (NULL grew to a value) is taken as it is, and rows that fell out stay out.
+sort keys stand in the order in which they came to that key; with ranks, all of those that share the last rank are kept.
+An update that moves a row down all the same (NULL grew to a value) is taken as it is, and rows that fell out stay out.
 """
 
 from __future__ import annotations

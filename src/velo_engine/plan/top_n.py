@@ -78,8 +78,8 @@ def match_ranked(select: exp.Select, context: QueryContext) -> RankedQuery | Non
     bounds, others = split
     if not is_row_number(window):
         # Flink: "RANK() on streaming table is not supported currently".
-        name = function_name(window.this)
-        raise context.text.unsupported(f"a Top-N by {name.upper()}", window, "rank with ROW_NUMBER()")
+        function = str(function_name(window.this)).upper()
+        raise context.text.unsupported(f"a Top-N by {function}", window, "rank with ROW_NUMBER()")
     return RankedQuery(
         ranked=query,
         alias=alias,

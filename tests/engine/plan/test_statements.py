@@ -65,7 +65,7 @@ def test_an_insert_takes_properties_columns_and_key_from_the_declared_target() -
     program = plan(
         """CREATE TABLE target (n BIGINT, name STRING, PRIMARY KEY (name) NOT ENFORCED)
         WITH ('connector' = 'upsert-kafka', 'topic' = 'out');
-        INSERT INTO target SELECT qty, symbol FROM trades;"""
+        INSERT INTO target SELECT qty, symbol FROM trades ON CONFLICT DO DEDUPLICATE;"""
     )
     planned = program.statements["target"]
     assert [(c.name, str(c.type)) for c in planned.plan.schema.columns] == [("n", "BIGINT"), ("name", "STRING")]
