@@ -379,3 +379,79 @@ def shown(row: OutputRow) -> list[str | None]:
 
 def by_key(rows: list[list[str | None]]) -> dict[str | None, list[list[str | None]]]:
     return {key: [r for r in rows if r[1] == key] for key in {r[1] for r in rows}}
+
+
+def changed(*rows: tuple[str, str, int | None, int]) -> list[Event]:
+    """An event per row (kind, key, value, event time); the watermark follows the highest time."""
+    highest = [max(time for *_, time in rows[: i + 1]) for i in range(len(rows))]
+    return [
+        Event(((kind, (key, value, None, at(time), None)),), watermark)
+        for (kind, key, value, time), watermark in zip(rows, highest, strict=True)
+    ]
+
+
+CHANGING = changed(
+    ("+I", "A", 1, 1),
+    ("+I", "B", 2, 1),
+    ("-D", "B", 2, 1),
+    ("+I", "C", 2, 12),
+    ("-D", "A", 1, 1),
+    ("+I", "A", 1, 2),
+    ("+I", "B", 5, 3),
+    ("-U", "B", 5, 3),
+    ("+U", "B", 6, 3),
+    ("-D", "D", 6, 3),
+    ("+I", "D", 6, 3),
+    ("+I", "D", 7, 3),
+    ("+I", "E", None, 4),
+    ("+I", "E", None, 4),
+    ("-D", "E", None, 4),
+)
+SUM = (AggregateCall("sum", (1,), INT),)
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_a_correction_that_empties_a_window_deletes_its_result(size: int) -> None:
+    """Recorded with Flink: `GROUP BY TUMBLE` with `table.exec.emit.allow-lateness` and a late-fire delay of 0."""
+    operator = WindowAggregate(context(), plan(TUMBLE, SUM, lateness=10), SCHEMA, retracting=True)
+    got = []
+    for batch in batches(SCHEMA, CHANGING, size):
+        got += output(operator.process(batch).rows)
+    assert [(r.seq, r.kind, *r.values[:2]) for r in got] == [
+        (3, "+I", "A", 1),
+        (4, "-D", "A", 1),
+        (5, "+I", "A", 1),
+        (6, "+I", "B", 5),
+        (7, "-D", "B", 5),
+        (8, "+I", "B", 6),
+        (9, "+I", "D", -6),
+        (10, "-D", "D", -6),
+        (11, "+I", "D", 7),
+        (12, "+I", "E", None),
+    ]
+
+
+def test_every_change_shows_at_once_with_emit_changes() -> None:
+    operator = WindowAggregate(context(), plan(TUMBLE, SUM, emit=Emit.CHANGES), SCHEMA, retracting=True)
+    (batch,) = batches(SCHEMA, CHANGING[:3] + changed(("-U", "A", 1, 1), ("+U", "A", 4, 1), ("+I", "A", 1, 2)), 100)
+    assert [(r.seq, r.kind, *r.values[:2]) for r in output(operator.process(batch).rows)] == [
+        (0, "+I", "A", 1),
+        (1, "+I", "B", 2),
+        (2, "-D", "B", 2),
+        (3, "-D", "A", 1),
+        (4, "+I", "A", 4),
+        (5, "-U", "A", 4),
+        (5, "+U", "A", 5),
+    ]
+
+
+def test_a_record_whose_old_and_new_row_are_late_is_one_late_record() -> None:
+    late = Lates()
+    scope = context(late=late)
+    operator = WindowAggregate(scope, plan(TUMBLE, SUM), SCHEMA, retracting=True)
+    old, new = ("-U", ("A", 1, None, at(1), None)), ("+U", ("A", 2, None, at(2), None))
+    here = ("+U", ("A", 2, None, at(22), None))
+    (batch,) = batches(SCHEMA, [Event((), 20), Event((old, new)), Event((old, here))], 100)
+    operator.process(batch)
+    assert [seq for seq, _ in late.rows] == [1]
+    assert (scope.counters.late, scope.counters.partly_late) == (1, 1)
