@@ -31,7 +31,7 @@ def top_n(c: Context, inner: Relation) -> Relation:
     with_rank = len(shown) > len(inner.columns)
     bound = c.pick("= 1", "<= 1", "<= 2", "<= 3", "< 3", "BETWEEN 1 AND 2", "BETWEEN 2 AND 3" if with_rank else "<= 4")
     order = _order(c, inner)
-    if bound.endswith("= 1") and not with_rank and inner.append_only and c.chance(0.9):
+    if bound.endswith("= 1") and inner.append_only and c.chance(0.95):
         bound, order = _retracting_top_one(c, inner)
     inside = f"SELECT *, ROW_NUMBER() OVER ({partition}ORDER BY {order}) AS {rank} FROM {inner.source(c.name('q'))}"
     return Relation(

@@ -40,19 +40,25 @@ BOUNDS = 3
 
 def pruned(node: PlanNode) -> PlanNode:
     """The plan with the same columns, without what nobody reads below it."""
-    return _pruned(node, _all(node))[0]
+    return _pruned(node, _all(node), _MERGED)[0]
 
 
-def _pruned(node: PlanNode, wanted: Columns) -> tuple[PlanNode, Kept]:
+_MERGED, _APART = True, False
+"""Whether only projections stand between a node and the aggregation or the result above it: Flink makes one of them,
+and an OVER that it does not read is gone. Below anything else OVER is an operator already, and stays. (Group windows of
+the older kind count as anything else here, though not in Flink.)"""
+
+
+def _pruned(node: PlanNode, wanted: Columns, merged: bool) -> tuple[PlanNode, Kept]:
     """`node` with at least the wanted columns."""
     match node:
         case Project():
-            return _project(node, wanted)
+            return _project(node, wanted, merged)
         case Filter():
-            below, kept = _pruned(node.input, wanted | _references([node.predicate]))
+            below, kept = _pruned(node.input, wanted | _references([node.predicate]), _APART)
             return Filter(below, _moved(node.predicate, _places(kept)), below.schema), kept
         case AssignWatermark():
-            below, kept = _pruned(node.input, wanted | _given(node.time_column, node.partition_column))
+            below, kept = _pruned(node.input, wanted | _given(node.time_column, node.partition_column), _APART)
             place = _places(kept)
             column = None if node.partition_column is None else place(node.partition_column)
             moved = replace(node, input=below, time_column=place(node.time_column), partition_column=column)
@@ -70,23 +76,23 @@ def _pruned(node: PlanNode, wanted: Columns) -> tuple[PlanNode, Kept]:
         case Union():
             return _union(node, wanted)
         case OverAggregate():
-            return _over(node, wanted)
+            return _over(node, wanted, merged)
         case _:
             return _whole(node), tuple(range(len(node.schema)))
 
 
 def _whole(node: PlanNode) -> PlanNode:
     """A node that reads all columns of its input, or of which that is not known; pruned below its inputs."""
-    below = [pruned(child) for child in inputs(node)]
+    below = [_pruned(child, _all(child), _APART)[0] for child in inputs(node)]
     names = [name for name in ("input", "left", "right", "table") if hasattr(node, name)]
     assert len(names) == len(below), f"how {type(node).__name__} names its inputs is not known here"
     return replace(node, **dict(zip(names, below, strict=True))) if below else node  # type: ignore[arg-type]
 
 
-def _project(node: Project, wanted: Columns) -> tuple[PlanNode, Kept]:
+def _project(node: Project, wanted: Columns, merged: bool) -> tuple[PlanNode, Kept]:
     kept = _at_least_one(wanted)
     expressions = [node.expressions[i] for i in kept]
-    below, places = _pruned(node.input, _references(expressions))
+    below, places = _pruned(node.input, _references(expressions), merged)
     place = _places(places)
     return Project(below, tuple(_moved(e, place) for e in expressions), node.schema.select(kept)), kept
 
@@ -96,7 +102,7 @@ def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, K
     if not node.keys and not used:
         used = [0]
     calls = [node.calls[i] for i in used]
-    below, places = _pruned(node.input, frozenset(node.keys) | _arguments(calls))
+    below, places = _pruned(node.input, frozenset(node.keys) | _arguments(calls), _MERGED)
     place = _places(places)
     kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used))
     keys = tuple(place(key) for key in node.keys)
@@ -107,7 +113,7 @@ def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode,
     used = _used_calls(len(node.keys), len(node.calls), wanted)
     calls = [node.calls[i] for i in used]
     read = frozenset(node.keys) | _arguments(calls) | {node.time_column}
-    below, places = _pruned_apart(node.input, read)
+    below, places = _pruned(node.input, read, _APART)
     place = _places(places)
     width = len(node.schema)
     kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used), *range(width - BOUNDS, width))
@@ -122,25 +128,11 @@ def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode,
     return moved, kept
 
 
-def _pruned_apart(node: PlanNode, wanted: Columns) -> tuple[PlanNode, Kept]:
-    """As `_pruned`, for what stands below an operator that is no projection, filter or plain aggregation.
-
-    Flink moves projections below such operators when OVER has become an operator already, which then stays.
-    """
-    return _pruned(node, _all(node) if _shows_over(node) else wanted)
-
-
-def _shows_over(node: PlanNode) -> bool:
-    if isinstance(node, Project | Filter | AssignWatermark):
-        return _shows_over(node.input)
-    return isinstance(node, OverAggregate)
-
-
 def _top_n(node: TopN, wanted: Columns) -> tuple[PlanNode, Kept]:
     width = len(node.input.schema)
     sorted_by = frozenset(key.column for key in node.order)
     read = _below(wanted, width) | frozenset(node.partition) | sorted_by | _given(node.limit_column)
-    below, places = _pruned_apart(node.input, read)
+    below, places = _pruned(node.input, read, _APART)
     place = _places(places)
     with_rank = node.with_rank and width in wanted
     kept = (*places, width) if with_rank else places
@@ -160,7 +152,7 @@ def _window_top_n(node: WindowTopN, wanted: Columns) -> tuple[PlanNode, Kept]:
     width = len(node.input.schema)
     sorted_by = frozenset(key.column for key in node.order)
     read = _below(wanted, width) | frozenset(node.partition) | sorted_by | {node.end_column}
-    below, places = _pruned_apart(node.input, read)
+    below, places = _pruned(node.input, read, _APART)
     place = _places(places)
     with_rank = node.with_rank and width in wanted
     kept = (*places, width) if with_rank else places
@@ -182,9 +174,9 @@ def _join(node: RegularJoin | IntervalJoin | TemporalJoin, wanted: Columns) -> t
     times = (_given(), _given())
     if not isinstance(node, RegularJoin):
         times = (_given(node.left_time), _given(node.right_time))
-    left, left_kept = _pruned_apart(node.left, _below(read, width) | frozenset(node.left_keys) | times[0])
+    left, left_kept = _pruned(node.left, _below(read, width) | frozenset(node.left_keys) | times[0], _APART)
     right_read = frozenset(i - width for i in read if i >= width) | frozenset(node.right_keys) | times[1]
-    right, right_kept = _pruned_apart(node.right, right_read)
+    right, right_kept = _pruned(node.right, right_read, _APART)
     both = (*left_kept, *(i + width for i in right_kept))
     place, left_place, right_place = _places(both), _places(left_kept), _places(right_kept)
     kept = left_kept if node.kind.one_sided else both
@@ -204,22 +196,24 @@ def _join(node: RegularJoin | IntervalJoin | TemporalJoin, wanted: Columns) -> t
     return replace(moved, left_time=left_time, right_time=right_time), kept  # type: ignore[arg-type]
 
 
-def _over(node: OverAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
+def _over(node: OverAggregate, wanted: Columns, merged: bool) -> tuple[PlanNode, Kept]:
     """Without any call nothing waits for the watermark, and no row is late."""
     width = len(node.input.schema)
-    used = [i for i in range(len(node.calls)) if width + i in wanted]
+    used = [i for i in range(len(node.calls)) if width + i in wanted or not merged]
     if not used:
-        return _pruned(node.input, wanted)
+        return _pruned(node.input, wanted, merged)
     kept = (*range(width), *(width + i for i in used))
     calls = tuple(node.calls[i] for i in used)
-    return replace(node, input=pruned(node.input), calls=calls, schema=node.schema.select(kept)), kept
+    return replace(
+        node, input=_pruned(node.input, _all(node.input), merged)[0], calls=calls, schema=node.schema.select(kept)
+    ), kept
 
 
 def _union(node: Union, wanted: Columns) -> tuple[PlanNode, Kept]:
-    kept = _at_least_one(_all(node) if any(_shows_over(source) for source in node.sources) else wanted)
+    kept = _at_least_one(wanted)
     sources = []
     for source in node.sources:
-        below, places = _pruned(source, frozenset(kept))
+        below, places = _pruned(source, frozenset(kept), _APART)
         sources.append(below if places == kept else _columns(below, [places.index(i) for i in kept]))
     return Union(tuple(sources), node.schema.select(kept)), kept
 
