@@ -45,11 +45,13 @@ QUERIES = {
     ),
     "interval join": (
         1000,
-        "SELECT t.id, o.id AS other FROM t JOIN o ON t.k = o.k AND o.ts BETWEEN t.ts - INTERVAL '0.050' SECOND AND t.ts",
+        "SELECT t.id, o.id AS other FROM t JOIN o ON t.k = o.k "
+        "AND o.ts BETWEEN t.ts - INTERVAL '0.050' SECOND AND t.ts",
     ),
     "top n": (
         1000,
-        "SELECT k, id, x, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x DESC) AS r FROM t) WHERE r <= 3",
+        "SELECT k, id, x, r FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY x DESC) AS r FROM t) "
+        "WHERE r <= 3",
     ),
 }
 SMALL = ("group by, 1 M keys", "top n")
@@ -110,7 +112,7 @@ def _small_batch(query: str, keys: int) -> float:
 def in_a_process(scenario: str, name: str) -> dict[str, float]:
     """What a scenario prints, run alone."""
     command = [sys.executable, __file__, "--scenario", scenario, name]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - this file itself
     return dict(json.loads(done.stdout))
 
 
@@ -132,7 +134,10 @@ def main() -> int:
             broken.append(f"{name}: {found['rss']:.0f} MB")
     for name in SMALL:
         few, many = in_a_process("small", name).values()
-        print(f"{name:20} {SMALL_BATCH} rows: {few:.2f} ms with {FEW_KEYS:,} keys, {many:.2f} ms with {MANY_KEYS:,}", flush=True)
+        print(
+            f"{name:20} {SMALL_BATCH} rows: {few:.2f} ms with {FEW_KEYS:,} keys, {many:.2f} ms with {MANY_KEYS:,}",
+            flush=True,
+        )
         if many > MOST_RATIO * few:
             broken.append(f"{name}: {many / few:.1f} times the CPU")
     print("\n".join(broken))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-
 ANSWERED_DIFFERENTLY: Mapping[str, str] = {
     "windows_of_changes/taken_back_too_often_hop": (
         "rows that never were are taken back: after a window with as many of these as others, Flink sets no timer for the "
@@ -31,8 +30,7 @@ ANSWERED_DIFFERENTLY: Mapping[str, str] = {
 }
 """By name."""
 
-REFUSED: Mapping[str, str] = {
-}
+REFUSED: Mapping[str, str] = {}
 """By name, or by group when the whole group is refused: the engine must say that it does not do this."""
 
 REFUSED_BY_BOTH = frozenset(

@@ -134,9 +134,7 @@ class _ProgramPlanner:
             self._check_emit(part.statement, node)
         emit = first.emit or (Emit.FINAL if _is_windowed(node) else Emit.CHANGES)
         sinks = [
-            planned_sink(
-                part.statement, node, part.query.key, part.target, self._properties, self._planned, self._text
-            )
+            planned_sink(part.statement, node, part.query.key, part.target, self._properties, self._planned, self._text)
             for part in parts
         ]
         self._planned[name] = PlannedStatement(

@@ -328,4 +328,3 @@ def refuse_lateness(what: str, at: exp.Expr | None, allowed_lateness_ms: int, te
     if allowed_lateness_ms:
         hint = "leave it away: the result is given out once, when the window closes"
         raise text.unsupported(f"allowed.lateness with {what}", at, hint)
-

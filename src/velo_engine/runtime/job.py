@@ -329,10 +329,10 @@ def _together(tables: Sequence[pa.Table]) -> pa.Table:
     renamed = []
     for table in tables:
         names = []
-        for field in table.schema:
-            name, number = field.name, 0
-            while types.setdefault(name, field.type) != field.type:
-                name, number = f"{field.name}{number}", number + 1
+        for column in table.schema:
+            name, number = column.name, 0
+            while types.setdefault(name, column.type) != column.type:
+                name, number = f"{column.name}{number}", number + 1
             names.append(name)
         renamed.append(table.rename_columns(names))
     return pa.concat_tables(renamed, promote_options="default")

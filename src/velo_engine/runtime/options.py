@@ -56,7 +56,7 @@ class JobOptions:
     dead_letter_max_size: int | None = None
     """How many dead letters are kept; `DEFAULT_MAX_SIZE` when the program does not say either."""
     memory_limit: str | None = None
-    """Most memory that the kernel takes before it spills to disk, for example `512MB`; None: what the process shares."""
+    """Most memory that the kernel takes before it spills to disk, such as `512MB`; None: what the process shares."""
     capture: bool = True
     """Keep every statement's changelog in memory for the result."""
     on_progress: Callable[[Progress], None] | None = None

@@ -204,7 +204,9 @@ class PipelineBuilder:
             inputs=inputs,
             counters=context.counters,
             place=place if puts is None else max(place, puts),
-            accepts=tuple(i for i in inputs if not self._accepted(statement, i)) if accepted or puts is not None else (),
+            accepts=tuple(i for i in inputs if not self._accepted(statement, i))
+            if accepted or puts is not None
+            else (),
             accepted=accepted or puts is not None,
         )
         self._steps.append(step)

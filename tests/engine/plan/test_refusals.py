@@ -150,12 +150,6 @@ REFUSED = [
         "a Top-N per window over rows that change is not supported",
     ),
     (
-        "CREATE STREAM g AS SELECT symbol, SUM(qty) AS s FROM trades GROUP BY symbol; SELECT LAST_VALUE(s) FROM g",
-        ErrorCode.SQL_UNSUPPORTED,
-        "LAST_VALUE",
-        "LAST_VALUE over rows that change is not supported",
-    ),
-    (
         "CREATE STREAM a AS SELECT * FROM b; CREATE STREAM b AS SELECT * FROM a",
         ErrorCode.SQL_UNSUPPORTED,
         "a",
@@ -484,12 +478,6 @@ REFUSED = [
         ErrorCode.TYPE_MISMATCH,
         "MAX",
         "MAX needs a value with an order, not ARRAY<INT> NOT NULL",
-    ),
-    (
-        "SELECT LISTAGG(symbol) AS l FROM trades",
-        ErrorCode.SQL_UNSUPPORTED,
-        "LISTAGG",
-        "the aggregate LISTAGG is not supported",
     ),
     (
         "SELECT symbol FROM trades ORDER BY symbol",

@@ -166,7 +166,7 @@ def test_the_type_of_a_declared_column_is_wrong() -> None:
 )
 def test_a_uri_names_a_source_and_its_connector(uri: str, name: str, properties: Mapping[str, str]) -> None:
     program = _plan(f"SELECT {name!r} AS n FROM '{uri}'", {name: GIVEN})
-    assert program.sources == {name: SourceTable(name, SourceKind.STREAM, GIVEN, properties)}
+    assert program.sources == {name: SourceTable(name, SourceKind.STREAM, GIVEN, properties, decoded=frozenset())}
 
 
 def test_two_uris_with_one_name() -> None:
