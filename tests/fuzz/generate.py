@@ -89,7 +89,7 @@ BINARY: Mapping[str, tuple[Two, Callable[[Relation], bool], float]] = {
     "semi_join": (joining.semi_join, _any, 1.5),
     "scalar_subquery": (joining.scalar_subquery, _any, 0.7),
     "set_operation": (joining.set_operation, _any, 2),
-    "window_join": (windows.window_join, _windowable, 1.5),
+    "window_join": (windows.window_join, lambda x: _windowable(x) and bool(x.of(Kind.INT)), 1.5),
 }
 
 DEPTHS = {1: 3.0, 2: 5.0, 3: 2.5}

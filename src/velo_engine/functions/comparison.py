@@ -27,7 +27,8 @@ from velo_engine.functions.signature import (
 )
 from velo_engine.functions.time_zones import instant_of
 from velo_engine.plan.expressions import Cast, Expression
-from velo_engine.type_rules.common import comparable
+from velo_engine.type_rules.common import common_type, comparable
+from velo_engine.type_rules.numeric import as_decimal
 from velo_engine.types import (
     BOOLEAN,
     FLOATS,
@@ -50,6 +51,8 @@ def bind_comparison(function: ScalarFunction, args: tuple[Expression, ...]) -> B
     if TypeName.NULL in names:
         known = next((arg.type for arg in args if arg.type.name is not TypeName.NULL), BOOLEAN)
         return tuple(coerced(arg, known) for arg in args), BOOLEAN
+    if TypeName.DECIMAL in names and names <= INTEGERS | {TypeName.DECIMAL} and function.name in _EQUALITIES:
+        return _made_one_type(args), result
     if names <= NUMERICS or names <= TIMESTAMPS:
         return args, result
     if names & STRINGS and names & (NUMERICS | TEMPORALS):
@@ -60,6 +63,21 @@ def bind_comparison(function: ScalarFunction, args: tuple[Expression, ...]) -> B
     if common.name in NESTED:
         return tuple(coerced(arg, common) for arg in args), result
     return args, result
+
+
+_EQUALITIES = ("equals", "not_equals")
+
+
+def _made_one_type(args: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    """For equality Calcite makes both sides their common type, which rounds when it has no room for all digits.
+
+    Source: Consistency.LEAST_RESTRICTIVE of SqlStdOperatorTable.EQUALS; other comparisons are exact.
+    """
+    common = common_type([arg.type for arg in args])
+    assert common is not None, "numbers have a common type"
+    if all(as_decimal(arg.type).scale <= common.scale for arg in args):
+        return args
+    return tuple(Cast(arg, common.as_nullable(arg.type.nullable)) for arg in args)
 
 
 def _bind_with_string(function: ScalarFunction, args: tuple[Expression, ...], result: SqlType) -> Binding:

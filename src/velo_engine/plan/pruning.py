@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from enum import Enum
 
 from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, walk
 from velo_engine.plan.nodes import (
@@ -40,25 +41,29 @@ BOUNDS = 3
 
 def pruned(node: PlanNode) -> PlanNode:
     """The plan with the same columns, without what nobody reads below it."""
-    return _pruned(node, _all(node), _MERGED)[0]
+    return _pruned(node, _all(node), _Above.PROJECTION)[0]
 
 
-_MERGED, _APART = True, False
-"""Whether only projections stand between a node and the aggregation or the result above it: Flink makes one of them,
-and an OVER that it does not read is gone. Below anything else OVER is an operator already, and stays. (Group windows of
-the older kind count as anything else here, though not in Flink.)"""
+class _Above(Enum):
+    """What reads a node. Flink makes one projection of those that follow each other, and an OVER that it does not read
+    is gone; below anything else OVER is an operator already, and stays. (Group windows of the older kind count as
+    windows here, though not in Flink.)"""
+
+    PROJECTION = "a projection, a plain aggregation, or the result"
+    OPERATOR = "another operator"
+    WINDOW = "a window: in Flink it is below the projection of what it aggregates"
 
 
-def _pruned(node: PlanNode, wanted: Columns, merged: bool) -> tuple[PlanNode, Kept]:
+def _pruned(node: PlanNode, wanted: Columns, above: _Above) -> tuple[PlanNode, Kept]:
     """`node` with at least the wanted columns."""
     match node:
         case Project():
-            return _project(node, wanted, merged)
+            return _project(node, wanted, above)
         case Filter():
-            below, kept = _pruned(node.input, wanted | _references([node.predicate]), _APART)
+            below, kept = _pruned(node.input, wanted | _references([node.predicate]), _Above.OPERATOR)
             return Filter(below, _moved(node.predicate, _places(kept)), below.schema), kept
         case AssignWatermark():
-            below, kept = _pruned(node.input, wanted | _given(node.time_column, node.partition_column), _APART)
+            below, kept = _pruned(node.input, wanted | _given(node.time_column, node.partition_column), _Above.OPERATOR)
             place = _places(kept)
             column = None if node.partition_column is None else place(node.partition_column)
             moved = replace(node, input=below, time_column=place(node.time_column), partition_column=column)
@@ -76,25 +81,37 @@ def _pruned(node: PlanNode, wanted: Columns, merged: bool) -> tuple[PlanNode, Ke
         case Union():
             return _union(node, wanted)
         case OverAggregate():
-            return _over(node, wanted, merged)
+            return _over(node, wanted, above)
         case _:
             return _whole(node), tuple(range(len(node.schema)))
 
 
 def _whole(node: PlanNode) -> PlanNode:
     """A node that reads all columns of its input, or of which that is not known; pruned below its inputs."""
-    below = [_pruned(child, _all(child), _APART)[0] for child in inputs(node)]
+    below = [_pruned(child, _all(child), _Above.OPERATOR)[0] for child in inputs(node)]
     names = [name for name in ("input", "left", "right", "table") if hasattr(node, name)]
     assert len(names) == len(below), f"how {type(node).__name__} names its inputs is not known here"
     return replace(node, **dict(zip(names, below, strict=True))) if below else node  # type: ignore[arg-type]
 
 
-def _project(node: Project, wanted: Columns, merged: bool) -> tuple[PlanNode, Kept]:
+def _project(node: Project, wanted: Columns, above: _Above) -> tuple[PlanNode, Kept]:
+    own = _of_over(node)
+    if above is not _Above.PROJECTION:
+        wanted |= own
     kept = _at_least_one(wanted)
     expressions = [node.expressions[i] for i in kept]
-    below, places = _pruned(node.input, _references(expressions), merged)
+    reader = above if own else _Above.OPERATOR if above is _Above.WINDOW else _Above.PROJECTION
+    below, places = _pruned(node.input, _references(expressions), reader)
     place = _places(places)
     return Project(below, tuple(_moved(e, place) for e in expressions), node.schema.select(kept)), kept
+
+
+def _of_over(node: Project) -> Columns:
+    """The columns of the projection that OVER stands in which hold its results."""
+    if not isinstance(node.input, OverAggregate):
+        return frozenset()
+    width = len(node.input.input.schema)
+    return frozenset(i for i, e in enumerate(node.expressions) if any(c >= width for c in _references([e])))
 
 
 def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
@@ -102,7 +119,7 @@ def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, K
     if not node.keys and not used:
         used = [0]
     calls = [node.calls[i] for i in used]
-    below, places = _pruned(node.input, frozenset(node.keys) | _arguments(calls), _MERGED)
+    below, places = _pruned(node.input, frozenset(node.keys) | _arguments(calls), _Above.PROJECTION)
     place = _places(places)
     kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used))
     keys = tuple(place(key) for key in node.keys)
@@ -113,7 +130,7 @@ def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode,
     used = _used_calls(len(node.keys), len(node.calls), wanted)
     calls = [node.calls[i] for i in used]
     read = frozenset(node.keys) | _arguments(calls) | {node.time_column}
-    below, places = _pruned(node.input, read, _APART)
+    below, places = _pruned(node.input, read, _Above.WINDOW)
     place = _places(places)
     width = len(node.schema)
     kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used), *range(width - BOUNDS, width))
@@ -132,7 +149,7 @@ def _top_n(node: TopN, wanted: Columns) -> tuple[PlanNode, Kept]:
     width = len(node.input.schema)
     sorted_by = frozenset(key.column for key in node.order)
     read = _below(wanted, width) | frozenset(node.partition) | sorted_by | _given(node.limit_column)
-    below, places = _pruned(node.input, read, _APART)
+    below, places = _pruned(node.input, read, _Above.OPERATOR)
     place = _places(places)
     with_rank = node.with_rank and width in wanted
     kept = (*places, width) if with_rank else places
@@ -152,7 +169,7 @@ def _window_top_n(node: WindowTopN, wanted: Columns) -> tuple[PlanNode, Kept]:
     width = len(node.input.schema)
     sorted_by = frozenset(key.column for key in node.order)
     read = _below(wanted, width) | frozenset(node.partition) | sorted_by | {node.end_column}
-    below, places = _pruned(node.input, read, _APART)
+    below, places = _pruned(node.input, read, _Above.OPERATOR)
     place = _places(places)
     with_rank = node.with_rank and width in wanted
     kept = (*places, width) if with_rank else places
@@ -174,9 +191,9 @@ def _join(node: RegularJoin | IntervalJoin | TemporalJoin, wanted: Columns) -> t
     times = (_given(), _given())
     if not isinstance(node, RegularJoin):
         times = (_given(node.left_time), _given(node.right_time))
-    left, left_kept = _pruned(node.left, _below(read, width) | frozenset(node.left_keys) | times[0], _APART)
+    left, left_kept = _pruned(node.left, _below(read, width) | frozenset(node.left_keys) | times[0], _Above.OPERATOR)
     right_read = frozenset(i - width for i in read if i >= width) | frozenset(node.right_keys) | times[1]
-    right, right_kept = _pruned(node.right, right_read, _APART)
+    right, right_kept = _pruned(node.right, right_read, _Above.OPERATOR)
     both = (*left_kept, *(i + width for i in right_kept))
     place, left_place, right_place = _places(both), _places(left_kept), _places(right_kept)
     kept = left_kept if node.kind.one_sided else both
@@ -196,31 +213,35 @@ def _join(node: RegularJoin | IntervalJoin | TemporalJoin, wanted: Columns) -> t
     return replace(moved, left_time=left_time, right_time=right_time), kept  # type: ignore[arg-type]
 
 
-def _over(node: OverAggregate, wanted: Columns, merged: bool) -> tuple[PlanNode, Kept]:
+def _over(node: OverAggregate, wanted: Columns, above: _Above) -> tuple[PlanNode, Kept]:
     """Without any call nothing waits for the watermark, and no row is late."""
     width = len(node.input.schema)
-    used = [i for i in range(len(node.calls)) if width + i in wanted or not merged]
+    used = [i for i in range(len(node.calls)) if width + i in wanted or above is not _Above.PROJECTION]
     if not used:
-        return _pruned(node.input, wanted, merged)
+        return _pruned(node.input, wanted, above)
     kept = (*range(width), *(width + i for i in used))
     calls = tuple(node.calls[i] for i in used)
     return replace(
-        node, input=_pruned(node.input, _all(node.input), merged)[0], calls=calls, schema=node.schema.select(kept)
+        node, input=_pruned(node.input, _all(node.input), above)[0], calls=calls, schema=node.schema.select(kept)
     ), kept
 
 
 def _union(node: Union, wanted: Columns) -> tuple[PlanNode, Kept]:
-    kept = _at_least_one(wanted)
-    sources = []
-    for source in node.sources:
-        below, places = _pruned(source, frozenset(kept), _APART)
-        sources.append(below if places == kept else _columns(below, [places.index(i) for i in kept]))
-    return Union(tuple(sources), node.schema.select(kept)), kept
+    """What one input keeps, all keep."""
+    while True:
+        found = [_pruned(source, wanted, _Above.OPERATOR) for source in node.sources]
+        kept = frozenset(i for _, places in found for i in places)
+        if kept == wanted:
+            break
+        wanted = kept
+    positions = tuple(sorted(wanted))
+    sources = tuple(below if places == positions else _columns(below, places, positions) for below, places in found)
+    return Union(sources, node.schema.select(positions)), positions
 
 
-def _columns(node: PlanNode, columns: Sequence[int]) -> PlanNode:
-    references = tuple(ColumnRef(i, node.schema.types[i]) for i in columns)
-    return Project(node, references, node.schema.select(columns))
+def _columns(node: PlanNode, places: Kept, wanted: Kept) -> PlanNode:
+    at = [places.index(i) for i in wanted]
+    return Project(node, tuple(ColumnRef(i, node.schema.types[i]) for i in at), node.schema.select(at))
 
 
 def _used_calls(keys: int, calls: int, wanted: Columns) -> list[int]:
