@@ -32,6 +32,10 @@ def test_the_cases_stay_small() -> None:
     assert sum(path.stat().st_size for path in PATHS) < LARGEST_TOTAL
 
 
+NO_CHANGELOGS = {"top_n/range_over_groups_without_rank", "upsert_sinks/upserts_through"}
+"""Flink takes rows back here that it did not give out; both are in `known_differences`."""
+
+
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_a_case_is_well_formed(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
@@ -40,7 +44,8 @@ def test_a_case_is_well_formed(path: Path) -> None:
     assert (path.parent.name, path.stem) == (case.definition.group, case.definition.name)
     assert case.flink == "2.3.0"
     if case.answer.error is None:
-        fold(case.answer.changelog)
+        if f"{path.parent.name}/{path.stem}" not in NO_CHANGELOGS:
+            fold(case.answer.changelog)
         assert len(case.answer.events) == len(case.answer.changelog)
         assert list(case.answer.events) == sorted(case.answer.events)
         assert {len(change) for change in case.answer.changelog} <= {1 + len(case.answer.schema)}

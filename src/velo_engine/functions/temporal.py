@@ -330,6 +330,13 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         "{now}",
         ("NOW", "CURRENT_ROW_TIMESTAMP"),
     ),
+    _clock(
+        "proctime",
+        "PROCTIME()",
+        "The processing time of the row, as a time attribute: what windows and lookups may be by.",
+        timestamp_ltz(3),
+        "{now}",
+    ),
     _clock("localtimestamp", "LOCALTIMESTAMP", "The processing time on the session's clock.", timestamp(3), "{local}"),
     _clock("current_date", "CURRENT_DATE", "The session's date.", DATE, "CAST({local} AS DATE)"),
     _clock(

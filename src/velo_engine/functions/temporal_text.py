@@ -177,8 +177,11 @@ def _to_ltz(site: Site) -> str:
             millis = parts if unit == _LTZ_UNITS[0] else f"floor({number})"
             whole = f"CASE WHEN abs({number}) < 1e15 THEN CAST({millis} AS HUGEINT) END"
             return _instant_of_micros(f"({whole} * 1000)")
-        whole = first.sql if first.type.name in INTEGERS else f"trunc({first.sql})"
-        return _instant_of_micros(f"(CAST({whole} AS HUGEINT) * {unit})")
+        if first.type.name in INTEGERS:
+            return _instant_of_micros(f"(CAST({first.sql} AS HUGEINT) * {unit})")
+        # A DECIMAL may have more digits than leave room for the unit; such an instant does not exist anyway.
+        number = f"CAST(trunc({first.sql}) AS HUGEINT)"
+        return _instant_of_micros(f"(CASE WHEN abs({number}) < 1000000000000000000 THEN {number} END * {unit})")
     parsed = (
         f"velo_parse_timestamp({first.sql})"
         if len(site.operands) == 1

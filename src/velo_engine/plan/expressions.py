@@ -48,6 +48,10 @@ class Call:
     location: Location | None = field(default=None, compare=False)
 
 
+PROCTIME = "proctime"
+"""The function whose value is processing time as a time attribute."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cast:
     """CAST, or TRY_CAST when `safe` (NULL where CAST fails)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from velo_engine.plan.expressions import ColumnRef, Expression
+from velo_engine.plan.expressions import PROCTIME, Call, ColumnRef, Expression
 from velo_engine.plan.nodes import PlanNode, Project, WindowSpec
 from velo_engine.plan.rewrite import map_columns
 from velo_engine.schema import Column, RowSchema
@@ -158,7 +158,8 @@ def through_projection(relation: Relation, expressions: Sequence[Expression]) ->
     ordinary values."""
     outputs = [(i, e.index) for i, e in enumerate(expressions) if isinstance(e, ColumnRef)]
     event = tuple(i for time in relation.event_times for i, source in outputs if source == time)
-    return event, frozenset(i for i, source in outputs if source in relation.processing_times)
+    clock = frozenset(i for i, e in enumerate(expressions) if isinstance(e, Call) and e.function == PROCTIME)
+    return event, clock | {i for i, source in outputs if source in relation.processing_times}
 
 
 def window_through_projection(windows: WindowColumns | None, expressions: Sequence[Expression]) -> WindowColumns | None:

@@ -14,10 +14,11 @@ from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.plan.aggregate_syntax import function_name, is_aggregate
-from velo_engine.plan.expressions import ColumnRef, Expression
+from velo_engine.plan.expressions import PROCTIME, Call, ColumnRef, Expression
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Field, Relation, system_name
 from velo_engine.sql.expression_binder import bind_field
+from velo_engine.types import timestamp_ltz
 
 NO_ALIASES: Mapping[str, Expression] = {}
 
@@ -72,7 +73,7 @@ class RelationScope:
         fields = self._by_name.get("_processing_time", [])
         if fields:
             return self._reference(fields[0], location)
-        return self.text.bind(exp.Anonymous(this="CURRENT_TIMESTAMP", expressions=[]), self)
+        return Call(PROCTIME, (), timestamp_ltz(3).as_nullable(False), location)
 
     def has(self, name: str) -> bool:
         """Whether an input column has the name."""
