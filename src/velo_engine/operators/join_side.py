@@ -11,6 +11,8 @@ from velo_engine.batch import Bools, Int8s, Int64s, numpy_column
 from velo_engine.operators.equal_rows import equal_groups, row_hashes
 from velo_engine.operators.held_rows import HeldRows
 from velo_engine.operators.key_buckets import KeyBuckets, spread
+from velo_engine.operators.keyed_rows import NO_TTL
+from velo_engine.operators.vectors import Vector
 from velo_engine.schema import RowSchema
 
 NO_KEY = -1
@@ -36,33 +38,64 @@ class SideRows:
         return adds
 
 
+@dataclass(frozen=True, slots=True)
+class EqualRows:
+    """Held rows, by key in their order, then rows of a batch: those with equal groups are equal and have one key."""
+
+    slots: Int64s
+    places: Int64s
+    """Places in the batch; -1 for those held."""
+    row: Int64s
+    """Numbers in the batch; -1 for those held."""
+    adds: Bools
+    groups: Int64s
+
+
 class JoinSide:
     """The held rows of one side. Equal rows are told apart by their order only."""
 
-    def __init__(self, schema: RowSchema, *, counted: bool) -> None:
+    def __init__(
+        self, schema: RowSchema, *, counted: bool, ttl_ms: int = NO_TTL, unique: tuple[int, ...] | None = None
+    ) -> None:
+        """With a TTL rows with the same values in the columns `unique` replace each other; None: there is no key."""
+        self.ttl_ms = ttl_ms
+        self.unique = unique if ttl_ms != NO_TTL else None
         self.rows = HeldRows(schema.types)
         self.counted = counted
         """Whether the matches of its rows count: what is shown of a row depends on them."""
         self.buckets = KeyBuckets()
         self.matches = np.zeros(0, np.int64)
         """By slot, the number of rows of the other side that match."""
-        self._types = schema.types
+        self.written = np.zeros(0, np.int64)
+        """By slot, with a TTL, the processing time at which the row was last written."""
+        self.entry = np.zeros(0, np.int64)
+        """By slot, during a batch, the slot that stands for all rows of the same entry of state; -1 for itself."""
+        self.life = np.zeros(0, np.int64)
+        """By slot, during a batch, in which life of its entry the row came."""
+        self.ends = np.zeros(0, np.int64)
+        """By slot, the place in the batch at which the row is taken back; NEVER outside a batch."""
+        self._columns = tuple(range(len(schema.types))) if self.unique is None else self.unique
+        """By which rows are equal."""
+        self._types = schema.select(self._columns).types
         self._hashes = np.zeros(0, np.int64)
         self._keys = np.zeros(0, np.int64)
         """Key codes by slot."""
-        self._retracts = False
-        """Whether a row was ever taken back: only then are hashes kept."""
-        self._ends = np.zeros(0, np.int64)
-        """By slot, the place in the batch at which the row is taken back; NEVER outside a batch."""
+        self._retracts = ttl_ms != NO_TTL
+        """Whether a row was ever taken back: only then, and with a TTL, are hashes kept."""
+        self._sweep_at = -(2**63)
 
     def take(self, columns: list[pa.ChunkedArray], kind: Int8s, key: Int64s) -> Int64s:
         """Put a batch's rows into slots, also those taken back."""
         slots = self.rows.add(columns, len(kind))
         room = self.rows.capacity
-        if len(self._ends) < room:
-            more = max(room, 2 * len(self._ends), 64) - len(self._ends)
-            self._ends = np.append(self._ends, np.full(more, NEVER))
+        if len(self.ends) < room:
+            more = max(room, 2 * len(self.ends), 64) - len(self.ends)
+            self.ends = np.append(self.ends, np.full(more, NEVER))
             self.matches = np.append(self.matches, np.zeros(more, np.int64))
+            self.written = np.append(self.written, np.zeros(more, np.int64))
+            if self.ttl_ms != NO_TTL:
+                self.entry = np.append(self.entry, np.full(more, -1))
+                self.life = np.append(self.life, np.zeros(more, np.int64))
             self._hashes = np.append(self._hashes, np.zeros(more, np.int64))
             self._keys = np.append(self._keys, np.zeros(more, np.int64))
         self._keys[slots] = key
@@ -82,31 +115,51 @@ class JoinSide:
         retracted = np.flatnonzero(~batch.adds & (batch.key != NO_KEY))
         if not len(retracted):
             return np.empty(0, np.int64)
-        concerned = np.unique(batch.key[retracted])
-        wanted = np.unique(self._hashes[batch.slot[retracted]])
+        rows = self.equal_to(batch, retracted)
+        # The rows of a group in order: held ones first, as they came.
+        order = np.argsort(rows.groups, kind="stable")
+        ended, by = (order[found] for found in paired(rows.groups[order], rows.adds[order]))
+        self.ends[rows.slots[ended]] = rows.places[by]
+        return rows.slots[ended[rows.places[ended] < 0]]
+
+    def equal_to(self, batch: SideRows, asked: Int64s) -> EqualRows:
+        """The held rows and those of the batch that equal one of the rows `asked` of the batch, and some others."""
+        concerned = np.unique(batch.key[asked])
+        wanted = np.unique(self._hashes[batch.slot[asked]])
         mine = np.flatnonzero(np.isin(batch.key, concerned))
         mine = mine[np.isin(self._hashes[batch.slot[mine]], wanted)]
         element, held = self.buckets.lookup(concerned)
         alike = np.isin(self._hashes[held], wanted)
         element, held = element[alike], held[alike]
+        none = np.full(len(held), -1)
         slots = np.concatenate([held, batch.slot[mine]])
         keys = np.concatenate([concerned[element], batch.key[mine]])
-        places = np.concatenate([np.full(len(held), -1), batch.place[mine]])
         adds = np.concatenate([np.ones(len(held), np.bool_), batch.adds[mine]])
-        groups = equal_groups(self.rows.vectors(slots), keys, self._hashes[slots])
-        # The rows of a group in order: held ones first, as they came.
-        order = np.argsort(groups, kind="stable")
-        ends = _paired(groups[order], adds[order])
-        ended, by = order[ends[0]], order[ends[1]]
-        self._ends[slots[ended]] = places[by]
-        return slots[ended[ended < len(held)]]
+        groups = equal_groups(self._compared(slots), keys, self._hashes[slots])
+        places, row = np.concatenate([none, batch.place[mine]]), np.concatenate([none, mine])
+        return EqualRows(slots, places, row, adds, groups)
+
+    def entries(self, slots: Int64s) -> Int64s:
+        """During a batch, the slots that stand for the entries of these rows."""
+        entry = self.entry[slots]
+        return np.where(entry < 0, slots, entry)
+
+    def sweep(self, now: int) -> int:
+        """Once per TTL: give up the rows that have ended. Gives how many keys may have been left without rows."""
+        if self.ttl_ms == NO_TTL or now < self._sweep_at:
+            return 0
+        self._sweep_at = now + self.ttl_ms
+        held = self.rows.slots()
+        ended = held[self.written[held] + self.ttl_ms <= now]
+        self.rows.free(ended)
+        return len(self.buckets.remove(self._keys[ended], ended))
 
     def matches_of(self, asking: SideRows, own: SideRows) -> tuple[Int64s, Int64s]:
         """For every row of the other side's batch, the rows of this side there at its place: (row, slot), in order."""
         row, held = self.buckets.lookup(asking.key)
         fresh_row, fresh = _earlier(asking, own)
         row, slot = np.concatenate([row, fresh_row]), np.concatenate([held, fresh])
-        there = self._ends[slot] > asking.place[row]
+        there = self.ends[slot] > asking.place[row]
         if len(fresh_row):
             order = np.argsort(row, kind="stable")
             order = order[there[order]]
@@ -118,19 +171,20 @@ class JoinSide:
 
         Gives how many keys may have been left without rows.
         """
-        stays = batch.adds & (batch.key != NO_KEY) & (self._ends[batch.slot] == NEVER)
+        stays = batch.adds & (batch.key != NO_KEY) & (self.ends[batch.slot] == NEVER)
         self.buckets.add(batch.key[stays], batch.slot[stays])
         empty = self.buckets.remove(self._keys[ended], ended)
         gone = np.concatenate([batch.slot[~stays], ended])
-        self._ends[gone] = NEVER
+        self.ends[gone] = NEVER
         self.rows.free(gone)
         return len(empty) + int(np.count_nonzero(~stays))
 
     def snapshot(self) -> pa.Table:
         """The rows, by key in their order."""
         keys, slots = self.buckets.items()
-        names = ["key", "matches", *(f"c{i}" for i in range(self.rows.width))]
-        return pa.table([pa.array(keys), pa.array(self.matches[slots]), *self.rows.columns(slots)], names=names)
+        names = ["key", "matches", "written", *(f"c{i}" for i in range(self.rows.width))]
+        numbers = [pa.array(values) for values in (keys, self.matches[slots], self.written[slots])]
+        return pa.table([*numbers, *self.rows.columns(slots)], names=names)
 
     def restore(self, table: pa.Table) -> None:
         """Hold exactly these rows."""
@@ -139,12 +193,16 @@ class JoinSide:
         self.buckets = KeyBuckets()
         self._retracts = True
         key = numpy_column(table, "key")
-        slots = self.take(table.columns[2:], np.zeros(count, np.int8), key)
+        slots = self.take(table.columns[3:], np.zeros(count, np.int8), key)
         self.matches[slots] = numpy_column(table, "matches")
+        self.written[slots] = numpy_column(table, "written")
         self.buckets.add(key, slots)
 
     def _hash(self, slots: Int64s) -> None:
-        self._hashes[slots] = row_hashes(self.rows.vectors(slots), self._types, len(slots))
+        self._hashes[slots] = row_hashes(self._compared(slots), self._types, len(slots))
+
+    def _compared(self, slots: Int64s) -> list[Vector]:
+        return [vector for i, vector in enumerate(self.rows.vectors(slots)) if i in self._columns]
 
 
 def _earlier(asking: SideRows, own: SideRows) -> tuple[Int64s, Int64s]:
@@ -167,7 +225,7 @@ def _earlier(asking: SideRows, own: SideRows) -> tuple[Int64s, Int64s]:
     return np.repeat(np.arange(len(key)), counts), own.slot[sorted_rows[spread(low, counts)]]
 
 
-def _paired(groups: Int64s, adds: Bools) -> tuple[Int64s, Int64s]:
+def paired(groups: Int64s, adds: Bools) -> tuple[Int64s, Int64s]:
     """Which row each row that is taken back ends: positions of the ended and of those that end them.
 
     Rows stand group after group in their order. Within a group the n-th that is taken back while one is there ends the

@@ -9,13 +9,15 @@ again (+I). Which of several matches comes first is not specified by Flink; here
 
 A batch is joined as a whole. A row is there from its place in the batch (or from before) to the place at which an equal
 row is taken back; each row of a batch meets the rows of the other side that are there at its place. The number of
-matches of a row is a running sum over the rows that met it.
+matches of a row is a running sum over the rows that met it. With state time-to-live a row also leaves by the clock
+(`join_lives`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -34,10 +36,15 @@ from velo_engine.batch import (
 from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.held_rows import NO_SLOT
 from velo_engine.operators.join_inputs import JoinKeys, merge_order
+from velo_engine.operators.join_lives import SideLives
 from velo_engine.operators.join_side import NO_KEY, JoinSide, SideRows
+from velo_engine.operators.keyed_rows import NO_TTL
 from velo_engine.operators.pair_condition import PairCondition
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import JoinKind
+
+UniqueKeys: TypeAlias = tuple[tuple[int, ...] | None, tuple[int, ...] | None]
+"""By side, columns that identify its rows; None for none."""
 
 _SIDES = ("left", "right")
 _BEFORE, _PAIR, _AFTER = range(3)
@@ -71,16 +78,26 @@ class _Changes:
 class RegularJoin(Operator):
     """See `plan.nodes.RegularJoin`."""
 
-    def __init__(self, context: OperatorContext, node: nodes.RegularJoin) -> None:
+    def __init__(
+        self,
+        context: OperatorContext,
+        node: nodes.RegularJoin,
+        *,
+        ttl_ms: int = NO_TTL,
+        unique: UniqueKeys = (None, None),
+    ) -> None:
+        """The unique keys of the inputs matter to what a TTL forgets only."""
         self._context = context
         self._node = node
         self._none = empty_rows(node.schema)
         self._condition = None if node.condition is None else PairCondition(context, node.condition)
         self._keys = JoinKeys(node.left.schema, node.left_keys, node.right_keys, node.null_safe_keys)
         self._outer = (node.kind in (JoinKind.LEFT, JoinKind.FULL), node.kind in (JoinKind.RIGHT, JoinKind.FULL))
+        self._ttl_ms = ttl_ms
+        counted = (self._outer[0] or node.kind.one_sided, self._outer[1])
         self._sides = (
-            JoinSide(node.left.schema, counted=self._outer[0] or node.kind.one_sided),
-            JoinSide(node.right.schema, counted=self._outer[1]),
+            JoinSide(node.left.schema, counted=counted[0], ttl_ms=ttl_ms, unique=unique[0]),
+            JoinSide(node.right.schema, counted=counted[1], ttl_ms=ttl_ms, unique=unique[1]),
         )
 
     def process(self, *inputs: ChangeBatch) -> ChangeBatch:
@@ -89,6 +106,8 @@ class RegularJoin(Operator):
         rows = self._none
         if len(left) or len(right):
             rows = self._joined(left, right)
+        for side in self._sides:
+            self._keys.idle(side.sweep(left.processing_time.closing))
         self._context.counters.state_rows = sum(len(side.rows) for side in self._sides)
         watermark = lower_watermark(left.watermark, right.watermark)
         return ChangeBatch(rows, left.first_seq, left.end_seq, watermark, left.processing_time)
@@ -107,18 +126,49 @@ class RegularJoin(Operator):
     def _joined(self, left: ChangeBatch, right: ChangeBatch) -> pa.Table:
         batches = (left, right)
         arriving = self._arriving(left, right)
-        ended = [side.mark_ends(mine) for side, mine in zip(self._sides, arriving, strict=True)]
-        met = []
-        for number, rows in enumerate(arriving):
-            pairs = self._sides[1 - number].matches_of(rows, arriving[1 - number])
-            met.append(self._satisfying(number, rows, _Met(*pairs)))
-        changes = self._one_sided(arriving, met) if self._node.kind.one_sided else self._two_sided(arriving, met)
         seq = np.concatenate([batch.seq for batch in batches])[merge_order(left, right)]
-        out = self._output(changes, seq)
+        if self._ttl_ms == NO_TTL:
+            ended = [side.mark_ends(mine) for side, mine in zip(self._sides, arriving, strict=True)]
+            met = self._met(arriving)
+            counts = self._counted(arriving, met)
+        else:
+            ended, met, counts = self._living(arriving, left.processing_time.before(seq))
+        show = self._one_sided if self._node.kind.one_sided else self._two_sided
+        out = self._output(show(arriving, met, counts), seq)
         for side, mine, gone in zip(self._sides, arriving, ended, strict=True):
             self._keys.idle(side.close(mine, gone))
         self._keys.free_idle(lambda: np.union1d(*(side.buckets.live_keys() for side in self._sides)))
         return out
+
+    def _met(self, arriving: tuple[SideRows, SideRows]) -> list[_Met]:
+        """By side, whom its rows meet."""
+        met = []
+        for number, rows in enumerate(arriving):
+            pairs = self._sides[1 - number].matches_of(rows, arriving[1 - number])
+            met.append(self._satisfying(number, rows, _Met(*pairs)))
+        return met
+
+    def _living(
+        self, arriving: tuple[SideRows, SideRows], now: Int64s
+    ) -> tuple[list[Int64s], list[_Met], list[Int64s]]:
+        """With a TTL: the held rows that end, whom each side's rows meet, and as `_counted`."""
+        lives = [SideLives(side, mine, now) for side, mine in zip(self._sides, arriving, strict=True)]
+        met = self._met(arriving)
+        for number, rows in enumerate(arriving):
+            pairs = met[number]
+            there = lives[1 - number].alive(pairs.other, rows.place[pairs.row])
+            met[number] = _Met(pairs.row[there], pairs.other[there])
+        before = [np.empty(0, np.int64), np.empty(0, np.int64)]
+        for number, side in enumerate(self._sides):
+            if side.counted:
+                others, pairs = arriving[1 - number], met[1 - number]
+                steps = np.where(others.adds[pairs.row], 1, -1)
+                matches = np.bincount(met[number].row, minlength=len(arriving[number].slot))
+                before[number] = lives[number].count(pairs.other, others.place[pairs.row], steps, matches)
+        ended = [of_side.ended() for of_side in lives]
+        for of_side in lives:
+            of_side.close()
+        return ended, met, before
 
     def _arriving(self, left: ChangeBatch, right: ChangeBatch) -> tuple[SideRows, SideRows]:
         order = merge_order(left, right)
@@ -145,9 +195,10 @@ class RegularJoin(Operator):
         kept = self._condition.holds([*ordered[0], *ordered[1]], len(own))
         return _Met(met.row[kept], met.other[kept])
 
-    def _two_sided(self, arriving: tuple[SideRows, SideRows], met: list[_Met]) -> list[list[_Changes]]:
+    def _two_sided(
+        self, arriving: tuple[SideRows, SideRows], met: list[_Met], counts: list[Int64s]
+    ) -> list[list[_Changes]]:
         found: list[list[_Changes]] = []
-        counts = self._counted(arriving, met)
         for side in (0, 1):
             rows, pairs = arriving[side], met[side]
             own_outer, other_outer = self._outer[side], self._outer[1 - side]
@@ -173,11 +224,13 @@ class RegularJoin(Operator):
             found.append(changes)
         return found
 
-    def _one_sided(self, arriving: tuple[SideRows, SideRows], met: list[_Met]) -> list[list[_Changes]]:
+    def _one_sided(
+        self, arriving: tuple[SideRows, SideRows], met: list[_Met], counts: list[Int64s]
+    ) -> list[list[_Changes]]:
         """The left rows as they come, when their matching decides; those whose matching the right side changes."""
         anti = self._node.kind is JoinKind.ANTI
         left, right = arriving
-        before = self._counted(arriving, met)[0]
+        before = counts[0]
         shown = np.flatnonzero((np.bincount(met[0].row, minlength=len(left.slot)) == 0) == anti)
         missing, zeros = np.full(len(shown), NO_SLOT), np.zeros(len(shown), np.int64)
         own = _Changes(left.place[shown], zeros, _PAIR, left.kind[shown], left.slot[shown], missing)

@@ -32,7 +32,6 @@ from velo_engine.plan.select import plan_query
 from velo_engine.plan.sinks import fitted_to_target, planned_sink
 from velo_engine.plan.source_pushdown import pushed_down
 from velo_engine.plan.sources import Infer, SourceCatalog
-from velo_engine.plan.state_ttl import check_state_ttl
 from velo_engine.plan.statement_properties import ProgramProperties
 from velo_engine.plan.statement_relations import StatementRelations, StatementResult
 from velo_engine.plan.used_columns import used_columns
@@ -128,8 +127,6 @@ class _ProgramPlanner:
         relation = parts[0].relation if len(parts) == 1 else united_inserts(parts, self._text)
         node = pruned(without_single_row_aggregates(pruned(pushed_down(relation.node)), self._planned))
         check_insert_only(node, self._planned, self._text, first.location)
-        if self._properties.state_ttl_ms:
-            check_state_ttl(node, self._planned, self._text, first.location)
         for part in parts:
             self._check_emit(part.statement, node)
         emit = first.emit or (Emit.FINAL if _is_windowed(node) else Emit.CHANGES)

@@ -101,6 +101,18 @@ def preferred_key(keys: Keys) -> tuple[int, ...]:
     return min((tuple(sorted(key)) for key in keys), key=lambda key: (len(key), key), default=())
 
 
+def unique_key(
+    node: PlanNode, join_keys: tuple[int, ...], statements: Statements = NO_STATEMENTS
+) -> tuple[int, ...] | None:
+    """The key by which a regular join holds the rows of its input; None when it has none.
+
+    Source: JoinUtil.analyzeJoinInput: one within the join key before the smallest.
+    """
+    keys = upsert_keys(node, statements)
+    within = frozenset(key for key in keys if key <= set(join_keys))
+    return preferred_key(within or keys) if keys else None
+
+
 def _projected(expressions: tuple[Expression, ...], keys: Keys) -> Keys:
     """The keys whose columns are all projected, under their new positions."""
     outputs: dict[int, list[int]] = {}

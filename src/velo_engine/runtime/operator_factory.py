@@ -13,9 +13,11 @@ from velo_engine.operators.changelog_normalize import ChangelogNormalize
 from velo_engine.operators.correlate import Correlate
 from velo_engine.operators.deduplicate import KeepFirstByArrival, KeepFirstByTime, KeepLast
 from velo_engine.operators.expand import Expand
+from velo_engine.operators.expiring_top_n import ExpiringTopN
 from velo_engine.operators.first_rows import FirstRows
 from velo_engine.operators.group_aggregate import GroupAggregate
 from velo_engine.operators.interval_join import IntervalJoin
+from velo_engine.operators.keyed_rows import NO_TTL
 from velo_engine.operators.match_recognize import MatchRecognize
 from velo_engine.operators.over_aggregate import over_operator
 from velo_engine.operators.regular_join import RegularJoin
@@ -36,6 +38,7 @@ from velo_engine.plan.changelog_nodes import Deduplicate, KeepRow
 from velo_engine.plan.monotonicity import unretracted_calls
 from velo_engine.plan.nodes import PlanNode
 from velo_engine.plan.update_kinds import RankStrategy, is_top_one, rank_strategy, row_key
+from velo_engine.plan.upsert_keys import unique_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Surroundings:
     statements: Statements
     partitions: Mapping[str, int]
     """Partitions by source."""
-    state_ttl_ms: int = 0
+    state_ttl_ms: int = NO_TTL
     """How long the state of a key lives after its last change; 0 for ever."""
 
     def retracting(self, node: PlanNode) -> bool:
@@ -113,8 +116,12 @@ def _temporal_join(context: OperatorContext, node: nodes.TemporalJoin, _around: 
     return TemporalJoin(context, node)
 
 
-def _regular_join(context: OperatorContext, node: nodes.RegularJoin, _around: Surroundings) -> Operator:
-    return RegularJoin(context, node)
+def _regular_join(context: OperatorContext, node: nodes.RegularJoin, around: Surroundings) -> Operator:
+    unique = (
+        unique_key(node.left, node.left_keys, around.statements),
+        unique_key(node.right, node.right_keys, around.statements),
+    )
+    return RegularJoin(context, node, ttl_ms=around.state_ttl_ms, unique=unique)
 
 
 def _top_n(context: OperatorContext, node: nodes.TopN, around: Surroundings) -> Operator:
@@ -125,6 +132,8 @@ def _top_n(context: OperatorContext, node: nodes.TopN, around: Surroundings) -> 
             return TopN(context, node, node.input.schema, retracting=False, ttl_ms=around.state_ttl_ms)
         case RankStrategy.UPDATE:
             return UpdatableTopN(context, node, row_key(node, around.statements), ttl_ms=around.state_ttl_ms)
+        case RankStrategy.RETRACT if around.state_ttl_ms != NO_TTL:
+            return ExpiringTopN(context, node, node.input.schema, ttl_ms=around.state_ttl_ms)
         case strategy:
             retracting = strategy is RankStrategy.RETRACT
             return TopN(context, node, node.input.schema, retracting=retracting, ttl_ms=around.state_ttl_ms)

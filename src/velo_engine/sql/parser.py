@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ from velo_engine.sql.reading import chunks, parsed, source_text, tokenized
 from velo_engine.sql.source_text import SegmentKind, SourceText, segments
 from velo_engine.sql.statement_parser import Setting, StatementParser
 from velo_engine.sql.variables import expand_sql
+
+_STATE_TTL = re.compile(r"\bSTATE_TTL(?=\s*\()", re.IGNORECASE)
 
 
 def parse_program(text: str, *, file: str = "<sql>", variables: Mapping[str, str] | None = None) -> Program:
@@ -70,15 +73,27 @@ def _place(warning: Warning) -> tuple[int, int]:
 
 
 def _ignored_hints(source: SourceText) -> tuple[Warning, ...]:
-    """A warning for every `/*+ … */`: to this engine it is a comment."""
+    """A warning for every `/*+ … */`: to this engine it is a comment. STATE_TTL, which changes results, is refused."""
+    hints = [
+        segment
+        for segment in segments(source)
+        if segment.kind is SegmentKind.BLOCK_COMMENT and source.text.startswith("/*+", segment.start)
+    ]
+    for segment in hints:
+        if (found := _STATE_TTL.search(source.text, segment.start, segment.end)) is not None:
+            raise VeloError(
+                ErrorCode.SQL_UNSUPPORTED,
+                "the hint STATE_TTL is not supported",
+                location=source.location(found.start(), found.end()),
+                hint="SET 'state.ttl' = '…' holds for all operators",
+            )
     return tuple(
         Warning(
             "hints have no meaning here",
             source.location(segment.start, segment.end),
             "give the options as properties in WITH (…)",
         )
-        for segment in segments(source)
-        if segment.kind is SegmentKind.BLOCK_COMMENT and source.text.startswith("/*+", segment.start)
+        for segment in hints
     )
 
 

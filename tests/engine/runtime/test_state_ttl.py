@@ -226,20 +226,118 @@ def test_state_that_has_ended_is_freed() -> None:
     assert answer.accounting.state_rows <= 40
 
 
-@pytest.mark.parametrize(
-    ("query", "what"),
-    [
-        ("SELECT a.v FROM t AS a JOIN t AS b ON a.k = b.k", "a join of streams"),
-        (
-            "SELECT k FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY s DESC) AS rn FROM (SELECT k, SUM(v) AS s FROM t GROUP BY k)) "
-            "WHERE rn <= 2",
-            "a Top-N over rows that change",
-        ),
-    ],
-)
-def test_a_ttl_where_state_cannot_end_by_time_is_refused(query: str, what: str) -> None:
-    with pytest.raises(VeloError, match=what):
-        Engine().plan(T + TTL + query)
+JOIN = "SELECT a.k, a.v, b.v AS w FROM t AS a {} JOIN t AS b ON a.k = b.k AND a.v < b.v"
+
+
+def test_rows_of_a_join_end_one_by_one() -> None:
+    """JoinRecordStateViews.InputSideHasNoUniqueKey: each row of the map has the time of its last write."""
+    rows = [(0, ("A", 1)), (6, ("A", 2)), (10, ("A", 3)), (16, ("A", 4))]
+    assert always(T + TTL + JOIN.format(""), rows) == [("+I", "A", 1, 2), ("+I", "A", 2, 3), ("+I", "A", 3, 4)]
+
+
+def test_an_equal_row_prolongs_the_life_of_a_row() -> None:
+    """InputSideHasNoUniqueKey.addRecord: one more in the count of the same entry, which is put anew."""
+    rows = [(0, ("A", 1)), (6, ("A", 1)), (14, ("A", 2)), (15, ("A", 3))]
+    assert always(T + TTL + JOIN.format(""), rows) == [
+        ("+I", "A", 1, 2),
+        ("+I", "A", 1, 2),
+        ("+I", "A", 1, 3),
+        ("+I", "A", 1, 3),
+        ("+I", "A", 2, 3),
+    ]
+
+
+def test_a_match_prolongs_the_life_of_a_row_of_an_outer_side() -> None:
+    """OuterJoinRecordStateViews: updateNumOfAssociations puts the entry; the matching rows themselves end."""
+    rows = [(0, ("A", 1)), (6, ("A", 2)), (15, ("A", 3)), (25, ("A", 4))]
+    assert always(T + TTL + JOIN.format("LEFT"), rows) == [
+        ("+I", "A", 1, None),
+        ("+I", "A", 2, None),
+        ("-D", "A", 1, None),
+        ("+I", "A", 1, 2),
+        ("+I", "A", 3, None),
+        ("+I", "A", 1, 3),  # written at 6
+        ("-D", "A", 2, None),
+        ("+I", "A", 2, 3),
+        ("+I", "A", 4, None),
+        # at 25 those written at 15 have ended
+    ]
+
+
+def test_matches_that_have_ended_still_count() -> None:
+    """StreamingJoinOperator: an outer row counts a match down only when it is taken back, so that no padding returns."""
+    query = (
+        "SELECT a.k, a.v, b.v AS w FROM t AS a LEFT JOIN t AS b ON a.k = b.k AND a.v < 10 AND b.v >= 10 WHERE a.v < 10"
+    )
+    rows = [(0, ("A", 1)), (5, ("A", 10)), (14, ("A", 11)), (23, ("A", 11))]
+    assert always(CHANGES + TTL + query, rows, kinds="+I +I +I -D") == [
+        ("+I", "A", 1, None),
+        ("-D", "A", 1, None),
+        ("+I", "A", 1, 10),
+        ("+I", "A", 1, 11),
+        ("-D", "A", 1, 11),  # 10 has ended, but 2 - 1 matches are counted
+    ]
+
+
+def test_a_key_is_given_by_a_semi_join_again_when_its_match_has_ended() -> None:
+    """StreamingSemiAntiJoinOperator: the left row counts one match for ever; a new left row sees living ones only."""
+    query = "SELECT k, v FROM t WHERE v < 10 AND {} (SELECT 1 FROM t AS b WHERE b.k = t.k AND b.v >= 10)"
+    rows = [(0, ("A", 10)), (9, ("A", 1)), (10, ("A", 2)), (12, ("A", 11))]
+    assert always(T + TTL + query.format("EXISTS"), rows) == [("+I", "A", 1), ("+I", "A", 2)]
+    assert always(T + TTL + query.format("NOT EXISTS"), rows) == [("+I", "A", 2), ("-D", "A", 2)]
+
+
+RANKED = "SELECT k, v{} FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY v) AS rn FROM t) WHERE rn <= {}"
+
+
+def test_a_retracting_top_n_goes_by_sort_keys_that_are_counted_though_they_have_ended() -> None:
+    """RetractableTopNFunction: dataState ends by sort key, the sorted map with the partition; emitRecordsWithRowNumber
+    adds the counts of what stands before, and forgets what has ended behind (processStateStaled)."""
+    rows = [(0, ("A", 1)), (1, ("A", 5)), (6, ("A", 3)), (12, ("A", 2)), (13, ("A", 4)), (14, ("A", 3))]
+    assert always(CHANGES + TTL + RANKED.format(", rn", 4), rows, kinds="+I +I +I +I +I -D") == [
+        ("+I", "A", 1, 1),
+        ("+I", "A", 5, 2),
+        ("-U", "A", 5, 2),
+        ("+U", "A", 3, 2),
+        ("+I", "A", 5, 3),
+        ("-U", "A", 3, 2),  # 1 has ended at 10 and still counts
+        ("+U", "A", 2, 2),
+        ("+I", "A", 3, 3),  # 5 has ended at 11 and is forgotten
+        ("+I", "A", 4, 4),
+        ("-U", "A", 3, 3),
+        ("+U", "A", 4, 3),
+        ("-D", "A", 4, 4),
+    ]
+
+
+def test_a_retracting_top_n_without_rank_forgets_what_has_ended_behind() -> None:
+    """RetractableTopNFunction.emitRecordsWithoutRowNumber and retractRecordWithoutRowNumber."""
+    rows = [(0, ("A", 5)), (5, ("A", 3)), (11, ("A", 4)), (12, ("A", 2)), (13, ("A", 3)), (23, ("A", 9))]
+    assert always(CHANGES + TTL + RANKED.format("", 2), rows, kinds="+I +I +I +I -D +I") == [
+        ("+I", "A", 5),
+        ("+I", "A", 3),
+        ("+I", "A", 4),  # 5 has ended: nothing falls out
+        ("-D", "A", 4),
+        ("+I", "A", 2),
+        ("-D", "A", 3),
+        ("+I", "A", 4),
+        ("+I", "A", 9),  # the partition has ended
+    ]
+
+
+def test_a_top_n_that_cannot_tell_which_row_leaves_fails_as_in_flink() -> None:
+    """RetractableTopNFunction: inputs.get(index) beyond the rows left, of which more are counted."""
+    rows = [(0, ("A", 5)), (6, ("A", 7)), (12, ("A", 5)), (13, ("A", 1))]
+    with pytest.raises(VeloError, match="state has ended"):
+        run(CHANGES + TTL + RANKED.format("", 2), rows, kinds="+I +I +I +I")
+
+
+def test_the_hint_of_a_ttl_is_refused() -> None:
+    """Flink's STATE_TTL hint, which holds for the side of a join or the input of an aggregate, changes results."""
+    with pytest.raises(VeloError, match="STATE_TTL") as caught:
+        Engine().plan(T + "SELECT /*+ State_TTL('a' = '1d') */ a.k FROM t AS a JOIN t AS b ON a.k = b.k")
+    assert caught.value.location is not None
+    assert (caught.value.location.line, caught.value.location.column) == (2, 12)
 
 
 def test_a_ttl_that_is_no_duration_is_refused() -> None:
