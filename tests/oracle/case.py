@@ -191,7 +191,7 @@ def _lines(case: Case) -> Iterator[str]:
     for i, (name, table) in enumerate(d.tables.items()):
         yield f"{',' if i else ''}\n    {_json(name)}: {{\n"
         yield f'      "columns": {_json(table.columns)},\n      "lookup": {_json(table.lookup)},\n'
-        if table.kinds:
+        if table.changelog:
             yield f'      "changelog": {_json(table.changelog)},\n      "kinds": {_json(table.kinds)},\n'
         yield f'      "rows": {_list(table.rows, "      ")}\n    }}'
     yield "\n  },\n" if d.tables else "},\n"
