@@ -142,7 +142,7 @@ class Kernel:
                 known = self._inputs.setdefault(name, {}).setdefault(table.schema, _Input(table.schema))
                 self._connection.register(name, known)
                 self._registered[name] = known
-            known.table = table
+            known.table = known.readable(table)
             inputs.append(known)
         return tuple(inputs)
 
@@ -175,6 +175,16 @@ class _Input:
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
         self.table: pa.Table | None = None
+        self._nested = [i for i, field in enumerate(schema) if _holds_struct(field.type)]
+
+    def readable(self, table: pa.Table) -> pa.Table:
+        """The table with structs inside structs copied where they are slices: DuckDB refuses to read those."""
+        for i in self._nested:
+            chunks = table.column(i).chunks
+            if any(chunk.offset for chunk in chunks):
+                whole = [pa.concat_arrays([chunk, chunk.slice(0, 0)]) if chunk.offset else chunk for chunk in chunks]
+                table = table.set_column(i, self.schema.field(i), pa.chunked_array(whole, self.schema.field(i).type))
+        return table
 
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
@@ -182,6 +192,10 @@ class _Input:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         assert self.table is not None, "an input is read only while its query runs"
         return self.table.__arrow_c_stream__(requested_schema)
+
+
+def _holds_struct(kind: pa.DataType) -> bool:
+    return pa.types.is_struct(kind) and any(pa.types.is_struct(field.type) for field in kind)
 
 
 def _release(inputs: tuple[_Input, ...]) -> None:

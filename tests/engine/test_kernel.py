@@ -133,3 +133,15 @@ def test_importing_the_kernel_does_not_import_duckdb_and_exit_is_silent() -> Non
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[{'x': 7}]", "")
+
+
+def test_a_slice_of_structs_in_structs_is_read() -> None:
+    inner = pa.struct([("x", pa.int32())])
+    kind = pa.struct([("a", pa.int32()), ("c", inner)])
+    rows = [{"a": 1, "c": {"x": 5}}, None, {"a": 3, "c": None}, {"a": 4, "c": {"x": 7}}]
+    table = pa.table({"r": pa.array(rows, kind)})
+    with Kernel() as kernel:
+        for start in range(4):
+            assert kernel.query("SELECT r FROM t", t=table.slice(start)).column(0).to_pylist() == rows[start:]
+        both = pa.concat_tables([table.slice(3), table.slice(0, 2)])
+        assert kernel.query("SELECT r.c.x AS x FROM t", t=both).column(0).to_pylist() == [7, 5, None]
