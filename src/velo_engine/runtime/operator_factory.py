@@ -126,7 +126,7 @@ def _regular_join(context: OperatorContext, node: nodes.RegularJoin, around: Sur
 
 def _top_n(context: OperatorContext, node: nodes.TopN, around: Surroundings) -> Operator:
     if not node.order:
-        return FirstRows(node)
+        return FirstRows(node, ttl_ms=around.state_ttl_ms)
     match rank_strategy(node, around.statements):
         case RankStrategy.UPDATE if is_top_one(node):
             return TopN(context, node, node.input.schema, retracting=False, ttl_ms=around.state_ttl_ms)

@@ -332,6 +332,17 @@ def test_a_top_n_that_cannot_tell_which_row_leaves_fails_as_in_flink() -> None:
         run(CHANGES + TTL + RANKED.format("", 2), rows, kinds="+I +I +I +I")
 
 
+def test_the_first_rows_are_given_again_when_their_count_has_ended() -> None:
+    """AppendOnlyFirstNFunction: the count is written with every row up to the limit, and not by those beyond it."""
+    rows = [(0, ("A", 1)), (6, ("A", 2)), (12, ("A", 3)), (16, ("A", 4)), (20, ("A", 5)), (21, ("A", 6))]
+    assert always(T + TTL + "SELECT k, v FROM t LIMIT 2", rows) == [
+        ("+I", "A", 1),
+        ("+I", "A", 2),
+        ("+I", "A", 4),
+        ("+I", "A", 5),
+    ]
+
+
 def test_the_hint_of_a_ttl_is_refused() -> None:
     """Flink's STATE_TTL hint, which holds for the side of a join or the input of an aggregate, changes results."""
     with pytest.raises(VeloError, match="STATE_TTL") as caught:
