@@ -86,7 +86,7 @@ BINARY: Mapping[str, tuple[Two, Callable[[Relation], bool], float]] = {
     "join": (joining.join, _any, 3),
     "interval_join": (joining.interval_join, _windowable, 3),
     "temporal_join": (joining.temporal_join, lambda x: x.table is not None and x.time == "ts", 1.5),
-    "semi_join": (joining.semi_join, _any, 1.5),
+    "semi_join": (joining.semi_join, lambda x: "temporal" not in x.shape, 1.5),
     "scalar_subquery": (joining.scalar_subquery, _any, 0.7),
     "set_operation": (joining.set_operation, _any, 2),
     "window_join": (windows.window_join, lambda x: _windowable(x) and bool(x.of(Kind.INT)), 1.5),

@@ -31,6 +31,8 @@ class Windowing:
     time_type: SqlType
     """Of window_time."""
     by_event_time: bool = True
+    of_table_function: bool = True
+    """Of `TABLE(TUMBLE(…))`, not of GROUP BY."""
 
 
 def group_aggregate(relation: Relation, keys: Sequence[GroupKey], calls: Sequence[BoundAggregate]) -> GroupAggregate:
@@ -64,6 +66,7 @@ def window_aggregate(
         late_data=context.late_data,
         schema=RowSchema((*_key_columns(keys), *_call_columns(planned), *bounds)),
         by_event_time=windowing.by_event_time,
+        of_table_function=windowing.of_table_function,
     )
 
 

@@ -137,7 +137,8 @@ def _windowing(window: QueryWindow, relation: Relation, below: RelationScope) ->
     # The type of TUMBLE_ROWTIME and its like is that of the column; window_time is never NULL.
     time_type = kind if window.style is WindowStyle.GROUP_FUNCTION else kind.as_nullable(False)
     by_event_time = position not in relation.processing_times
-    return Windowing(window.spec, ColumnRef(position, kind), time_type, by_event_time)
+    of_table_function = window.style is WindowStyle.TABLE_FUNCTION
+    return Windowing(window.spec, ColumnRef(position, kind), time_type, by_event_time, of_table_function)
 
 
 def attached_aggregate(attached: AttachedWindow, context: QueryContext) -> Relation:

@@ -201,6 +201,8 @@ class WindowAggregate:
     schema: RowSchema
     by_event_time: bool = True
     """Otherwise `time_column` holds processing time, and windows close by the clock."""
+    of_table_function: bool = True
+    """Windows of `TABLE(TUMBLE(…))`; otherwise of GROUP BY, and nothing stands between them and the input."""
 
 
 class JoinKind(Enum):

@@ -46,12 +46,11 @@ def pruned(node: PlanNode) -> PlanNode:
 
 class _Above(Enum):
     """What reads a node. Flink makes one projection of those that follow each other, and an OVER that it does not read
-    is gone; below anything else OVER is an operator already, and stays. (Group windows of the older kind count as
-    windows here, though not in Flink.)"""
+    is gone; below anything else OVER is an operator already, and stays."""
 
     PROJECTION = "a projection, a plain aggregation, or the result"
     OPERATOR = "another operator"
-    WINDOW = "a window: in Flink it is below the projection of what it aggregates"
+    WINDOW = "a window table function: in Flink it is below the projection of what it aggregates"
 
 
 def _pruned(node: PlanNode, wanted: Columns, above: _Above) -> tuple[PlanNode, Kept]:
@@ -130,7 +129,7 @@ def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode,
     used = _used_calls(len(node.keys), len(node.calls), wanted)
     calls = [node.calls[i] for i in used]
     read = frozenset(node.keys) | _arguments(calls) | {node.time_column}
-    below, places = _pruned(node.input, read, _Above.WINDOW)
+    below, places = _pruned(node.input, read, _Above.WINDOW if node.of_table_function else _Above.PROJECTION)
     place = _places(places)
     width = len(node.schema)
     kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used), *range(width - BOUNDS, width))
