@@ -44,18 +44,25 @@ def bind_aggregate(node: exp.Expr, scope: RelationScope) -> BoundAggregate:
     written = aggregate_syntax(node, text)
     inner = _ArgumentScope(scope)
     args = tuple(text.bind_column(arg, inner) for arg in written.args)
-    if written.function.startswith(PREFIX):
-        args = _own_arguments(written.function, args, node, text)
-        condition = None if written.filter is None else text.condition(written.filter, inner, "FILTER")
-        return BoundAggregate(written.function, args, written.distinct, condition, text.locate(node))
-    _refuse_what_is_not_run(written, args, node, text)
-    args, constants = _split_constants(written, args, node, text)
-    if written.function.startswith("json_"):
-        args = (*args[:-1], _as_json(args[-1], node, text))
+    if not written.function.startswith(PREFIX):
+        _refuse_what_is_not_run(written, args, node, text)
+    args, constants = call_arguments(written, args, node, text)
     if written.function == "count" and len(args) == 1 and _is_constant(args[0]) and not written.distinct:
         args = ()
     condition = None if written.filter is None else text.condition(written.filter, inner, "FILTER")
     return BoundAggregate(written.function, args, written.distinct, condition, text.locate(node), constants)
+
+
+def call_arguments(
+    written: AggregateSyntax, args: tuple[Expression, ...], node: exp.Expr, text: ProgramText
+) -> tuple[tuple[Expression, ...], tuple[LiteralValue | tuple[LiteralValue, ...], ...]]:
+    """The arguments as the function takes them, and the values of those that are constants of the call."""
+    if written.function.startswith(PREFIX):
+        return _own_arguments(written.function, args, node, text), ()
+    args, constants = _split_constants(written, args, node, text)
+    if written.function.startswith("json_"):
+        args = (*args[:-1], _as_json(args[-1], node, text))
+    return args, constants
 
 
 def _refuse_what_is_not_run(

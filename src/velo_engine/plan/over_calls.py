@@ -11,7 +11,7 @@ from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.functions.aggregates import UNAVAILABLE_AGGREGATES
 from velo_engine.functions.signature import NESTED
 from velo_engine.plan.aggregate_syntax import aggregate_syntax, function_name, is_aggregate
-from velo_engine.plan.aggregates import BoundAggregate, aggregate_call
+from velo_engine.plan.aggregates import BoundAggregate, aggregate_call, call_arguments
 from velo_engine.plan.expressions import Cast, ColumnRef, Expression, Literal
 from velo_engine.plan.over_functions import (
     PLACED_FUNCTIONS,
@@ -119,6 +119,7 @@ class OverCalls:
             raise text.unsupported(f"{what} OVER{order}", node)
         if written.function in ("min", "max") and args[0].type.name in NESTED:
             raise text.error(ErrorCode.TYPE_MISMATCH, f"{name} needs a value with an order, not {args[0].type}", node)
+        args, constants = call_arguments(written, args, node, text)
         if written.function == "count" and len(args) == 1 and not args[0].type.nullable and not written.distinct:
             args = ()
         location = text.locate(node)
@@ -135,7 +136,9 @@ class OverCalls:
             return average(args[0], self._type("avg", args, location), over)
         if written.function in VARIANCES:
             return variance(written.function, args[0], self._type(written.function, args, location), over)
-        return self._result(BoundAggregate(written.function, args, written.distinct, None, location), location)
+        return self._result(
+            BoundAggregate(written.function, args, written.distinct, None, location, constants), location
+        )
 
     def _type(self, function: str, args: Sequence[Expression], location: Location | None) -> SqlType:
         try:

@@ -122,3 +122,19 @@ def of_partition(
     answers: list[tuple[int, int, int, int]], given_rows: list[Row], k: str | None
 ) -> list[tuple[int, int, int, int]]:
     return [found for found in answers if given_rows[found[1]][0] == k]
+
+
+def test_constant_arguments_of_an_aggregate_belong_to_the_call() -> None:
+    engine = Engine()
+    program = engine.plan(
+        """CREATE TABLE t (s STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);
+        SELECT LISTAGG(s, ';') OVER w AS l, PERCENTILE(v, 0.5) OVER w AS p FROM t
+        WINDOW w AS (ORDER BY ts ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"""
+    )
+    topic = engine.topics.create("t")
+    for n, s in enumerate("abc"):
+        topic.append(json.dumps({"s": s, "v": 10 * n, "ts": f"2025-01-01 00:00:0{n}"}).encode(), sequence=n)
+    (result,) = engine.run(program, inputs={"t": TopicInput(topic)}).statements.values()
+
+    assert result.rows.column("c0").to_pylist() == ["a", "a;b", "b;c"]
+    assert result.rows.column("c1").to_pylist() == [0.0, 5.0, 15.0]
