@@ -14,6 +14,7 @@ from enum import Enum
 from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, walk
 from velo_engine.plan.nodes import (
     AssignWatermark,
+    Expand,
     Filter,
     GroupAggregate,
     IntervalJoin,
@@ -58,6 +59,8 @@ def _pruned(node: PlanNode, wanted: Columns, above: _Above) -> tuple[PlanNode, K
     match node:
         case Project():
             return _project(node, wanted, above)
+        case Expand():
+            return _expand(node, wanted)
         case Filter():
             below, kept = _pruned(node.input, wanted | _references([node.predicate]), _Above.OPERATOR)
             return Filter(below, _moved(node.predicate, _places(kept)), below.schema), kept
@@ -103,6 +106,17 @@ def _project(node: Project, wanted: Columns, above: _Above) -> tuple[PlanNode, K
     below, places = _pruned(node.input, _references(expressions), reader)
     place = _places(places)
     return Project(below, tuple(_moved(e, place) for e in expressions), node.schema.select(kept)), kept
+
+
+def _expand(node: Expand, wanted: Columns) -> tuple[PlanNode, Kept]:
+    """Grouping sets: an aggregation in Flink until after this."""
+    kept = _at_least_one(wanted)
+    rows = [[row[i] for i in kept] for row in node.projections]
+    read = _references(expression for row in rows for expression in row)
+    below, places = _pruned(node.input, read, _Above.PROJECTION)
+    place = _places(places)
+    projections = tuple(tuple(_moved(expression, place) for expression in row) for row in rows)
+    return Expand(below, projections, node.schema.select(kept)), kept
 
 
 def _of_over(node: Project) -> Columns:
