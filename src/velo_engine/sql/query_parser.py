@@ -126,7 +126,14 @@ class QueryParser(MatchParser):
         word, following = self._word(), self._next.token_type
         if word == "WITHIN":
             return self._word(self._next) == "INTERVAL" or following in (TokenType.NUMBER, TokenType.STRING)
+        self._refuse_qualify()
         return word == "EMIT" or (word == "MATCH_RECOGNIZE" and following == TokenType.L_PAREN)
+
+    def _refuse_qualify(self) -> None:
+        """QUALIFY and a condition, where a clause may begin; alone it is a name like any other."""
+        ends = (TokenType.COMMA, TokenType.R_PAREN, TokenType.DOT, TokenType.ON, TokenType.WHERE, TokenType.JOIN)
+        if self._word() == "QUALIFY" and self._next and self._next.token_type not in ends:
+            self.refuse("QUALIFY is not run", self._curr, "number the rows in a subquery and filter around it")
 
     def _parse_table_alias(self, alias_tokens: Any = None) -> exp.TableAlias | None:
         if self._match(TokenType.ALIAS):
@@ -215,7 +222,11 @@ class QueryParser(MatchParser):
             join.set("within_ms", self._parse_fixed_length())
 
     def _parse_where(self, skip_where_token: bool = False) -> exp.Where | None:
-        return exp.Where(this=self._require_expression()) if self._match(TokenType.WHERE) else None
+        if not self._match(TokenType.WHERE):
+            return None
+        where = exp.Where(this=self._require_expression())
+        self._refuse_qualify()
+        return where
 
     def _parse_having(self, skip_having_token: bool = False) -> exp.Having | None:
         return exp.Having(this=self._require_expression()) if self._match(TokenType.HAVING) else None

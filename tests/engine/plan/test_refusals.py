@@ -9,6 +9,12 @@ from velo_engine.errors import ErrorCode, VeloError
 
 REFUSED = [
     (
+        "SELECT symbol FROM trades WHERE qty > 1 QUALIFY ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY qty) = 1",
+        ErrorCode.SQL_UNSUPPORTED,
+        "QUALIFY",
+        "QUALIFY is not run",
+    ),
+    (
         "SELECT symbo FROM trades",
         ErrorCode.UNKNOWN_COLUMN,
         "symbo",
