@@ -143,7 +143,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "unchanged_results_are_repeated",
         "a group whose result did not change is given out again",
         f"{_OPERATORS}.group_aggregate",
-        "if not (self._context.emit_unchanged or self._calls.always_change):",
+        "if not (self._context.emit_unchanged or self._ttl_ms != NO_TTL or self._calls.always_change):",
         "if False:",
     ),
     Mutant(
