@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.fuzz.generate import Generated, without_unread_tables
@@ -45,8 +45,23 @@ def ask_together(flink: Flink, cases: Sequence[Generated], quiet_ms: int) -> lis
     queries = [*(case.definition.query for case in cases), *every_table]
     replies = flink.ask_together(_inputs(definition), definition.arrivals(), queries, quiet_ms=quiet_ms)
     if replies[-1].error is None:
-        return [_said(reply, planned=reply.error is None) for reply in replies[: len(cases)]]
+        return [_of_its_tables(case, reply) for case, reply in zip(cases, replies, strict=False)]
     return [ask(flink, case.definition, quiet_ms) for case in cases]  # one of them made the job fail
+
+
+def _of_its_tables(case: Generated, reply: FlinkAnswer) -> FlinkSays:
+    """An answer with its events counted among the rows of the tables that the query reads.
+
+    A change put down to a row of another table was caused by the last row before it.
+    """
+    read = without_unread_tables(case.definition).tables
+    place, places = 0, []
+    for name, _ in case.definition.arrivals():
+        place += name in read
+        places.append(max(place - 1, 0))
+    said = _said(reply, planned=reply.error is None)
+    events = tuple([*places, place][event] for event in said.answer.events)
+    return FlinkSays(replace(said.answer, events=events), said.planned)
 
 
 def ask(flink: Flink, definition: Definition, quiet_ms: int) -> FlinkSays:
@@ -71,9 +86,7 @@ def outcomes(flink: Flink, cases: Sequence[Generated]) -> list[Outcome]:
 
 
 def _outcome(flink: Flink, case: Generated, said: FlinkSays) -> Outcome:
-    definition = (
-        case.definition if said.planned and said.answer.error is None else without_unread_tables(case.definition)
-    )
+    definition = without_unread_tables(case.definition)
     verdict, reason = judged(definition, case.batch_size, said.answer, planned=said.planned)
     if verdict not in DEFECTS:
         return Outcome(case, definition, said.answer, verdict, reason)
