@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from velo_engine.errors import Location
 from velo_engine.explain.advice import Advice, AdviceCode
 from velo_engine.explain.expressions import expressions_of, unsteady_functions
-from velo_engine.explain.state import StateNeed, state_need
+from velo_engine.explain.state import ENDED_BY_TTL, StateNeed, state_need
 from velo_engine.plan.changelog import ChangelogMode, changelog_mode
 from velo_engine.plan.nodes import (
     AssignWatermark,
@@ -16,14 +16,13 @@ from velo_engine.plan.nodes import (
     PlannedStatement,
     PlanNode,
     RegularJoin,
+    Scan,
     SourceKind,
     inputs,
 )
 from velo_engine.plan.render import describe
 from velo_engine.plan.upsert_keys import upsert_keys
 from velo_engine.sql.program import Program
-
-TTL_PROPERTIES = ("state.ttl", "table.exec.state.ttl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +70,19 @@ class Explanation:
     sources: tuple[ExplainedSource, ...]
     statements: tuple[ExplainedStatement, ...]
     advice: tuple[Advice, ...]
-    state_ttl: str | None
-    """The time after which unused state is given up, as the program says."""
+    state_ttl_ms: int | None
+    """The time after which unused state is given up; None: never."""
 
 
 def explain(plan: PlannedProgram, program: Program) -> Explanation:
     """The explanation of `plan`, which is that of `program`."""
-    ttl = next((plan.properties[name] for name in TTL_PROPERTIES if name in plan.properties), None)
     places = {statement.name: statement.location for statement in program.statements}
     statements = tuple(
         ExplainedStatement(s.name, None if s.sink is None else s.sink.name, s.emit.name, _node(s.plan, plan))
         for s in plan.statements.values()
     )
-    advice = [a for s in plan.statements.values() for a in _advice(s, plan, ttl, places.get(s.name))]
-    return Explanation(tuple(_sources(plan)), statements, tuple(dict.fromkeys(advice)), ttl)
+    advice = [a for s in plan.statements.values() for a in _advice(s, plan, places.get(s.name))]
+    return Explanation(tuple(_sources(plan)), statements, tuple(dict.fromkeys(advice)), plan.state_ttl_ms or None)
 
 
 def _sources(plan: PlannedProgram) -> Iterator[ExplainedSource]:
@@ -116,18 +114,17 @@ def _retracting(node: PlanNode, plan: PlannedProgram) -> bool:
     return any(not changelog_mode(child, plan.statements).insert_only for child in inputs(node))
 
 
-def _advice(
-    statement: PlannedStatement, plan: PlannedProgram, ttl: str | None, place: Location | None
-) -> Iterator[Advice]:
+def _advice(statement: PlannedStatement, plan: PlannedProgram, place: Location | None) -> Iterator[Advice]:
     for node in _walk(statement.plan):
         need = state_need(node, _retracting(node, plan))
-        if need is not None and need.grows and ttl is None:
+        ended = isinstance(node, ENDED_BY_TTL)
+        if need is not None and need.grows and not (ended and plan.state_ttl_ms):
             yield Advice(
                 AdviceCode.UNBOUNDED_STATE,
-                f"{statement.name}: {type(node).__name__} keeps {need.kept}; {need.bound} is the only bound"
-                if not need.bound.startswith("nothing")
-                else f"{statement.name}: {type(node).__name__} keeps {need.kept}, and {need.bound}",
-                "set 'state.ttl', or bound it with a window or by event time",
+                f"{statement.name}: {type(node).__name__} keeps {need.kept}; its bound: {need.bound}",
+                "set 'state.ttl', or bound it with a window or by event time"
+                if ended
+                else "bound it by event time; state.ttl does not end it",
                 place,
             )
         if isinstance(node, RegularJoin) and not node.left_keys:
@@ -163,8 +160,7 @@ def _advice(
 
 
 def _is_stream(node: AssignWatermark, plan: PlannedProgram) -> bool:
-    names = [n.source.name for n in _walk(node) if hasattr(n, "source")]
-    return any(plan.sources[name].kind is SourceKind.STREAM for name in names if name in plan.sources)
+    return any(plan.sources[n.source.name].kind is SourceKind.STREAM for n in _walk(node) if isinstance(n, Scan))
 
 
 def _walk(node: PlanNode) -> Iterator[PlanNode]:

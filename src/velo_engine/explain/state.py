@@ -40,6 +40,9 @@ class StateNeed:
     """Whether it grows as long as new keys or rows come, state TTL apart."""
 
 
+ENDED_BY_TTL = (GroupAggregate, Deduplicate, TopN, RegularJoin, ChangelogNormalize, SinkUpsertMaterialize)
+"""The operators whose state ends by state.ttl; others keep theirs, as in Flink."""
+
 _WATERMARK = "given up when the watermark passes"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from velo_engine.explain.explanation import ExplainedNode, ExplainedStatement, Explanation
@@ -20,8 +21,9 @@ def explanation_text(explanation: Explanation) -> str:
         lines.append(f"{source.kind} {source.name}: reads {', '.join(source.read) or 'no column'}{skipped}")
     for statement in explanation.statements:
         lines += ["", *_statement(statement)]
-    if explanation.state_ttl is not None:
-        lines += ["", f"state that is not used for {explanation.state_ttl} is given up (state.ttl)"]
+    if explanation.state_ttl_ms is not None:
+        time = timedelta(milliseconds=explanation.state_ttl_ms)
+        lines += ["", f"state that is not used for {time} is given up (state.ttl)"]
     for advice in explanation.advice:
         lines += ["", str(advice)]
     return "\n".join(lines)
@@ -46,7 +48,7 @@ def explanation_json(explanation: Explanation) -> str:
         "schema_version": SCHEMA_VERSION,
         "sources": [asdict(source) for source in explanation.sources],
         "statements": statements,
-        "state_ttl": explanation.state_ttl,
+        "state_ttl_ms": explanation.state_ttl_ms,
         "advice": advice,
     }
     return json.dumps(content, indent=2, ensure_ascii=False)

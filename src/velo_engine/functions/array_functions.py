@@ -22,7 +22,7 @@ from velo_engine.functions.signature import (
     signature,
 )
 from velo_engine.plan.expressions import Expression
-from velo_engine.type_rules.common import merged_type
+from velo_engine.type_rules.merging import merged_type
 from velo_engine.types import BOOLEAN, FLOATS, INT, STRING, STRINGS, SqlType, array
 
 

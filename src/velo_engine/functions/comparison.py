@@ -27,7 +27,7 @@ from velo_engine.functions.signature import (
 )
 from velo_engine.functions.time_zones import instant_of
 from velo_engine.plan.expressions import Cast, Expression
-from velo_engine.type_rules.common import common_type, comparable
+from velo_engine.type_rules.merging import common_type, comparable
 from velo_engine.type_rules.numeric import as_decimal
 from velo_engine.types import (
     BOOLEAN,

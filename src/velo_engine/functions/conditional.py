@@ -23,7 +23,7 @@ from velo_engine.functions.signature import (
     text_of,
 )
 from velo_engine.plan.expressions import Call, Case, Expression, Literal
-from velo_engine.type_rules.common import case_type, merged_type
+from velo_engine.type_rules.merging import case_type, merged_type
 from velo_engine.types import BOOLEAN, INTEGERS, NUMERICS, STRING, STRINGS, SqlType, TypeName
 
 

@@ -19,7 +19,7 @@ from velo_engine.functions.signature import (
     text_of,
 )
 from velo_engine.plan.expressions import Expression, Literal
-from velo_engine.type_rules.common import common_type
+from velo_engine.type_rules.merging import common_type
 from velo_engine.types import INT, STRING, STRINGS, SqlType, TypeName, array, map_of, row
 
 

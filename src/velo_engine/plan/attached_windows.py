@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from velo_engine.plan.aggregate_nodes import Windowing
 from velo_engine.plan.aggregates import BoundAggregate
-from velo_engine.plan.expressions import ColumnRef, Expression, walk
+from velo_engine.plan.expressions import ColumnRef, Expression, columns_of
 from velo_engine.plan.group_keys import GroupKey
 from velo_engine.plan.nodes import Filter, PlanNode, Project, WindowKind, WindowSpec, WindowTable
 from velo_engine.plan.program_text import ProgramText
@@ -177,4 +177,4 @@ def _parts(call: BoundAggregate) -> list[Expression]:
 
 def _use(columns: frozenset[int], expressions: Sequence[Expression]) -> bool:
     """Whether any of `expressions` reads one of `columns`."""
-    return any(isinstance(part, ColumnRef) and part.index in columns for e in expressions for part in walk(e))
+    return not columns_of(*expressions).isdisjoint(columns)

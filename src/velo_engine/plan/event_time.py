@@ -13,7 +13,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, did_you_mean
-from velo_engine.plan.expressions import Cast, ColumnRef, Expression, walk
+from velo_engine.plan.expressions import Cast, ColumnRef, Expression, columns_of
 from velo_engine.plan.nodes import AssignWatermark
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation, append
@@ -50,8 +50,8 @@ def assigned(
 
 def read_from(value: Expression) -> int | None:
     """The one column that `value` is made of."""
-    columns = {part.index for part in walk(value) if isinstance(part, ColumnRef)}
-    return columns.pop() if len(columns) == 1 else None
+    columns = columns_of(value)
+    return next(iter(columns)) if len(columns) == 1 else None
 
 
 def time_value(node: exp.Expr, relation: Relation, settings: EventTimeSettings, text: ProgramText) -> Expression:

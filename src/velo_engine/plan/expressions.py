@@ -111,3 +111,8 @@ def walk(expression: Expression) -> Iterator[Expression]:
     yield expression
     for child in children(expression):
         yield from walk(child)
+
+
+def columns_of(*expressions: Expression) -> frozenset[int]:
+    """The positions of the input columns that the expressions read."""
+    return frozenset(part.index for e in expressions for part in walk(e) if isinstance(part, ColumnRef))

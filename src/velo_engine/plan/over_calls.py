@@ -23,7 +23,7 @@ from velo_engine.plan.over_node import OverCall, PlacedCall
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.sql.expression_binder import Scope
 from velo_engine.type_rules import aggregate_type
-from velo_engine.type_rules.common import common_type
+from velo_engine.type_rules.merging import common_type
 from velo_engine.types import SqlType
 
 RESULTS = 1_000_000

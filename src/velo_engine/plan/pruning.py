@@ -7,11 +7,11 @@ leave it, and a Top-N whose rank nobody reads gives out other changes. Flink's p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
 
-from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, walk
+from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, columns_of
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Expand,
@@ -31,6 +31,7 @@ from velo_engine.plan.nodes import (
     inputs,
 )
 from velo_engine.plan.rewrite import map_columns
+from velo_engine.plan.used_columns import arguments_of, given
 
 Columns = frozenset[int]
 Kept = tuple[int, ...]
@@ -62,10 +63,10 @@ def _pruned(node: PlanNode, wanted: Columns, above: _Above) -> tuple[PlanNode, K
         case Expand():
             return _expand(node, wanted)
         case Filter():
-            below, kept = _pruned(node.input, wanted | _references([node.predicate]), _Above.OPERATOR)
+            below, kept = _pruned(node.input, wanted | columns_of(node.predicate), _Above.OPERATOR)
             return Filter(below, _moved(node.predicate, _places(kept)), below.schema), kept
         case AssignWatermark():
-            below, kept = _pruned(node.input, wanted | _given(node.time_column, node.partition_column), _Above.OPERATOR)
+            below, kept = _pruned(node.input, wanted | given(node.time_column, node.partition_column), _Above.OPERATOR)
             place = _places(kept)
             column = None if node.partition_column is None else place(node.partition_column)
             moved = replace(node, input=below, time_column=place(node.time_column), partition_column=column)
@@ -103,7 +104,7 @@ def _project(node: Project, wanted: Columns, above: _Above) -> tuple[PlanNode, K
     kept = _at_least_one(wanted)
     expressions = [node.expressions[i] for i in kept]
     reader = above if own else _Above.OPERATOR if above is _Above.WINDOW else _Above.PROJECTION
-    below, places = _pruned(node.input, _references(expressions), reader)
+    below, places = _pruned(node.input, columns_of(*expressions), reader)
     place = _places(places)
     return Project(below, tuple(_moved(e, place) for e in expressions), node.schema.select(kept)), kept
 
@@ -112,7 +113,7 @@ def _expand(node: Expand, wanted: Columns) -> tuple[PlanNode, Kept]:
     """Grouping sets: an aggregation in Flink until after this."""
     kept = _at_least_one(wanted)
     rows = [[row[i] for i in kept] for row in node.projections]
-    read = _references(expression for row in rows for expression in row)
+    read = columns_of(*(expression for row in rows for expression in row))
     below, places = _pruned(node.input, read, _Above.PROJECTION)
     place = _places(places)
     projections = tuple(tuple(_moved(expression, place) for expression in row) for row in rows)
@@ -124,7 +125,7 @@ def _of_over(node: Project) -> Columns:
     if not isinstance(node.input, OverAggregate):
         return frozenset()
     width = len(node.input.input.schema)
-    return frozenset(i for i, e in enumerate(node.expressions) if any(c >= width for c in _references([e])))
+    return frozenset(i for i, e in enumerate(node.expressions) if any(c >= width for c in columns_of(e)))
 
 
 def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
@@ -132,7 +133,7 @@ def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, K
     if not node.keys and not used:
         used = [0]
     calls = [node.calls[i] for i in used]
-    below, places = _pruned(node.input, frozenset(node.keys) | _arguments(calls), _Above.PROJECTION)
+    below, places = _pruned(node.input, frozenset(node.keys) | arguments_of(calls), _Above.PROJECTION)
     place = _places(places)
     kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used))
     keys = tuple(place(key) for key in node.keys)
@@ -142,7 +143,7 @@ def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, K
 def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
     used = _used_calls(len(node.keys), len(node.calls), wanted)
     calls = [node.calls[i] for i in used]
-    read = frozenset(node.keys) | _arguments(calls) | {node.time_column}
+    read = frozenset(node.keys) | arguments_of(calls) | {node.time_column}
     below, places = _pruned(node.input, read, _Above.WINDOW if node.of_table_function else _Above.PROJECTION)
     place = _places(places)
     width = len(node.schema)
@@ -161,7 +162,7 @@ def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode,
 def _top_n(node: TopN, wanted: Columns) -> tuple[PlanNode, Kept]:
     width = len(node.input.schema)
     sorted_by = frozenset(key.column for key in node.order)
-    read = _below(wanted, width) | frozenset(node.partition) | sorted_by | _given(node.limit_column)
+    read = _below(wanted, width) | frozenset(node.partition) | sorted_by | given(node.limit_column)
     below, places = _pruned(node.input, read, _Above.OPERATOR)
     place = _places(places)
     with_rank = node.with_rank and width in wanted
@@ -200,10 +201,10 @@ def _window_top_n(node: WindowTopN, wanted: Columns) -> tuple[PlanNode, Kept]:
 
 def _join(node: RegularJoin | IntervalJoin | TemporalJoin, wanted: Columns) -> tuple[PlanNode, Kept]:
     width = len(node.left.schema)
-    read = wanted | _references([] if node.condition is None else [node.condition])
-    times = (_given(), _given())
+    read = wanted | columns_of(*([] if node.condition is None else [node.condition]))
+    times = (given(), given())
     if not isinstance(node, RegularJoin):
-        times = (_given(node.left_time), _given(node.right_time))
+        times = (given(node.left_time), given(node.right_time))
     left, left_kept = _pruned(node.left, _below(read, width) | frozenset(node.left_keys) | times[0], _Above.OPERATOR)
     right_read = frozenset(i - width for i in read if i >= width) | frozenset(node.right_keys) | times[1]
     right, right_kept = _pruned(node.right, right_read, _Above.OPERATOR)
@@ -295,17 +296,3 @@ def _all(node: PlanNode) -> Columns:
 
 def _below(columns: Columns, width: int) -> Columns:
     return frozenset(i for i in columns if i < width)
-
-
-def _given(*columns: int | None) -> Columns:
-    return frozenset(column for column in columns if column is not None)
-
-
-def _arguments(calls: Iterable[AggregateCall]) -> Columns:
-    return frozenset(i for call in calls for i in (*call.args, *_given(call.filter)))
-
-
-def _references(expressions: Iterable[Expression]) -> Columns:
-    return frozenset(
-        part.index for expression in expressions for part in walk(expression) if isinstance(part, ColumnRef)
-    )

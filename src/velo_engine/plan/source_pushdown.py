@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
-from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, walk
+from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, columns_of
 from velo_engine.plan.nodes import Filter, PlanNode, Project, inputs
 from velo_engine.plan.relation import column_refs, project
 from velo_engine.plan.used_columns import read_columns
@@ -78,7 +78,7 @@ def _predicate_columns(node: ChangelogNormalize) -> frozenset[int]:
     if node.passes is None or not isinstance(node.input, Project):
         return frozenset()
     predicate = node.input.expressions[node.passes]
-    return frozenset(part.index for part in walk(predicate) if isinstance(part, ColumnRef))
+    return columns_of(predicate)
 
 
 def _with_inputs(node: PlanNode, children: Sequence[PlanNode]) -> PlanNode:

@@ -13,7 +13,7 @@ from sqlglot import exp
 from velo_engine.errors import ErrorCode
 from velo_engine.plan.changelog import Statements
 from velo_engine.plan.context import QueryContext
-from velo_engine.plan.expressions import ColumnRef, walk
+from velo_engine.plan.expressions import columns_of
 from velo_engine.plan.join_nodes import TemporalJoin
 from velo_engine.plan.keyed_sides import KeyedSides
 from velo_engine.plan.nodes import Filter, JoinKind, PlanNode, Project
@@ -88,7 +88,7 @@ def _filters_versions(node: PlanNode, statements: Statements) -> bool:
     """
     match node:
         case Filter():
-            columns = {part.index for part in walk(node.predicate) if isinstance(part, ColumnRef)}
+            columns = columns_of(node.predicate)
             if not any(columns <= key for key in upsert_keys(node.input, statements)):
                 return True
             return _filters_versions(node.input, statements)

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from velo_engine.plan.changelog import NO_STATEMENTS, Statements, changelog_mode
 from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
-from velo_engine.plan.expressions import ColumnRef, walk
+from velo_engine.plan.expressions import columns_of
 from velo_engine.plan.join_nodes import TemporalJoin
 from velo_engine.plan.monotonicity import Monotonicity, modified_monotonicity
 from velo_engine.plan.nodes import (
@@ -144,7 +144,7 @@ def _needs_before(wanted: UpdateKind) -> bool:
 
 def _filters_by_key(node: Filter, statements: Statements) -> bool:
     """Whether the old and the new row of an update pass or fail together: the predicate reads an upsert key only."""
-    read = {part.index for part in walk(node.predicate) if isinstance(part, ColumnRef)}
+    read = columns_of(node.predicate)
     return any(read <= key for key in upsert_keys(node.input, statements))
 
 

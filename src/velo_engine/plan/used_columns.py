@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
-from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, walk
+from velo_engine.plan.expressions import AggregateCall, columns_of
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Correlate,
@@ -55,33 +55,33 @@ def read_columns(node: PlanNode, wanted: frozenset[int]) -> tuple[frozenset[int]
     """For each input of `node` the columns that it reads."""
     match node:
         case Filter():
-            return (wanted | _references([node.predicate]),)
+            return (wanted | columns_of(node.predicate),)
         case Project():
-            return (_references(node.expressions[i] for i in wanted),)
+            return (columns_of(*(node.expressions[i] for i in wanted)),)
         case Expand():
-            return (_references(expression for row in node.projections for expression in row),)
+            return (columns_of(*(expression for row in node.projections for expression in row)),)
         case AssignWatermark():
-            return (wanted | _given(node.time_column, node.partition_column),)
+            return (wanted | given(node.time_column, node.partition_column),)
         case TopN():
             order = frozenset(key.column for key in node.order)
-            return (_own(node.input, wanted) | frozenset(node.partition) | order | _given(node.limit_column),)
+            return (_own(node.input, wanted) | frozenset(node.partition) | order | given(node.limit_column),)
         case Deduplicate():
             return (_own(node.input, wanted) | frozenset(node.partition) | {node.time_column},)
         case ChangelogNormalize():
-            return (_own(node.input, wanted) | frozenset(node.keys) | frozenset(node.compared) | _given(node.passes),)
+            return (_own(node.input, wanted) | frozenset(node.keys) | frozenset(node.compared) | given(node.passes),)
         case GroupAggregate():
-            return (frozenset(node.keys) | _arguments(node.calls),)
+            return (frozenset(node.keys) | arguments_of(node.calls),)
         case WindowAggregate():
-            return (frozenset(node.keys) | _arguments(node.calls) | _given(node.time_column),)
+            return (frozenset(node.keys) | arguments_of(node.calls) | given(node.time_column),)
         case WindowTable():
-            return (_own(node.input, wanted) | frozenset(node.partition) | _given(node.time_column),)
+            return (_own(node.input, wanted) | frozenset(node.partition) | given(node.time_column),)
         case OverAggregate():
-            times = _given(node.order_column, node.expire_column, node.sort_column)
+            times = given(node.order_column, node.expire_column, node.sort_column)
             arguments = frozenset(i for call in node.calls for i in call.args)
-            filters = _given(*(call.filter for call in node.calls if isinstance(call, AggregateCall)))
+            filters = given(*(call.filter for call in node.calls if isinstance(call, AggregateCall)))
             return (_own(node.input, wanted) | frozenset(node.partition) | times | arguments | filters,)
         case Correlate():
-            condition = _references([node.condition] if node.condition is not None else [])
+            condition = columns_of(*([] if node.condition is None else [node.condition]))
             return (_own(node.input, wanted | condition) | frozenset(node.args),)
         case Union():
             return (wanted,) * len(node.sources)
@@ -96,14 +96,14 @@ def _sides(
 ) -> tuple[frozenset[int], frozenset[int]]:
     left = inputs(node)[0]
     width = len(left.schema)
-    read = _references([node.condition] if node.condition is not None else [])
+    read = columns_of(*([] if node.condition is None else [node.condition]))
     if node.kind not in (JoinKind.SEMI, JoinKind.ANTI):
         read |= wanted
     own = _own(left, read | (wanted & _all(left))) | frozenset(node.left_keys)
     other = frozenset(i - width for i in read if i >= width) | frozenset(node.right_keys)
     match node:
         case IntervalJoin():
-            return own | _given(node.left_time), other | _given(node.right_time)
+            return own | given(node.left_time), other | given(node.right_time)
         case WindowJoin():
             return own | {node.left_end}, other | {node.right_end}
         case _:
@@ -119,15 +119,11 @@ def _own(node: PlanNode, wanted: frozenset[int]) -> frozenset[int]:
     return wanted & _all(node)
 
 
-def _given(*columns: int | None) -> frozenset[int]:
+def given(*columns: int | None) -> frozenset[int]:
+    """Those that are not None."""
     return frozenset(column for column in columns if column is not None)
 
 
-def _arguments(calls: Iterable[AggregateCall]) -> frozenset[int]:
-    return frozenset(i for call in calls for i in (*call.args, *_given(call.filter)))
-
-
-def _references(expressions: Iterable[Expression]) -> frozenset[int]:
-    return frozenset(
-        part.index for expression in expressions for part in walk(expression) if isinstance(part, ColumnRef)
-    )
+def arguments_of(calls: Iterable[AggregateCall]) -> frozenset[int]:
+    """The columns that aggregate calls read."""
+    return frozenset(i for call in calls for i in (*call.args, *given(call.filter)))

@@ -24,7 +24,7 @@ from velo_engine.sql.literal_binder import bind_hex, bind_interval, bind_number,
 from velo_engine.sql.locate import locate
 from velo_engine.sql.syntax import JsonCall, TimeDifference, TypedLiteral
 from velo_engine.type_rules.casting import can_cast, cast_hint
-from velo_engine.type_rules.common import case_type
+from velo_engine.type_rules.merging import case_type
 from velo_engine.type_rules.spelling import parse_type
 from velo_engine.types import BOOLEAN, FLOATS, INTERVALS, NULL, NUMERICS, STRINGS, SqlType, TypeName, char
 from velo_engine.udf import FunctionKind, UserFunction

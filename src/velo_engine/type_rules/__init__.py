@@ -2,7 +2,7 @@
 
 from velo_engine.type_rules.aggregates import AGGREGATES, aggregate_type
 from velo_engine.type_rules.casting import can_cast, can_coerce
-from velo_engine.type_rules.common import case_type, common_type, comparable
+from velo_engine.type_rules.merging import case_type, common_type, comparable
 from velo_engine.type_rules.numeric import (
     addition_type,
     division_type,

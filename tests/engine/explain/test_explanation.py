@@ -147,7 +147,7 @@ def test_columns_that_nobody_reads_are_named() -> None:
         (
             "CREATE TABLE a AS SELECT k, COUNT(*) AS n FROM t GROUP BY k",
             AdviceCode.UNBOUNDED_STATE,
-            "a: GroupAggregate keeps 1 accumulator per (k); the number of different (k) is the only bound",
+            "a: GroupAggregate keeps 1 accumulator per (k); its bound: the number of different (k)",
         ),
         (
             "CREATE STREAM a AS SELECT t.v FROM t JOIN o ON t.v > o.w",
@@ -184,9 +184,19 @@ def test_advice(query: str, code: AdviceCode, message: str) -> None:
 def test_state_ttl_bounds_what_grows() -> None:
     explanation = explained("SET 'state.ttl' = '1d'; CREATE TABLE a AS SELECT k, COUNT(*) AS n FROM t GROUP BY k")
 
-    assert explanation.state_ttl == "1d"
+    assert explanation.state_ttl_ms == 86_400_000
     assert explanation.advice == ()
-    assert "not used for 1d is given up" in explanation_text(explanation)
+    assert "not used for 1 day, 0:00:00 is given up" in explanation_text(explanation)
+
+
+def test_state_that_no_ttl_ends_is_named_with_one_too() -> None:
+    """OVER, as Flink's, keeps its partitions whatever table.exec.state.ttl says."""
+    over = "SELECT v, SUM(v) OVER (PARTITION BY k ORDER BY ts ROWS 2 PRECEDING) AS s FROM t"
+
+    (advice,) = explained(f"SET 'state.ttl' = '1d'; CREATE STREAM a AS {over}").advice
+
+    assert advice.code is AdviceCode.UNBOUNDED_STATE
+    assert advice.hint == "bound it by event time; state.ttl does not end it"
 
 
 def test_a_window_with_a_watermark_needs_no_advice() -> None:
