@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format flink oracle fuzz fuzz-selftest nexmark bounds clean
+.PHONY: help demo test check format flink kafka oracle fuzz fuzz-selftest nexmark bounds clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ format: $(READY) ## format the code
 
 flink: $(READY) ## install a real Flink for recording test cases (JDK 17, 330 MB once)
 	@$(BIN)/python tools/flink/installation.py
+
+kafka: $(READY) ## copy a real Apache Kafka from Maven Central into the cache and start it once (Java 17, Maven, 60 MB)
+	@$(BIN)/python -m tools.kafka.installation
 
 oracle: flink ## ask Flink all recorded cases again, fail on drift
 	@$(BIN)/python -m tests.oracle.record check

@@ -1,0 +1,35 @@
+"""The brokers of the Kafka tests, one of each kind per session (and per worker of pytest-xdist)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tools.kafka.installation import why_unavailable
+from tools.kafka.real_kafka import RealKafka
+
+
+@pytest.fixture(scope="session")
+def embedded_kafka() -> Iterator[str]:
+    """The address of the embedded broker."""
+    embedded = pytest.importorskip("velo_harness.kafka.embedded")
+    with embedded.EmbeddedBroker() as broker:
+        yield broker.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def real_kafka() -> Iterator[str]:
+    """The address of a real Apache Kafka. Tests that ask for it are marked `real_kafka`."""
+    reason = why_unavailable()
+    if reason:
+        pytest.skip(reason)
+    with RealKafka() as kafka:
+        yield kafka.bootstrap_servers
+
+
+@pytest.fixture(scope="session", params=["embedded", pytest.param("real", marks=pytest.mark.real_kafka)])
+def kafka_bootstrap(request: pytest.FixtureRequest) -> str:
+    """The address of a broker; a test that asks for it runs against each kind."""
+    address: str = request.getfixturevalue(f"{request.param}_kafka")
+    return address

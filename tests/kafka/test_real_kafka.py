@@ -1,0 +1,46 @@
+"""The real Kafka that other tests are held against can be gone for a while and come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from tools.kafka.installation import why_unavailable
+from tools.kafka.real_kafka import RealKafka
+
+pytestmark = [
+    pytest.mark.real_kafka,
+    pytest.mark.skipif(why_unavailable() is not None, reason=why_unavailable() or ""),
+]
+
+
+def _write(address: str, value: bytes) -> None:
+    producer = Producer({"bootstrap.servers": address})
+    producer.produce("t", value)
+    assert producer.flush(30) == 0
+
+
+def _end_offset(address: str) -> int:
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "g"})
+    _, end = consumer.get_watermark_offsets(TopicPartition("t", 0), timeout=30)
+    consumer.close()
+    return int(end)
+
+
+@pytest.mark.parametrize("end", [RealKafka.stop, RealKafka.kill])
+def test_a_server_that_was_gone_has_its_records_and_its_address(end: Callable[[RealKafka], None]) -> None:
+    with RealKafka() as kafka:
+        address = kafka.bootstrap_servers
+        _write(address, b"before")
+        end(kafka)
+        kafka.start()
+        assert kafka.bootstrap_servers == address
+        _write(address, b"after")
+        assert _end_offset(address) == 2
+
+
+def test_a_server_that_cannot_start_says_why() -> None:
+    with pytest.raises(RuntimeError, match=r"num\.io\.threads"):
+        RealKafka({"num.io.threads": "none"})
