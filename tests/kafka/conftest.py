@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from tools.kafka.installation import why_unavailable
 from tools.kafka.real_kafka import RealKafka
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-
 from tools.kafka.installation import why_unavailable
 from tools.kafka.real_kafka import RealKafka
 

@@ -25,7 +25,6 @@ from types import MappingProxyType
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-
 from tools.kafka.installation import KafkaMissingError, installation, java, why_unavailable
 
 START_SECONDS = 60
