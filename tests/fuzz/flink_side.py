@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.fuzz.found import explained
 from tests.fuzz.generate import Generated, without_unread_tables
 from tests.fuzz.judge import DEFECTS, Outcome, Verdict, judged
 from tests.oracle.case import Answer, Definition
@@ -15,7 +16,8 @@ from tests.oracle.case import Answer, Definition
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools" / "flink"))
 from oracle import Flink, FlinkAnswer, InputTable
 
-QUIET_MS = 5
+QUIET_MS = (5, 40)
+"""For the cases of a round, then for those of them that seem to differ."""
 TIMEOUT_MS = 40_000
 """For one job of a dozen rows."""
 CONFIRMING_QUIET_MS = (20, 60, 180)
@@ -74,23 +76,33 @@ def ask(flink: Flink, definition: Definition, quiet_ms: int) -> FlinkSays:
 
 def outcomes(flink: Flink, cases: Sequence[Generated]) -> list[Outcome]:
     """What comes of the cases of one round."""
+    found = {case.seed: outcome for case, outcome in zip(cases, _round(flink, cases, QUIET_MS[0]), strict=True)}
+    for quiet_ms in QUIET_MS[1:]:
+        doubtful = [case for case in cases if found[case.seed].verdict in DEFECTS]
+        again = _round(flink, doubtful, quiet_ms) if doubtful else []
+        found |= {case.seed: outcome for case, outcome in zip(doubtful, again, strict=True)}
+    return [confirmed(flink, case) if found[case.seed].verdict in DEFECTS else found[case.seed] for case in cases]
+
+
+def _round(flink: Flink, cases: Sequence[Generated], quiet_ms: int) -> list[Outcome]:
+    """The outcomes when the cases are asked together, once."""
     try:
-        said = ask_together(flink, cases, QUIET_MS)
+        said = ask_together(flink, cases, quiet_ms)
     except RuntimeError:
         said = []  # once more, one by one
     try:
-        said = said or [ask(flink, case.definition, QUIET_MS) for case in cases]
+        said = said or [ask(flink, case.definition, quiet_ms) for case in cases]
     except RuntimeError as silent:
         return [Outcome(case, case.definition, Answer(), Verdict.NO_ANSWER, str(silent)) for case in cases]
-    return [_outcome(flink, case, answer) for case, answer in zip(cases, said, strict=True)]
+    return [_outcome(case, answer) for case, answer in zip(cases, said, strict=True)]
 
 
-def _outcome(flink: Flink, case: Generated, said: FlinkSays) -> Outcome:
+def _outcome(case: Generated, said: FlinkSays) -> Outcome:
     definition = without_unread_tables(case.definition)
     verdict, reason = judged(definition, case.batch_size, said.answer, planned=said.planned)
-    if verdict not in DEFECTS:
-        return Outcome(case, definition, said.answer, verdict, reason)
-    return confirmed(flink, case)
+    if verdict is Verdict.DIFFERENT and (explanation := explained(definition, reason)):
+        verdict, reason = Verdict.EXPLAINED, explanation.what
+    return Outcome(case, definition, said.answer, verdict, reason)
 
 
 def confirmed(flink: Flink, case: Generated) -> Outcome:
@@ -102,9 +114,9 @@ def confirmed(flink: Flink, case: Generated) -> Outcome:
             said = ask(flink, definition, quiet_ms)
         except RuntimeError as silent:
             return Outcome(case, definition, Answer(), Verdict.NO_ANSWER, str(silent))
-        verdict, reason = judged(definition, case.batch_size, said.answer, planned=said.planned)
-        if verdict not in DEFECTS or said == previous:
-            return Outcome(case, definition, said.answer, verdict, reason)
+        outcome = _outcome(case, said)
+        if outcome.verdict not in DEFECTS or said == previous:
+            return outcome
         previous = said
     return Outcome(case, definition, said.answer, Verdict.NO_ANSWER, "Flink answers differently each time")
 

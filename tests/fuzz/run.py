@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.fuzz.flink_side import CONFIRMING_QUIET_MS, TIMEOUT_MS, Flink, FlinkSays, ask, outcomes
-from tests.fuzz.found import FOUND, explained, store
+from tests.fuzz.found import FOUND, store
 from tests.fuzz.generate import ROUND, Generated, generated
 from tests.fuzz.judge import DEFECTS, Outcome, Verdict, judged
 from tests.fuzz.shrink import shrunk
@@ -99,8 +99,6 @@ def fuzz(seconds: float, seed: int) -> int:
             flink.close()
             flink = Flink(TIMEOUT_MS)
         for outcome in outcomes(flink, cases):
-            if outcome.verdict is Verdict.DIFFERENT and (found := explained(outcome.definition, outcome.reason)):
-                outcome = Outcome(outcome.case, outcome.definition, outcome.answer, Verdict.EXPLAINED, found.what)
             if report.add(outcome):
                 shrunken += 1
                 tell(flink, outcome, smaller=shrunken <= MOST_SHRUNK and time.monotonic() - began < seconds)

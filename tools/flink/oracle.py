@@ -29,7 +29,8 @@ QUIET_MS = 10
 TIMEOUT_MS = 120_000
 """How long a job may take; planning it may take as long again."""
 
-_JVM_OPTIONS = ("-Xmx1500m", "-XX:+UseParallelGC")
+_JVM_OPTIONS = ("-Xmx1500m", "-XX:+UseParallelGC", "-XX:TieredStopAtLevel=1")
+"""Every query is compiled anew and soon forgotten: the optimising compiler would cost more than all the rest."""
 _OPENED_PACKAGES = (
     *("java.io", "java.lang", "java.lang.reflect", "java.net", "java.nio", "java.text", "java.time", "java.util"),
     *("java.util.concurrent", "java.util.concurrent.atomic", "sun.net.util", "sun.nio.ch"),
