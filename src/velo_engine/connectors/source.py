@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -81,6 +81,33 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Gives back what is open; may be called at any time, and twice."""
+
+
+class LiveSource(Source, Protocol):
+    """An input that goes on. A job reads it or polls it, never both."""
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions there are; each makes a watermark of its own."""
+
+    def poll(self, limit: int, timeout_s: float) -> SourceBatch | None:
+        """What is there, at most `limit` records; None when nothing came within the timeout.
+
+        Returns with the first record rather than wait for more. `order` is a running count.
+        """
+
+    @property
+    def ended(self) -> bool:
+        """Whether the input is bounded and all of it has been given out."""
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """Per topic and partition the offset behind the last record given out; before the first, where it starts."""
+
+    def seek(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Goes on at these positions instead of its own start; before the first poll."""
+
+    def lag(self) -> int | None:
+        """Records between the positions and the ends of the partitions, as last heard; None when unknown."""
 
 
 class Sink(Protocol):

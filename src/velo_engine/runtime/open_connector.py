@@ -63,7 +63,8 @@ def _upsert_key(source: SourceTable) -> tuple[int, ...]:
 def open_sink(statement: PlannedStatement, topics: TopicStore, base_dir: Path, root: Path | None) -> Sink | None:
     """Where `statement` writes: a file, an in-memory topic, or None when its sink names neither."""
     from velo_engine.connectors.file_sink import open_file_sink
-    from velo_engine.connectors.topic_sink import AppendTopicSink, UpsertTopicSink
+    from velo_engine.connectors.record_sink import AppendSink, UpsertSink
+    from velo_engine.connectors.records import MemoryWriter
 
     sink = statement.sink
     if sink is None:
@@ -77,11 +78,11 @@ def open_sink(statement: PlannedStatement, topics: TopicStore, base_dir: Path, r
     if "type" not in properties and "topic" not in properties:
         return None
     name = properties.get("topic", sink.name)
-    topic = topics.get(name) if name in topics.names else topics.create(name)
+    if name not in topics:
+        topics.create(name)
     encoder = open_format(properties.get("format", "json"), schema, properties)
-    if properties.get("mode") == "upsert":
-        return UpsertTopicSink(topic, encoder, schema, key_columns=sink.upsert_key)
-    return AppendTopicSink(topic, encoder, schema, key_columns=sink.upsert_key)
+    stream = UpsertSink if properties.get("mode") == "upsert" else AppendSink
+    return stream(name, encoder, schema, MemoryWriter(topics), key_columns=sink.upsert_key)
 
 
 def inferred_schema(name: str, properties: Mapping[str, str], base_dir: Path, root: Path | None) -> RowSchema | None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from velo_engine import types
 from velo_engine.batch import RowKind
 from velo_engine.connectors.murmur2 import partitions_of
+from velo_engine.connectors.record_sink import AppendSink, UpsertSink
+from velo_engine.connectors.records import MemoryWriter
 from velo_engine.connectors.source import NO_TIMESTAMP, SourceBatch
-from velo_engine.connectors.topic_sink import AppendTopicSink, UpsertTopicSink
 from velo_engine.connectors.topic_source import TopicSource
 from velo_engine.connectors.topics import Topic, TopicStore
 from velo_engine.errors import VeloError
@@ -209,8 +210,9 @@ CHANGES = changes(
 
 
 def test_an_append_stream_drops_retractions():
-    topic = Topic("out")
-    sink = AppendTopicSink(topic, open_format("json", ORDERS, {}), ORDERS)
+    topics = TopicStore()
+    topic = topics.create("out")
+    sink = AppendSink("out", open_format("json", ORDERS, {}), ORDERS, MemoryWriter(topics))
     sink.write(CHANGES)
     sink.close()
     assert sink.written == 3
@@ -223,9 +225,16 @@ def test_an_append_stream_drops_retractions():
 
 
 def test_an_upsert_stream_writes_tombstones():
-    topic = Topic("out")
-    sink = UpsertTopicSink(
-        topic, open_format("json", ORDERS, {}), ORDERS, key_columns=[0], timestamp_column=2, clock_ms=lambda: 99
+    topics = TopicStore()
+    topic = topics.create("out")
+    sink = UpsertSink(
+        "out",
+        open_format("json", ORDERS, {}),
+        ORDERS,
+        MemoryWriter(topics),
+        key_columns=[0],
+        timestamp_column=2,
+        clock_ms=lambda: 99,
     )
     sink.write(CHANGES)
     noon_ms = 1704110400000
@@ -239,16 +248,18 @@ def test_an_upsert_stream_writes_tombstones():
 
 
 def test_several_key_columns_make_an_object():
-    topic = Topic("out")
-    sink = AppendTopicSink(topic, open_format("json", ORDERS, {}), ORDERS, key_columns=[1, 0])
+    topics = TopicStore()
+    topic = topics.create("out")
+    sink = AppendSink("out", open_format("json", ORDERS, {}), ORDERS, MemoryWriter(topics), key_columns=[1, 0])
     sink.write(CHANGES.slice(0, 1))
     assert next(topic.records()).key == b'{"total":1.50,"id":1}'
 
 
 def test_a_row_that_is_taken_back_and_not_replaced_leaves_a_tombstone():
     """A predicate above an aggregate lets -U pass and holds +U back, or the other way round."""
-    topic = Topic("out")
-    sink = UpsertTopicSink(topic, open_format("json", ORDERS, {}), ORDERS, key_columns=[0])
+    topics = TopicStore()
+    topic = topics.create("out")
+    sink = UpsertSink("out", open_format("json", ORDERS, {}), ORDERS, MemoryWriter(topics), key_columns=[0])
     sink.write(
         changes(("-U", 1, "9.00", NOON), ("+U", 2, "9.50", NOON), ("-U", 2, "9.50", NOON), ("+U", 2, "9.75", NOON))
     )
@@ -258,9 +269,12 @@ def test_a_row_that_is_taken_back_and_not_replaced_leaves_a_tombstone():
 
 
 def test_an_empty_batch_writes_nothing():
-    topic = Topic("out")
-    AppendTopicSink(topic, open_format("json", ORDERS, {}), ORDERS).write(CHANGES.slice(0, 0))
-    UpsertTopicSink(topic, open_format("json", ORDERS, {}), ORDERS, key_columns=[0]).write(CHANGES.slice(0, 0))
+    topics = TopicStore()
+    topic = topics.create("out")
+    AppendSink("out", open_format("json", ORDERS, {}), ORDERS, MemoryWriter(topics)).write(CHANGES.slice(0, 0))
+    UpsertSink("out", open_format("json", ORDERS, {}), ORDERS, MemoryWriter(topics), key_columns=[0]).write(
+        CHANGES.slice(0, 0)
+    )
     assert len(topic) == 0
 
 

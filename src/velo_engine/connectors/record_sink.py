@@ -1,4 +1,4 @@
-"""Writing a changelog to an in-memory topic: as an append stream, or as an upsert stream with tombstones."""
+"""Writing a changelog as records: as an append stream, or as an upsert stream with tombstones."""
 
 from __future__ import annotations
 
@@ -9,48 +9,70 @@ import pyarrow as pa
 
 from velo_engine.batch import Bools, Int8s, Int64s, RowKind, numpy_column
 from velo_engine.connectors.keys import KeyEncoder
+from velo_engine.connectors.records import Records, RecordWriter
 from velo_engine.connectors.source import NO_TIMESTAMP
-from velo_engine.connectors.topics import Topic
 from velo_engine.formats.base import Format
 from velo_engine.schema import RowSchema
 
 
-class _TopicSink:
-    """What both streams share: the topic, the key and the timestamp of a record."""
+class RecordSink:
+    """What both streams share: the topic, the key and the timestamp of a record.
+
+    `key_columns` (positions) give the record key, `timestamp_column` (a TIMESTAMP) the record's timestamp; a record
+    without either has none of its own.
+    """
 
     def __init__(
         self,
-        topic: Topic,
+        topic: str,
         encoder: Format,
         schema: RowSchema,
+        writer: RecordWriter,
         *,
         key_columns: Sequence[int] = (),
         timestamp_column: int | None = None,
         clock_ms: Callable[[], int] | None = None,
     ) -> None:
         self.written = 0
-        self._topic = topic
+        self.topic = topic
+        self.writer = writer
         self._format = encoder
         self._keys = KeyEncoder(schema, key_columns) if key_columns else None
         self._timestamp_column = timestamp_column
         self._clock_ms = clock_ms
 
+    def write(self, rows: pa.Table) -> None:
+        """Writes the rows of a changelog in order: physical columns and `kind`."""
+        records = self.records(rows)
+        if len(records):
+            self.writer.write(records)
+            self.written += len(records)
+
+    def records(self, rows: pa.Table) -> Records:
+        """The records that `rows` become."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Waits until all records written are acknowledged. Raises VeloError when one is not."""
+        self.writer.flush()
+
     def close(self) -> None:
-        """Nothing is open."""
+        """Waits until all records are acknowledged."""
+        self.writer.flush()
+        self.writer.close()
 
     def abort(self) -> None:
-        """Records already appended stay, as they would in Kafka without transactions."""
+        """Records already written stay, as they do in Kafka without transactions."""
+        self.writer.close()
 
-    def _append(self, rows: pa.Table, values: Sequence[bytes | None]) -> None:
-        self._topic.append_batch(
-            values,
-            keys=self._keys.encode(rows) if self._keys is not None else None,
-            timestamps_ms=self._timestamps(rows),
-        )
-        self.written += len(values)
+    def _records(self, rows: pa.Table, values: Sequence[bytes | None]) -> Records:
+        keys = self._keys.encode(rows) if self._keys is not None else None
+        return Records(self.topic, values, keys, self._timestamps(rows))
 
-    def _timestamps(self, rows: pa.Table) -> Int64s:
+    def _timestamps(self, rows: pa.Table) -> Int64s | None:
         """Milliseconds: of the timestamp column where it is set, else of the clock, else none."""
+        if self._timestamp_column is None and self._clock_ms is None:
+            return None
         now = self._clock_ms() if self._clock_ms is not None else NO_TIMESTAMP
         if self._timestamp_column is None:
             return np.full(rows.num_rows, now, np.int64)
@@ -59,30 +81,27 @@ class _TopicSink:
         return np.where(column.is_valid().to_numpy(zero_copy_only=False), micros // 1000, now)
 
 
-class AppendTopicSink(_TopicSink):
-    """Writes +I and +U as records; -U and -D have no place in an append stream and are dropped.
+class AppendSink(RecordSink):
+    """Writes +I and +U as records; -U and -D have no place in an append stream and are dropped."""
 
-    `key_columns` (positions) give the record key, `timestamp_column` (a TIMESTAMP) the record's timestamp.
-    """
-
-    def write(self, rows: pa.Table) -> None:
-        """Appends one record for each row that is not a retraction."""
+    def records(self, rows: pa.Table) -> Records:
+        """One record for each row that is not a retraction."""
         kind = _kinds(rows)
         kept = (kind == RowKind.INSERT) | (kind == RowKind.UPDATE_AFTER)
         if not kept.all():
             rows = rows.filter(pa.array(kept))
-        self._append(rows, self._format.encode(rows))
+        return self._records(rows, self._format.encode(rows))
 
 
-class UpsertTopicSink(_TopicSink):
+class UpsertSink(RecordSink):
     """Writes the newest row of each key: +I and +U as records, -D and -U as tombstones.
 
     A -U with its +U behind it is dropped: the +U replaces the row. A predicate above an aggregate may leave a -U alone;
     then the row is gone. Source: Flink's upsert-kafka connector.
     """
 
-    def write(self, rows: pa.Table) -> None:
-        """Appends one keyed record for each row that is not replaced at once."""
+    def records(self, rows: pa.Table) -> Records:
+        """One keyed record for each row that is not replaced at once."""
         kind = _kinds(rows)
         kept = ~self._replaced(rows, kind)
         if not kept.all():
@@ -91,7 +110,7 @@ class UpsertTopicSink(_TopicSink):
         values: list[bytes | None] = [*self._format.encode(rows)]
         for i in np.flatnonzero((kind == RowKind.DELETE) | (kind == RowKind.UPDATE_BEFORE)).tolist():
             values[i] = None
-        self._append(rows, values)
+        return self._records(rows, values)
 
     def _replaced(self, rows: pa.Table, kind: Int8s) -> Bools:
         """The -U rows whose +U stands right behind them."""
