@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from tools.kafka.installation import why_unavailable
 from tools.kafka.real_kafka import RealKafka
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A broker that answers, and which kind it is: `embedded` or `real`."""
+
+    name: str
+    bootstrap_servers: str
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +37,12 @@ def real_kafka() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", params=["embedded", pytest.param("real", marks=pytest.mark.real_kafka)])
-def kafka_bootstrap(request: pytest.FixtureRequest) -> str:
+def kafka_provider(request: pytest.FixtureRequest) -> Provider:
+    """A broker; a test that asks for it runs against each kind."""
+    return Provider(request.param, request.getfixturevalue(f"{request.param}_kafka"))
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_provider: Provider) -> str:
     """The address of a broker; a test that asks for it runs against each kind."""
-    address: str = request.getfixturevalue(f"{request.param}_kafka")
-    return address
+    return kafka_provider.bootstrap_servers
