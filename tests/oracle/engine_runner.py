@@ -28,11 +28,13 @@ from velo_engine.runtime.result import StatementResult
 TIME_ZONE = "table.local-time-zone"
 PHYSICAL_SETTINGS = {"table.optimizer.agg-phase-strategy"}
 """What only says how Flink shall compute, not what."""
+SETTINGS = {"table.exec.sink.not-null-enforcer"}
+"""What a program sets itself."""
 
 
 def run(definition: Definition, batch_size: int) -> Answer:
     """The engine's answer. A job that fails while it runs is an answer, too; one that cannot be planned raises VeloError."""
-    assert definition.config.keys() <= {TIME_ZONE, *PHYSICAL_SETTINGS}
+    assert definition.config.keys() <= {TIME_ZONE, *PHYSICAL_SETTINGS, *SETTINGS}
     engine = Engine()
     program = engine.plan(program_text(definition))
     time_zone = definition.config.get(TIME_ZONE, "UTC")
@@ -61,7 +63,8 @@ def program_text(definition: Definition) -> str:
         f"CREATE TABLE `{name}` ({table.columns}){_CONNECTORS[table.changelog]};\n"
         for name, table in definition.tables.items()
     )
-    return tables + _into_sink(definition)
+    settings = "".join(f"SET '{key}' = '{definition.config[key]}';\n" for key in definition.config if key in SETTINGS)
+    return settings + tables + _into_sink(definition)
 
 
 def _into_sink(definition: Definition) -> str:
@@ -82,6 +85,7 @@ def _schema(answer: StatementResult, definition: Definition) -> tuple[tuple[str,
         return tuple(columns)
     found = re.search(r"PRIMARY KEY \((.*?)\)", definition.sink.columns)
     key = [] if found is None else [name.strip() for name in found[1].split(",")]
+    key += re.findall(r"(\w+) \w+ NOT NULL", definition.sink.columns)
     plain = [(name, kind.removesuffix(" NOT NULL")) for name, kind in columns]
     return tuple((name, f"{kind} NOT NULL" if name in key else kind) for name, kind in plain)
 

@@ -1,4 +1,4 @@
-"""What a changelog passes through before a sink that knows rows by a key."""
+"""What a changelog passes through before a sink that declares NOT NULL columns or knows rows by a key."""
 
 from __future__ import annotations
 
@@ -12,6 +12,40 @@ from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.keyed_rows import NO_TTL
 from velo_engine.operators.keys import KeyDictionary
 from velo_engine.plan import changelog_nodes as nodes
+from velo_engine.plan.nodes import NotNullColumns
+from velo_engine.schema import RowSchema
+
+
+class EnforceNotNull(Operator):
+    """Takes out rows with NULL in a column that the sink declares NOT NULL: silently, or as rows that fail.
+
+    Source: Flink's ConstraintEnforcer, which names the first such column.
+    """
+
+    def __init__(self, context: OperatorContext, required: NotNullColumns, schema: RowSchema) -> None:
+        self._context = context
+        self._required = required
+        self._names = [schema.names[i] for i in required.columns]
+
+    def process(self, *inputs: ChangeBatch) -> ChangeBatch:
+        """The rows that the sink may take."""
+        (batch,) = inputs
+        columns = [batch.rows.column(i) for i in self._required.columns]
+        if not any(column.null_count for column in columns):
+            return batch
+        missing = np.column_stack([np.asarray(column.is_null()) for column in columns])
+        bad = missing.any(axis=1)
+        if not self._required.drops:
+            reasons = [_is_null(self._names[at]) for at in missing[bad].argmax(axis=1).tolist()]
+            self._context.failures(batch.rows.filter(pa.array(bad)), reasons)
+        return batch.with_rows(batch.rows.filter(pa.array(~bad)))
+
+
+def _is_null(column: str) -> str:
+    return (
+        f"column '{column}' is NOT NULL, however, a null value is being written into it "
+        "(table.exec.sink.not-null-enforcer = DROP leaves such rows out)"
+    )
 
 
 class DropUpdateBefore(Operator):

@@ -339,6 +339,18 @@ def inputs(node: PlanNode) -> tuple[PlanNode, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class NotNullColumns:
+    """The columns of a sink that are NOT NULL where the query may give NULL: checked row by row.
+
+    Source: Flink's ConstraintEnforcer and `table.exec.sink.not-null-enforcer`.
+    """
+
+    columns: tuple[int, ...]
+    drops: bool
+    """Whether a row with NULL in one of them is left out silently; otherwise it is an error."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sink:
     """Where a statement's changelog goes besides the statements that read it.
 
@@ -351,6 +363,8 @@ class Sink:
     upsert_key: tuple[int, ...] = ()
     changes: PlanNode | None = None
     """What stands between the statement's changelog (an Upstream) and the sink; None: nothing."""
+    not_null: NotNullColumns | None = None
+    """What is checked before that."""
 
 
 @dataclass(frozen=True, slots=True)

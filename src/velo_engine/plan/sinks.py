@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from velo_engine.errors import ErrorCode, did_you_mean
 from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import ColumnRef, Expression, Literal
-from velo_engine.plan.nodes import PlanNode, Sink
+from velo_engine.plan.nodes import NotNullColumns, PlanNode, Sink
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Relation, fields_of, project, through_projection, window_through_projection
 from velo_engine.plan.sink_changes import changes_for_sink, check_taken, sink_takes
@@ -49,6 +49,7 @@ def planned_sink(
         properties=merged,
         upsert_key=declared or preferred_key(upsert_keys(node, statements)),
         changes=changes,
+        not_null=_not_null(node, statement, target, properties.drops_nulls),
     )
 
 
@@ -57,6 +58,16 @@ def _declared_key(node: PlanNode, statement: Statement, target: Statement | None
     names = statement.primary_key or (() if target is None else target.primary_key)
     schema = node.schema
     return tuple(i for i, name in enumerate(schema.names) if name in names)
+
+
+def _not_null(node: PlanNode, statement: Statement, target: Statement | None, drops: bool) -> NotNullColumns | None:
+    """The columns that the declaration of the sink says are NOT NULL, and the query does not. So are those of a
+    declared PRIMARY KEY."""
+    declaration = statement if target is None else target
+    required = set(declaration.primary_key)
+    required |= {c.name for c in declaration.columns if c.type is not None and not physical_column(c).type.nullable}
+    found = tuple(i for i, c in enumerate(node.schema.columns) if c.name in required and c.type.nullable)
+    return NotNullColumns(found, drops) if found else None
 
 
 def fitted_to_target(relation: Relation, statement: Statement, target: Statement | None, text: ProgramText) -> Relation:

@@ -86,6 +86,17 @@ class ProgramProperties:
         self.state_ttl_ms = 0 if ttl is None else duration_property("state.ttl", ttl)
         """How long the state of a key lives after its last change; 0 for ever."""
 
+    @property
+    def drops_nulls(self) -> bool:
+        """Whether a row with NULL for a NOT NULL column of its sink is left out; otherwise it is an error."""
+        given = self.job.get("table.exec.sink.not-null-enforcer")
+        if given is None:
+            return False
+        if given.value.upper() not in ("ERROR", "DROP"):
+            message = f'table.exec.sink.not-null-enforcer is ERROR or DROP, not "{given.value}"'
+            raise bad_property(message, given.location)
+        return given.value.upper() == "DROP"
+
     def of(self, statement: Statement) -> StatementProperties:
         """The properties of one statement."""
         return self._by_statement[id(statement)]

@@ -28,6 +28,7 @@ from velo_engine.plan.nodes import Emit, PlannedProgram, PlannedStatement, PlanN
 from velo_engine.plan.select_list import unique_name
 from velo_engine.runtime.accounting import Accounting
 from velo_engine.runtime.alignment import Alignment, all_idle
+from velo_engine.runtime.checkpoint_file import fingerprint
 from velo_engine.runtime.ingest import Span, spans
 from velo_engine.runtime.letters import RowPlace, SpanLetters
 from velo_engine.runtime.options import EmitSemantics, FailureStrategy, JobOptions, Progress
@@ -35,6 +36,7 @@ from velo_engine.runtime.pipeline import Pipeline, PipelineBuilder, SinkStep, St
 from velo_engine.runtime.result import JobResult, StatementResult, concatenated
 from velo_engine.runtime.scan import scan_rows
 from velo_engine.runtime.source_time import JobTime, SpanTime
+from velo_engine.runtime.statistics import StatementStatistics
 from velo_engine.runtime.timeline import Clock, FixedClock, SystemClock, Timeline
 from velo_engine.schema import RowSchema
 
@@ -62,7 +64,7 @@ class Job:
     """One run of a planned program.
 
     `open_source` gives the input of a source, `open_sink` the sink of a statement (None: nothing but the captured
-    result).
+    result). `clock` is where processing time comes from, where the options do not say.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Job:
         kernel: Kernel,
         open_source: Callable[[SourceTable], Source],
         open_sink: Callable[[PlannedStatement], Sink | None],
+        clock: Clock | None = None,
     ) -> None:
         self._program = program
         self._options = options
@@ -89,22 +92,38 @@ class Job:
         self._runs = {n: _StatementRun(program.statements[n], open_sink(program.statements[n])) for n in names}
         self._late_records: dict[str, int] = {}
         """Per statement the records of this span that came too late."""
-        self._ticking = _ticking(options, program, [program.statements[name].plan for name in names])
-        self._time = JobTime(self._ticking.start(), tells_idleness=any(tick.idle for tick in options.timeline))
+        self.clock = clock or _ticking(options, program, [program.statements[name].plan for name in names])
+        self._time = JobTime(self.clock.start(), tells_idleness=any(tick.idle for tick in options.timeline))
         self._span_time = SpanTime(StepFunction.constant(self._time.now_ms), {}, {})
         self._alignments: dict[int, Alignment] = {}
-        self._records = 0
-        self._next_seq = 0
+        self.source_records = dict.fromkeys(self._streams, 0)
+        """Records read so far, by source."""
+        self.next_seq = 0
+        """The event that comes next."""
+        self._watermarks: dict[str, int] = {}
         self._seconds = 0.0
         self._pipeline = self._built(targets)
+        self._opens = any(not step.inputs and step.scan is None for step in self._pipeline.steps)
+        """Whether the next span is the first, and something in the program stands before the first record."""
+
+    @property
+    def records(self) -> int:
+        """Records read so far, over all sources."""
+        return sum(self.source_records.values())
+
+    @property
+    def dead_letter_count(self) -> int:
+        """Records set aside so far."""
+        return self._queue.count
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the plan."""
+        return fingerprint(self._program)
 
     def spans(self) -> Iterator[Span]:
         """The input still to be read."""
-        constants = any(not step.inputs and step.scan is None for step in self._pipeline.steps)
-        opens = constants and self._next_seq == OPENING_EVENT + 1
-        for span in spans(self._sources, self._options.batch_size, self._next_seq, self._ticking):
-            yield replace(span, first_seq=OPENING_EVENT) if opens else span
-            opens = False
+        return spans(self._sources, self._options.batch_size, self.next_seq, self.clock)
 
     def run(self) -> JobResult:
         """Read all input to its end, complete the sinks, and give the result."""
@@ -112,9 +131,7 @@ class Job:
             for span in self.spans():
                 self.step(span)
         except BaseException:
-            for run in self._runs.values():
-                if run.sink is not None:
-                    run.sink.abort()
+            self.abort()
             raise
         finally:
             for source in self._sources:
@@ -124,20 +141,30 @@ class Job:
     def step(self, span: Span) -> None:
         """Handle one span of events."""
         began = time.perf_counter()
+        if self._opens:
+            span, self._opens = replace(span, first_seq=OPENING_EVENT), False
         self._letters.open(span, self._readers)
         self._span_time = self._time.over(span, self._streams)
         outputs: list[ChangeBatch] = []
         for step in self._pipeline.steps:
             outputs.append(self._run_step(step, span, outputs))
         for name, root in self._pipeline.roots.items():
+            self._watermarks[name] = outputs[root].watermark.closing
             self._deliver(self._runs[name], outputs[root])
         self._settle(outputs)
         self._letters.close()
-        self._next_seq = span.end_seq
-        self._records += sum(taken.records for taken in span.slices if taken is not None)
+        self.next_seq = span.end_seq
+        for name, taken in zip(self._streams, span.slices, strict=True):
+            self.source_records[name] += 0 if taken is None else taken.records
         self._seconds += time.perf_counter() - began
         if self._options.on_progress is not None:
-            self._options.on_progress(Progress(self._records, span.last))
+            self._options.on_progress(Progress(self.records, span.last))
+
+    def abort(self) -> None:
+        """Give the sinks up after an error."""
+        for run in self._runs.values():
+            if run.sink is not None:
+                run.sink.abort()
 
     def finish(self) -> JobResult:
         """Complete the sinks and give the result."""
@@ -145,7 +172,7 @@ class Job:
         for run in self._runs.values():
             if run.sink is not None:
                 run.sink.close()
-        return JobResult(results, self._queue.letters, self._queue.count, self._records, self._seconds * 1000)
+        return JobResult(results, self._queue.letters, self._queue.count, self.records, self._seconds * 1000)
 
     def snapshot(self) -> dict[int, dict[str, pa.Table]]:
         """The state of every operator, by step, and the job's time."""
@@ -154,20 +181,33 @@ class Job:
         reached = {"step": list(self._alignments), "ms": [a.reached for a in self._alignments.values()]}
         return state | {JOB_TIME: self._time.snapshot() | {"alignments": pa.table(reached)}}
 
+    def step_names(self) -> dict[int, str]:
+        """What each step of a snapshot does."""
+        named = {i: f"{s.statement}: {s.name}" for i, s in enumerate(self._pipeline.steps) if s.operator is not None}
+        sinks = {at: f"{step.name} before a sink" for at, step in self._sink_steps()}
+        return named | sinks | {JOB_TIME: "the job's time"}
+
+    def resume(self, state: Mapping[int, Mapping[str, pa.Table]], next_seq: int) -> None:
+        """Go on from a snapshot that was taken before event `next_seq`."""
+        self.restore(state)
+        self.next_seq = next_seq
+        self._opens = False
+
     def restore(self, state: Mapping[int, Mapping[str, pa.Table]]) -> None:
-        """Load a snapshot of a job with the same plan."""
-        for i, step in enumerate(self._pipeline.steps):
-            if step.operator is not None:
-                step.operator.restore(state[i])
-        for at, sink_step in self._sink_steps():
-            sink_step.operator.restore(state[at])
+        """Load a snapshot of a job with the same plan. Steps that it does not name stay as they are."""
+        operators = {i: s.operator for i, s in enumerate(self._pipeline.steps) if s.operator is not None}
+        operators |= {at: step.operator for at, step in self._sink_steps()}
+        for at, operator in operators.items():
+            if at in state:
+                operator.restore(state[at])
         self._time.restore(state[JOB_TIME])
         reached = state[JOB_TIME]["alignments"].to_pylist()
         self._alignments = {row["step"]: Alignment(row["ms"]) for row in reached}
 
     def _sink_steps(self) -> Iterator[tuple[int, SinkStep]]:
         """The operators before sinks, numbered after all other steps."""
-        return enumerate(self._pipeline.sinks.values(), len(self._pipeline.steps))
+        steps = (step for steps in self._pipeline.sinks.values() for step in steps)
+        return enumerate(steps, len(self._pipeline.steps))
 
     def _built(self, targets: tuple[str, ...]) -> Pipeline:
         builder = PipelineBuilder(
@@ -223,11 +263,11 @@ class Job:
             return
         if self._options.capture:
             run.changes.append(batch.rows)
-        step = self._pipeline.sinks.get(run.plan.name)
-        if step is not None:
+        steps = self._pipeline.sinks.get(run.plan.name, ())
+        for step in steps:
             batch = step.operator.process(batch)
-            if self._options.capture:
-                run.sink_changes.append(batch.rows)
+        if steps and self._options.capture:
+            run.sink_changes.append(batch.rows)
         if run.sink is not None and len(batch):
             run.sink.write(batch.rows)
 
@@ -249,6 +289,21 @@ class Job:
             run.accounting.dead_lettered += len(self._letters.dead.get(name, ()))
             run.accounting.accepted -= late + len(self._letters.dead_after_join.get(name, ()))
 
+    def statement_statistics(self) -> dict[str, StatementStatistics]:
+        """Where each statement stands."""
+        return {name: self._statistics(run) for name, run in self._runs.items()}
+
+    def _statistics(self, run: _StatementRun) -> StatementStatistics:
+        name = run.plan.name
+        return StatementStatistics(
+            read=run.accounting.read,
+            emitted=run.accounting.emitted,
+            written=0 if run.sink is None else run.sink.written,
+            late=run.accounting.late,
+            watermark_ms=self._watermarks.get(name, INITIAL_WATERMARK),
+            state_rows=sum(s.counters.state_rows for s in self._pipeline.steps if s.statement == name),
+        )
+
     def _result(self, run: _StatementRun) -> StatementResult:
         plan, accounting = run.plan, run.accounting
         own = [s for s in self._pipeline.steps if s.statement == plan.name]
@@ -260,9 +315,9 @@ class Job:
         late = _together(run.late) if run.late else pa.table({"late_by_ms": pa.array([], pa.int64())})
         key = plan.sink.upsert_key if plan.sink is not None else ()
         rows = concatenated(plan.plan.schema, run.changes)
-        step = self._pipeline.sinks.get(plan.name)
-        written = rows if step is None else concatenated(plan.plan.schema, run.sink_changes)
-        accounting.state_rows += 0 if step is None else step.counters.state_rows
+        steps = self._pipeline.sinks.get(plan.name, ())
+        written = concatenated(plan.plan.schema, run.sink_changes) if steps else rows
+        accounting.state_rows += sum(step.counters.state_rows for step in steps)
         return StatementResult(
             plan.name, plan.plan.schema, plan.aliases, key, rows, written, late, accounting, run.seconds * 1000
         )
@@ -284,7 +339,8 @@ class Job:
             self._late_records[statement] = self._late_records.get(statement, 0) + count
             columns = [pa.nulls(len(seqs), field.type) for field in schema]
             columns[first : first + len(schemas[side])] = [rows.column(i) for i in range(len(schemas[side]))]
-            self._runs[statement].late.append(pa.table([*columns[:-1], pa.array(lateness_ms)], schema=schema))
+            if self._options.capture:
+                self._runs[statement].late.append(pa.table([*columns[:-1], pa.array(lateness_ms)], schema=schema))
 
         return too_late
 

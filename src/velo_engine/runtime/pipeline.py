@@ -5,7 +5,7 @@ Consecutive Filter and Project nodes become one Calc, as in Flink's plans.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -14,10 +14,12 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.kernel import Kernel
 from velo_engine.operators.base import Counters, LateRows, Operator, OperatorContext, RowFailures
 from velo_engine.operators.calc import Calc
+from velo_engine.operators.sink_changes import EnforceNotNull
 from velo_engine.operators.table_join import TableJoin
 from velo_engine.operators.values import Values
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, PlanNode
+from velo_engine.plan.render import describe
 from velo_engine.runtime.letters import RowPlace
 from velo_engine.runtime.operator_factory import Surroundings, make_operator
 from velo_engine.schema import RowSchema
@@ -34,6 +36,8 @@ class Step:
     """One operator (or a scan, which has none) and where its input comes from."""
 
     statement: str
+    name: str
+    """What it does, as `plan.render` says it, with the types of its inputs: equal names can take over each other's state."""
     operator: Operator | None
     scan: nodes.Scan | None
     inputs: tuple[int, ...]
@@ -51,6 +55,7 @@ class Step:
 class SinkStep:
     """An operator between the changelog of a statement and its sink."""
 
+    name: str
     operator: Operator
     counters: Counters
 
@@ -61,8 +66,8 @@ class Pipeline:
 
     steps: tuple[Step, ...]
     roots: Mapping[str, int]
-    sinks: Mapping[str, SinkStep]
-    """By statement what stands between its changelog and its sink, where something does."""
+    sinks: Mapping[str, tuple[SinkStep, ...]]
+    """By statement what stands between its changelog and its sink, in order, where something does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +112,48 @@ class PipelineBuilder:
         for name in closure(self._program, targets):
             statement = self._program.statements[name]
             self._roots[name] = self._node(statement, statement.plan)
-        sinks = {name: step for name in self._roots if (step := self._sink_step(name)) is not None}
+        sinks = {name: steps for name in self._roots if (steps := tuple(self._sink_steps(name)))}
         return Pipeline(tuple(self._steps), self._roots, sinks)
 
-    def _sink_step(self, name: str) -> SinkStep | None:
+    def _sink_steps(self, name: str) -> Iterator[SinkStep]:
         statement = self._program.statements[name]
-        if statement.sink is None or statement.sink.changes is None:
-            return None
-        context = OperatorContext(
+        sink = statement.sink
+        if sink is None:
+            return
+        if sink.not_null is not None:
+            # Its row has reached the result, as one that a join has taken in: it was counted as accepted.
+            context = self._sink_context(name, max(self._steps[self._roots[name]].place, RowPlace.JOINED))
+            yield SinkStep(
+                f"{name}: EnforceNotNull",
+                EnforceNotNull(context, sink.not_null, statement.plan.schema),
+                context.counters,
+            )
+        if sink.changes is not None:
+            context = self._sink_context(name, RowPlace.IN_STATE)
+            yield SinkStep(
+                f"{name}: {describe(sink.changes)}",
+                make_operator(context, sink.changes, self._around),
+                context.counters,
+            )
+
+    def _sink_context(self, name: str, place: RowPlace) -> OperatorContext:
+        return OperatorContext(
             kernel=self._kernel,
-            failures=self._services.failures(name, RowPlace.IN_STATE),
+            failures=self._services.failures(name, place),
             late=self._services.late_letters(name),
             emit_unchanged=self._emit_unchanged,
             time_zone=self._time_zone,
         )
-        return SinkStep(make_operator(context, statement.sink.changes, self._around), context.counters)
 
     def _node(self, statement: PlannedStatement, node: PlanNode) -> int:
         if isinstance(node, nodes.Upstream):
             return self._roots[node.statement]
         if isinstance(node, nodes.Scan):
-            return self._add(statement, None, (), node.schema, scan=node)
+            return self._add(statement, node, None, (), node.schema, scan=node)
         if isinstance(node, nodes.Values):
-            return self._add(statement, lambda context: Values(context, node), (), node.schema, puts=RowPlace.IN_STATE)
+            return self._add(
+                statement, node, lambda context: Values(context, node), (), node.schema, puts=RowPlace.IN_STATE
+            )
         if isinstance(node, nodes.Filter | nodes.Project):
             return self._calc(statement, node)
         if isinstance(node, nodes.TableJoin):
@@ -147,6 +171,7 @@ class PipelineBuilder:
         at = self._node(statement, below)
         return self._add(
             statement,
+            node,
             lambda context: Calc(context, below.schema, predicate, expressions, node.schema),
             (at,),
             below.schema,
@@ -160,7 +185,7 @@ class PipelineBuilder:
             join.load(self._table_rows(node.table))
             return join
 
-        return self._add(statement, make, (at,), node.input.schema, puts=RowPlace.JOINED)
+        return self._add(statement, node, make, (at,), node.input.schema, puts=RowPlace.JOINED)
 
     def _stateful(self, statement: PlannedStatement, node: PlanNode) -> int:
         children = nodes.inputs(node)
@@ -170,7 +195,7 @@ class PipelineBuilder:
             puts = RowPlace.JOINED
         late = getattr(node, "late_data", nodes.LateData.DROP)
         make = lambda context: make_operator(context, node, self._around)  # noqa: E731
-        return self._add(statement, make, at, *(child.schema for child in children), puts=puts, late=late)
+        return self._add(statement, node, make, at, *(child.schema for child in children), puts=puts, late=late)
 
     def _accepted(self, statement: PlannedStatement, at: int) -> bool:
         """Whether the rows of a step have passed a join or an aggregation of this statement."""
@@ -179,6 +204,7 @@ class PipelineBuilder:
     def _add(
         self,
         statement: PlannedStatement,
+        node: PlanNode,
         make: Callable[[OperatorContext], Operator] | None,
         inputs: tuple[int, ...],
         *schemas: RowSchema,
@@ -199,6 +225,7 @@ class PipelineBuilder:
         )
         step = Step(
             statement=statement.name,
+            name=_step_name(node, schemas),
             operator=None if make is None else make(context),
             scan=scan,
             inputs=inputs,
@@ -232,6 +259,11 @@ class PipelineBuilder:
                 hint="use drop",
             )
         return self._services.late_letters(statement.name)
+
+
+def _step_name(node: PlanNode, schemas: Sequence[RowSchema]) -> str:
+    inputs = "; ".join(", ".join(str(column.type) for column in schema.columns) for schema in schemas)
+    return f"{describe(node)} over ({inputs})"
 
 
 def _is_aligned_window_table(node: PlanNode) -> bool:

@@ -106,6 +106,7 @@ _JOB = {
     "emit.semantics": (),
     "time.zone": ("table.local.time.zone", "timezone", "time_zone"),
     "source.idle_timeout": ("table.exec.source.idle.timeout",),
+    "table.exec.sink.not-null-enforcer": (),
     **dict.fromkeys(EMIT_KEYS, ()),
 }
 _PROMOTED = frozenset({"bootstrap.servers", "group.id", "auto.offset.reset", "schema.registry.url"})
@@ -230,7 +231,7 @@ EVENT_TIME_KEYS = tuple(_EVENT_TIME)
 JOB_KEYS = tuple(_JOB)
 READ_WHEN_RUN = frozenset({"emit.semantics", "failure_strategy", "job.dlq_max_size", "time.zone"})
 """Properties of the job that are read when it starts, so that a caller may set them too."""
-READ_JOB_KEYS = READ_WHEN_RUN | {"source.idle_timeout", "state.ttl"}
+READ_JOB_KEYS = READ_WHEN_RUN | {"source.idle_timeout", "state.ttl", "table.exec.sink.not-null-enforcer"}
 """Properties of the job that this version reads; the other JOB_KEYS have no effect yet."""
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from velo_engine import EmitSemantics, Engine, JobOptions, TableInput, TopicInput, VeloError
+from velo_engine import EmitSemantics, Engine, FailureStrategy, JobOptions, TableInput, TopicInput, VeloError
 from velo_engine.batch import KIND_SYMBOLS, RowKind
 from velo_engine.runtime.job import Job
-from velo_engine.runtime.result import StatementResult
+from velo_engine.runtime.result import JobResult, StatementResult
 
 Change: TypeAlias = tuple[Any, ...]
 Upsert: TypeAlias = tuple[str, int | None, str]
@@ -194,3 +194,61 @@ def test_the_changes_add_up_to_the_newest_rows(name: str, rows: list[Upsert]) ->
                     kept[row[0]] = tuple(row)
             assert kept.keys() == {w for _, _, w in newest.values()}
             assert {tuple(row) for row in kept.values()} <= {(w, v) for _, v, w in newest.values()}
+
+
+REQUIRED = """
+CREATE TABLE t (k STRING, v INT) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json');
+CREATE TABLE s (k STRING NOT NULL, v INT NOT NULL) WITH ('connector' = 'kafka', 'topic' = 's', 'format' = 'json');
+"""
+
+
+def run_with_nulls(program: str, options: JobOptions | None = None) -> JobResult:
+    engine = Engine()
+    topic = engine.topics.create("t")
+    for row in ({"k": "A", "v": 1}, {"k": None, "v": 2}, {"k": "A", "v": None}, {"k": "B", "v": 3}):
+        topic.append(json.dumps(row).encode())
+    return engine.run(engine.plan(program), inputs={"t": TopicInput(topic)}, options=options)
+
+
+def test_null_for_a_column_that_the_sink_declares_not_null_is_a_dead_letter() -> None:
+    result = run_with_nulls(REQUIRED + "INSERT INTO s SELECT k, v FROM t")
+    written = result.statements["s"]
+    assert changes(written, written.sink_rows) == [("+I", "A", 1), ("+I", "B", 3)]
+    assert [letter.reason.partition(" (")[0] for letter in result.dead_letters] == [
+        "column 'k' is NOT NULL, however, a null value is being written into it",
+        "column 'v' is NOT NULL, however, a null value is being written into it",
+    ]
+    assert (written.accounting.accepted, written.accounting.dead_lettered, written.accounting.written) == (2, 2, 2)
+
+
+def test_null_for_a_not_null_column_stops_a_job_that_sets_nothing_aside() -> None:
+    with pytest.raises(VeloError, match="column 'k' is NOT NULL"):
+        run_with_nulls(REQUIRED + "INSERT INTO s SELECT k, v FROM t", JobOptions(failure_strategy=FailureStrategy.FAIL))
+
+
+def test_null_in_the_primary_key_of_a_group_stops_the_job() -> None:
+    sink = "CREATE TABLE g (k STRING, n BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'upsert-kafka');\n"
+    with pytest.raises(VeloError, match="column 'k' is NOT NULL"):
+        run_with_nulls(REQUIRED + sink + "INSERT INTO g SELECT k, COUNT(*) FROM t GROUP BY k")
+
+
+def test_rows_with_null_may_be_dropped() -> None:
+    setting = "SET 'table.exec.sink.not-null-enforcer' = 'DROP';\n"
+    result = run_with_nulls(setting + REQUIRED + "INSERT INTO s SELECT k, v FROM t")
+    written = result.statements["s"]
+    assert changes(written, written.sink_rows) == [("+I", "A", 1), ("+I", "B", 3)]
+    assert (result.dead_letter_count, written.accounting.accepted) == (0, 4)
+
+
+def test_the_column_list_of_the_statement_itself_is_a_declaration() -> None:
+    program = REQUIRED + "CREATE TABLE c (k STRING NOT NULL, v INT) WITH ('connector' = 'kafka') AS SELECT k, v FROM t"
+    written = run_with_nulls(program).statements["c"]
+    assert changes(written, written.sink_rows) == [("+I", "A", 1), ("+I", "A", None), ("+I", "B", 3)]
+
+
+def test_the_setting_has_two_values() -> None:
+    with pytest.raises(VeloError, match='is ERROR or DROP, not "IGNORE"') as failure:
+        Engine().plan(
+            "SET 'table.exec.sink.not-null-enforcer' = 'IGNORE';" + REQUIRED + "INSERT INTO s SELECT k, v FROM t"
+        )
+    assert failure.value.location is not None
