@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from velo_engine.batch import Int32s, Int64s
-from velo_engine.connectors.source import SourceBatch, SourceFailure
-from velo_engine.connectors.tombstones import TombstoneReader, upsert_kinds
+from velo_engine.connectors.decode_records import ReadRecords, RecordDecoder
+from velo_engine.connectors.source import SourceBatch
 from velo_engine.connectors.topics import Partition, Topic
 from velo_engine.formats.base import Format
 from velo_engine.schema import RowSchema
@@ -28,9 +28,6 @@ class _Plan:
 
     def span(self, start: int, end: int) -> _Plan:
         return _Plan(self.partition[start:end], self.offset[start:end], self.order[start:end])
-
-    def at(self, positions: Int64s) -> _Plan:
-        return _Plan(self.partition[positions], self.offset[positions], self.order[positions])
 
 
 class TopicSource:
@@ -53,8 +50,7 @@ class TopicSource:
         self.name = name or topic.name
         self.schema = schema
         self._topic = topic
-        self._format = decoder
-        self._tombstones = TombstoneReader(schema, upsert_key) if upsert_key else None
+        self._decoder = RecordDecoder(decoder, schema, upsert_key)
         self._plan: _Plan | None = None
         self._next = 0
 
@@ -72,32 +68,16 @@ class TopicSource:
         if count == 0:
             return None
         self._next += count
-        values = self._column(span, lambda log: log.values)
-        read = values
-        if self._tombstones is not None:
-            read = self._tombstones.values(values, self._column(span, lambda log: log.keys))
-        decoded = self._format.decode(read)
-        rows = span.at(decoded.positions) if decoded.failures else span
-        return SourceBatch(
-            table=decoded.table,
-            partition=rows.partition,
-            offset=rows.offset,
-            timestamp_ms=np.array(self._column(rows, lambda log: log.timestamps_ms), np.int64),
-            order=rows.order,
-            failures=tuple(
-                SourceFailure(
-                    order=int(span.order[f.index]),
-                    partition=int(span.partition[f.index]),
-                    offset=int(span.offset[f.index]),
-                    reason=f.reason,
-                    raw=values[f.index] or b"",
-                )
-                for f in decoded.failures
-            ),
-            keys=lambda: self._column(rows, lambda log: log.keys),
-            headers=lambda: self._column(rows, lambda log: log.headers),
-            values=lambda: self._column(rows, lambda log: log.values),
-            kinds=None if self._tombstones is None else upsert_kinds(values)[decoded.positions],
+        return self._decoder.batch(
+            ReadRecords(
+                values=self._column(span, lambda log: log.values),
+                partition=span.partition,
+                offset=span.offset,
+                timestamp_ms=np.array(self._column(span, lambda log: log.timestamps_ms), np.int64),
+                order=span.order,
+                keys=lambda: self._column(span, lambda log: log.keys),
+                headers=lambda: self._column(span, lambda log: log.headers),
+            )
         )
 
     def close(self) -> None:

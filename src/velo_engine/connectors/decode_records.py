@@ -1,0 +1,78 @@
+"""From records as they were read from a topic, in memory or of a cluster, to rows and failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from velo_engine.batch import Int32s, Int64s
+from velo_engine.connectors.source import Headers, SourceBatch, SourceFailure
+from velo_engine.connectors.tombstones import TombstoneReader, upsert_kinds
+from velo_engine.formats.base import Format
+from velo_engine.schema import RowSchema
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRecords:
+    """Consecutive records of one topic, in columns of equal length."""
+
+    values: Sequence[bytes | None]
+    partition: Int32s
+    offset: Int64s
+    timestamp_ms: Int64s
+    order: Int64s
+    """As `SourceBatch` has it."""
+    keys: Callable[[], Sequence[bytes | None]]
+    """Built when called, as few programs ask for them; so are the headers."""
+    headers: Callable[[], Sequence[Headers]]
+
+
+class RecordDecoder:
+    """Decodes the records of one source. With an `upsert_key` they are upserts by these columns."""
+
+    def __init__(self, decoder: Format, schema: RowSchema, upsert_key: Sequence[int] = ()) -> None:
+        self._format = decoder
+        self._tombstones = TombstoneReader(schema, upsert_key) if upsert_key else None
+
+    def batch(self, records: ReadRecords) -> SourceBatch:
+        """The rows of `records`; one that does not decode is a failure, and its neighbours go on."""
+        values = records.values
+        read = values if self._tombstones is None else self._tombstones.values(values, records.keys())
+        decoded = self._format.decode(read)
+        rows = decoded.positions if decoded.failures else None
+        return SourceBatch(
+            table=decoded.table,
+            partition=records.partition if rows is None else records.partition[rows],
+            offset=records.offset if rows is None else records.offset[rows],
+            timestamp_ms=records.timestamp_ms if rows is None else records.timestamp_ms[rows],
+            order=records.order if rows is None else records.order[rows],
+            failures=tuple(
+                SourceFailure(
+                    order=int(records.order[f.index]),
+                    partition=int(records.partition[f.index]),
+                    offset=int(records.offset[f.index]),
+                    reason=f.reason,
+                    raw=values[f.index] or b"",
+                )
+                for f in decoded.failures
+            ),
+            keys=_picked(records.keys, rows),
+            headers=_picked(records.headers, rows),
+            values=_picked(lambda: values, rows),
+            kinds=None if self._tombstones is None else upsert_kinds(values)[decoded.positions],
+        )
+
+
+def _picked(column: Callable[[], Sequence[_T]], rows: Int64s | None) -> Callable[[], Sequence[_T]]:
+    """The column's values at `rows`; None: all."""
+    if rows is None:
+        return column
+
+    def picked() -> list[_T]:
+        values = column()
+        return [values[i] for i in rows.tolist()]
+
+    return picked
