@@ -1,0 +1,1 @@
+"""Kafka: where brokers come from, and what reads and writes them."""
