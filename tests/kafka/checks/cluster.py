@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 PATIENCE = 30.0
 """Seconds until a check gives up waiting. Only a broker that does not answer makes a check take this long."""
@@ -29,7 +30,7 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
         time.sleep(_PAUSE)
 
 
-def values(messages: Iterable[Message]) -> list[bytes | None]:
+def values(messages: Iterable[Message]) -> list[Any]:
     """The messages' values, in the order in which they came."""
     return [message.value() for message in messages]
 
@@ -43,7 +44,8 @@ class Cluster:
     """The clients of one check; `close()` ends those that would go on speaking to the broker."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        self._common = {"bootstrap.servers": bootstrap_servers, "log_level": 3}
+        # Clients that are still there when the broker goes would say so on standard error, at level 3.
+        self._common: dict[str, str | int | float | bool] = {"bootstrap.servers": bootstrap_servers, "log_level": 2}
         self._consumers: list[Consumer] = []
         self.admin = AdminClient(self._common)
 
@@ -83,6 +85,25 @@ class Cluster:
         """Write the records with a producer of their own; where each is: (partition, offset), in order of delivery."""
         return produce(self.producer(**config), topic, records)
 
+    def end(self, commit_or_abort: Callable[[float], None], topic: str) -> None:
+        """End a transaction by this method of its producer, and wait until readers of partition 0 see that."""
+        commit_or_abort(PATIENCE)
+        self.wait_until_settled(topic)
+
+    def wait_until_settled(self, topic: str, partitions: Sequence[int] = (0,)) -> None:
+        """Wait until no transaction is open in the partitions.
+
+        Kafka answers a commit once the decision is on record; its markers reach the partitions a moment later.
+        """
+
+        def settled() -> bool:
+            return all(
+                self.end_offsets(topic, partition, "read_committed") == self.end_offsets(topic, partition)
+                for partition in partitions
+            )
+
+        eventually(settled, f"no open transaction in {topic}")
+
     # -- consumers
 
     def consumer(self, group: str = "", **config: Any) -> Consumer:
@@ -106,15 +127,29 @@ class Cluster:
         consumer.subscribe([topic])
         return consumer
 
+    def assigned(
+        self,
+        topic: str,
+        partitions: Sequence[int] = (0,),
+        offset: int = OFFSET_BEGINNING,
+        group: str = "",
+        **config: Any,
+    ) -> Consumer:
+        """A consumer that reads the partitions from an offset, without being a member of a group."""
+        consumer = self.consumer(group, **config)
+        # A client that does not know the leaders when it is assigned partitions waits for half a second.
+        consumer.list_topics(topic, timeout=PATIENCE)
+        consumer.assign([TopicPartition(topic, partition, offset) for partition in partitions])
+        return consumer
+
     def read_all(self, topic: str, partitions: Sequence[int] = (0,), **config: Any) -> list[Message]:
         """All there is now, read from the beginning to the end of each partition (read_committed unless told otherwise)."""
-        consumer = self.consumer(**{"isolation_level": "read_committed", **config})
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
+        consumer = self.assigned(topic, partitions, **{"isolation_level": "read_committed", **config})
         return read_to_end(consumer, partitions)
 
-    def end_offsets(self, topic: str, partition: int = 0) -> tuple[int, int]:
-        """The first offset and the one after the last, as a read_uncommitted consumer is told."""
-        consumer = self.consumer(isolation_level="read_uncommitted")
+    def end_offsets(self, topic: str, partition: int = 0, isolation: str = "read_uncommitted") -> tuple[int, int]:
+        """The first offset and the one after the last that a reader may see."""
+        consumer = self.consumer(isolation_level=isolation)
         first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=PATIENCE)
         return first, end
 
@@ -136,7 +171,7 @@ def produce(producer: Producer, topic: str, records: Iterable[Mapping[str, Any]]
 
     def on_delivery(error: KafkaError | None, message: Message) -> None:
         if error is None:
-            written.append((message.partition(), message.offset()))
+            written.append(place(message))
         else:
             refused.append(error)
 
@@ -158,7 +193,7 @@ def read_to_end(consumer: Consumer, partitions: Sequence[int]) -> list[Message]:
         assert time.monotonic() < deadline, f"{len(messages)} messages, and of {partitions} only {ended} ended"
         for message in consumer.consume(1000, 0.05):
             if _is_end(message):
-                ended.add(message.partition())
+                ended.add(place(message)[0])
             else:
                 messages.append(message)
     return messages
@@ -193,6 +228,14 @@ def wait_for_assignment(consumer: Consumer, partitions: Sequence[int]) -> None:
         return sorted(partition.partition for partition in consumer.assignment()) == list(partitions)
 
     eventually(assigned, f"assignment of {partitions}")
+
+
+def place(message: Message) -> tuple[int, int]:
+    """The message's partition and offset."""
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None
+    assert offset is not None
+    return partition, offset
 
 
 def _is_end(message: Message) -> bool:

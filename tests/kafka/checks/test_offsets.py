@@ -63,8 +63,7 @@ def test_offsets_by_time_are_of_the_first_record_late_enough_though_times_go_bac
 def test_a_consumer_can_go_back_and_forth(cluster: Cluster) -> None:
     topic = cluster.new_topic()
     cluster.write(topic, numbered(10))
-    consumer = cluster.consumer()
-    consumer.assign([TopicPartition(topic, 0, 0)])
+    consumer = cluster.assigned(topic, offset=0)
     read(consumer, 10)
     consumer.seek(TopicPartition(topic, 0, 7))
     assert values(read(consumer, 3)) == [b"7", b"8", b"9"]
@@ -73,16 +72,14 @@ def test_a_consumer_can_go_back_and_forth(cluster: Cluster) -> None:
 def test_reading_in_the_middle_of_a_batch_begins_there(cluster: Cluster) -> None:
     topic = cluster.new_topic()
     cluster.write(topic, numbered(10), linger_ms=100)
-    consumer = cluster.consumer()
-    consumer.assign([TopicPartition(topic, 0, 6)])
+    consumer = cluster.assigned(topic, offset=6)
     assert [message.offset() for message in read(consumer, 4)] == [6, 7, 8, 9]
 
 
 def test_an_offset_beyond_the_end_is_out_of_range_and_reset(cluster: Cluster) -> None:
     topic = cluster.new_topic()
     cluster.write(topic, numbered(10))
-    consumer = cluster.consumer()
-    consumer.assign([TopicPartition(topic, 0, 500)])
+    consumer = cluster.assigned(topic, offset=500)
     assert read(consumer, 1)[0].offset() == 0
 
 
@@ -99,8 +96,7 @@ def test_a_reader_at_the_end_gets_what_is_written_then(cluster: Cluster) -> None
     topic = cluster.new_topic()
     cluster.write(topic, numbered(3))
     # A fetch may wait for ten seconds, and must be answered when there is something.
-    consumer = cluster.consumer(fetch_wait_max_ms=10_000, socket_timeout_ms=20_000)
-    consumer.assign([TopicPartition(topic, 0, 3)])
+    consumer = cluster.assigned(topic, offset=3, fetch_wait_max_ms=10_000, socket_timeout_ms=20_000)
     assert consumer.poll(0.3) is None
     cluster.write(topic, [{"value": b"new"}])
     assert values(read(consumer, 1)) == [b"new"]

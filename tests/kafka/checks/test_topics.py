@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import NewPartitions, NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.kafka.checks.cluster import PATIENCE, Cluster, eventually, unique, values
 
