@@ -106,6 +106,9 @@ class LiveSource(Source, Protocol):
     def seek(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Goes on at these positions instead of its own start; before the first poll."""
 
+    def acknowledge(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """What lies before these positions is handled and delivered: whoever watches the input's consumer may know."""
+
     def lag(self) -> int | None:
         """Records between the positions and the ends of the partitions, as last heard; None when unknown."""
 

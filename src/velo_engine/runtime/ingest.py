@@ -58,7 +58,7 @@ class Span:
 
 
 @dataclass(slots=True)
-class _Pending:
+class Pending:
     """What was read of a source and not yet given out."""
 
     source: Source
@@ -107,7 +107,7 @@ def spans(sources: Sequence[Source], batch_size: int, first_seq: int = 0, clock:
     The ticks of `clock` stand among them, before records of the same order. Without any event there is one empty last
     span.
     """
-    pending = [_Pending(source) for source in sources]
+    pending = [Pending(source) for source in sources]
     held: Span | None = None
     seq = first_seq
     while True:

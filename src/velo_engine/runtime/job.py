@@ -179,19 +179,14 @@ class Job:
         state = {i: s.operator.snapshot() for i, s in enumerate(self._pipeline.steps) if s.operator is not None}
         state |= {at: step.operator.snapshot() for at, step in self._sink_steps()}
         reached = {"step": list(self._alignments), "ms": [a.reached for a in self._alignments.values()]}
-        return state | {JOB_TIME: self._time.snapshot() | {"alignments": pa.table(reached)}}
+        events = pa.table({"next": [self.next_seq], "opens": [self._opens]})
+        return state | {JOB_TIME: self._time.snapshot() | {"alignments": pa.table(reached), "events": events}}
 
     def step_names(self) -> dict[int, str]:
         """What each step of a snapshot does."""
         named = {i: f"{s.statement}: {s.name}" for i, s in enumerate(self._pipeline.steps) if s.operator is not None}
         sinks = {at: f"{step.name} before a sink" for at, step in self._sink_steps()}
         return named | sinks | {JOB_TIME: "the job's time"}
-
-    def resume(self, state: Mapping[int, Mapping[str, pa.Table]], next_seq: int) -> None:
-        """Go on from a snapshot that was taken before event `next_seq`."""
-        self.restore(state)
-        self.next_seq = next_seq
-        self._opens = False
 
     def restore(self, state: Mapping[int, Mapping[str, pa.Table]]) -> None:
         """Load a snapshot of a job with the same plan. Steps that it does not name stay as they are."""
@@ -201,6 +196,8 @@ class Job:
             if at in state:
                 operator.restore(state[at])
         self._time.restore(state[JOB_TIME])
+        (events,) = state[JOB_TIME]["events"].to_pylist()
+        self.next_seq, self._opens = events["next"], events["opens"]
         reached = state[JOB_TIME]["alignments"].to_pylist()
         self._alignments = {row["step"]: Alignment(row["ms"]) for row in reached}
 

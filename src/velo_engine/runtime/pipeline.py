@@ -37,7 +37,7 @@ class Step:
 
     statement: str
     name: str
-    """What it does, as `plan.render` says it, with the types of its inputs: equal names can take over each other's state."""
+    """What it does, and over which types: steps with equal names can take over each other's state."""
     operator: Operator | None
     scan: nodes.Scan | None
     inputs: tuple[int, ...]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import pytest
@@ -11,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from velo_engine import EmitSemantics, Engine, JobOptions, PlannedProgram, TopicInput
-from velo_engine.kernel import Kernel
 from velo_engine.plan.nodes import PlanNode, Scan, inputs
+from velo_engine.runtime.checkpoint_file import Checkpoint, JobState, read_checkpoint, write_checkpoint
 from velo_engine.runtime.job import Job
 from velo_engine.runtime.result import JobResult, StatementResult
-from velo_engine.runtime.state_store import JobState, SavedState, StateStore
 
 Change: TypeAlias = tuple[Any, ...]
 
@@ -225,11 +226,11 @@ def scans(node: PlanNode) -> list[str]:
 
 
 def stored(state: JobState) -> JobState:
-    """The state written to tables of a kernel and read again."""
-    with Kernel() as kernel:
-        store = StateStore(kernel, "plan")
-        store.write(SavedState(state, 0))
-        return {key: {} for key in state} | dict(store.read().operators)
+    """The state written to a checkpoint and read again."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "checkpoint")
+        write_checkpoint(path, Checkpoint("plan", 1, {}, state, dict.fromkeys(state, "")))
+        return read_checkpoint(path).operators
 
 
 def changes(result: StatementResult) -> list[Change]:

@@ -1,0 +1,205 @@
+"""A job that goes on: polls its sources, hands the records through the pipeline, checkpoints, and stops cleanly."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from velo_engine.connectors.records import Records
+from velo_engine.connectors.source import LiveSource
+from velo_engine.errors import VeloError
+from velo_engine.runtime.checkpoint_file import Checkpoint, Positions, read_checkpoint, write_checkpoint
+from velo_engine.runtime.checkpoints import CheckpointFolder, Schedule
+from velo_engine.runtime.delivery import Delivery
+from velo_engine.runtime.ingest import Span
+from velo_engine.runtime.job import Job
+from velo_engine.runtime.live_input import LiveInput
+from velo_engine.runtime.result import JobResult
+from velo_engine.runtime.saved_state import Restored, restored_operators
+from velo_engine.runtime.statistics import CheckpointStatistics, JobStatistics, SourceStatistics
+
+PATIENCE_S = 0.1
+"""How long the sources are waited for before the job looks at everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """How a live job is run."""
+
+    checkpoint_interval_s: float = 1.0
+    """Between checkpoints, and between the flushes of a job without a checkpoint folder."""
+    fresh: bool = False
+    """Begin anew although there is a checkpoint."""
+    savepoint: Path | None = None
+    """Begin with this state."""
+    allow_lost_state: bool = False
+    """State of a savepoint that no step of the program takes is left behind; otherwise that is an error."""
+
+
+@dataclass(slots=True)
+class _SavepointRequest:
+    path: Path
+    done: threading.Event = field(default_factory=threading.Event)
+    error: VeloError | None = None
+
+
+class LiveJob:
+    """One run, from where the last one stopped."""
+
+    def __init__(
+        self,
+        job: Job,
+        sources: Sequence[LiveSource],
+        delivery: Delivery,
+        folder: CheckpointFolder | None,
+        options: LiveOptions,
+        *,
+        batch_size: int,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`sources` are those of `job`. Without a folder nothing outlives the process."""
+        self._job = job
+        self._sources = sources
+        self._delivery = delivery
+        self._folder = folder
+        self._options = options
+        self._input = LiveInput(sources, job.clock, batch_size)
+        self._monotonic_s = monotonic_s
+        self._schedule = Schedule(options.checkpoint_interval_s, monotonic_s)
+        self._epoch = 0
+        self._changed = False
+        """Whether anything has happened since the last checkpoint."""
+        self._requests: queue.SimpleQueue[_SavepointRequest] = queue.SimpleQueue()
+        self._checkpoints = CheckpointStatistics()
+
+    def start(self) -> Restored | None:
+        """Take over what the run before left; what of it was used, None when there was nothing.
+
+        Raises VeloError: the state does not fit the program, the broker is not there.
+        """
+        folder, options = self._folder, self._options
+        saved = folder.read() if folder is not None and not options.fresh and options.savepoint is None else None
+        savepoint = None if options.savepoint is None else read_checkpoint(options.savepoint)
+        state = saved or savepoint
+        restored = None if state is None else self._fitting(state)
+        self._epoch = self._delivery.resume(saved, fresh=options.fresh or savepoint is not None)
+        if state is not None and restored is not None:
+            self._job.restore(restored.operators)
+            for source in self._sources:
+                if source.name in state.positions:
+                    source.seek(state.positions[source.name])
+        return restored
+
+    def run(self, stop: threading.Event) -> JobResult:
+        """Goes on until `stop` is set or every source has ended, and gives what came of it.
+
+        A stopped job keeps its state for the next run; windows that are open stay open. When all input has ended, event
+        time ends too, as in `Job.run`, and the checkpoint is removed.
+        """
+        try:
+            while not stop.is_set() and not self._input.ended:
+                span = self._input.next(self._job.next_seq, min(PATIENCE_S, self._schedule.left_s))
+                if span is not None:
+                    self._step(span)
+                if self._schedule.due:
+                    self._checkpoint()
+                self._serve()
+            ended = self._input.ended and not stop.is_set()
+            if ended:
+                at = self._job.next_seq
+                self._step(Span(at, at, (None,) * len(self._sources), last=True))
+            self._checkpoint()
+            self._serve()
+            if ended and self._folder is not None:
+                self._folder.remove()
+        except BaseException:
+            self._job.abort()
+            raise
+        finally:
+            self.close()
+        return self._job.finish()
+
+    def savepoint(self, path: Path, timeout_s: float = 60) -> None:
+        """Write the state of the running job to `path`; to be called from another thread.
+
+        Raises VeloError when it cannot be written; TimeoutError when the job does not come to it.
+        """
+        request = _SavepointRequest(path)
+        self._requests.put(request)
+        if not request.done.wait(timeout_s):
+            raise TimeoutError(f"the job wrote no savepoint within {timeout_s:g} seconds")
+        if request.error is not None:
+            raise request.error
+
+    def statistics(self) -> JobStatistics:
+        """Where the job stands; may be called from another thread."""
+        return JobStatistics(
+            records=self._job.records,
+            sources={
+                source.name: SourceStatistics(self._job.source_records[source.name], source.lag())
+                for source in self._sources
+            },
+            statements=self._job.statement_statistics(),
+            dead_letters=self._job.dead_letter_count,
+            checkpoints=self._checkpoints,
+        )
+
+    def close(self) -> None:
+        """Give back connections; may be called twice."""
+        for source in self._sources:
+            source.close()
+        self._delivery.close()
+
+    def _fitting(self, state: Checkpoint) -> Restored:
+        names = self._job.step_names()
+        return restored_operators(self._job.fingerprint, names, state, allow_lost=self._options.allow_lost_state)
+
+    def _step(self, span: Span) -> None:
+        self._job.step(span)
+        self._changed = True
+
+    def _checkpoint(self) -> None:
+        """Save the state, then complete the epoch; nothing when nothing has happened."""
+        if not self._changed:
+            self._schedule.done(0)
+            return
+        began = self._monotonic_s()
+        outbox = self._delivery.prepare()
+        positions = self._positions()
+        self._epoch += 1
+        size = 0
+        if self._folder is not None:
+            size = self._folder.write(self._state(positions, outbox))
+        self._delivery.complete(self._epoch, outbox, positions)
+        self._changed = False
+        seconds = self._monotonic_s() - began
+        self._schedule.done(seconds)
+        self._checkpoints = self._checkpoints.after(seconds, size)
+
+    def _state(self, positions: Mapping[str, Positions], outbox: tuple[Records, ...] = ()) -> Checkpoint:
+        return Checkpoint(
+            plan=self._job.fingerprint,
+            epoch=self._epoch,
+            positions=positions,
+            operators=self._job.snapshot(),
+            steps=self._job.step_names(),
+            outbox=outbox,
+        )
+
+    def _positions(self) -> dict[str, Positions]:
+        return {source.name: source.positions() for source in self._sources}
+
+    def _serve(self) -> None:
+        """Write the savepoints that were asked for. All output before them is complete first."""
+        while not self._requests.empty():
+            request = self._requests.get()
+            try:
+                self._checkpoint()
+                write_checkpoint(request.path, self._state(self._positions()))
+            except VeloError as error:
+                request.error = error
+            request.done.set()
