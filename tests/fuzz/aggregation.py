@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tests.fuzz.expressions import SCALARS, Named, condition, expression
@@ -14,16 +14,18 @@ _COMPARED = (*NUMBERS, Kind.STRING, Kind.DATE, Kind.TIMESTAMP, Kind.BOOLEAN)
 _KEYS = (Kind.STRING, Kind.INT, Kind.BIGINT, Kind.BOOLEAN, Kind.DATE, Kind.DECIMAL, Kind.TIMESTAMP)
 
 
-def aggregate(c: Context, names: Named, *, in_order: bool) -> tuple[str, Kind]:
-    """An aggregate call and its kind. `in_order`: it may depend on the order of rows."""
-    call, kind = _call(c, names, in_order)
+def aggregate(c: Context, names: Named, *, in_order: bool, retracting: bool = False) -> tuple[str, Kind]:
+    """An aggregate call and its kind. `in_order`: it may depend on the order of rows; `retracting`: rows are taken back,
+    which is hard for MIN and MAX."""
+    call, kind = _call(c, names, in_order, 3.0 if retracting else 1.0)
     if c.chance(0.2):
         call += f" FILTER (WHERE {condition(c, names, 1)})"
     return call, kind
 
 
-def _call(c: Context, names: Named, in_order: bool) -> tuple[str, Kind]:
-    functions = {"COUNT(*)": 2.0, "COUNT": 2, "DISTINCT": 2, "SUM": 4, "AVG": 3, "MIN": 2.5, "MAX": 2.5}
+def _call(c: Context, names: Named, in_order: bool, extremes: float) -> tuple[str, Kind]:
+    functions = {"COUNT(*)": 2.0, "COUNT": 2, "DISTINCT": 2, "SUM": 4, "AVG": 3}
+    functions |= {"MIN": 2.5 * extremes, "MAX": 2.5 * extremes}
     if in_order:
         functions |= {"FIRST_VALUE": 0.7, "LAST_VALUE": 0.7, "LISTAGG": 0.5}
     function = c.weighted(functions)
@@ -35,26 +37,32 @@ def _call(c: Context, names: Named, in_order: bool) -> tuple[str, Kind]:
         case "DISTINCT":
             return _distinct(c, names, in_order)
         case "SUM" | "AVG":
-            kind = _number(c, in_order)
+            kind = _number(c, names, in_order)
             return f"{function}({_argument(c, names, kind)})", kind
         case "LISTAGG":
             return f"LISTAGG({_argument(c, names, Kind.STRING)}{c.pick('', ', ' + repr('|'))})", Kind.STRING
         case _:
-            kind = c.pick(*_COMPARED)
+            kind = c.pick(*_present(c, names, _COMPARED))
             return f"{function}({_argument(c, names, kind)})", kind
 
 
 def _distinct(c: Context, names: Named, in_order: bool) -> tuple[str, Kind]:
     if c.chance(0.6):
         return f"COUNT(DISTINCT {_argument(c, names, c.pick(*_KEYS))})", Kind.BIGINT
-    kind = _number(c, in_order)
+    kind = _number(c, names, in_order)
     return f"{c.pick('SUM', 'AVG')}(DISTINCT {_argument(c, names, kind)})", kind
 
 
-def _number(c: Context, in_order: bool) -> Kind:
+def _number(c: Context, names: Named, in_order: bool) -> Kind:
     """Sums of doubles depend on the order of rows, in their last digit."""
-    weights = {kind: weight for kind, weight in _SUMMED.items() if in_order or kind is not Kind.DOUBLE}
-    return c.weighted(weights)
+    summed = [kind for kind in _SUMMED if in_order or kind is not Kind.DOUBLE]
+    return c.weighted({kind: _SUMMED[kind] for kind in _present(c, names, summed)})
+
+
+def _present(c: Context, names: Named, kinds: Sequence[Kind]) -> Sequence[Kind]:
+    """Those of which there are columns, mostly: aggregates of constants tell little."""
+    found = [kind for kind in kinds if any(kind is k for _, k in names)]
+    return found if found and c.chance(0.85) else kinds
 
 
 def _argument(c: Context, names: Named, kind: Kind) -> str:
@@ -62,11 +70,13 @@ def _argument(c: Context, names: Named, kind: Kind) -> str:
     return c.pick(*atoms) if atoms and c.chance(0.75) else expression(c, names, kind, 1)
 
 
-def aggregates(c: Context, names: Named, *, in_order: bool, least: int = 1) -> tuple[list[str], list[Column]]:
+def aggregates(
+    c: Context, names: Named, *, in_order: bool, least: int = 1, retracting: bool = False
+) -> tuple[list[str], list[Column]]:
     """Select items that aggregate, and what they are."""
     texts, columns = [], []
     for _ in range(c.random.randint(least, 4)):
-        call, kind = aggregate(c, names, in_order=in_order)
+        call, kind = aggregate(c, names, in_order=in_order, retracting=retracting)
         name = c.name("g")
         texts.append(f"{call} AS {name}")
         columns.append(Column(name, kind))
@@ -84,7 +94,7 @@ def group_by(c: Context, inner: Relation) -> Relation:
     """SELECT keys, aggregates FROM … GROUP BY keys."""
     names = names_of(inner)
     by = keys(c, inner, 0, 2)
-    texts, columns = aggregates(c, names, in_order=_in_order(inner))
+    texts, columns = aggregates(c, names, in_order=_in_order(inner), retracting=not inner.append_only)
     grouped: dict[str, str] = {column.name: column.name for column in by}
     if c.chance(0.15):
         key = c.name("x")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -19,6 +19,8 @@ DELAYS_MS = (0, 1, 1000, 5000, 5000)
 DECIMALS = ((10, 2), (5, 0), (38, 18), (20, 4), (7, 3), (38, 0))
 BOUNDARY_MS = 10_000
 """Windows begin and end at multiples of this, or of a divisor."""
+JOIN_BOUNDS_MS = (-5000, 0, 3000, 5000)
+"""How far apart rows of an interval join may be, either way."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,10 @@ def data(seed: int) -> Data:
     """The data of a round."""
     r = random.Random(seed)
     names = ("t", "u")
-    tables = {name: _table(r) for name in names}
+    tables: dict[str, Table] = {}
+    moments: list[int] = []
+    for name in names:
+        tables[name] = _table(r, moments)
     order = shuffled(r.randrange(1 << 30), **{name: len(table.rows) for name, table in tables.items()})
     return Data(tables, order, {name: _source(name) for name in names})
 
@@ -74,7 +79,8 @@ def _source(name: str) -> Relation:
     return Relation(f"SELECT * FROM {name}", columns, name, time="ts", key=("id",), table=name)
 
 
-def _table(r: random.Random) -> Table:
+def _table(r: random.Random, moments: list[int]) -> Table:
+    """A table; `moments` are the times of the rows of those before it, and are added to."""
     types = dict(_TYPES)
     scales = {}
     for name in ("x", "y"):
@@ -85,10 +91,12 @@ def _table(r: random.Random) -> Table:
     ddl = ", ".join(f"{name} {types[name]}" for name in _COLUMNS)
     watermark = f"WATERMARK FOR ts AS ts - INTERVAL '{delay / 1000:g}' SECOND" if delay else "WATERMARK FOR ts AS ts"
     count = 0 if r.random() < EMPTY_SHARE else r.choice(ROW_COUNTS)
-    return Table(f"{ddl}, {watermark}", tuple(_rows(r, count, delay, scales)))
+    return Table(f"{ddl}, {watermark}", tuple(_rows(r, count, delay, scales, moments)))
 
 
-def _rows(r: random.Random, count: int, delay: int, scales: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
+def _rows(
+    r: random.Random, count: int, delay: int, scales: Mapping[str, tuple[int, int]], moments: list[int]
+) -> list[dict[str, Any]]:
     nulls = r.choice((0.0, 0.1, 0.3))
     values = _values(r, scales)
     newest = 0
@@ -98,7 +106,8 @@ def _rows(r: random.Random, count: int, delay: int, scales: Mapping[str, tuple[i
             row = dict(r.choice(rows))
         else:
             row = {name: None if r.random() < nulls else value() for name, value in values.items()}
-        time = _time(r, newest, delay)
+        time = _time(r, newest, delay, moments)
+        moments.append(time)
         newest = max(newest, time)
         rows.append({**row, "id": number, "ts": stamp(time)})
     return rows
@@ -114,7 +123,10 @@ def _values(r: random.Random, scales: Mapping[str, tuple[int, int]]) -> dict[str
         "y": lambda: _decimal(r, *scales["y"]),
         "d": lambda: r.choice((0.0, 0.25, 1.5, -2.75, 3.0, 100.5, -0.5, r.randrange(-40, 40) / 4)),
         "s": lambda: r.choice(
-            ("", "a", "ab", "Abc", "aab", " b ", "b%c", "x_y", "10", "-3", "é", "A,B,C", "abcabc", "2024-01-02")
+            (
+                *("", "a", "ab", "Abc", "aab", " b ", "b%c", "x_y", "10", "-3", "é", "A,B,C", "abcabc", "2024-01-02"),
+                *("a\nb", "\nab"),
+            )
         ),
         "p": lambda: r.random() < 0.5,
         "dt": lambda: (date(2024, 1, 1) + timedelta(days=r.choice((0, 1, 2, 30, 59, 60, 365, -1)))).isoformat(),
@@ -136,21 +148,25 @@ def _decimal(r: random.Random, precision: int, scale: int) -> str:
     return ("-" if unscaled < 0 else "") + whole + ("." + fraction if fraction else "")
 
 
-def _time(r: random.Random, newest: int, delay: int) -> int:
-    """Mostly near the newest; behind it, behind the watermark, or it within 1 ms of a boundary."""
+def _time(r: random.Random, newest: int, delay: int, others: Sequence[int]) -> int:
+    """Mostly near the newest; or behind it, at or behind the watermark, within 1 ms of a boundary or of a bound of
+    a join with the `others`."""
     time = newest + (16_000 if r.random() < 0.06 else r.choice((0, 0, 500, 1500, 1500, 3000)))
     draw = r.random()
-    if draw < 0.25:
+    if draw < 0.15:
         time -= r.choice((1, 500, 1000, 2500, 4999, 5000))
-    elif draw < 0.4:
-        time -= delay + r.choice((0, 1, 2, 1000, 3000, 7000, 12_000, 20_000))
-    draw = r.random()
-    if draw < 0.3:
+    elif draw < 0.34:  # the watermark is `newest - delay`
+        time = newest - delay - r.choice((-1, 0, 0, 0, 1, 1000, 3000, 7000, 20_000))
+    elif draw < 0.5:
         time = _nearest(time) + r.choice((-1, 0, 1))
-    elif draw < 0.5:  # the watermark after the row within 1 ms of closing a window
+    elif draw < 0.62:  # the watermark after the row within 1 ms of closing a window
         time = _nearest(time - delay) + delay + r.choice((-2, -1, 0, 1))
-    elif draw < 0.6:  # just one gap of a session after the newest
+    elif draw < 0.68:  # just one gap of a session after the newest
         time = newest + r.choice((2999, 3000, 3001))
+    elif draw < 0.83:
+        bounds = [other + bound for other in others for bound in JOIN_BOUNDS_MS]
+        near = [moment for moment in bounds if -3000 <= moment - newest <= 4000]
+        time = r.choice(near) + r.choice((-1, 0, 0, 0, 1)) if near else time
     return max(time, 0)
 
 

@@ -147,8 +147,20 @@ def _is(c: Context, names: Named, depth: int) -> str:
 
 
 def _like(c: Context, names: Named, depth: int) -> str:
-    pattern = c.pick("'a%'", "'%b%'", "'_b'", "'%'", "''", "'x\\_y' ESCAPE '\\'", "'b!%c' ESCAPE '!'")
-    return f"({expression(c, names, Kind.STRING, depth)} {c.pick('', 'NOT ')}LIKE {pattern})"
+    text = expression(c, names, Kind.STRING, depth)
+    if c.chance(0.35):  # a pattern that each row computes
+        made = c.pick(
+            "({} || '_')", "('_' || {})", "('%' || {})", "REPLACE({}, 'a', '_')", "REPLACE({}, 'b', '%')", "{}"
+        )
+        pattern = made.format(text if c.chance(0.7) else expression(c, names, Kind.STRING, 0)) + c.pick(
+            "", " ESCAPE '!'", " ESCAPE '!'"
+        )
+    else:
+        pattern = c.pick(
+            *("'a%'", "'%b%'", "'_b'", "'a_'", "'_'", "'_%'", "'%_'", "'_b%'", "'a_b'", "'%'", "''"),
+            *("'x\\_y' ESCAPE '\\'", "'_!__' ESCAPE '!'", "'b!%c' ESCAPE '!'"),
+        )
+    return f"({text} {c.pick('', 'NOT ')}LIKE {pattern})"
 
 
 def _cast_decimal(c: Context, names: Named, depth: int) -> str:
@@ -167,8 +179,13 @@ def _divided(kind: Kind) -> Production:
 
 def _substring(c: Context, names: Named, depth: int) -> str:
     text = expression(c, names, Kind.STRING, depth)
-    start = c.pick("1", "2", "0", "-2", "3", "100")
+    start = c.pick("1", "2", "0", "3", "100", "-1", "-2", "-3", "-4")
     return f"SUBSTRING({text} FROM {start})" if c.chance(0.3) else f"SUBSTRING({text}, {start}, {c.pick(0, 1, 2, 5)})"
+
+
+def hard_text(c: Context, names: Named) -> tuple[str, Kind]:
+    """An expression of texts with positions or patterns, of a column if there is one."""
+    return c.pick((_substring(c, names, 0), Kind.STRING), (_like(c, names, 0), Kind.BOOLEAN))
 
 
 def _format(c: Context, names: Named, depth: int) -> str:
@@ -268,6 +285,8 @@ _BY_KIND: dict[Kind, tuple[Production, ...]] = {
         _pattern("LOWER({})", _S),
         _substring,
         _substring,
+        _substring,
+        _substring,
         _pattern("TRIM({})", _S),
         _pattern("TRIM(LEADING 'a' FROM {})", _S),
         _pattern("REPLACE({}, 'a', {})", _S, _S),
@@ -295,6 +314,7 @@ _BY_KIND: dict[Kind, tuple[Production, ...]] = {
         _between,
         _in,
         _is,
+        _like,
         _like,
         _pattern("({} AND {})", _P, _P),
         _pattern("({} OR {})", _P, _P),

@@ -61,6 +61,8 @@ def _windowable(relation: Relation) -> bool:
     return _timed(relation) and not relation.window
 
 
+Sources: TypeAlias = tuple[str, ...]
+
 UNARY: Mapping[str, Builder] = {
     "projection": Builder(simple.projection, _any, 4),
     "filter": Builder(simple.filtered, _any, 1.5),
@@ -75,7 +77,7 @@ UNARY: Mapping[str, Builder] = {
     "window_top_n": Builder(windows.window_top_n, _timed, 1),
     "window_deduplicate": Builder(windows.window_deduplicate, _windowable, 0.7),
     "top_n": Builder(ranking.top_n, _unranked, 2.5),
-    "deduplicate": Builder(ranking.deduplicate, _sequence, 2),
+    "deduplicate": Builder(ranking.deduplicate, _sequence, 3),
     "over": Builder(ranking.over, _sequence, 2.5),
     "lag": Builder(ranking.lag, _sequence, 1.2),
     "limit": Builder(ranking.limited, _unranked, 0.6),
@@ -84,13 +86,21 @@ UNARY: Mapping[str, Builder] = {
 
 BINARY: Mapping[str, tuple[Two, Callable[[Relation], bool], float]] = {
     "join": (joining.join, _any, 3),
-    "interval_join": (joining.interval_join, _windowable, 3),
+    "interval_join": (joining.interval_join, _windowable, 4.5),
     "temporal_join": (joining.temporal_join, lambda x: x.table is not None and x.time == "ts", 1.5),
     "semi_join": (joining.semi_join, lambda x: "temporal" not in x.shape, 1.5),
     "scalar_subquery": (joining.scalar_subquery, _any, 0.7),
     "set_operation": (joining.set_operation, _any, 2),
-    "window_join": (windows.window_join, lambda x: _windowable(x) and bool(x.of(Kind.INT)), 1.5),
+    "window_join": (windows.window_join, lambda x: _windowable(x) and bool(x.of(Kind.INT)), 2),
 }
+
+UPDATING: Mapping[One, float] = {
+    aggregation.group_by: 3,
+    ranking.top_n: 3,
+    ranking.last_of_each: 3,
+    ranking.limited: 0.5,
+}
+"""Operators whose results take rows back, mostly."""
 
 DEPTHS = {1: 3.0, 2: 5.0, 3: 2.5}
 
@@ -101,21 +111,44 @@ def round_data(number: int) -> Data:
     return data(number)
 
 
-def relation(c: Context, depth: int) -> Relation:
-    """A query of `depth` operators over the sources."""
+UPDATED_BINARY: Mapping[str, float] = {"join": 3, "semi_join": 3, "scalar_subquery": 1, "set_operation": 1}
+"""Operators of two changelogs, with their weights where at least one is to take rows back."""
+
+EITHER: Sources = ("t", "t", "u")
+
+
+def relation(c: Context, depth: int, sources: Sources = EITHER) -> Relation:
+    """A query of `depth` operators over some sources."""
     if depth <= 0:
-        return c.sources[c.pick("t", "t", "u")]
-    if c.chance(0.25):
-        return _binary(c, depth)
-    inner = relation(c, depth - 1)
+        return c.sources[c.pick(*sources)]
+    if c.chance(0.27):
+        return _binary(c, depth, sources)
+    if c.chance(0.08):
+        return aggregation.group_by(c, updated(c, sources, depth))
+    inner = relation(c, depth - 1, sources)
     fitting = {name: builder.weight for name, builder in UNARY.items() if builder.fits(inner)}
     return UNARY[c.weighted(fitting)].build(c, inner)
 
 
-def _binary(c: Context, depth: int) -> Relation:
-    left, right = relation(c, depth - 1), relation(c, c.random.randint(0, depth - 1))
+def _binary(c: Context, depth: int, sources: Sources) -> Relation:
+    """Sides that read different sources are compared change by change, others only by what the changes come to."""
+    apart = sources is EITHER and c.chance(0.6)
+    of_left: Sources = c.pick(("t",), ("u",)) if apart else sources
+    of_right: Sources = (("u",) if of_left == ("t",) else ("t",)) if apart else sources
+    if c.chance(0.4):
+        left, right = updated(c, of_left, depth - 1), updated(c, of_right, c.random.randint(0, depth - 1))
+        return BINARY[c.weighted(UPDATED_BINARY)][0](c, left, right)
+    left, right = relation(c, depth - 1, of_left), relation(c, c.random.randint(0, depth - 1), of_right)
     fitting = {name: weight for name, (_, fits, weight) in BINARY.items() if fits(left) and fits(right)}
     return BINARY[c.weighted(fitting)][0](c, left, right)
+
+
+def updated(c: Context, sources: Sources, depth: int) -> Relation:
+    """A source, or what takes rows back and comes to few rows that have much in common."""
+    source = c.sources[c.pick(*sources)]
+    if depth <= 0 and c.chance(0.5):
+        return source
+    return c.weighted(UPDATING)(c, source)
 
 
 @dataclass(frozen=True)

@@ -82,13 +82,13 @@ def interval_join(c: Context, left: Relation, right: Relation) -> Relation:
     texts, columns = _two_sides(c, left, right, le, ri)
     a, b = f"{le}.{left.time}", f"{ri}.{right.time}"
     bounds = c.pick(
-        f"{b} BETWEEN {a} - INTERVAL '4' SECOND AND {a} + INTERVAL '6' SECOND",
+        f"{b} BETWEEN {a} - INTERVAL '5' SECOND AND {a} + INTERVAL '3' SECOND",
         f"{a} BETWEEN {b} AND {b} + INTERVAL '5' SECOND",
         f"{b} >= {a} AND {b} < {a} + INTERVAL '3' SECOND",
         f"{a} > {b} - INTERVAL '0.001' SECOND AND {a} <= {b} + INTERVAL '5' SECOND",
     )
     pair = _pair(c, left, right)
-    equal = f"{le}.{pair[0].name} = {ri}.{pair[1].name} AND " if pair else ""
+    equal = f"{le}.{pair[0].name} = {ri}.{pair[1].name} AND " if pair and c.chance(0.8) else ""
     extra = f" AND {condition(c, [*names_of(left, le + '.'), *names_of(right, ri + '.')], 1)}" if c.chance(0.2) else ""
     return Relation(
         f"SELECT {', '.join(texts)} FROM {left.source(le)} {kind} {right.source(ri)} ON {equal}{bounds}{extra}",

@@ -191,16 +191,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "interval_bound_exclusive",
         "the upper bound of an interval join is exclusive",
-        f"{_OPERATORS}.interval_cache",
-        "if matches and low <= moment <= high:",
-        "if matches and low <= moment < high:",
+        f"{_OPERATORS}.interval_index",
+        "lookers.time - other.reach, lookers.time + side.reach)",
+        "lookers.time - other.reach, lookers.time + side.reach - 1)",
     ),
     Mutant(
         "over_late_by_watermark",
         "OVER takes every row behind the watermark for late, also where its partition has not fired",
         f"{_OPERATORS}.over_lateness",
-        "accepted = np.ones(len(rows.code), np.bool_)\n        behind",
-        "accepted = rows.time > watermark.before(rows.seq)\n        behind",
+        "if behind and time <= self._last_fired(passed):",
+        "if behind:",
     ),
     Mutant(
         "over_without_peers",
@@ -220,8 +220,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "deduplicate_late_at_watermark",
         "keep-first deduplication takes a row at the watermark for late",
         f"{_OPERATORS}.deduplicate",
-        "late = np.flatnonzero(times < above)",
-        "late = np.flatnonzero(times <= above)",
+        "source = np.flatnonzero(times >= above)\n        slots = self._rows.slots(batch.rows.take(pa.array(source)) if len(late) else batch.rows)",
+        "source = np.flatnonzero(times > above)\n        slots = self._rows.slots(batch.rows.take(pa.array(source)))",
     ),
     Mutant(
         "decimal_quotients_truncate",

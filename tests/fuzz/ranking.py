@@ -62,8 +62,16 @@ def _retracting_top_one(c: Context, inner: Relation) -> tuple[str, str]:
 
 def deduplicate(c: Context, inner: Relation) -> Relation:
     """The first or last row of each key by row time."""
+    return _deduplicated(c, inner, c.pick("ASC", "DESC"))
+
+
+def last_of_each(c: Context, inner: Relation) -> Relation:
+    """The last row of each key by row time."""
+    return _deduplicated(c, inner, "DESC")
+
+
+def _deduplicated(c: Context, inner: Relation, direction: str) -> Relation:
     by = keys(c, inner, 1, 2)
-    direction = c.pick("ASC", "DESC")
     rank = c.name("rn")
     inside = (
         f"SELECT *, ROW_NUMBER() OVER (PARTITION BY {', '.join(column.name for column in by)} "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tests.fuzz.expressions import SCALARS, Named, condition, expression
+from tests.fuzz.expressions import SCALARS, Named, condition, expression, hard_text
 from tests.fuzz.relation import Column, Context, Kind, Relation
 
 
@@ -23,8 +23,12 @@ def computed(c: Context, names: Named, count: int, depth: int = 2) -> tuple[list
     """New columns: select items and what they are."""
     texts, columns = [], []
     for _ in range(count):
-        kind, name = c.pick(*SCALARS), c.name("e")
-        texts.append(f"{expression(c, names, kind, depth)} AS {name}")
+        name, kind = c.name("e"), c.pick(*SCALARS)
+        if c.chance(0.15):
+            text, kind = hard_text(c, names)
+        else:
+            text = expression(c, names, kind, depth)
+        texts.append(f"{text} AS {name}")
         columns.append(Column(name, kind))
     return texts, columns
 
