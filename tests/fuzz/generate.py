@@ -18,6 +18,7 @@ ROUND = 8
 
 One: TypeAlias = Callable[[Context, Relation], Relation]
 Two: TypeAlias = Callable[[Context, Relation, Relation], Relation]
+Sources: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,6 @@ def _windowable(relation: Relation) -> bool:
     return _timed(relation) and not relation.window
 
 
-Sources: TypeAlias = tuple[str, ...]
-
 UNARY: Mapping[str, Builder] = {
     "projection": Builder(simple.projection, _any, 4),
     "filter": Builder(simple.filtered, _any, 1.5),
@@ -102,6 +101,17 @@ UPDATING: Mapping[One, float] = {
 }
 """Operators whose results take rows back, mostly."""
 
+UPDATED_BINARY: Mapping[Two, float] = {
+    joining.join: 3,
+    joining.semi_join: 3,
+    joining.scalar_subquery: 1,
+    joining.set_operation: 1,
+}
+"""What is made of two such results."""
+
+EITHER: Sources = ("t", "t", "u")
+"""Names of sources, as often as they are to be read."""
+
 DEPTHS = {1: 3.0, 2: 5.0, 3: 2.5}
 
 
@@ -109,12 +119,6 @@ DEPTHS = {1: 3.0, 2: 5.0, 3: 2.5}
 def round_data(number: int) -> Data:
     """The tables of a round."""
     return data(number)
-
-
-UPDATED_BINARY: Mapping[str, float] = {"join": 3, "semi_join": 3, "scalar_subquery": 1, "set_operation": 1}
-"""Operators of two changelogs, with their weights where at least one is to take rows back."""
-
-EITHER: Sources = ("t", "t", "u")
 
 
 def relation(c: Context, depth: int, sources: Sources = EITHER) -> Relation:
@@ -137,14 +141,14 @@ def _binary(c: Context, depth: int, sources: Sources) -> Relation:
     of_right: Sources = (("u",) if of_left == ("t",) else ("t",)) if apart else sources
     if c.chance(0.4):
         left, right = updated(c, of_left, depth - 1), updated(c, of_right, c.random.randint(0, depth - 1))
-        return BINARY[c.weighted(UPDATED_BINARY)][0](c, left, right)
+        return c.weighted(UPDATED_BINARY)(c, left, right)
     left, right = relation(c, depth - 1, of_left), relation(c, c.random.randint(0, depth - 1), of_right)
     fitting = {name: weight for name, (_, fits, weight) in BINARY.items() if fits(left) and fits(right)}
     return BINARY[c.weighted(fitting)][0](c, left, right)
 
 
 def updated(c: Context, sources: Sources, depth: int) -> Relation:
-    """A source, or what takes rows back and comes to few rows that have much in common."""
+    """What takes rows back; or, for a depth of 0, perhaps a source."""
     source = c.sources[c.pick(*sources)]
     if depth <= 0 and c.chance(0.5):
         return source
