@@ -94,6 +94,13 @@ class ExactlyOnce:
         saved = 0 if checkpoint is None else checkpoint.epoch
         if checkpoint is not None and published == saved - 1:
             self.complete(saved, checkpoint.outbox, checkpoint.positions)
+        elif checkpoint is None and published:
+            raise VeloError(
+                ErrorCode.STATE_MISMATCH,
+                f"an earlier run of this job has published {published} epochs, and its checkpoint is not there",
+                hint="use the checkpoint folder of that run; or, if it had finished, begin anew with --fresh, which "
+                "publishes everything again",
+            )
         elif published != saved:
             raise VeloError(
                 ErrorCode.STATE_MISMATCH,

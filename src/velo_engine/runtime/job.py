@@ -183,10 +183,10 @@ class Job:
         return state | {JOB_TIME: self._time.snapshot() | {"alignments": pa.table(reached), "events": events}}
 
     def step_names(self) -> dict[int, str]:
-        """What each step of a snapshot does."""
-        named = {i: f"{s.statement}: {s.name}" for i, s in enumerate(self._pipeline.steps) if s.operator is not None}
-        sinks = {at: f"{step.name} before a sink" for at, step in self._sink_steps()}
-        return named | sinks | {JOB_TIME: "the job's time"}
+        """What each step does that keeps state, by its place in a snapshot."""
+        named = {i: f"{step.statement}: {step.name}" for i, step in enumerate(self._pipeline.steps)}
+        named |= {at: f"{step.name} before a sink" for at, step in self._sink_steps()}
+        return {at: named.get(at, "the job's time") for at, tables in self.snapshot().items() if tables}
 
     def restore(self, state: Mapping[int, Mapping[str, pa.Table]]) -> None:
         """Load a snapshot of a job with the same plan. Steps that it does not name stay as they are."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from velo_engine.connectors.records import Records
 from velo_engine.connectors.source import LiveSource
-from velo_engine.errors import VeloError
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.runtime.checkpoint_file import Checkpoint, Positions, read_checkpoint, write_checkpoint
 from velo_engine.runtime.checkpoints import CheckpointFolder, Schedule
 from velo_engine.runtime.delivery import Delivery
@@ -41,10 +41,26 @@ class LiveOptions:
 
 
 @dataclass(slots=True)
-class _SavepointRequest:
+class SavepointRequest:
+    """A savepoint that a running job is to write."""
+
     path: Path
-    done: threading.Event = field(default_factory=threading.Event)
-    error: VeloError | None = None
+    stops: bool
+    """Whether the run ends there."""
+    _done: threading.Event = field(default_factory=threading.Event)
+    _error: VeloError | None = None
+
+    def settle(self, error: VeloError | None) -> None:
+        """It is written, or cannot be."""
+        self._error = error
+        self._done.set()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it is written. Raises VeloError when it cannot be, or not in this time."""
+        if not self._done.wait(timeout_s):
+            raise VeloError(ErrorCode.TIMEOUT, f"the job wrote no savepoint within {timeout_s:g} seconds")
+        if self._error is not None:
+            raise self._error
 
 
 class LiveJob:
@@ -73,7 +89,8 @@ class LiveJob:
         self._epoch = 0
         self._changed = False
         """Whether anything has happened since the last checkpoint."""
-        self._requests: queue.SimpleQueue[_SavepointRequest] = queue.SimpleQueue()
+        self._stopping = False
+        self._requests: queue.SimpleQueue[SavepointRequest] = queue.SimpleQueue()
         self._checkpoints = CheckpointStatistics()
 
     def start(self) -> Restored | None:
@@ -101,39 +118,34 @@ class LiveJob:
         time ends too, as in `Job.run`, and the checkpoint is removed.
         """
         try:
-            while not stop.is_set() and not self._input.ended:
+            while not self._stopping and not stop.is_set() and not self._input.ended:
                 span = self._input.next(self._job.next_seq, min(PATIENCE_S, self._schedule.left_s))
                 if span is not None:
                     self._step(span)
                 if self._schedule.due:
                     self._checkpoint()
                 self._serve()
-            ended = self._input.ended and not stop.is_set()
+            ended = self._input.ended and not stop.is_set() and not self._stopping
             if ended:
                 at = self._job.next_seq
                 self._step(Span(at, at, (None,) * len(self._sources), last=True))
             self._checkpoint()
             self._serve()
+            result = self._job.finish()
             if ended and self._folder is not None:
                 self._folder.remove()
+            return result
         except BaseException:
             self._job.abort()
             raise
         finally:
             self.close()
-        return self._job.finish()
 
-    def savepoint(self, path: Path, timeout_s: float = 60) -> None:
-        """Write the state of the running job to `path`; to be called from another thread.
-
-        Raises VeloError when it cannot be written; TimeoutError when the job does not come to it.
-        """
-        request = _SavepointRequest(path)
+    def request_savepoint(self, path: Path, *, stop: bool = False) -> SavepointRequest:
+        """Ask for the state to be written to `path`, and for the run to end there if `stop`; from any thread."""
+        request = SavepointRequest(path, stop)
         self._requests.put(request)
-        if not request.done.wait(timeout_s):
-            raise TimeoutError(f"the job wrote no savepoint within {timeout_s:g} seconds")
-        if request.error is not None:
-            raise request.error
+        return request
 
     def statistics(self) -> JobStatistics:
         """Where the job stands; may be called from another thread."""
@@ -149,7 +161,9 @@ class LiveJob:
         )
 
     def close(self) -> None:
-        """Give back connections; may be called twice."""
+        """Give back connections and refuse what was asked for too late; may be called twice."""
+        while not self._requests.empty():
+            self._requests.get().settle(VeloError(ErrorCode.JOB_FAILED, "the job ended before it wrote the savepoint"))
         for source in self._sources:
             source.close()
         self._delivery.close()
@@ -197,9 +211,11 @@ class LiveJob:
         """Write the savepoints that were asked for. All output before them is complete first."""
         while not self._requests.empty():
             request = self._requests.get()
+            error = None
             try:
                 self._checkpoint()
                 write_checkpoint(request.path, self._state(self._positions()))
-            except VeloError as error:
-                request.error = error
-            request.done.set()
+                self._stopping |= request.stops
+            except VeloError as problem:
+                error = problem
+            request.settle(error)
