@@ -53,8 +53,8 @@ class Format(Protocol):
         """One message for each row of `table` (physical columns; further columns are ignored)."""
 
 
-FORMAT_NAMES = ("json", "csv", "raw")
-PLANNED_FORMATS = frozenset({"avro", "protobuf", "debezium-json", "canal-json", "maxwell-json", "ogg-json"})
+FORMAT_NAMES = ("json", "csv", "raw", "avro", "avro-confluent")
+PLANNED_FORMATS = frozenset({"protobuf", "debezium-json", "canal-json", "maxwell-json", "ogg-json"})
 
 
 def open_format(
@@ -83,6 +83,11 @@ def open_format(
             from velo_engine.formats.raw_format import RawFormat
 
             return RawFormat(schema, options)
+        case "avro" | "avro-confluent":
+            from velo_engine.formats.avro.format import AvroFormat, FramedAvroFormat
+
+            framed = name.casefold() != "avro" or "schema.registry.url" in options
+            return (FramedAvroFormat if framed else AvroFormat)(schema, options, decoded)
         case planned if planned in PLANNED_FORMATS:
             raise VeloError(
                 ErrorCode.BAD_PROPERTY,
