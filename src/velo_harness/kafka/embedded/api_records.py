@@ -55,9 +55,7 @@ def produce(cluster: Cluster, request: Request) -> None:
 def _append(cluster: Cluster, topic: str, partition: int, records: memoryview, acks: int) -> Appended:
     if acks not in (-1, 0, 1):
         raise KafkaError(ErrorNumber.INVALID_REQUIRED_ACKS, f"acks={acks}")
-    log = cluster.topics.partition(topic, partition)
-    batches = split_batches(records)
-    return log.append(batches, cluster.topics.topic(topic).rules, cluster.now_ms())
+    return cluster.append(topic, partition, split_batches(records))
 
 
 def list_offsets(cluster: Cluster, request: Request) -> None:

@@ -7,7 +7,16 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from velo_harness.kafka.embedded import api_cluster, api_configs, api_records, api_topics, fetching
+from velo_harness.kafka.embedded import (
+    api_cluster,
+    api_configs,
+    api_groups,
+    api_offsets,
+    api_records,
+    api_topics,
+    api_transactions,
+    fetching,
+)
 from velo_harness.kafka.embedded.cluster import Cluster
 from velo_harness.kafka.embedded.protocol import Api
 from velo_harness.kafka.embedded.requests import Address, HangUpError, Request
@@ -23,8 +32,11 @@ _LENGTH_BYTES = 4
 HANDLERS: dict[Api, Callable[[Cluster, Request], None]] = {
     **api_cluster.HANDLERS,
     **api_configs.HANDLERS,
+    **api_groups.HANDLERS,
+    **api_offsets.HANDLERS,
     **api_records.HANDLERS,
     **api_topics.HANDLERS,
+    **api_transactions.HANDLERS,
     **fetching.HANDLERS,
 }
 
