@@ -99,8 +99,14 @@ class LiveJob:
         Raises VeloError: the state does not fit the program, the broker is not there.
         """
         folder, options = self._folder, self._options
-        saved = folder.read() if folder is not None and not options.fresh and options.savepoint is None else None
+        saved = folder.read() if folder is not None and not options.fresh else None
         savepoint = None if options.savepoint is None else read_checkpoint(options.savepoint)
+        if folder is not None and saved is not None and savepoint is not None:
+            raise VeloError(
+                ErrorCode.STATE_MISMATCH,
+                f"{folder.folder} has a checkpoint, and the savepoint {options.savepoint} would replace it",
+                hint="leave out --from-savepoint to go on from the checkpoint, or add --fresh to go back",
+            )
         state = saved or savepoint
         restored = None if state is None else self._fitting(state)
         self._epoch = self._delivery.resume(saved, fresh=options.fresh or savepoint is not None)

@@ -233,6 +233,18 @@ def test_a_savepoint_begins_another_run(tmp_path: Path) -> None:
     assert made.logs == whole.logs
 
 
+def test_a_savepoint_does_not_replace_a_checkpoint(tmp_path: Path) -> None:
+    made = cluster()
+    path = saved(tmp_path, made)
+
+    with CheckpointFolder(tmp_path / "first") as folder:
+        job = live_job(GROUPS, made, folder, exactly_once=True, options=LiveOptions(savepoint=path))
+        with pytest.raises(VeloError, match="would replace it"):
+            job.start()
+        run(live_job(GROUPS, made, folder, exactly_once=True, options=LiveOptions(savepoint=path, fresh=True)))
+    assert newest(made, "sums")[b"a"] == {"k": "a", "n": 4, "s": 17}
+
+
 def test_a_savepoint_survives_a_compatible_change(tmp_path: Path) -> None:
     made = cluster()
     path = saved(tmp_path, made)
