@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import Int64s
+from velo_engine.batch import Int8s, Int64s
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.schema import RowSchema
 from velo_engine.types import SqlType
@@ -33,14 +33,20 @@ class DecodeFailure:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The rows of a batch of messages. Every message is either at one of `positions` or in `failures`."""
+    """The rows of a batch of messages.
+
+    Without `kinds` every message is either at one of `positions` or in `failures`. With `kinds` (formats of changes) a
+    message may give two rows, or none at all.
+    """
 
     table: pa.Table
     """Physical columns `c0`, `c1`, … of the schema; no system columns."""
     positions: Int64s
-    """For each row the index of its message; strictly increasing."""
+    """For each row the index of its message; increasing, without `kinds` strictly."""
     failures: tuple[DecodeFailure, ...]
     """By index."""
+    kinds: Int8s | None = None
+    """Per row its kind (`RowKind`), of formats whose records say it; None: the rows are as the source's records are."""
 
 
 class Format(Protocol):
@@ -50,11 +56,11 @@ class Format(Protocol):
         """Rows of `messages`; a message that does not decode is a failure and its neighbours go on."""
 
     def encode(self, table: pa.Table) -> list[bytes]:
-        """One message for each row of `table` (physical columns; further columns are ignored)."""
+        """One message for each row of `table` (physical columns; of further ones formats of changes read `kind`)."""
 
 
-FORMAT_NAMES = ("json", "csv", "raw", "avro", "avro-confluent")
-PLANNED_FORMATS = frozenset({"protobuf", "debezium-json", "canal-json", "maxwell-json", "ogg-json"})
+FORMAT_NAMES = ("json", "csv", "raw", "avro", "avro-confluent", "debezium-json")
+PLANNED_FORMATS = frozenset({"protobuf", "canal-json", "maxwell-json", "ogg-json"})
 
 
 def open_format(
@@ -88,6 +94,10 @@ def open_format(
 
             framed = name.casefold() != "avro" or "schema.registry.url" in options
             return (FramedAvroFormat if framed else AvroFormat)(schema, options, decoded)
+        case "debezium-json":
+            from velo_engine.formats.debezium_json import DebeziumJsonFormat
+
+            return DebeziumJsonFormat(schema, options, decoded)
         case planned if planned in PLANNED_FORMATS:
             raise VeloError(
                 ErrorCode.BAD_PROPERTY,
