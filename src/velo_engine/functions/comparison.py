@@ -8,6 +8,7 @@ nothing and greater than nothing. Strings compare by their UTF-8 bytes.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -26,7 +27,7 @@ from velo_engine.functions.signature import (
     signature,
 )
 from velo_engine.functions.time_zones import instant_of
-from velo_engine.plan.expressions import Cast, Expression
+from velo_engine.plan.expressions import Cast, Expression, Literal
 from velo_engine.type_rules.merging import common_type, comparable
 from velo_engine.type_rules.numeric import as_decimal
 from velo_engine.types import (
@@ -93,7 +94,18 @@ def _bind_with_string(function: ScalarFunction, args: tuple[Expression, ...], re
 def _read_as(arg: Expression, target: SqlType) -> Expression:
     if arg.type.name not in STRINGS:
         return arg
+    if target.name is TypeName.DECIMAL and isinstance(arg, Literal) and not _is_number(arg.value):
+        # As a value it would be read like any string, as 0 for one letter; Flink's planner reads constants itself.
+        raise SignatureError(f"'{arg.value!s}' is not a number")
     return Cast(arg, target.as_nullable(arg.type.nullable), location=arg.location)
+
+
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.IGNORECASE | re.ASCII)
+"""What Java's BigDecimal reads."""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
 
 
 def _compared(site: Site, operator: str) -> tuple[str, tuple[str, str] | None]:

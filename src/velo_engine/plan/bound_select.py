@@ -17,6 +17,7 @@ from velo_engine.plan.over_windows import over_parts, overs_in
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import (
     Relation,
+    columns_through_projection,
     fields_of,
     project,
     system_name,
@@ -187,7 +188,10 @@ def projected(bound: BoundSelect, expressions: Sequence[Expression], names: Sequ
     node = project(below.node, expressions, names)
     event, processing = through_projection(below, expressions)
     windows = window_through_projection(below.windows, expressions)
-    return Relation(node, fields_of(node.schema), event, processing, windows, below.reference, below.bounded)
+    grouped = columns_through_projection(below.grouped_times, expressions)
+    return Relation(
+        node, fields_of(node.schema), event, processing, windows, below.reference, below.bounded, grouped_times=grouped
+    )
 
 
 def with_columns(bound: BoundSelect, needed: Sequence[Expression]) -> tuple[Relation, tuple[int, ...]]:

@@ -18,7 +18,7 @@ from velo_engine.plan.group_keys import Grouping, GroupKey, group_keys
 from velo_engine.plan.grouping_sets import expanded, grouping_calls, grouping_value
 from velo_engine.plan.nodes import WindowKind
 from velo_engine.plan.over_windows import over_parts, overs_in
-from velo_engine.plan.relation import Relation, WindowColumns
+from velo_engine.plan.relation import Relation, WindowColumns, columns_through_projection
 from velo_engine.plan.scope import RelationScope
 from velo_engine.plan.select_list import SelectItem
 from velo_engine.plan.windows import (
@@ -169,7 +169,8 @@ def _planned(
     """The aggregate node, and what is time in its result."""
     if windowing is None:
         node = group_aggregate(relation, keys, calls)
-        return Relation(node, (), reference=relation.reference, bounded=relation.bounded)
+        times = columns_through_projection(relation.event_times, [key.expression for key in keys])
+        return Relation(node, (), reference=relation.reference, bounded=relation.bounded, grouped_times=times)
     windowed = window_aggregate(relation, keys, calls, windowing, context)
     start = len(windowed.schema) - len(BOUNDS)
     time = start + 2

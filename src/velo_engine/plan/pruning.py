@@ -131,7 +131,7 @@ def _of_over(node: Project) -> Columns:
 def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
     used = _used_calls(len(node.keys), len(node.calls), wanted)
     if not node.keys and not used:
-        used = [0]
+        used = list(range(len(node.calls)))[:1]
     calls = [node.calls[i] for i in used]
     below, places = _pruned(node.input, frozenset(node.keys) | arguments_of(calls), _Above.PROJECTION)
     place = _places(places)

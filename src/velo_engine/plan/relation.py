@@ -99,6 +99,10 @@ class Relation:
     """Whether it comes from files and reference tables only."""
     time_source: int | None = None
     """The column from which the first event time was computed, such as epoch milliseconds: naming it means the time."""
+    grouped_times: frozenset[int] = frozenset()
+    """Event times that were grouped by. They are values like any other, but the watermark still tells of them: group
+    windows over them go by it, and window table functions are refused. Source: Flink's RelTimeIndicatorConverter, which
+    makes keys of an aggregate plain timestamps after group windows were planned."""
 
     def on(self, node: PlanNode) -> Relation:
         """The same names and times over `node`, which has the columns of the present node and maybe more after them."""
@@ -160,6 +164,11 @@ def through_projection(relation: Relation, expressions: Sequence[Expression]) ->
     event = tuple(i for time in relation.event_times for i, source in outputs if source == time)
     clock = frozenset(i for i, e in enumerate(expressions) if isinstance(e, Call) and e.function == PROCTIME)
     return event, clock | {i for i, source in outputs if source in relation.processing_times}
+
+
+def columns_through_projection(columns: Collection[int], expressions: Sequence[Expression]) -> frozenset[int]:
+    """Where some columns are after a projection."""
+    return frozenset(i for i, e in enumerate(expressions) if isinstance(e, ColumnRef) and e.index in columns)
 
 
 def window_through_projection(windows: WindowColumns | None, expressions: Sequence[Expression]) -> WindowColumns | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -142,7 +142,7 @@ def _distinct(select: exp.Select, bound: BoundSelect, context: QueryContext) -> 
     attached = attached_window(below, keys, (), select, text)
     if attached is not None:
         return _distinct_in_window(attached, schema, context)
-    return distinct(below, context)
+    return replace(distinct(below, context), grouped_times=frozenset(below.event_times))
 
 
 def _distinct_in_window(attached: AttachedWindow, schema: RowSchema, context: QueryContext) -> Relation:

@@ -15,6 +15,7 @@ from velo_engine.errors import ErrorCode, did_you_mean
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import Field, Relation
 from velo_engine.sql.syntax import KeyColumn
+from velo_engine.types import NULL, TypeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +60,51 @@ def _expanded(item: exp.Expr, relation: Relation, text: ProgramText) -> list[tup
     star = item if isinstance(item, exp.Star) else item.this
     if any(star.args.values()):
         raise text.unsupported("* with EXCEPT, REPLACE or RENAME", item, "list the columns")
-    alias = item.table if isinstance(item, exp.Column) else None
-    if alias and alias not in relation.aliases:
+    if not isinstance(item, exp.Column) or not item.table:
+        return [(_column_node(field, item), None, False) for field in relation.star()]
+    path = [part.name for key in ("catalog", "db", "table") if (part := item.args.get(key)) is not None]
+    if len(path) == 1 and path[0] in relation.aliases:
+        return [(_column_node(field, item), None, False) for field in relation.star(path[0])]
+    return [(node, None, False) for node in _row_fields(path, item, relation, text)]
+
+
+def _row_fields(path: Sequence[str], star: exp.Column, relation: Relation, text: ProgramText) -> list[exp.Expr]:
+    """The fields of the ROW column that `path` names: `r.*`, `t.r.*`."""
+    qualified = len(path) > 1 and path[0] in relation.aliases
+    name, *inner = path[1:] if qualified else path
+    found = [f for f in relation.fields if f.name == name and (f.relation == path[0] if qualified else f.bare)]
+    if not found:
         raise text.error(
             ErrorCode.UNKNOWN_TABLE,
-            f'nothing in FROM is called "{alias}"',
-            item,
-            did_you_mean(alias, relation.aliases, noun="relation"),
+            f'nothing in FROM is called "{path[-1]}"',
+            star,
+            did_you_mean(path[-1], relation.aliases, noun="relation"),
         )
-    return [(_column_node(field, item), None, False) for field in relation.star(alias or None)]
+    kind = relation.node.schema.types[found[0].position]
+    for part in inner:
+        kind = dict(kind.fields).get(part, NULL)
+    if kind.name is not TypeName.ROW:
+        message = f'"{".".join(path)}" is no ROW with fields for the *: it is {kind.as_nullable()}'
+        raise text.error(ErrorCode.TYPE_MISMATCH, message, star)
+    return [exp.Dot(this=_path(path, star), expression=_identifier(field, star)) for field, _ in kind.fields]
+
+
+def _path(path: Sequence[str], star: exp.Expr) -> exp.Expr:
+    parts = [_identifier(name, star) for name in path]
+    return exp.Column(**dict(zip(("this", "table", "db"), reversed(parts), strict=False)))
+
+
+def _identifier(name: str, star: exp.Expr) -> exp.Identifier:
+    """A name at the place of the star."""
+    identifier = exp.Identifier(this=name, quoted=True)
+    identifier.meta.update(star.meta or star.this.meta)
+    return identifier
 
 
 def _column_node(field: Field, star: exp.Expr) -> exp.Column:
     """The column that a star stands for, at the star's place."""
-    name = exp.Identifier(this=field.name, quoted=True)
-    name.meta.update(star.meta or star.this.meta)
     table = None if field.relation is None else exp.Identifier(this=field.relation, quoted=True)
-    return exp.Column(this=name, table=table)
+    return exp.Column(this=_identifier(field.name, star), table=table)
 
 
 def _named(written: Sequence[tuple[exp.Expr, str | None, bool]], text: ProgramText) -> tuple[SelectItem, ...]:
@@ -110,4 +139,8 @@ def unique_name(name: str, taken: Iterable[str]) -> str:
 
 
 def _own_name(node: exp.Expr) -> str | None:
-    return node.name if isinstance(node, exp.Column | exp.Dot) else None
+    """The last part of a path of names; `(r).b` and `a[1].b` are expressions, which have no name."""
+    first = node
+    while isinstance(first, exp.Dot):
+        first = first.this
+    return node.name if isinstance(first, exp.Column) else None

@@ -9,7 +9,14 @@ from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import ColumnRef, Expression, Literal
 from velo_engine.plan.nodes import NotNullColumns, PlanNode, Sink
 from velo_engine.plan.program_text import ProgramText
-from velo_engine.plan.relation import Relation, fields_of, project, through_projection, window_through_projection
+from velo_engine.plan.relation import (
+    Relation,
+    columns_through_projection,
+    fields_of,
+    project,
+    through_projection,
+    window_through_projection,
+)
 from velo_engine.plan.sink_changes import changes_for_sink, check_taken, sink_takes
 from velo_engine.plan.sources import physical_column
 from velo_engine.plan.statement_properties import ProgramProperties
@@ -154,4 +161,7 @@ def _as_columns(
     event, processing = through_projection(relation, fitted)
     node = project(relation.node, fitted, [column.name for column in wanted])
     windows = window_through_projection(relation.windows, fitted)
-    return Relation(node, fields_of(node.schema), event, processing, windows, relation.reference, relation.bounded)
+    grouped = columns_through_projection(relation.grouped_times, fitted)
+    fields = fields_of(node.schema)
+    reference, bounded = relation.reference, relation.bounded
+    return Relation(node, fields, event, processing, windows, reference, bounded, grouped_times=grouped)

@@ -48,6 +48,7 @@ class StatementResult:
     reference: bool
     """Whether a join reads it as a reference table: CREATE TABLE AS over files and reference tables only."""
     bounded: bool
+    grouped_times: frozenset[int] = frozenset()
 
     def relation(self, alias: str) -> Relation:
         """The statement's changelog under an alias."""
@@ -59,6 +60,7 @@ class StatementResult:
             self.windows,
             self.reference,
             self.bounded,
+            grouped_times=self.grouped_times,
         )
 
 
@@ -122,6 +124,8 @@ class StatementRelations:
         if isinstance(value, ColumnRef) and value.index in relation.event_times:
             others = tuple(time for time in relation.event_times if time != value.index)
             return replace(relation, event_times=(value.index, *others))
+        if isinstance(value, ColumnRef) and value.index in relation.grouped_times:
+            return replace(relation, event_times=(value.index,))
         return assigned(relation, value, settings, None)
 
     def retimed(self, relation: Relation, position: int, at: exp.Expr) -> Relation:

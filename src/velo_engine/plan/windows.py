@@ -206,6 +206,10 @@ def time_position(window: QueryWindow, relation: Relation, scope: RelationScope)
         return relation.event_times[0]
     column = scope.resolve(window.time_column)
     position = getattr(column, "index", None)
+    if position in relation.grouped_times and window.style is WindowStyle.TABLE_FUNCTION:
+        message = f'"{window.time_column.name}" is no event time any more: it was grouped by'
+        hint = "as in Flink, a group window (GROUP BY TUMBLE(…)) may stand over it, a window table function may not"
+        raise text.error(ErrorCode.MISSING_EVENT_TIME, message, window.time_column, hint)
     if position in relation.event_times:
         return int(position)
     if position is not None and position == relation.time_source and relation.event_times:

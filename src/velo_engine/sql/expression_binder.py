@@ -6,7 +6,7 @@ The syntax is what `sql/expression_parser.py` and `sql/function_parser.py` descr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
@@ -26,7 +26,19 @@ from velo_engine.sql.syntax import JsonCall, TimeDifference, TypedLiteral
 from velo_engine.type_rules.casting import can_cast, cast_hint
 from velo_engine.type_rules.merging import case_type
 from velo_engine.type_rules.spelling import parse_type
-from velo_engine.types import BOOLEAN, FLOATS, INTERVALS, NULL, NUMERICS, STRINGS, SqlType, TypeName, char
+from velo_engine.types import (
+    BOOLEAN,
+    FLOATS,
+    INTERVALS,
+    NULL,
+    NUMERICS,
+    STRING,
+    STRINGS,
+    TEMPORALS,
+    SqlType,
+    TypeName,
+    char,
+)
 from velo_engine.udf import FunctionKind, UserFunction
 
 
@@ -256,7 +268,9 @@ class _Binder:
         if node.args.get("query") is not None:
             raise self.error(ErrorCode.SQL_UNSUPPORTED, "this engine does not run IN over a query here", node)
         value = self.bind(node.this)
-        items = [self.as_listed(self.bind(item), value.type) for item in node.expressions]
+        bound = [self.bind(item) for item in node.expressions]
+        self.check_listed(bound, node)
+        items = [self.as_listed(item, value.type) for item in bound]
         tests = [
             self.equality("equals", value, item, place) for item, place in zip(items, node.expressions, strict=True)
         ]
@@ -268,9 +282,20 @@ class _Binder:
             return self.call("in", (value, *compared), node)
         return self.call("or", tuple(tests), node) if len(tests) > 1 else tests[0]
 
+    def check_listed(self, items: Sequence[Expression], node: exp.In) -> None:
+        """Calcite wants strings only, or none, in a list, before it looks at the left side."""
+        texts = [item.type.name in STRINGS for item in items if item.type.name is not TypeName.NULL]
+        if any(texts) and not all(texts):
+            message = "the values of IN have no common type"
+            raise self.error(ErrorCode.TYPE_MISMATCH, message, node, "write CAST(… AS …) around some")
+
     def as_listed(self, item: Expression, wanted: SqlType) -> Expression:
-        """An item of IN in the type of the left side: Flink casts numbers so, wrapping, but not into DECIMAL."""
+        """An item of IN in the type of the left side: Flink casts numbers so, wrapping, but not into DECIMAL; strings
+        into whatever stands left, and whatever is listed into the string on the left."""
         source = item.type.name
+        if (wanted.name in STRINGS) != (source in STRINGS) and {wanted.name, source} & _BESIDE_STRINGS:
+            target = STRING if wanted.name in STRINGS else wanted
+            return Cast(item, target.as_nullable(item.type.nullable), location=item.location)
         if wanted.name not in NUMERICS - {TypeName.DECIMAL} or source not in NUMERICS or source is wanted.name:
             return item
         if isinstance(item, Literal) and isinstance(item.value, int | Decimal) and wanted.name in FLOATS:
@@ -396,6 +421,9 @@ class _Binder:
 
     def paren(self, node: exp.Paren) -> Expression:
         return self.bind(node.this)
+
+
+_BESIDE_STRINGS = NUMERICS | TEMPORALS | {TypeName.BOOLEAN}
 
 
 def _in_words(node: exp.Expression) -> str:

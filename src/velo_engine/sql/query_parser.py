@@ -239,6 +239,12 @@ class QueryParser(MatchParser):
             group.set("expressions", [group_window(item) for item in group.expressions])
         return group
 
+    def _parse_grouping_sets(self) -> Any:
+        """Also `()`, the group of all rows."""
+        if self._match_pair(TokenType.L_PAREN, TokenType.R_PAREN):
+            return exp.Tuple()
+        return super()._parse_grouping_sets()
+
     def _parse_grouping_set(self) -> Any:
         if self._match_pair(TokenType.L_PAREN, TokenType.R_PAREN):
             return exp.Tuple()

@@ -138,7 +138,8 @@ class WindowParser(ExpressionParser):
         return key
 
     def _parse_table_argument(self, node: WindowTable) -> None:
-        self._require(TokenType.TABLE, "TABLE")
+        if not self._match(TokenType.L_PAREN, advance=False):
+            self._require(TokenType.TABLE, "TABLE")
         if self._match(TokenType.L_PAREN):
             node.set("table", exp.Subquery(this=self._parse_statement()))
             self._match_r_paren()

@@ -9,6 +9,36 @@ from velo_engine.errors import ErrorCode, VeloError
 
 REFUSED = [
     (
+        "SELECT symbol FROM trades WHERE price > 'x'",
+        ErrorCode.TYPE_MISMATCH,
+        "price",
+        "a > b: 'x' is not a number",
+    ),
+    (
+        "SELECT symbol FROM trades WHERE qty IN ('10', 20)",
+        ErrorCode.TYPE_MISMATCH,
+        "qty",
+        "the values of IN have no common type",
+    ),
+    (
+        "SELECT symbol.* FROM trades",
+        ErrorCode.TYPE_MISMATCH,
+        "symbol.*",
+        '"symbol" is no ROW with fields for the *: it is STRING',
+    ),
+    (
+        "SELECT window_start FROM TABLE(TUMBLE((SELECT ts, COUNT(*) AS n FROM trades GROUP BY ts), DESCRIPTOR(ts), INTERVAL '1' MINUTE)) WITH ('trades.event.time.field' = 'ts')",
+        ErrorCode.MISSING_EVENT_TIME,
+        "ts",
+        '"ts" is no event time any more: it was grouped by',
+    ),
+    (
+        "SELECT LISTAGG(symbol ORDER BY qty) FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "symbol",
+        "ORDER BY inside an aggregate is not supported",
+    ),
+    (
         "SELECT symbol FROM trades WHERE qty > 1 QUALIFY ROW_NUMBER() OVER (PARTITION BY symbol ORDER BY qty) = 1",
         ErrorCode.SQL_UNSUPPORTED,
         "QUALIFY",
