@@ -237,6 +237,7 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         ("string", "int"),
         as_varchar(0),
         "left({0}, CASE WHEN {1} < 0 THEN 0 ELSE {1} END)",
+        nullable=True,
     ),
     _simple(
         "right",
@@ -245,6 +246,7 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         ("string", "int"),
         as_varchar(0),
         "right({0}, CASE WHEN {1} < 0 THEN 0 ELSE {1} END)",
+        nullable=True,
     ),
     _simple(
         "position",

@@ -1,4 +1,4 @@
-"""What a condition is when a side of a join gives no row: the columns of that side are NULL then.
+"""What a condition is whatever the row, or when a side of a join gives no row: the columns of that side are NULL then.
 
 Source: Calcite's Strong.isNotTrue and the simplifications of RexSimplify that Flink's planner makes before it asks.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal
+from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, columns_of, walk
 
 _ANY = object()
 """A value that only a row can tell."""
+_NOT_TRUE = object()
+"""False or unknown: which of them only a row can tell."""
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "equals": operator.eq,
@@ -22,13 +25,29 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "greater": operator.gt,
     "greater_equal": operator.ge,
 }
-_STRICT = frozenset({"plus", "minus", "times", "divide", "mod", "negate", "not", "like", "in"})
+_OPPOSITES = {
+    "equals": "not_equals",
+    "not_equals": "equals",
+    "less": "greater_equal",
+    "less_equal": "greater",
+    "greater": "less_equal",
+    "greater_equal": "less",
+    "and": "or",
+    "or": "and",
+}
+"""What NOT of a call is; of AND and OR with its operands denied."""
+_STRICT = frozenset({"plus", "minus", "times", "divide", "mod", "negate", "not", "like"})
 
 
 def never_true(condition: Expression, missing: frozenset[int]) -> bool:
     """Whether `condition` is false or unknown whenever the columns `missing` are NULL."""
     value = _value(condition, missing)
-    return value is None or value is False
+    return value is None or value is False or value is _NOT_TRUE
+
+
+def always_true(condition: Expression) -> bool:
+    """Whether `condition` is true for every row."""
+    return _value(condition, frozenset()) is True
 
 
 def _value(expression: Expression, missing: frozenset[int]) -> Any:
@@ -42,18 +61,51 @@ def _value(expression: Expression, missing: frozenset[int]) -> Any:
             return None if _value(arg, missing) is None else _ANY
         case Case(branches=branches, default=default):
             return _case(branches, default, missing)
+        case Call(function="is_null" | "is_not_null" as function, args=(arg,)) if not (
+            arg.type.nullable or columns_of(arg) & missing
+        ):
+            return function == "is_not_null"
+        case Call(function="not", args=(Call(function=function, args=args) as denied,)) if function in _OPPOSITES:
+            return _value(replace(denied, function=_OPPOSITES[function], args=_denied(function, args)), missing)
+        case Call(function=function, args=(left, right)) if left == right and function in _COMPARISONS:
+            return _compared_with_itself(function, left, missing)
         case Call(function=function, args=args):
             return _call(function, [_value(arg, missing) for arg in args])
 
 
 def _case(branches: Sequence[tuple[Expression, Expression]], default: Expression, missing: frozenset[int]) -> Any:
-    for when, then in branches:
+    for number, (when, then) in enumerate(branches, start=1):
         condition = _value(when, missing)
         if condition is _ANY:
-            return _ANY
+            taken = _value(then, missing)
+            other = _case(branches[number:], default, missing | _null_unless(when))
+            return taken if taken is other else _ANY
         if condition is True:
             return _value(then, missing)
     return _value(default, missing)
+
+
+def _null_unless(condition: Expression) -> frozenset[int]:
+    """The column that is NULL where `condition`, a comparison of it with itself as in NULLIF(x, x), is not true."""
+    match condition:
+        case Call(function="equals", args=(ColumnRef(index=left), ColumnRef(index=right))) if left == right:
+            return frozenset({left})
+    return frozenset()
+
+
+def _denied(function: str, args: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    return tuple(Call("not", (arg,), arg.type) for arg in args) if function in ("and", "or") else args
+
+
+def _compared_with_itself(function: str, operand: Expression, missing: frozenset[int]) -> Any:
+    if any(isinstance(part, Call) and part.function not in _STRICT for part in walk(operand)):
+        return _ANY  # a function may give another value each time
+    known = _value(operand, missing)
+    if known is None:
+        return None
+    if _COMPARISONS[function](0, 0):
+        return _ANY if operand.type.nullable else True
+    return _NOT_TRUE if operand.type.nullable else False
 
 
 def _call(function: str, args: list[Any]) -> Any:
@@ -62,11 +114,17 @@ def _call(function: str, args: list[Any]) -> Any:
             return False
         case "or" if any(arg is True for arg in args):
             return True
+        case "and" if any(arg is None or arg is _NOT_TRUE for arg in args):
+            return None if all(arg is None or arg is True for arg in args) else _NOT_TRUE
+        case "or" if any(arg is _NOT_TRUE for arg in args):
+            return _ANY if any(arg is _ANY for arg in args) else _NOT_TRUE
         case "and" | "or":
-            # What is not known may be false (true); with NULL beside it AND is not true, but OR may be.
-            if any(arg is None for arg in args) and function == "and":
-                return None
             return _ANY if any(arg is _ANY for arg in args) else _decided(function, args)
+        case "is_true" | "is_not_true" if args[0] is _NOT_TRUE:
+            return function == "is_not_true"
+    if any(arg is _NOT_TRUE for arg in args):
+        return _ANY
+    match function:
         case "is_null" | "is_not_null":
             return _ANY if args[0] is _ANY else (args[0] is None) is (function == "is_null")
         case "is_true" | "is_not_true":

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from sqlglot import exp
 
 from velo_engine.plan.changelog import changelog_mode
+from velo_engine.plan.constant_conditions import without_constant_conditions
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.insert_only import check_insert_only
 from velo_engine.plan.inserts import StatementPart, shared_sink, united_inserts
@@ -125,7 +126,8 @@ class _ProgramPlanner:
         first = self._queries[name]
         parts = [self._part(statement) for statement in (first, *self._further.get(name, ()))]
         relation = parts[0].relation if len(parts) == 1 else united_inserts(parts, self._text)
-        node = pruned(without_single_row_aggregates(pruned(pushed_down(relation.node)), self._planned))
+        node = pushed_down(without_constant_conditions(relation.node))
+        node = pruned(without_single_row_aggregates(pruned(node), self._planned))
         check_insert_only(node, self._planned, self._text, first.location)
         for part in parts:
             self._check_emit(part.statement, node)
@@ -200,4 +202,5 @@ def _result(statement: Statement, relation: Relation) -> StatementResult:
         windows=relation.windows,
         reference=is_table and relation.bounded,
         bounded=relation.bounded,
+        grouped_times=relation.grouped_times,
     )

@@ -6,11 +6,10 @@ delete the group and open it again. Source: Flink's FlinkAggregateRemoveRule, wh
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import AggregateCall, Cast, ColumnRef, Expression
-from velo_engine.plan.nodes import GroupAggregate, PlanNode, Project, Union, inputs
+from velo_engine.plan.nodes import GroupAggregate, PlanNode, Project, inputs
+from velo_engine.plan.rewrite import with_inputs
 from velo_engine.plan.upsert_keys import upsert_keys
 from velo_engine.schema import RowSchema
 from velo_engine.types import SqlType
@@ -21,7 +20,7 @@ _OF_ONE_ROW = frozenset({"sum", "min", "max"})
 
 def without_single_row_aggregates(node: PlanNode, statements: Statements) -> PlanNode:
     """The plan without aggregations whose groups have one row each."""
-    node = _over(node, tuple(without_single_row_aggregates(child, statements) for child in inputs(node)))
+    node = with_inputs(node, [without_single_row_aggregates(child, statements) for child in inputs(node)])
     if not isinstance(node, GroupAggregate) or not node.keys or not all(_is_simple(call) for call in node.calls):
         return node
     if not any(key <= set(node.keys) for key in upsert_keys(node.input, statements)):
@@ -30,16 +29,6 @@ def without_single_row_aggregates(node: PlanNode, statements: Statements) -> Pla
     values = [_typed(schema, i, node.schema.types[at]) for at, i in enumerate(node.keys)]
     values += [_typed(schema, call.args[0], call.type) for call in node.calls]
     return Project(node.input, tuple(values), node.schema)
-
-
-def _over(node: PlanNode, children: tuple[PlanNode, ...]) -> PlanNode:
-    """`node` reading other relations of the same columns."""
-    if children == inputs(node):
-        return node
-    if isinstance(node, Union):
-        return Union(children, node.schema)
-    names = [name for name in ("input", "left", "right", "table") if hasattr(node, name)]
-    return replace(node, **dict(zip(names, children, strict=True)))  # type: ignore[arg-type]
 
 
 def _is_simple(call: AggregateCall) -> bool:

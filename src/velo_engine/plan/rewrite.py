@@ -1,4 +1,4 @@
-"""Expressions over other columns: what planning does when an expression moves to another input."""
+"""Nodes and expressions over other inputs: what planning does when something moves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression
+from velo_engine.plan.nodes import PlanNode, Union, inputs
 from velo_engine.types import BOOLEAN
+
+
+def with_inputs(node: PlanNode, children: Sequence[PlanNode]) -> PlanNode:
+    """`node` reading other relations of the same columns."""
+    if all(new is old for new, old in zip(children, inputs(node), strict=True)):
+        return node
+    if isinstance(node, Union):
+        return Union(tuple(children), node.schema)
+    names = [name for name in ("input", "left", "right", "table") if hasattr(node, name)]
+    return replace(node, **dict(zip(names, children, strict=True)))  # type: ignore[arg-type]
 
 
 def map_columns(expression: Expression, move: Callable[[int], int]) -> Expression:

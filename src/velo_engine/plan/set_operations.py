@@ -136,11 +136,13 @@ def listed(relation: Relation) -> Relation:
 
 def _cast(relation: Relation, types: Sequence[SqlType]) -> Relation:
     refs = column_refs(relation.node.schema)
-    values = [
-        ref if ref.type.as_nullable() == kind.as_nullable() else coerce(ref, kind.as_nullable(ref.type.nullable))
-        for ref, kind in zip(refs, types, strict=True)
-    ]
+    values = [_as(ref, kind.as_nullable(ref.type.nullable)) for ref, kind in zip(refs, types, strict=True)]
     return relation.on(project(relation.node, values, relation.node.schema.names))
+
+
+def _as(ref: ColumnRef, kind: SqlType) -> Expression:
+    value = ref if ref.type == kind else coerce(ref, kind)
+    return value if value.type == kind else Cast(value, kind)  # strings of one length are values of another as they are
 
 
 def _nullable_alike(operands: Sequence[Relation]) -> list[Relation]:

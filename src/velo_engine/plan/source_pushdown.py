@@ -8,13 +8,13 @@ other columns is none, and a row that no longer passes is deleted rather than ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
 from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, columns_of
 from velo_engine.plan.nodes import Filter, PlanNode, Project, inputs
 from velo_engine.plan.relation import column_refs, project
+from velo_engine.plan.rewrite import with_inputs
 from velo_engine.plan.used_columns import read_columns
 
 
@@ -45,7 +45,7 @@ def _filtered(node: PlanNode) -> PlanNode:
             for projection in reversed(above):
                 result = replace(projection, input=result)
             return result
-    return _with_inputs(node, [_filtered(child) for child in inputs(node)])
+    return with_inputs(node, [_filtered(child) for child in inputs(node)])
 
 
 def _with_predicate(node: ChangelogNormalize, predicate: Expression) -> ChangelogNormalize:
@@ -71,7 +71,7 @@ def _narrowed(node: PlanNode, wanted: frozenset[int]) -> PlanNode:
         return node
     columns = read_columns(node, wanted)
     narrowed = [_narrowed(child, read) for child, read in zip(children, columns, strict=True)]
-    return _with_inputs(node, narrowed)
+    return with_inputs(node, narrowed)
 
 
 def _predicate_columns(node: ChangelogNormalize) -> frozenset[int]:
@@ -79,20 +79,6 @@ def _predicate_columns(node: ChangelogNormalize) -> frozenset[int]:
         return frozenset()
     predicate = node.input.expressions[node.passes]
     return columns_of(predicate)
-
-
-def _with_inputs(node: PlanNode, children: Sequence[PlanNode]) -> PlanNode:
-    """`node` over other inputs."""
-    new = {id(old): child for old, child in zip(inputs(node), children, strict=True)}
-    changes: dict[str, Any] = {}
-    assert is_dataclass(node)
-    for entry in fields(node):
-        value = getattr(node, entry.name)
-        if id(value) in new and new[id(value)] is not value:
-            changes[entry.name] = new[id(value)]
-        elif isinstance(value, tuple) and any(id(part) in new and new[id(part)] is not part for part in value):
-            changes[entry.name] = tuple(new.get(id(part), part) for part in value)
-    return replace(node, **changes) if changes else node
 
 
 def _inlined(expression: Expression, columns: Sequence[Expression]) -> Expression:

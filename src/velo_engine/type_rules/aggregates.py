@@ -13,7 +13,6 @@ from velo_engine.types import (
     INTEGERS,
     MAX_PRECISION,
     NUMERICS,
-    STRING,
     STRINGS,
     SqlType,
     TypeName,
@@ -117,7 +116,7 @@ def aggregate_type(
         raise _mismatch(name, "a string", arg, hint="write CAST(… AS STRING)")
     match name:
         case "listagg":
-            return STRING.as_nullable(arg.nullable)
+            return arg  # although the result may be longer
         case "collect":
             return SqlType(TypeName.MULTISET, nullable=False, element=arg)
         case "array_agg" | "array_agg_ignore_nulls":

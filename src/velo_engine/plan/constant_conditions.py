@@ -1,0 +1,127 @@
+"""Conditions that are always true or never, and what follows: filters that go, relations without rows.
+
+It shows in the changes: an aggregate that only such a filter reads is gone, and a global aggregate over a relation that
+is proven empty is one row from the beginning, where one over a stream waits for its first row. Source: Flink's
+SimplifyFilterConditionRule, and Calcite's ReduceExpressionsRule, PruneEmptyRules and AggregateValuesRule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from velo_engine.plan.expressions import Call, ColumnRef, Expression, Literal
+from velo_engine.plan.nodes import (
+    Correlate,
+    Expand,
+    Filter,
+    GroupAggregate,
+    IntervalJoin,
+    JoinKind,
+    PlanNode,
+    Project,
+    RegularJoin,
+    TemporalJoin,
+    TopN,
+    Union,
+    Values,
+    WindowAggregate,
+    inputs,
+)
+from velo_engine.plan.null_rows import always_true, never_true
+from velo_engine.plan.relation import column_refs
+from velo_engine.plan.rewrite import conjunction, with_inputs
+from velo_engine.types import BIGINT
+
+_NO_COLUMNS: frozenset[int] = frozenset()
+_COUNTS = frozenset({"count", "approx_count_distinct"})
+"""Aggregates that are 0 of no rows."""
+_NULL_OF_NOTHING = frozenset({"sum", "avg", "min", "max"})
+"""Aggregates that are NULL then. Of the others AggregateValuesRule does not know, and waits for a row as ever."""
+
+
+def without_constant_conditions(node: PlanNode) -> PlanNode:
+    """The plan without conditions that are always true, and with Values in place of what never has a row."""
+    node = with_inputs(node, [without_constant_conditions(child) for child in inputs(node)])
+    match node:
+        case Filter():
+            return _filter(node)
+        case Project(input=Values(rows=())) | Correlate(input=Values(rows=())):
+            return _empty(node)
+        case TopN(input=Values(rows=()), partition=()):  # LIMIT: in Flink a rank of nothing stays
+            return _empty(node)
+        case GroupAggregate(input=Values(rows=())):
+            return _empty(node) if node.keys else _of_nothing(node)
+        case Expand(input=Values(rows=())):
+            return _empty(node)
+        case WindowAggregate(input=Values(rows=()), of_table_function=True):
+            return _empty(node)
+        case Union() if all(_is_empty(source) for source in node.sources):
+            return _empty(node)
+        case RegularJoin():
+            return _regular_join(node)
+        case IntervalJoin() | TemporalJoin() if node.kind is JoinKind.INNER and any(map(_is_empty, inputs(node))):
+            return _empty(node)
+        case _:
+            return node
+
+
+def _is_empty(node: PlanNode) -> bool:
+    return isinstance(node, Values) and not node.rows
+
+
+def _empty(node: PlanNode) -> Values:
+    return Values((), node.schema)
+
+
+def _filter(node: Filter) -> PlanNode:
+    parts = _conjuncts(node.predicate)
+    if _is_empty(node.input) or never_true(node.predicate, _NO_COLUMNS) or never_true(node.predicate, _nulls(parts)):
+        return _empty(node)
+    kept = [part for part in parts if not always_true(part)]
+    if len(kept) == len(parts):
+        return node
+    predicate = conjunction(kept)
+    return node.input if predicate is None else replace(node, predicate=predicate)
+
+
+def _conjuncts(predicate: Expression) -> list[Expression]:
+    if isinstance(predicate, Call) and predicate.function == "and":
+        return [part for arg in predicate.args for part in _conjuncts(arg)]
+    return [predicate]
+
+
+def _nulls(parts: list[Expression]) -> frozenset[int]:
+    """The columns that are NULL where all of `parts` are true."""
+    return frozenset(
+        part.args[0].index
+        for part in parts
+        if isinstance(part, Call) and part.function == "is_null" and isinstance(part.args[0], ColumnRef)
+    )
+
+
+def _of_nothing(node: GroupAggregate) -> PlanNode:
+    """The only row of a global aggregate that has no input."""
+    if not all(call.function in _COUNTS | _NULL_OF_NOTHING for call in node.calls):
+        return node
+    zero = Literal(0, BIGINT.as_nullable(False))
+    row = tuple(zero if call.function in _COUNTS else Literal(None, call.type) for call in node.calls)
+    return Values((row,), node.schema)
+
+
+def _regular_join(node: RegularJoin) -> PlanNode:
+    left, right = _is_empty(node.left), _is_empty(node.right)
+    match node.kind:
+        case JoinKind.ANTI if right and not left:
+            return node.left
+        case JoinKind.INNER | JoinKind.SEMI if left or right:
+            return _empty(node)
+        case JoinKind.LEFT | JoinKind.ANTI if left:
+            return _empty(node)
+        case JoinKind.RIGHT if right:
+            return _empty(node)
+        case JoinKind.LEFT if right:
+            width = len(node.left.schema)
+            padding = tuple(Literal(None, kind) for kind in node.schema.types[width:])
+            return Project(node.left, (*column_refs(node.left.schema), *padding), node.schema)
+        case _:
+            return node
