@@ -89,8 +89,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> int:
             file.write(b"%s %d\n%s\n" % (_TITLE, FORMAT, manifest))
             for stream in streams:
                 file.write(stream)
-            file.flush()
-            os.fsync(file.fileno())
+            _sync_file(file)
             size = file.tell()
         temporary.replace(path)
         _sync_folder(path.parent)
@@ -190,6 +189,11 @@ def _packed(table: pa.Table) -> pa.Buffer:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue()
+
+
+def _sync_file(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -19,8 +19,9 @@ from velo_engine.runtime.checkpoint_file import Checkpoint, Positions
 class Delivery(Protocol):
     """What a job promises of its output."""
 
-    writer: RecordWriter
-    """Where the sinks write."""
+    @property
+    def writer(self) -> RecordWriter:
+        """Where the sinks write."""
 
     def resume(self, checkpoint: Checkpoint | None, *, fresh: bool) -> int:
         """Settle what the run before left; gives the epoch that has been reached.
@@ -83,7 +84,7 @@ class ExactlyOnce:
     """Records are published epoch by epoch, once each, however often the job is killed."""
 
     def __init__(self, transactions: Transactions) -> None:
-        self.writer: Outbox = Outbox()
+        self.writer = Outbox()
         self._transactions = transactions
 
     def resume(self, checkpoint: Checkpoint | None, *, fresh: bool) -> int:

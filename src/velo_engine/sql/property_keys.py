@@ -102,7 +102,10 @@ _JOB = {
     "retry_backoff": ("job.retry.backoff",),
     "join.timeout": (),
     "state.ttl": ("table.exec.state.ttl",),
-    "delivery.guarantee": ("sink.delivery.guarantee",),
+    "delivery.guarantee": ("sink.delivery.guarantee", "execution.checkpointing.mode"),
+    "checkpoint.interval": ("execution.checkpointing.interval",),
+    "checkpoint.dir": ("execution.checkpointing.dir", "state.checkpoints.dir"),
+    "job.name": ("pipeline.name", "app.name"),
     "emit.semantics": (),
     "time.zone": ("table.local.time.zone", "timezone", "time_zone"),
     "source.idle_timeout": ("table.exec.source.idle.timeout",),
@@ -209,7 +212,6 @@ _WITHOUT_MEANING = {
     "table.planner": _CLUSTER,
     "restart.strategy": _CLUSTER,
     "sql.client": _CLUSTER,
-    "job.name": "jobs are named by their file",
 }
 
 
@@ -231,7 +233,11 @@ EVENT_TIME_KEYS = tuple(_EVENT_TIME)
 JOB_KEYS = tuple(_JOB)
 READ_WHEN_RUN = frozenset({"emit.semantics", "failure_strategy", "job.dlq_max_size", "time.zone"})
 """Properties of the job that are read when it starts, so that a caller may set them too."""
-READ_JOB_KEYS = READ_WHEN_RUN | {"source.idle_timeout", "state.ttl", "table.exec.sink.not-null-enforcer"}
+READ_WHEN_LIVE = frozenset({"delivery.guarantee", "checkpoint.interval", "checkpoint.dir", "job.name"})
+"""Properties of the job that are read when it goes on without end; they change no result."""
+READ_JOB_KEYS = (
+    READ_WHEN_RUN | READ_WHEN_LIVE | {"source.idle_timeout", "state.ttl", "table.exec.sink.not-null-enforcer"}
+)
 """Properties of the job that this version reads; the other JOB_KEYS have no effect yet."""
 
 

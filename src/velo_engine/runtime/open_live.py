@@ -1,0 +1,116 @@
+"""From a planned program to a job that goes on: its sources, its guarantee, and where it resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from velo_engine.connectors.kafka.client import KafkaCluster
+from velo_engine.connectors.records import MemoryWriter, RecordWriter
+from velo_engine.connectors.source import LiveSource, Sink, Source
+from velo_engine.connectors.topics import TopicStore
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.kernel import Kernel
+from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, SourceKind, SourceTable
+from velo_engine.runtime.checkpoint_file import Positions
+from velo_engine.runtime.checkpoints import CheckpointFolder
+from velo_engine.runtime.delivery import AtLeastOnce, Delivery, ExactlyOnce
+from velo_engine.runtime.job import Job
+from velo_engine.runtime.live_input import BoundedInput
+from velo_engine.runtime.live_job import LiveJob, LiveOptions
+from velo_engine.runtime.live_settings import Guarantee, live_settings
+from velo_engine.runtime.options import JobOptions
+from velo_engine.runtime.timeline import SystemClock
+
+
+def open_live_job(
+    program: PlannedProgram,
+    targets: tuple[str, ...],
+    options: JobOptions,
+    live: LiveOptions | None,
+    kernel: Kernel,
+    *,
+    name: str,
+    cluster: KafkaCluster | None,
+    topics: TopicStore,
+    folder: CheckpointFolder | None,
+    open_source: Callable[[SourceTable], Source],
+    open_sink: Callable[[PlannedStatement, RecordWriter], Sink | None],
+) -> LiveJob:
+    """The job, not started. `name` is what its transactions and its consumer group are called by.
+
+    Raises VeloError: a guarantee that cannot be given, a broker that is not there.
+    """
+    settings = live_settings(program.properties)
+    if settings.guarantee is Guarantee.EXACTLY_ONCE:
+        _check_exactly_once(program, folder)
+    sources: dict[str, LiveSource] = {}
+    delivery = _delivery(settings.guarantee, name, cluster, topics, sources)
+
+    def opened(table: SourceTable) -> LiveSource:
+        source = open_source(table)
+        sources[table.name] = source if hasattr(source, "poll") else BoundedInput(source)
+        return sources[table.name]
+
+    try:
+        job = Job(program, targets, options, kernel, opened, lambda s: open_sink(s, delivery.writer), _clock(options))
+    except BaseException:
+        for source in sources.values():
+            source.close()
+        delivery.close()
+        raise
+    streams = [sources[stream] for stream in job.source_records]
+    chosen = live or LiveOptions(settings.interval_ms / 1000)
+    return LiveJob(job, streams, delivery, folder, chosen, batch_size=options.batch_size)
+
+
+def _delivery(
+    guarantee: Guarantee,
+    name: str,
+    cluster: KafkaCluster | None,
+    topics: TopicStore,
+    sources: Mapping[str, LiveSource],
+) -> Delivery:
+    from velo_engine.connectors.kafka.producer import KafkaWriter, TransactionalWriter
+
+    if guarantee is Guarantee.EXACTLY_ONCE:
+        if cluster is None:
+            message = "exactly-once needs a broker, whose transactions it is made of"
+            raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message, hint="give one with --brokers HOST:PORT")
+        called = f"{cluster.topic_prefix}velo.{name}"
+        return ExactlyOnce(TransactionalWriter(cluster, called, called))
+
+    def acknowledge(positions: Mapping[str, Positions]) -> None:
+        for source, held in positions.items():
+            sources[source].acknowledge(held)
+
+    return AtLeastOnce(MemoryWriter(topics) if cluster is None else KafkaWriter(cluster), acknowledge)
+
+
+def _check_exactly_once(program: PlannedProgram, folder: CheckpointFolder | None) -> None:
+    """Raises VeloError for what a transaction cannot hold together."""
+    if folder is None:
+        raise VeloError(
+            ErrorCode.BAD_PROPERTY,
+            "delivery.guarantee = exactly-once needs a place for checkpoints",
+            hint="give one with --checkpoint-dir DIR, or 'checkpoint.dir' = 'DIR'",
+        )
+    for statement in program.statements.values():
+        if statement.sink is not None and "path" in statement.sink.properties:
+            raise VeloError(
+                ErrorCode.SQL_UNSUPPORTED,
+                f'the sink "{statement.sink.name}" is a file, which no transaction of the broker can hold: '
+                "exactly-once is for topics",
+                hint="write to a topic, or leave delivery.guarantee at at-least-once",
+            )
+    for source in program.sources.values():
+        if "path" in source.properties and source.kind is SourceKind.STREAM:
+            raise VeloError(
+                ErrorCode.SQL_UNSUPPORTED,
+                f'the source "{source.name}" is a file, whose position no transaction of the broker can hold',
+                hint="read a topic, or leave delivery.guarantee at at-least-once",
+            )
+
+
+def _clock(options: JobOptions) -> SystemClock | None:
+    """Time goes on with the machine's, unless the options say what it is."""
+    return SystemClock() if options.now_ms is None and not options.timeline else None
