@@ -21,8 +21,8 @@ class Records:
     keys: Sequence[bytes | None] | None = None
     """None: no record has a key."""
     timestamps_ms: Int64s | None = None
-    """Milliseconds since the epoch. None, and `NO_TIMESTAMP` in its place: what the topic gives records without one
-    (Kafka the time of writing, a topic in memory none)."""
+    """Milliseconds since the epoch; `NO_TIMESTAMP` for a record that has none. None: what the topic gives records by
+    itself (Kafka the time of writing, a topic in memory none)."""
     headers: Sequence[Headers] | None = None
     partitions: Int32s | None = None
     """None: by key as Kafka's default partitioner does (murmur2); without key, where the writer likes."""

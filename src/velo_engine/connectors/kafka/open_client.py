@@ -1,0 +1,74 @@
+"""Opens the clients of confluent-kafka; nothing of theirs reaches standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from velo_engine.connectors.kafka.client import (
+    ClientRole,
+    KafkaCluster,
+    client_configuration,
+    kafka_error,
+    quiet_logger,
+)
+from velo_engine.connectors.kafka.connection import CONNECT_TIMEOUT_S, ConnectionState, metadata
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, Producer
+    from confluent_kafka.admin import AdminClient
+
+Settings = Mapping[str, str | int | bool]
+
+
+def open_consumer(cluster: KafkaCluster, state: ConnectionState, settings: Settings | None = None) -> Consumer:
+    """A consumer without assignment. Raises VeloError for a property that the client does not take."""
+    from confluent_kafka import Consumer
+
+    opened: Consumer = _opened(Consumer, cluster, ClientRole.CONSUMER, {**(settings or {})}, state.callbacks())
+    return opened
+
+
+def open_producer(
+    cluster: KafkaCluster,
+    state: ConnectionState,
+    settings: Settings | None = None,
+    callbacks: Mapping[str, Any] | None = None,
+) -> Producer:
+    """A producer. `callbacks` are further ones (`on_delivery`). Raises as `open_consumer`."""
+    from confluent_kafka import Producer
+
+    opened: Producer = _opened(
+        Producer, cluster, ClientRole.PRODUCER, settings, {**state.callbacks(), **(callbacks or {})}
+    )
+    return opened
+
+
+def open_admin(cluster: KafkaCluster, settings: Settings | None = None) -> AdminClient:
+    """An administration client. Raises as `open_consumer`."""
+    from confluent_kafka.admin import AdminClient
+
+    opened: AdminClient = _opened(AdminClient, cluster, ClientRole.ADMIN, settings, {})
+    return opened
+
+
+def check_cluster(cluster: KafkaCluster, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
+    """Raises VeloError with what to do unless a broker of `cluster` answers and lets us in within `timeout_s`."""
+    state = ConnectionState()
+    consumer = open_consumer(cluster, state)
+    try:
+        metadata(consumer, state, cluster, "looking for a broker", timeout_s=timeout_s)
+    finally:
+        consumer.close()
+
+
+def _opened(
+    kind: Any, cluster: KafkaCluster, role: ClientRole, settings: Settings | None, callbacks: Mapping[str, Any]
+) -> Any:
+    from confluent_kafka import KafkaException
+
+    configuration = {**client_configuration(cluster, role, settings), **callbacks}
+    try:
+        return kind(configuration, logger=quiet_logger())
+    except KafkaException as problem:
+        raise kafka_error(problem, cluster, f"opening a {role.value}") from None
