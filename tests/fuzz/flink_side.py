@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.fuzz.found import explained
+from tests.fuzz.found import conditionally_explained, explained
 from tests.fuzz.generate import Generated, without_unread_tables
 from tests.fuzz.judge import DEFECTS, Outcome, Verdict, judged
 from tests.oracle.case import Answer, Definition
@@ -69,7 +69,10 @@ def _of_its_tables(case: Generated, reply: FlinkAnswer) -> FlinkSays:
 def ask(flink: Flink, definition: Definition, quiet_ms: int) -> FlinkSays:
     """Flink's answer to one case."""
     definition = without_unread_tables(definition)
-    reply = flink.ask(_inputs(definition), definition.arrivals(), definition.query, quiet_ms=quiet_ms)
+    queries = [definition.query, *(f"SELECT * FROM {name}" for name in definition.tables)]  # the plan may not read all
+    reply, *_ = flink.ask_together(
+        _inputs(definition), definition.arrivals(), queries, config=definition.config, quiet_ms=quiet_ms
+    )
     failed_running = reply.error is not None and reply.error.startswith(RUN_TIME_ERRORS)
     return _said(reply, planned=reply.error is None or failed_running)
 
@@ -116,9 +119,23 @@ def confirmed(flink: Flink, case: Generated) -> Outcome:
             return Outcome(case, definition, Answer(), Verdict.NO_ANSWER, str(silent))
         outcome = _outcome(case, said)
         if outcome.verdict not in DEFECTS or said == previous:
-            return outcome
+            return _under_other_settings(flink, outcome, quiet_ms)
         previous = said
     return Outcome(case, definition, said.answer, Verdict.NO_ANSWER, "Flink answers differently each time")
+
+
+def _under_other_settings(flink: Flink, outcome: Outcome, quiet_ms: int) -> Outcome:
+    """The outcome of a difference, which may be explained by what Flink answers under other settings."""
+    if outcome.verdict is not Verdict.DIFFERENT:
+        return outcome
+    for explanation in conditionally_explained(outcome.definition, outcome.reason):
+        try:
+            said = ask(flink, replace(outcome.definition, config=explanation.config), quiet_ms)
+        except RuntimeError:
+            continue
+        if _outcome(outcome.case, said).verdict not in DEFECTS:
+            return replace(outcome, verdict=Verdict.EXPLAINED, reason=explanation.what)
+    return outcome
 
 
 def _inputs(definition: Definition) -> list[InputTable]:

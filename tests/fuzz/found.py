@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class Explanation:
     because: str
     query: str
     difference: str
+    config: Mapping[str, str] = field(default_factory=dict)
+    """Settings of Flink under which there is no difference: it is asked again with them."""
 
     def covers(self, definition: Definition, reason: str) -> bool:
         """Whether it explains this difference."""
@@ -37,8 +40,13 @@ def explanations() -> tuple[Explanation, ...]:
 
 
 def explained(definition: Definition, reason: str) -> Explanation | None:
-    """What explains a difference."""
-    return next((e for e in explanations() if e.covers(definition, reason)), None)
+    """What explains a difference by its words."""
+    return next((e for e in explanations() if e.covers(definition, reason) and not e.config), None)
+
+
+def conditionally_explained(definition: Definition, reason: str) -> Sequence[Explanation]:
+    """What explains a difference if Flink answers otherwise under other settings."""
+    return [e for e in explanations() if e.covers(definition, reason) and e.config]
 
 
 def store(definition: Definition, answer: Answer, flink: str, java: str) -> Path:

@@ -29,8 +29,13 @@ QUIET_MS = 10
 TIMEOUT_MS = 120_000
 """How long a job may take; planning it may take as long again."""
 
-_JVM_OPTIONS = ("-Xmx1500m", "-XX:+UseParallelGC", "-XX:TieredStopAtLevel=1")
-"""Every query is compiled anew and soon forgotten: the optimising compiler would cost more than all the rest."""
+_JVM_OPTIONS = (
+    *("-Xmx1500m", "-XX:+UseParallelGC"),
+    # Every query is compiled anew and soon forgotten: the optimising compiler would cost more than all the rest.
+    *("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=256m"),
+    # Standard output belongs to the answers.
+    *("-Xlog:disable", "-Xlog:all=warning:stderr"),
+)
 _OPENED_PACKAGES = (
     *("java.io", "java.lang", "java.lang.reflect", "java.net", "java.nio", "java.text", "java.time", "java.util"),
     *("java.util.concurrent", "java.util.concurrent.atomic", "sun.net.util", "sun.nio.ch"),
