@@ -74,6 +74,7 @@ def _refuse_topics(program: PlannedProgram) -> None:
             raise VeloError(
                 ErrorCode.INFRASTRUCTURE_MISSING,
                 f'the source "{source.name}" reads the topic "{topic}", and there is no broker',
+                location=source.locations.get("topic", source.locations.get("type")),
                 hint="velo run reads files in this version; give the source a path, or test it with velo-test run",
             )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from velo_engine.connectors.dead_letters import DEFAULT_MAX_SIZE
 from velo_engine.connectors.source import Sink, Source
 from velo_engine.connectors.topics import TopicStore
-from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, SourceTable
 from velo_engine.runtime.inputs import Input
 from velo_engine.runtime.options import EmitSemantics, FailureStrategy, JobOptions
@@ -120,7 +121,7 @@ class Engine:
                     hint=did_you_mean(name, program.sources, noun="source"),
                 )
         wanted = tuple(targets) if targets is not None else tuple(program.statements)
-        settings = with_properties(options or JobOptions(), program.properties)
+        settings = with_properties(options or JobOptions(), program.properties, program.locations)
         kernel = Kernel(memory_limit=settings.memory_limit)
         if program.functions:
             self._provide(program.functions, kernel)
@@ -159,19 +160,24 @@ class Engine:
         from velo_engine.plan.sources import placed_at
         from velo_engine.runtime.open_connector import open_source
 
-        with placed_at(source.locations, source.properties):
+        with placed_at(source.locations):
             return open_source(source, given, self.topics, self.base_dir, self.root)
 
     def _open_sink(self, statement: PlannedStatement) -> Sink | None:
+        from velo_engine.plan.sources import placed_at
         from velo_engine.runtime.open_connector import open_sink
 
-        return open_sink(statement, self.topics, self.base_dir, self.root)
+        sink = statement.sink
+        with placed_at({} if sink is None else sink.locations):
+            return open_sink(statement, self.topics, self.base_dir, self.root)
 
     def _inferred(self, name: str, properties: Mapping[str, str]) -> RowSchema | None:
         from velo_engine.runtime.open_connector import inferred_schema
 
         return inferred_schema(name, properties, self.base_dir, self.root)
 
+
+NO_LOCATIONS: Mapping[str, Location] = MappingProxyType({})
 
 FAILURE_STRATEGIES = {
     "logandcontinue": FailureStrategy.DEAD_LETTER,
@@ -180,11 +186,22 @@ FAILURE_STRATEGIES = {
 }
 
 
-def with_properties(options: JobOptions, properties: Mapping[str, str]) -> JobOptions:
-    """`options`, with what they leave open taken from the program's job properties.
+def with_properties(
+    options: JobOptions, properties: Mapping[str, str], locations: Mapping[str, Location] = NO_LOCATIONS
+) -> JobOptions:
+    """`options`, with what they leave open taken from the program's job properties, written at `locations`.
 
     Raises VeloError BAD_PROPERTY for a value that means nothing.
     """
+    try:
+        return _with_properties(options, properties)
+    except BadPropertyError as problem:
+        raise VeloError(
+            ErrorCode.BAD_PROPERTY, str(problem), location=locations.get(problem.key), hint=problem.hint
+        ) from None
+
+
+def _with_properties(options: JobOptions, properties: Mapping[str, str]) -> JobOptions:
     if options.emit is None:
         text = properties.get("emit.semantics", EmitSemantics.VELOSTREAM.value)
         known = {e.value: e for e in EmitSemantics}
@@ -202,7 +219,7 @@ def with_properties(options: JobOptions, properties: Mapping[str, str]) -> JobOp
     if options.dead_letter_max_size is None:
         text = properties.get("job.dlq_max_size", str(DEFAULT_MAX_SIZE))
         if not text.strip().isdecimal():
-            raise VeloError(ErrorCode.BAD_PROPERTY, f'job.dlq_max_size is a whole number, not "{text}"')
+            raise BadPropertyError("job.dlq_max_size", f'job.dlq_max_size is a whole number, not "{text}"')
         options = replace(options, dead_letter_max_size=int(text))
     return options
 
@@ -212,11 +229,18 @@ def _time_zone(name: str) -> str:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         message, hint = f'there is no time zone "{name}"', "write a name such as Europe/Berlin"
-        raise VeloError(ErrorCode.BAD_PROPERTY, message, hint=hint) from None
+        raise BadPropertyError("time.zone", message, hint) from None
     return name
 
 
-def _bad(key: str, text: str, known: Mapping[str, object] | Sequence[str]) -> VeloError:
-    return VeloError(
-        ErrorCode.BAD_PROPERTY, f'"{text}" is not a value of {key}', hint=did_you_mean(text, known, noun="value")
-    )
+class BadPropertyError(Exception):
+    """A job property whose value means nothing."""
+
+    def __init__(self, key: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
+        self.hint = hint
+
+
+def _bad(key: str, text: str, known: Mapping[str, object] | Sequence[str]) -> BadPropertyError:
+    return BadPropertyError(key, f'"{text}" is not a value of {key}', did_you_mean(text, known, noun="value"))

@@ -365,6 +365,8 @@ class Sink:
     """What stands between the statement's changelog (an Upstream) and the sink; None: nothing."""
     not_null: NotNullColumns | None = None
     """What is checked before that."""
+    locations: Mapping[str, Location] = field(default_factory=dict, compare=False, repr=False)
+    """Where the program says the properties, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +393,8 @@ class PlannedProgram:
     sources: Mapping[str, SourceTable]
     properties: Mapping[str, str]
     """Job-wide properties (`emit.semantics`, `failure_strategy`, `state.ttl`, …)."""
+    locations: Mapping[str, Location] = field(default_factory=dict, compare=False, repr=False)
+    """Where the program says the properties, for messages."""
     state_ttl_ms: int = 0
     """How long the state of a key lives after its last change; 0 for ever."""
     warnings: tuple[Warning, ...] = ()

@@ -91,6 +91,7 @@ class _ProgramPlanner:
             statements=self._planned,
             sources=_decoding(self._catalog.used, self._planned.values()),
             properties={key: found.value for key, found in self._properties.job.items()},
+            locations={key: found.location for key, found in self._properties.job.items()},
             state_ttl_ms=self._properties.state_ttl_ms,
             warnings=(*self._program.warnings, *self._properties.warnings),
         )

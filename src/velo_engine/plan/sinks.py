@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from velo_engine.errors import ErrorCode, did_you_mean
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import ColumnRef, Expression, Literal
 from velo_engine.plan.nodes import NotNullColumns, PlanNode, Sink
@@ -26,6 +26,9 @@ from velo_engine.sql.expression_binder import coerce
 from velo_engine.sql.program import Statement, StatementKind
 from velo_engine.type_rules import can_coerce
 
+SINK_TYPES = frozenset({"file", "kafka", "topic", "print", "blackhole"})
+"""Where rows can be written. The rows of print and blackhole are only in the result of the job."""
+
 
 def planned_sink(
     statement: Statement,
@@ -46,6 +49,8 @@ def planned_sink(
     given = properties.of(statement).sinks[name].texts()
     declared = tuple(key) or _declared_key(node, statement, target)
     merged = {**properties.declared(name), **given}
+    places = properties.sink_places(statement, name)
+    _check_connector(name, merged, places)
     takes = sink_takes(merged)
     check_taken(node, name, takes, statements, text, statement.location)
     changes = changes_for_sink(
@@ -57,7 +62,20 @@ def planned_sink(
         upsert_key=declared or preferred_key(upsert_keys(node, statements)),
         changes=changes,
         not_null=_not_null(node, statement, target, properties.drops_nulls),
+        locations=places,
     )
+
+
+def _check_connector(name: str, properties: Mapping[str, str], places: Mapping[str, Location]) -> None:
+    """Refuse a sink of a type that nothing here writes."""
+    kind = properties.get("type")
+    if kind is not None and kind not in SINK_TYPES:
+        raise VeloError(
+            ErrorCode.SQL_UNSUPPORTED,
+            f'{name} has the type "{kind}", for which this version has no sink',
+            location=places.get("type"),
+            hint=f"the types of sinks are {', '.join(sorted(SINK_TYPES))}",
+        )
 
 
 def _declared_key(node: PlanNode, statement: Statement, target: Statement | None) -> tuple[int, ...]:

@@ -143,7 +143,7 @@ class SourceCatalog:
     def _inferred(self, name: str, properties: Mapping[str, str]) -> RowSchema | None:
         if self._infer is None or not properties:
             return None
-        with placed_at(self._given_properties.places(name), properties):
+        with placed_at(self._given_properties.places(name)):
             return self._infer(name, properties)
 
     def _unknown(self, name: str, properties: Mapping[str, str], table: exp.Table, others: Iterable[str]) -> VeloError:
@@ -172,16 +172,23 @@ def _changes(properties: Mapping[str, str]) -> SourceChanges:
 
 
 @contextmanager
-def placed_at(locations: Mapping[str, Location], properties: Mapping[str, str]) -> Iterator[None]:
+def placed_at(locations: Mapping[str, Location]) -> Iterator[None]:
     """Gives an error of opening a source, when it has no place, that of the property that it is about."""
     try:
         yield
     except VeloError as error:
-        key = "path"
-        if error.code is ErrorCode.BAD_PROPERTY:
-            key = "format" if properties.get("type", "file") == "file" else "type"
-        error.location = error.location or locations.get(key)
+        error.location = error.location or locations.get(_about(error, locations))
         raise
+
+
+def _about(error: VeloError, locations: Mapping[str, Location]) -> str:
+    """The property that an error of opening a source or sink is about."""
+    if error.code is not ErrorCode.BAD_PROPERTY:
+        return "path"
+    named = next((key for key in locations if f'{key}"' in error.message), None)
+    if named is not None:
+        return named
+    return "format" if " format" in error.message and "format" in locations else "type"
 
 
 def is_physical(column: ColumnDefinition) -> bool:

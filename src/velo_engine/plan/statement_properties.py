@@ -67,6 +67,7 @@ class ProgramProperties:
             self._by_statement[id(statement)] = split
             if statement.kind is StatementKind.SOURCE:
                 self._declared[statement.name] = split
+                found += _unread_connector(statement.name, split)
             self._add_job(split.job)
             found += split.warnings
         for key in EMIT_KEYS:
@@ -131,6 +132,12 @@ class ProgramProperties:
         given = [split.sources[name] for split in self._by_statement.values() if name in split.sources]
         declared = [] if name not in self._declared else [self._declared[name].own]
         return {key: value.location for group in (*declared, *given) for key, value in group.values.items()}
+
+    def sink_places(self, statement: Statement, name: str) -> Mapping[str, Location]:
+        """Where the program writes the connector properties of sink `name` of `statement`, by key."""
+        declared = self._declared.get(name)
+        groups = [*([] if declared is None else [declared.own]), self.of(statement).sinks[name]]
+        return {key: value.location for group in groups for key, value in group.values.items()}
 
     def event_time(self, statement: Statement, name: str) -> EventTimeSettings:
         """The event-time settings of relation `name` as `statement` reads it."""
@@ -224,6 +231,18 @@ class ProgramProperties:
                     value.location,
                     "it holds for the whole job: say it once, with SET",
                 )
+
+
+_CONNECTORS = frozenset({"file", "kafka", "topic", "table", "print", "blackhole"})
+
+
+def _unread_connector(name: str, declared: StatementProperties) -> list[Warning]:
+    """A warning for a table of a type that nothing here reads: only a test can give its rows."""
+    kind = declared.own.values.get("type")
+    if kind is None or kind.value in _CONNECTORS:
+        return []
+    message = f'"{name}" has the type "{kind.value}", for which this version has no connector'
+    return [Warning(message, kind.location, "a test can give its rows; a job needs kafka or filesystem")]
 
 
 def _first(values: Iterable[_T | None]) -> _T | None:

@@ -17,6 +17,9 @@ from velo_engine.schema import RowSchema
 FILE_TYPES = frozenset({"file_source", "file_sink", "file", "filesystem"})
 TOPIC_TYPES = frozenset({"kafka_source", "kafka_sink", "kafka", "upsert-kafka", "topic"})
 
+NOWHERE = frozenset({"print", "blackhole"})
+"""Sinks whose rows are only in the result of the job, which the command line shows."""
+
 
 def open_source(
     source: SourceTable, given: Input | None, topics: TopicStore, base_dir: Path, root: Path | None
@@ -61,7 +64,7 @@ def _upsert_key(source: SourceTable) -> tuple[int, ...]:
 
 
 def open_sink(statement: PlannedStatement, topics: TopicStore, base_dir: Path, root: Path | None) -> Sink | None:
-    """Where `statement` writes: a file, an in-memory topic, or None when its sink names neither."""
+    """Where `statement` writes: a file, an in-memory topic, or None when its sink names neither, or nowhere."""
     from velo_engine.connectors.file_sink import open_file_sink
     from velo_engine.connectors.record_sink import AppendSink, UpsertSink
     from velo_engine.connectors.records import MemoryWriter
@@ -70,6 +73,8 @@ def open_sink(statement: PlannedStatement, topics: TopicStore, base_dir: Path, r
     if sink is None:
         return None
     properties = sink.properties
+    if properties.get("type") in NOWHERE:
+        return None
     schema = statement.plan.schema
     if _is_file(sink.name, properties, properties.get("path")):
         file = file_location(sink.name, properties, base_dir, root)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -14,13 +13,12 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.sql.annotations import assign_annotations, read_annotations
 from velo_engine.sql.dialect import Velostream
 from velo_engine.sql.failures import SyntaxFailure, as_error
+from velo_engine.sql.hints import hint_warnings
 from velo_engine.sql.program import Program, Property, Statement, StatementKind, Warning
 from velo_engine.sql.reading import chunks, parsed, source_text, tokenized
-from velo_engine.sql.source_text import SegmentKind, SourceText, segments
+from velo_engine.sql.source_text import SourceText
 from velo_engine.sql.statement_parser import Setting, StatementParser
 from velo_engine.sql.variables import expand_sql
-
-_STATE_TTL = re.compile(r"\bSTATE_TTL(?=\s*\()", re.IGNORECASE)
 
 
 def parse_program(text: str, *, file: str = "<sql>", variables: Mapping[str, str] | None = None) -> Program:
@@ -52,7 +50,7 @@ def parse_program(text: str, *, file: str = "<sql>", variables: Mapping[str, str
         statements=tuple(replace(statement, annotations=own) for statement, own in named),
         annotations=annotated.application,
         settings=settings,
-        warnings=tuple(sorted(annotated.warnings + _ignored_hints(source), key=_place)),
+        warnings=tuple(sorted(annotated.warnings + hint_warnings(source), key=_place)),
     )
 
 
@@ -70,31 +68,6 @@ def parse_type(text: str, *, file: str = "<type>") -> exp.DataType:
 
 def _place(warning: Warning) -> tuple[int, int]:
     return warning.location.line, warning.location.column
-
-
-def _ignored_hints(source: SourceText) -> tuple[Warning, ...]:
-    """A warning for every `/*+ … */`: to this engine it is a comment. STATE_TTL, which changes results, is refused."""
-    hints = [
-        segment
-        for segment in segments(source)
-        if segment.kind is SegmentKind.BLOCK_COMMENT and source.text.startswith("/*+", segment.start)
-    ]
-    for segment in hints:
-        if (found := _STATE_TTL.search(source.text, segment.start, segment.end)) is not None:
-            raise VeloError(
-                ErrorCode.SQL_UNSUPPORTED,
-                "the hint STATE_TTL is not supported",
-                location=source.location(found.start(), found.end()),
-                hint="SET 'state.ttl' = '…' holds for all operators",
-            )
-    return tuple(
-        Warning(
-            "hints have no meaning here",
-            source.location(segment.start, segment.end),
-            "give the options as properties in WITH (…)",
-        )
-        for segment in hints
-    )
 
 
 def _tokens(source: SourceText, variables: Mapping[str, str]) -> list[Token]:

@@ -83,7 +83,6 @@ REFUSED_HERE: Mapping[str, str] = {
     "json_edges: JSON_VALUE(j,'$[?(@.a==1)]')": _PATH,
     "json_edges: JSON_QUERY(j,'$..a')": _PATH,
     "logic: UNKNOWN": "a name like any other",
-    "logic: s IN (1,2)": "a string beside a number: say which is meant with a CAST",
     "logic: TYPEOF(NULL)": "NULL without a type",
     "numbers: PI": "PI is written with parentheses",
     "string_edges: PI": "PI is written with parentheses",

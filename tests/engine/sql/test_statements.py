@@ -252,7 +252,28 @@ def test_clauses_without_meaning_are_refused_by_name(sql, construct):
     assert caught.value.code is ErrorCode.SQL_UNSUPPORTED
 
 
-def test_hints_are_reported_as_ignored():
-    (warning,) = parse("SELECT a FROM t /*+ OPTIONS('x' = 'y') */").warnings
-    assert warning.message == "hints have no meaning here"
-    assert (warning.location.column, warning.location.length) == (17, 25)
+@pytest.mark.parametrize(
+    ("hint", "message", "underlined"),
+    [
+        (
+            "/*+ BROADCAST(t, u) */",
+            "the hint BROADCAST has no effect here: it chooses a join of batch jobs",
+            "BROADCAST",
+        ),
+        ("/*+ LOOKUP('table' = 'OPTIONS(') */", "the hint LOOKUP has no effect here: a table is read whole", "LOOKUP"),
+        ("/*+ shufle_hash(t) */", "there is no hint SHUFLE_HASH", "shufle_hash"),
+        ("/*+ 1 */", "hints have no meaning here", "/*+ 1 */"),
+    ],
+)
+def test_hints_without_effect_are_warned_of_by_name(hint, message, underlined):
+    (warning,) = parse(f"SELECT {hint} a FROM t").warnings
+    assert warning.message.startswith(message)
+    start = warning.location.column - 1
+    assert warning.location.text[start : start + warning.location.length] == underlined
+
+
+@pytest.mark.parametrize("hint", ["OPTIONS", "STATE_TTL"])
+def test_hints_that_change_results_are_refused_by_name(hint):
+    with pytest.raises(VeloError, match=f"the hint {hint} is not supported") as caught:
+        parse(f"SELECT a FROM t /*+ LOOKUP('a' = 'b'), {hint}('x' = 'y') */")
+    assert caught.value.location.column == 40
