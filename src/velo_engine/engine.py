@@ -20,6 +20,7 @@ from velo_engine.schema import RowSchema
 from velo_engine.sql.program import Program
 
 if TYPE_CHECKING:
+    from velo_engine.connectors.kafka.client import KafkaCluster
     from velo_engine.kernel import Kernel
     from velo_engine.runtime.job import Job
     from velo_engine.runtime.result import JobResult
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 class Engine:
     """Runs streaming SQL over in-memory topics, files and given rows.
 
-    Relative paths of a program start at `base_dir`; when `root` is given no path may leave it.
+    Relative paths of a program start at `base_dir`; when `root` is given no path may leave it. Topics are those of the
+    cluster `kafka`, whatever a program says; without it those of the cluster that the program names, else in memory.
 
     `functions` are functions in Python that every program may call (`velo_engine.udf`); a program names others in
     `-- @udf` annotations, which are looked for in the folders `udf_paths` and among what is installed. They are
@@ -45,9 +47,11 @@ class Engine:
         functions: Sequence[UserFunction] = (),
         udf_paths: Sequence[Path] = (),
         load_functions: bool = False,
+        kafka: KafkaCluster | None = None,
     ) -> None:
         self.base_dir = base_dir if base_dir is not None else Path.cwd()
         self.root = root
+        self.kafka = kafka
         self.topics = TopicStore()
         self._functions = tuple(functions)
         self._udf_paths = tuple(udf_paths)
@@ -161,7 +165,7 @@ class Engine:
         from velo_engine.runtime.open_connector import open_source
 
         with placed_at(source.locations):
-            return open_source(source, given, self.topics, self.base_dir, self.root)
+            return open_source(source, given, self.topics, self.base_dir, self.root, self.kafka)
 
     def _open_sink(self, statement: PlannedStatement) -> Sink | None:
         from velo_engine.plan.sources import placed_at
@@ -169,7 +173,7 @@ class Engine:
 
         sink = statement.sink
         with placed_at({} if sink is None else sink.locations):
-            return open_sink(statement, self.topics, self.base_dir, self.root)
+            return open_sink(statement, self.topics, self.base_dir, self.root, self.kafka)
 
     def _inferred(self, name: str, properties: Mapping[str, str]) -> RowSchema | None:
         from velo_engine.runtime.open_connector import inferred_schema

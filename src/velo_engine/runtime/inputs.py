@@ -37,7 +37,15 @@ class TableInput:
     """The row kind of each row (`RowKind`), for a source of changes; None for insertions."""
 
 
-Input: TypeAlias = TopicInput | TableInput
+@dataclass(frozen=True, slots=True)
+class KafkaInput:
+    """Records of a topic of the engine's cluster."""
+
+    properties: Mapping[str, str]
+    """Over those of the source: `topic`, `format` and its options."""
+
+
+Input: TypeAlias = TopicInput | KafkaInput | TableInput
 
 
 class TableSource:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from velo_engine.connectors.kafka.client import KafkaCluster, settings_of
 from velo_engine.connectors.paths import FileLocation, parse_location
+from velo_engine.connectors.records import RecordWriter
 from velo_engine.connectors.source import Sink, Source
 from velo_engine.connectors.topics import TopicStore
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.formats.base import open_format
 from velo_engine.plan.nodes import PlannedStatement, SourceChanges, SourceTable
 from velo_engine.runtime.inputs import Input, TableInput, TableSource, TopicInput, under_root
+from velo_engine.runtime.open_kafka import cluster_of, open_kafka_source, see_to_topic, topic_name
 from velo_engine.schema import RowSchema
 
 FILE_TYPES = frozenset({"file_source", "file_sink", "file", "filesystem"})
@@ -22,11 +25,17 @@ NOWHERE = frozenset({"print", "blackhole"})
 
 
 def open_source(
-    source: SourceTable, given: Input | None, topics: TopicStore, base_dir: Path, root: Path | None
+    source: SourceTable,
+    given: Input | None,
+    topics: TopicStore,
+    base_dir: Path,
+    root: Path | None,
+    kafka: KafkaCluster | None = None,
 ) -> Source:
-    """What `source` reads: `given` by the caller, else a file, else an in-memory topic.
+    """What `source` reads: `given` by the caller, else a file, else a topic: of the cluster `kafka`, else of the one
+    that the source's properties name, else in memory.
 
-    Raises VeloError: no such file or topic, a connector that this version does not have.
+    Raises VeloError: no such file or topic, no broker, a connector that this version does not have.
     """
     from velo_engine.connectors.file_source import open_file_source
     from velo_engine.connectors.topic_source import TopicSource
@@ -36,8 +45,8 @@ def open_source(
     if isinstance(given, TopicInput):
         decoder = open_format(given.format, source.schema, {**source.properties, **given.options}, source.decoded)
         return TopicSource(given.topic, decoder, source.schema, name=source.name, upsert_key=_upsert_key(source))
-    properties = source.properties
-    if _is_file(source.name, properties, properties.get("path")):
+    properties = source.properties if given is None else {**source.properties, **given.properties}
+    if given is None and _is_file(source.name, properties, properties.get("path")):
         file = file_location(source.name, properties, base_dir, root)
         return open_file_source(
             file.path,
@@ -46,8 +55,12 @@ def open_source(
             options={**properties, **file.options},
             name=source.name,
         )
-    topic = topics.get(properties.get("topic", source.name))
+    cluster = cluster_of(properties, kafka)
+    topic = None if cluster is not None else topics.get(properties.get("topic", source.name))
     decoder = open_format(properties.get("format", "json"), source.schema, properties, source.decoded)
+    if cluster is not None:
+        return open_kafka_source(source, properties, decoder, _upsert_key(source), cluster, kafka)
+    assert topic is not None
     return TopicSource(topic, decoder, source.schema, name=source.name, upsert_key=_upsert_key(source))
 
 
@@ -63,9 +76,21 @@ def _upsert_key(source: SourceTable) -> tuple[int, ...]:
     return source.primary_key
 
 
-def open_sink(statement: PlannedStatement, topics: TopicStore, base_dir: Path, root: Path | None) -> Sink | None:
-    """Where `statement` writes: a file, an in-memory topic, or None when its sink names neither, or nowhere."""
+def open_sink(
+    statement: PlannedStatement,
+    topics: TopicStore,
+    base_dir: Path,
+    root: Path | None,
+    kafka: KafkaCluster | None = None,
+    writer: RecordWriter | None = None,
+) -> Sink | None:
+    """Where `statement` writes: a file, a topic, or None when its sink names neither, or nowhere.
+
+    A topic is one of `kafka`, else of the cluster that the sink's properties name, else in memory. Sinks
+    may share a `writer`.
+    """
     from velo_engine.connectors.file_sink import open_file_sink
+    from velo_engine.connectors.kafka.producer import KafkaWriter
     from velo_engine.connectors.record_sink import AppendSink, UpsertSink
     from velo_engine.connectors.records import MemoryWriter
 
@@ -82,12 +107,38 @@ def open_sink(statement: PlannedStatement, topics: TopicStore, base_dir: Path, r
         return open_file_sink(file.path, schema, format_name=properties.get("format"), options=options)
     if "type" not in properties and "topic" not in properties:
         return None
-    name = properties.get("topic", sink.name)
-    if name not in topics:
-        topics.create(name)
     encoder = open_format(properties.get("format", "json"), schema, properties)
+    cluster = cluster_of(properties, kafka)
+    if cluster is None:
+        name = properties.get("topic", sink.name)
+        if name not in topics:
+            topics.create(name)
+        taking = writer or MemoryWriter(topics)
+    else:
+        name = topic_name(sink.name, properties, cluster)
+        see_to_topic(sink.name, name, properties, cluster)
+        taking = writer or KafkaWriter(cluster, settings_of(properties, given=kafka is not None))
     stream = UpsertSink if properties.get("mode") == "upsert" else AppendSink
-    return stream(name, encoder, schema, MemoryWriter(topics), key_columns=sink.upsert_key)
+    return stream(
+        name, encoder, schema, taking, key_columns=sink.upsert_key or _key_columns(sink.name, properties, schema)
+    )
+
+
+def _key_columns(name: str, properties: Mapping[str, str], schema: RowSchema) -> tuple[int, ...]:
+    """The columns that `key.field` names, in its order. Raises VeloError for one that the sink does not have."""
+    found = []
+    for field in properties.get("key.field", "").replace(";", ",").split(","):
+        if not field.strip():
+            continue
+        position = schema.index(field.strip())
+        if position is None:
+            raise VeloError(
+                ErrorCode.UNKNOWN_COLUMN,
+                f'{name} has no column "{field.strip()}" for its key',
+                hint=did_you_mean(field.strip(), schema.names, noun="column"),
+            )
+        found.append(position)
+    return tuple(found)
 
 
 def inferred_schema(name: str, properties: Mapping[str, str], base_dir: Path, root: Path | None) -> RowSchema | None:

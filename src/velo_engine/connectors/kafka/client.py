@@ -185,7 +185,7 @@ def kafka_error(problem: Any, cluster: KafkaCluster, doing: str) -> VeloError:
     if error.code() == KafkaError._INVALID_ARG:
         return VeloError(ErrorCode.BAD_PROPERTY, f"{doing}: {_sentence(text)}", hint=_property_hint(text))
     at = f"Kafka at {cluster.bootstrap_servers}"
-    known = _explained(error.code(), text)
+    known = _explained(error.code(), text, speaks_tls="SSL" in cluster.properties.get("security.protocol", "").upper())
     if known is None:
         code = ErrorCode.JOB_FAILED if error.fatal() else ErrorCode.INFRASTRUCTURE_MISSING
         return VeloError(code, f"{at}: {doing}: {_sentence(text)} ({error.name()})")
@@ -193,7 +193,7 @@ def kafka_error(problem: Any, cluster: KafkaCluster, doing: str) -> VeloError:
     return VeloError(ErrorCode.INFRASTRUCTURE_MISSING, f"{at}: {doing}: {what}", hint=hint)
 
 
-def _explained(code: int, text: str) -> tuple[str, str] | None:
+def _explained(code: int, text: str, *, speaks_tls: bool) -> tuple[str, str] | None:
     """What an error code means and what to do."""
     from confluent_kafka import KafkaError as E
 
@@ -210,9 +210,10 @@ def _explained(code: int, text: str) -> tuple[str, str] | None:
     if code == E._RESOLVE:
         return f"the address does not resolve: {_sentence(text)}", "check the host name in the bootstrap address"
     if code in (E._TRANSPORT, E._ALL_BROKERS_DOWN, E._TIMED_OUT, E.NETWORK_EXCEPTION, E.BROKER_NOT_AVAILABLE):
+        protocol = "speaks TLS, as security.protocol says" if speaks_tls else "is not a TLS one (security.protocol)"
         return (
             f"no broker answers: {_sentence(text)}",
-            "check that Kafka runs there and that its listener is not a TLS one; give another address with --brokers",
+            f"check that Kafka runs there and that its listener {protocol}; give another address with --brokers",
         )
     if code in (E.UNKNOWN_TOPIC_OR_PART, E._UNKNOWN_TOPIC, E._UNKNOWN_PARTITION):
         return "there is no such topic", "create it, or correct the topic property; velo kafka topics lists them"
@@ -236,6 +237,7 @@ def _property_hint(text: str) -> str:
 
 def _sentence(text: str) -> str:
     """The text of librdkafka without the addresses and states around it."""
+    text = text.replace("Local: ", "").replace("Broker: ", "")
     text = re.sub(r"^(\w+://)?[\w.\-\[\]:]+/(bootstrap|\d+): ", "", text.removeprefix("Failed to create producer: "))
     text = re.sub(r" \(after \d+ms in state \w+\)", "", text)
     return re.sub(r"ipv[46]#", "", text)

@@ -242,7 +242,7 @@ def _produce(producer: Producer, records: Records, check: Callable[[], None]) ->
 
 
 def _times(timestamps_ms: Int64s) -> list[int]:
-    """As the client takes them: for it 0 is the time of writing, so the first millisecond of 1970 becomes the second."""
+    """As the client takes them: 0 means the time of writing, so the first millisecond of 1970 becomes the second."""
     times: list[int] = np.where(timestamps_ms == 0, 1, timestamps_ms).tolist()
     return times
 
