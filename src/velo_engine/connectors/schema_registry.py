@@ -68,12 +68,16 @@ class SchemaRegistry:
         self._unknown: set[int] = set()
         self._ids: dict[tuple[str, RegistrySchema], int] = {}
 
-    def schema_by_id(self, schema_id: int) -> RegistrySchema | None:
-        """The schema with this id; None when the registry has none."""
+    def schema_by_id(self, schema_id: int, *, serialized: bool = False) -> RegistrySchema | None:
+        """The schema with this id; None when the registry has none.
+
+        With `serialized` a Protobuf schema comes as its descriptor in base64, from a registry that can do so.
+        """
         known = self._by_id.get(schema_id)
         if known is not None or schema_id in self._unknown:
             return known
-        found = self._asked(lambda client: client.get_schema(schema_id), f"for schema {schema_id}")
+        form = "serialized" if serialized else None
+        found = self._asked(lambda client: client.get_schema(schema_id, None, form), f"for schema {schema_id}")
         if found is None:
             if len(self._unknown) < MAX_UNKNOWN_IDS:
                 self._unknown.add(schema_id)
@@ -106,15 +110,23 @@ class SchemaRegistry:
         found = self._asked(lambda c: c.lookup_schema(subject, _client_schema(schema)), f"for {subject}")
         return None if found is None else int(found.schema_id)
 
-    def latest(self, subject: str) -> tuple[int, RegistrySchema] | None:
+    def latest(self, subject: str, *, serialized: bool = False) -> tuple[int, RegistrySchema] | None:
         """The newest version of `subject`; None when there is none."""
-        found = self._asked(lambda c: c.get_latest_version(subject), f"for {subject}")
+        form = "serialized" if serialized else None
+        found = self._asked(lambda c: c.get_latest_version(subject, form), f"for {subject}")
         return None if found is None else (int(found.schema_id), _registry_schema(found.schema))
 
-    def version(self, subject: str, version: int) -> RegistrySchema | None:
+    def version(self, subject: str, version: int, *, serialized: bool = False) -> RegistrySchema | None:
         """One version of `subject`."""
-        found = self._asked(lambda c: c.get_version(subject, version), f"for {subject} version {version}")
+        form = "serialized" if serialized else None
+        what = f"for {subject} version {version}"
+        found = self._asked(lambda c: c.get_version(subject, version, False, form), what)
         return None if found is None else _registry_schema(found.schema)
+
+    def version_of(self, subject: str, schema: RegistrySchema) -> int:
+        """The version of a schema that is registered under `subject`."""
+        found = self._asked(lambda c: c.lookup_schema(subject, _client_schema(schema)), f"for {subject}")
+        return 1 if found is None else int(found.version)
 
     def _asked(self, ask: Callable[[Any], _T], what: str) -> _T | None:
         """The answer; None for "not found"."""

@@ -59,8 +59,8 @@ class Format(Protocol):
         """One message for each row of `table` (physical columns; of further ones formats of changes read `kind`)."""
 
 
-FORMAT_NAMES = ("json", "csv", "raw", "avro", "avro-confluent", "debezium-json")
-PLANNED_FORMATS = frozenset({"protobuf", "canal-json", "maxwell-json", "ogg-json"})
+FORMAT_NAMES = ("json", "csv", "raw", "avro", "avro-confluent", "protobuf", "protobuf-confluent", "debezium-json")
+PLANNED_FORMATS = frozenset({"debezium-avro-confluent", "canal-json", "maxwell-json", "ogg-json"})
 
 
 def open_format(
@@ -94,6 +94,11 @@ def open_format(
 
             framed = name.casefold() != "avro" or "schema.registry.url" in options
             return (FramedAvroFormat if framed else AvroFormat)(schema, options, decoded)
+        case "protobuf" | "protobuf-confluent":
+            from velo_engine.formats.protobuf.format import FramedProtobufFormat, ProtobufFormat
+
+            framed = name.casefold() != "protobuf" or "schema.registry.url" in options
+            return (FramedProtobufFormat if framed else ProtobufFormat)(schema, options, decoded)
         case "debezium-json":
             from velo_engine.formats.debezium_json import DebeziumJsonFormat
 

@@ -36,9 +36,9 @@ class Subject:
             )
         return found
 
-    def latest(self) -> tuple[int, RegistrySchema]:
+    def latest(self, *, serialized: bool = False) -> tuple[int, RegistrySchema]:
         """The newest registered schema. Raises VeloError when there is none."""
-        found = self.registry.latest(self.name)
+        found = self.registry.latest(self.name, serialized=serialized)
         if found is None:
             raise VeloError(
                 ErrorCode.SCHEMA_MISMATCH,

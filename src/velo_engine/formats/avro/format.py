@@ -32,8 +32,9 @@ from velo_engine.formats.avro.cursor import Cursor
 from velo_engine.formats.avro.reader import RecordReader, UnreadableError, record_reader
 from velo_engine.formats.avro.schema import AvroType, derived_schema, parse_avro_schema
 from velo_engine.formats.avro.writer import RecordWriter, record_writer
-from velo_engine.formats.base import MAX_RECORD_BYTES, Decoded, without_failures
+from velo_engine.formats.base import Decoded
 from velo_engine.formats.framing import FRAME_SIZE, by_schema, flag, frame, framed_registry, subject_of
+from velo_engine.formats.wanted_columns import WantedColumns, present_values
 from velo_engine.schema import RowSchema
 
 MAX_BATCH_BYTES = 1 << 29
@@ -64,7 +65,7 @@ class AvroFormat:
                     ErrorCode.SCHEMA_MISMATCH, f"the Avro schema does not have the declared columns: {problem}"
                 ) from None
         failures: dict[int, str] = {}
-        values = with_bytes(messages, failures)
+        values = present_values(messages, failures)
         columns = self._columns.read(values, self._reader, 0, failures)
         return self._columns.decoded(columns, len(values), failures)
 
@@ -100,7 +101,7 @@ class FramedAvroFormat:
     def decode(self, messages: Sequence[bytes | None]) -> Decoded:
         """One row a message, each by its own writer's schema."""
         failures: dict[int, str] = {}
-        values = with_bytes(messages, failures, b"\x00" * FRAME_SIZE)
+        values = present_values(messages, failures, b"\x00" * FRAME_SIZE)
         found = by_schema(values, failures)
         parts: list[list[pa.Array]] = []
         where: list[list[int]] = []
@@ -174,16 +175,12 @@ class FramedAvroFormat:
         return frame(self._subject.id_of(RegistrySchema(text))), writer
 
 
-class _Columns:
-    """The declared columns, and which of them are wanted."""
-
-    def __init__(self, schema: RowSchema, decoded: frozenset[int] | None) -> None:
-        self.schema = schema
-        self._wanted = [i for i in range(len(schema)) if decoded is None or i in decoded]
+class _Columns(WantedColumns):
+    """The wanted columns, read from Avro records."""
 
     def reader(self, writer: AvroType, meant: AvroType | None) -> RecordReader:
         """Raises UnreadableError."""
-        return record_reader(writer, self.schema, self._wanted, meant)
+        return record_reader(writer, self.schema, self.positions, meant)
 
     def read(
         self, values: Sequence[bytes], reader: RecordReader, skip: int, failures: dict[int, str]
@@ -204,47 +201,6 @@ class _Columns:
         for i, reason in cursor.failures.items():
             failures.setdefault(i, reason)
         return columns
-
-    def placed(self, parts: list[list[pa.Array]], where: list[list[int]], count: int) -> list[pa.Array]:
-        """The wanted columns of all messages from those of each schema; NULL where there is none."""
-        physical = self.schema.physical()
-        if len(parts) == 1 and len(where[0]) == count:
-            return parts[0]
-        if not parts:
-            return [pa.nulls(count, physical.field(i).type) for i in self._wanted]
-        order = np.zeros(count, np.int64)
-        missing = np.ones(count, np.bool_)
-        at = np.concatenate([np.array(w, np.int64) for w in where])
-        order[at] = np.arange(len(at))
-        missing[at] = False
-        index = pa.array(order, mask=missing)
-        return [pa.concat_arrays(column).take(index) for column in zip(*parts, strict=True)]
-
-    def decoded(self, columns: Sequence[pa.Array], count: int, failures: Mapping[int, str]) -> Decoded:
-        """The rows, with NULL in the columns that are not wanted."""
-        by_position = dict(zip(self._wanted, columns, strict=True))
-        spread = [
-            by_position[i] if i in by_position else pa.nulls(count, field.type)
-            for i, field in enumerate(self.schema.physical())
-        ]
-        return without_failures(spread, self.schema, count, failures)
-
-
-def with_bytes(messages: Sequence[bytes | None], failures: dict[int, str], instead: bytes = b"") -> Sequence[bytes]:
-    """The messages, with `instead` of those that have no value or are too long."""
-    try:
-        if max(map(len, messages), default=0) <= MAX_RECORD_BYTES:  # type: ignore[arg-type]
-            return messages  # type: ignore[return-value]
-    except TypeError:
-        pass
-    values = []
-    for i, message in enumerate(messages):
-        if message is None:
-            failures[i] = "the record has no value (a tombstone)"
-        elif len(message) > MAX_RECORD_BYTES:
-            failures[i] = f"the record has {len(message)} bytes, more than {MAX_RECORD_BYTES}"
-        values.append(instead if i in failures or message is None else message)
-    return values
 
 
 def explicit_schema(options: Mapping[str, str]) -> str | None:

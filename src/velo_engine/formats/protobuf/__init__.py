@@ -1,0 +1,1 @@
+"""The Protobuf format: plain messages and Confluent-framed ones."""
