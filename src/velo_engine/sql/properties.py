@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from velo_engine.errors import VeloError, nearest
+from velo_engine.errors import ErrorCode, VeloError, nearest
 from velo_engine.sql.config_file import read_config_file
 from velo_engine.sql.event_time import EventTimeProperties, event_time_properties
 from velo_engine.sql.program import Program, Property, Statement, Warning
@@ -23,6 +23,7 @@ from velo_engine.sql.property_keys import (
     RELATION_KEYS,
     PropertyKey,
     PropertyKind,
+    fixed_setting,
     implied_type,
     property_key,
 )
@@ -114,6 +115,10 @@ def job_properties(program: Program) -> tuple[dict[str, Property], tuple[Warning
     job: dict[str, Property] = {}
     warnings: list[Warning] = []
     for written, found in program.settings.items():
+        fixed = fixed_setting(written)
+        if fixed is not None:
+            _check_fixed(*fixed, found)
+            continue
         key = property_key(written)
         if key.kind in (PropertyKind.JOB, PropertyKind.EVENT_TIME):
             job[key.name] = found
@@ -121,6 +126,16 @@ def job_properties(program: Program) -> tuple[dict[str, Property], tuple[Warning
             candidates = (*JOB_KEYS, *EVENT_TIME_KEYS)
             warnings.append(_warning(written, key, found, candidates, "setting"))
     return job, tuple(warnings)
+
+
+def _check_fixed(key: str, value: str, found: Property) -> None:
+    if found.value.casefold() != value:
+        raise VeloError(
+            ErrorCode.SQL_UNSUPPORTED,
+            f"{key} = {found.value} is not supported",
+            location=found.location,
+            hint=f"this engine does as {value.upper()} says" if value else "leave it out",
+        )
 
 
 class _Splitter:

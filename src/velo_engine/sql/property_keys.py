@@ -112,6 +112,19 @@ _JOB = {
     "table.exec.sink.not-null-enforcer": (),
     **dict.fromkeys(EMIT_KEYS, ()),
 }
+FIXED_SETTINGS = {
+    "execution.runtime-mode": "streaming",
+    "table.sql-dialect": "default",
+    "table.column-expansion-strategy": "",
+    "table.exec.legacy-cast-behaviour": "disabled",
+    "table.exec.sink.type-length-enforcer": "ignore",
+    "table.exec.sink.nested-constraint-enforcer": "ignore",
+    "table.exec.sink.upsert-materialize": "auto",
+    "table.exec.source.cdc-events-duplicate": "false",
+    "table.exec.deduplicate.insert-update-after-sensitive-enabled": "true",
+    "table.legacy-nested-row-nullability": "false",
+}
+"""Flink's settings that change results, and the value that this engine has; any other is refused."""
 _PROMOTED = frozenset({"bootstrap.servers", "group.id", "auto.offset.reset", "schema.registry.url"})
 """Client properties that the program itself reads."""
 
@@ -239,6 +252,11 @@ READ_JOB_KEYS = (
     READ_WHEN_RUN | READ_WHEN_LIVE | {"source.idle_timeout", "state.ttl", "table.exec.sink.not-null-enforcer"}
 )
 """Properties of the job that this version reads; the other JOB_KEYS have no effect yet."""
+
+
+def fixed_setting(written: str) -> tuple[str, str] | None:
+    """The setting of Flink that `written` is, and the only value that it can have here."""
+    return next(((key, value) for key, value in FIXED_SETTINGS.items() if _fold(key) == _fold(written)), None)
 
 
 def implied_type(key: str) -> str | None:

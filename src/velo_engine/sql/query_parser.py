@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
-from velo_engine.sql.match_parser import MatchParser
+from velo_engine.sql.refused_clauses import RefusedClauses
 from velo_engine.sql.syntax import KeyColumn, SystemTime
 from velo_engine.sql.window_parser import group_window
 
@@ -32,7 +32,7 @@ _NEVER_A_NAME = frozenset(
 )
 
 
-class QueryParser(MatchParser):
+class QueryParser(RefusedClauses):
     """SELECT, FROM, JOIN, WINDOW, UNION, WITH, VALUES."""
 
     ID_VAR_TOKENS: ClassVar = set(NAME_TOKENS)
@@ -60,6 +60,8 @@ class QueryParser(MatchParser):
 
     def _parse_query(self) -> Any:
         """A whole query with set operations and trailing clauses."""
+        if self._curr.token_type == TokenType.TABLE:
+            self.refuse("TABLE as a query is not run", self._curr, "write SELECT * FROM")
         query: Any = self._parse_select(nested=True, parse_subquery_alias=False)
         query = self._parse_query_modifiers(self._parse_set_operations(query))
         if isinstance(query, exp.Values):
@@ -109,6 +111,7 @@ class QueryParser(MatchParser):
     def _parse_alias(self, this: Any, explicit: bool = False) -> Any:
         if self._match(TokenType.ALIAS):
             return exp.Alias(this=this, alias=self._require_alias())
+        self._refuse_collation()
         if this is None or explicit or self._word() == "EMIT":
             return this
         alias = self._parse_id_var(any_token=False, tokens=self.ALIAS_TOKENS)
@@ -126,14 +129,8 @@ class QueryParser(MatchParser):
         word, following = self._word(), self._next.token_type
         if word == "WITHIN":
             return self._word(self._next) == "INTERVAL" or following in (TokenType.NUMBER, TokenType.STRING)
-        self._refuse_qualify()
+        self._refuse_relation_clause()
         return word == "EMIT" or (word == "MATCH_RECOGNIZE" and following == TokenType.L_PAREN)
-
-    def _refuse_qualify(self) -> None:
-        """QUALIFY and a condition, where a clause may begin; alone it is a name like any other."""
-        ends = (TokenType.COMMA, TokenType.R_PAREN, TokenType.DOT, TokenType.ON, TokenType.WHERE, TokenType.JOIN)
-        if self._word() == "QUALIFY" and self._next and self._next.token_type not in ends:
-            self.refuse("QUALIFY is not run", self._curr, "number the rows in a subquery and filter around it")
 
     def _parse_table_alias(self, alias_tokens: Any = None) -> exp.TableAlias | None:
         if self._match(TokenType.ALIAS):
@@ -158,7 +155,10 @@ class QueryParser(MatchParser):
         consume_pipe: bool = False,
     ) -> Any:
         """A relation in FROM or JOIN with its alias."""
-        relation: Any = self._parse_window_table() or self._parse_lateral() or self._parse_unnest()
+        relation: Any = self._parse_window_table()
+        if relation is None:
+            self._refuse_table_argument()
+        relation = relation or self._parse_lateral() or self._parse_unnest()
         relation = relation or self._parse_derived_table_values()
         in_parentheses = self._prev.token_type == TokenType.L_PAREN
         starts = (TokenType.L_PAREN, TokenType.SELECT, TokenType.WITH) if in_parentheses else (TokenType.L_PAREN,)
@@ -166,6 +166,7 @@ class QueryParser(MatchParser):
             relation = self._parse_select(table=True)
         if relation is None:
             relation = self._parse_named_table()
+        self._refuse_relation_clause()
         relation = self._parse_matching(relation)
         for join in self._parse_joins() if joins else ():
             relation.append("joins", join)
@@ -225,7 +226,7 @@ class QueryParser(MatchParser):
         if not self._match(TokenType.WHERE):
             return None
         where = exp.Where(this=self._require_expression())
-        self._refuse_qualify()
+        self._refuse_relation_clause()
         return where
 
     def _parse_having(self, skip_having_token: bool = False) -> exp.Having | None:
@@ -268,9 +269,13 @@ class QueryParser(MatchParser):
                 self.fail("FIRST")
             self._advance()
             count: Any = self._parse_number() or exp.Literal.number(1)
+            if self._word() == "PERCENT":
+                self.refuse("FETCH of a percentage is not run", self._curr)
             if self._word() not in ("ROW", "ROWS"):
                 self.fail("ROWS ONLY")
             self._advance()
+            if self._curr.token_type == TokenType.WITH:
+                self.refuse("WITH TIES is not run", self._curr, "keep the rows of RANK() <= n in a subquery")
             self._require_word("ONLY")
             return exp.Limit(expression=count)
         return this

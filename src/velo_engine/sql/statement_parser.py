@@ -23,6 +23,8 @@ _REFUSED: dict[str, str | None] = {
     "EXPLAIN": "the command line prints the plan of a program",
     **dict.fromkeys(("ALTER", "DROP", "USE", "LOAD", "UNLOAD", "RESET", "ADD", "REMOVE", "ANALYZE", "CALL", "COMPILE")),
     **dict.fromkeys(("DELETE", "UPDATE", "MERGE", "TRUNCATE", "EXECUTE", "QUIT", "CLEAR", "HELP")),
+    "REPLACE": "write CREATE OR REPLACE TABLE",
+    "TABLE": "write SELECT * FROM",
 }
 _QUERY_WORDS = ("SELECT", "WITH", "VALUES")
 _CONFLICTS = ("DEDUPLICATE", "ERROR", "NOTHING")

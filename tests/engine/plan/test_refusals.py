@@ -9,6 +9,120 @@ from velo_engine.errors import ErrorCode, VeloError
 
 REFUSED = [
     (
+        "SELECT symbol FROM trades TABLESAMPLE BERNOULLI (10)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "TABLESAMPLE",
+        "TABLESAMPLE is not run",
+    ),
+    (
+        "SELECT symbol FROM trades AS x TABLESAMPLE SYSTEM (10)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "TABLESAMPLE",
+        "TABLESAMPLE is not run",
+    ),
+    (
+        "SELECT * FROM trades PIVOT (SUM(qty) FOR symbol IN ('A'))",
+        ErrorCode.SQL_UNSUPPORTED,
+        "PIVOT",
+        "PIVOT is not run",
+    ),
+    (
+        "SELECT * FROM trades UNPIVOT (x FOR y IN (qty, price))",
+        ErrorCode.SQL_UNSUPPORTED,
+        "UNPIVOT",
+        "UNPIVOT is not run",
+    ),
+    (
+        "SELECT x.symbol FROM trades AS x ASOF JOIN trades AS y MATCH_CONDITION x.ts >= y.ts ON x.symbol = y.symbol",
+        ErrorCode.SQL_UNSUPPORTED,
+        "ASOF",
+        "ASOF is not run",
+    ),
+    (
+        "SELECT symbol FROM trades ORDER BY qty FETCH FIRST 3 ROWS WITH TIES",
+        ErrorCode.SQL_UNSUPPORTED,
+        "WITH",
+        "WITH TIES is not run",
+    ),
+    (
+        "SELECT symbol FROM trades FETCH FIRST 10 PERCENT ROWS ONLY",
+        ErrorCode.SQL_UNSUPPORTED,
+        "PERCENT",
+        "FETCH of a percentage is not run",
+    ),
+    (
+        "SELECT SUM(qty) OVER (ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW EXCLUDE TIES) FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "EXCLUDE",
+        "EXCLUDE of a frame is not run",
+    ),
+    (
+        "SELECT SUM(qty) OVER (ORDER BY ts GROUPS 2 PRECEDING) FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "GROUPS",
+        "GROUPS of a frame is not run",
+    ),
+    (
+        "SELECT symbol FROM trades UNION ALL BY NAME SELECT symbol FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "UNION",
+        "a set operation BY NAME is not run",
+    ),
+    (
+        "SELECT symbol FROM trades WHERE UNIQUE (SELECT symbol FROM trades)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "UNIQUE",
+        "UNIQUE of a query is not run",
+    ),
+    (
+        "SELECT ARRAY(SELECT qty FROM trades) FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "ARRAY",
+        "ARRAY of a query is not run",
+    ),
+    (
+        "SELECT NEXT VALUE FOR s FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "NEXT",
+        "NEXT VALUE FOR is not run",
+    ),
+    (
+        "SELECT symbol COLLATE 'x' FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "COLLATE",
+        "COLLATE is not run",
+    ),
+    (
+        "SELECT * FROM ML_PREDICT(TABLE trades, MODEL m, DESCRIPTOR(qty))",
+        ErrorCode.SQL_UNSUPPORTED,
+        "ML_PREDICT",
+        "the table function ML_PREDICT is not run",
+    ),
+    (
+        "TABLE trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "TABLE",
+        "TABLE is not run",
+    ),
+    (
+        "INSERT INTO s TABLE trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "TABLE",
+        "TABLE as a query is not run",
+    ),
+    (
+        "SET 'execution.runtime-mode' = 'BATCH'; SELECT symbol FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "'BATCH'",
+        "execution.runtime-mode = BATCH is not supported",
+    ),
+    (
+        "SET 'table.exec.sink.type-length-enforcer' = 'TRIM_PAD'; SELECT symbol FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "'TRIM_PAD'",
+        "table.exec.sink.type-length-enforcer = TRIM_PAD is not supported",
+    ),
+    (
         "SELECT symbol FROM trades WHERE price > 'x'",
         ErrorCode.TYPE_MISMATCH,
         "price",
@@ -617,3 +731,9 @@ def test_refused(sql: str, code: ErrorCode, underlined: str, message: str) -> No
     assert error.location is not None
     start = error.location.column - 1
     assert error.location.text[start : start + error.location.length] == underlined
+
+
+@pytest.mark.parametrize("name", ["TABLESAMPLE", "PIVOT", "UNPIVOT", "ASOF", "QUALIFY"])
+def test_words_of_refused_clauses_are_names_like_any_other(name: str) -> None:
+    plan(f"SELECT {name}.symbol FROM trades {name} WHERE {name}.qty > 1")
+    plan(f"SELECT {name}.symbol FROM trades AS {name} JOIN trades AS other ON {name}.symbol = other.symbol")
