@@ -37,6 +37,22 @@ EMBEDDED_ONLY = pytest.mark.parametrize("kafka_provider", ["embedded"], indirect
 SOON = {"session_timeout_ms": 1000}
 """So that a member that says nothing is taken for dead after a second."""
 
+MEMBER_THAT_HANGS = """
+import sys, time
+from confluent_kafka import Consumer
+
+address, group, topic, patience = sys.argv[1:]
+consumer = Consumer(
+    {"bootstrap.servers": address, "group.id": group, "session.timeout.ms": 1000, "heartbeat.interval.ms": 200}
+)
+consumer.subscribe([topic])
+deadline = time.monotonic() + float(patience)
+while not consumer.assignment() and time.monotonic() < deadline:
+    consumer.poll(0.05)
+print("assigned" if consumer.assignment() else "never assigned", flush=True)
+sys.stdin.read()
+"""
+
 
 def test_a_group_goes_on_where_it_committed(cluster: Cluster) -> None:
     topic, group = cluster.new_topic(2), unique("group")
@@ -75,19 +91,7 @@ def test_two_members_share_the_partitions_and_one_takes_over_from_the_other(clus
 
 def test_a_member_that_died_is_replaced_when_its_session_ends(cluster: Cluster, kafka_bootstrap: str) -> None:
     topic, group = cluster.new_topic(2), unique("group")
-    program = (
-        "import sys\n"
-        "from confluent_kafka import Consumer\n"
-        "address, group, topic = sys.argv[1:]\n"
-        "consumer = Consumer({'bootstrap.servers': address, 'group.id': group, 'session.timeout.ms': 1000,"
-        " 'heartbeat.interval.ms': 200})\n"
-        "consumer.subscribe([topic])\n"
-        "while not consumer.assignment():\n"
-        "    consumer.poll(0.05)\n"
-        "print('assigned', flush=True)\n"
-        "sys.stdin.read()\n"
-    )
-    command = [sys.executable, "-c", program, kafka_bootstrap, group, topic]
+    command = [sys.executable, "-c", MEMBER_THAT_HANGS, kafka_bootstrap, group, topic, str(PATIENCE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as member:
         assert member.stdout is not None
         assert member.stdout.readline() == b"assigned\n"
