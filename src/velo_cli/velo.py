@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from velo_cli.command_line import key_values, new_app, run_app, set_debug
+from velo_cli.kafka_commands import kafka_app
 
 app = new_app("Streaming SQL: run programs over files, start projects, look up formats.")
+app.add_typer(kafka_app, name="kafka")
 
 
 class SchemaName(StrEnum):

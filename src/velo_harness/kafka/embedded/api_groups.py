@@ -10,6 +10,8 @@ from velo_harness.kafka.embedded.protocol import Api, ErrorNumber, KafkaError, r
 from velo_harness.kafka.embedded.requests import Request
 from velo_harness.kafka.embedded.wire import Writer
 
+_NO_ASSIGNMENT = -1
+
 
 def join_group(cluster: Cluster, request: Request) -> None:
     """JoinGroup: answered when all members have joined."""
@@ -163,6 +165,17 @@ def delete_groups(cluster: Cluster, request: Request) -> None:
     request.reply(written)
 
 
+def refuse_new_protocol(_cluster: Cluster, request: Request) -> None:
+    """ConsumerGroupHeartbeat: the newer group protocol (KIP-848) is not here.
+
+    It is offered and then refused, as by a Kafka where it is switched off: a client whose broker does not even offer it
+    waits forever.
+    """
+    message = "the embedded broker has the classic group protocol only: group.protocol=classic"
+    written = request.writer().int32(0).int16(ErrorNumber.UNSUPPORTED_VERSION).string(message)
+    request.reply(written.string(None).int32(0).int32(0).int8(_NO_ASSIGNMENT).tags())
+
+
 HANDLERS = {
     Api.JOIN_GROUP: join_group,
     Api.SYNC_GROUP: sync_group,
@@ -171,4 +184,5 @@ HANDLERS = {
     Api.DESCRIBE_GROUPS: describe_groups,
     Api.LIST_GROUPS: list_groups,
     Api.DELETE_GROUPS: delete_groups,
+    Api.CONSUMER_GROUP_HEARTBEAT: refuse_new_protocol,
 }

@@ -58,6 +58,7 @@ class Api(IntEnum):
     DESCRIBE_PRODUCERS = 61
     DESCRIBE_TRANSACTIONS = 65
     LIST_TRANSACTIONS = 66
+    CONSUMER_GROUP_HEARTBEAT = 68
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ SUPPORTED: dict[Api, Versions] = {
     Api.DESCRIBE_PRODUCERS: Versions(0, 0, 0),
     Api.DESCRIBE_TRANSACTIONS: Versions(0, 0, 0),
     Api.LIST_TRANSACTIONS: Versions(0, 0, 0),
+    Api.CONSUMER_GROUP_HEARTBEAT: Versions(0, 1, 0),
 }
 
 

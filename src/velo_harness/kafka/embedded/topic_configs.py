@@ -1,8 +1,7 @@
 """Settings of topics: which exist, their defaults, which values are allowed, and what the broker does with them.
 
 All settings are stored and reported. The broker acts on those that say which records it may take and which time they
-get; it never deletes or compacts. Where Kafka's default would drop or refuse records, the default here is the value
-that does not: a test that wants the limit of its cluster sets it.
+get; it never deletes or compacts. Defaults are those of Apache Kafka 4, but for `retention.ms`: it says what happens.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from enum import IntEnum
 from velo_harness.kafka.embedded.protocol import ErrorNumber, KafkaError
 
 _LONG_MAX = 2**63 - 1
-_INT_MAX = 2**31 - 1
 
 
 class ConfigType(IntEnum):
@@ -56,11 +54,9 @@ SETTINGS: dict[str, _Setting] = {
     "local.retention.bytes": _Setting("-2", ConfigType.LONG),
     "local.retention.ms": _Setting("-2", ConfigType.LONG),
     "max.compaction.lag.ms": _Setting(str(_LONG_MAX), ConfigType.LONG),
-    "max.message.bytes": _Setting(str(_INT_MAX), ConfigType.INT),
-    "message.format.version": _Setting("3.0-IV1", ConfigType.STRING),
-    "message.timestamp.after.max.ms": _Setting(str(_LONG_MAX), ConfigType.LONG),
+    "max.message.bytes": _Setting("1048588", ConfigType.INT),
+    "message.timestamp.after.max.ms": _Setting("3600000", ConfigType.LONG),
     "message.timestamp.before.max.ms": _Setting(str(_LONG_MAX), ConfigType.LONG),
-    "message.timestamp.difference.max.ms": _Setting(str(_LONG_MAX), ConfigType.LONG),
     "message.timestamp.type": _choice("CreateTime", "LogAppendTime"),
     "min.cleanable.dirty.ratio": _Setting("0.5", ConfigType.DOUBLE),
     "min.compaction.lag.ms": _Setting("0", ConfigType.LONG),
@@ -100,11 +96,10 @@ class RecordRules:
         def number(name: str) -> int:
             return int(configs.get(name, SETTINGS[name].default))
 
-        both_ways = number("message.timestamp.difference.max.ms")
         return cls(
             max_batch_bytes=number("max.message.bytes"),
-            max_ms_before_now=min(number("message.timestamp.before.max.ms"), both_ways),
-            max_ms_after_now=min(number("message.timestamp.after.max.ms"), both_ways),
+            max_ms_before_now=number("message.timestamp.before.max.ms"),
+            max_ms_after_now=number("message.timestamp.after.max.ms"),
             append_time=configs.get("message.timestamp.type") == "LogAppendTime",
         )
 
