@@ -112,6 +112,11 @@ class Job:
         return sum(self.source_records.values())
 
     @property
+    def emitted(self) -> int:
+        """Changes given out so far, over all statements."""
+        return sum(run.accounting.emitted for run in self._runs.values())
+
+    @property
     def dead_letter_count(self) -> int:
         """Records set aside so far."""
         return self._queue.count

@@ -88,7 +88,7 @@ class LiveJob:
         self._schedule = Schedule(options.checkpoint_interval_s, monotonic_s)
         self._epoch = 0
         self._changed = False
-        """Whether anything has happened since the last checkpoint."""
+        """Whether a record has come in or gone out since the last checkpoint."""
         self._stopping = False
         self._requests: queue.SimpleQueue[SavepointRequest] = queue.SimpleQueue()
         self._checkpoints = CheckpointStatistics()
@@ -125,7 +125,8 @@ class LiveJob:
         """
         try:
             while not self._stopping and not stop.is_set() and not self._input.ended:
-                span = self._input.next(self._job.next_seq, min(PATIENCE_S, self._schedule.left_s))
+                patience_s = min(PATIENCE_S, self._schedule.left_s) if self._changed else PATIENCE_S
+                span = self._input.next(self._job.next_seq, patience_s)
                 if span is not None:
                     self._step(span)
                 if self._schedule.due:
@@ -179,8 +180,10 @@ class LiveJob:
         return restored_operators(self._job.fingerprint, names, state, allow_lost=self._options.allow_lost_state)
 
     def _step(self, span: Span) -> None:
+        emitted = self._job.emitted
         self._job.step(span)
-        self._changed = True
+        # A clock that has moved on is no reason for a checkpoint: it will move on again.
+        self._changed |= any(taken is not None for taken in span.slices) or self._job.emitted > emitted
 
     def _checkpoint(self) -> None:
         """Save the state, then complete the epoch; nothing when nothing has happened."""

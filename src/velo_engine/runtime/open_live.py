@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from velo_engine.connectors.kafka.client import KafkaCluster
+from velo_engine.connectors.kafka.source import KafkaSource
 from velo_engine.connectors.records import MemoryWriter, RecordWriter
 from velo_engine.connectors.source import LiveSource, Sink, Source
 from velo_engine.connectors.topics import TopicStore
@@ -48,8 +49,9 @@ def open_live_job(
 
     def opened(table: SourceTable) -> LiveSource:
         source = open_source(table)
-        sources[table.name] = source if hasattr(source, "poll") else BoundedInput(source)
-        return sources[table.name]
+        live = source if isinstance(source, KafkaSource) else BoundedInput(source)
+        sources[table.name] = live
+        return live
 
     try:
         job = Job(program, targets, options, kernel, opened, lambda s: open_sink(s, delivery.writer), _clock(options))
