@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -44,20 +45,29 @@ class KafkaWriter:
 
     def write(self, records: Records) -> None:
         """Hands the records to the client, which sends them in the background; waits while its queue is full."""
-        _produce(self._producer, records, self._check)
-        self._producer.poll(0)
+        from confluent_kafka import KafkaException
+
+        try:
+            _produce(self._producer, records, self._check)
+            self._producer.poll(0)
+        except KafkaException as problem:
+            raise kafka_error(problem, self._cluster, f"writing to {records.topic}") from None
         self._check()
 
     def flush(self) -> None:
         """Waits until all records are acknowledged, however long. Raises VeloError for one that is refused."""
-        while self._producer.flush(_FLUSH_S):
-            self._check()
+        from confluent_kafka import KafkaException
+
+        try:
+            while self._producer.flush(_FLUSH_S):
+                self._check()
+        except KafkaException as problem:
+            raise kafka_error(problem, self._cluster, "writing") from None
         self._check()
 
     def close(self) -> None:
         """Gives up records that are not acknowledged."""
-        self._producer.purge()
-        self._producer.flush(_PATIENCE_S)
+        _close(self._producer)
 
     def _check(self) -> None:
         self._deliveries.check(self._cluster)
@@ -139,8 +149,7 @@ class TransactionalWriter:
 
     def close(self) -> None:
         """Gives up a transaction that is not committed."""
-        self._producer.purge()
-        self._producer.flush(_PATIENCE_S)
+        _close(self._producer)
 
     @property
     def _doing(self) -> str:
@@ -239,6 +248,13 @@ def _produce(producer: Producer, records: Records, check: Callable[[], None]) ->
                 check()
             else:
                 break
+
+
+def _close(producer: Producer) -> None:
+    """Gives up what is queued. An error of a client that is given up is nobody's business any more."""
+    producer.purge()
+    with contextlib.suppress(Exception):
+        producer.flush(_PATIENCE_S)
 
 
 def _times(timestamps_ms: Int64s) -> list[int]:

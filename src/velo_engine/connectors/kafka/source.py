@@ -20,6 +20,7 @@ from velo_engine.connectors.kafka.connection import CONNECT_TIMEOUT_S, Connectio
 from velo_engine.connectors.kafka.merge import SEQUENCE_HEADER, KafkaMessage, PartitionMerge
 from velo_engine.connectors.kafka.open_client import Settings, open_consumer
 from velo_engine.connectors.kafka.start import EVERYTHING, Boundary, Place, offsets_at
+from velo_engine.connectors.record_formats import KeyedFormat
 from velo_engine.connectors.source import Headers, SourceBatch
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats.base import Format
@@ -43,7 +44,7 @@ class KafkaSource:
     def __init__(
         self,
         topic: str,
-        decoder: Format,
+        decoder: Format | KeyedFormat,
         schema: RowSchema,
         cluster: KafkaCluster,
         *,

@@ -1,0 +1,94 @@
+"""Epochs of a job, each in one transaction."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kafka.connectors.conftest import numbers, read_all
+from velo_engine.connectors.kafka.open_client import open_admin
+from velo_engine.connectors.kafka.producer import TransactionalWriter
+from velo_engine.connectors.records import Records
+from velo_engine.errors import ErrorCode, VeloError
+
+
+def records(topic: str, *values: int) -> Records:
+    return Records(topic, [b'{"n":%d}' % n for n in values])
+
+
+@pytest.fixture
+def transactions(cluster, new_topic):
+    """Opens transactional writers of one job; gives their topic too."""
+    topic = new_topic(2)
+    opened = []
+
+    def one() -> TransactionalWriter:
+        opened.append(TransactionalWriter(cluster, f"velo.{topic}", f"velo.{topic}"))
+        return opened[-1]
+
+    yield topic, one
+    for writer in opened:
+        writer.close()
+
+
+def test_an_epoch_is_published_with_the_offsets_it_covers(transactions, cluster, open_source):
+    from confluent_kafka import ConsumerGroupTopicPartitions
+
+    topic, one = transactions
+    writer = one()
+    assert writer.open() is None
+    writer.publish(7, [records(topic, 1), records(topic, 2)], {(topic, 0): 11, (topic, 1): 12})
+
+    admin = open_admin(cluster)
+    group = f"velo.{topic}"
+    kept = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result().topic_partitions
+    assert sorted(numbers(read_all(open_source(topic)))) == [1, 2]
+    assert sorted((t.partition, t.offset, t.metadata) for t in kept) == [(0, 11, "epoch=7"), (1, 12, "epoch=7")]
+
+
+def test_a_new_run_knows_the_last_epoch(transactions):
+    topic, one = transactions
+    first = one()
+    first.open()
+    first.publish(1, [records(topic, 1)], {(topic, 0): 1})
+    first.publish(2, [], {(topic, 0): 2})
+
+    assert one().open() == 2
+
+
+def test_a_predecessor_may_not_publish_any_more(transactions, open_source):
+    topic, one = transactions
+    zombie, successor = one(), one()
+    zombie.open()
+    zombie.publish(1, [records(topic, 1)], {(topic, 0): 1})
+    successor.open()
+
+    with pytest.raises(VeloError, match="another job writes as") as caught:
+        zombie.publish(2, [records(topic, 99)], {(topic, 0): 9})
+    successor.publish(2, [records(topic, 2)], {(topic, 0): 2})
+
+    assert caught.value.code is ErrorCode.JOB_FAILED
+    assert sorted(numbers(read_all(open_source(topic)))) == [1, 2]
+
+
+def test_a_transaction_that_was_not_committed_is_never_seen(transactions, open_source):
+    topic, one = transactions
+    dead = one()
+    dead.open()
+    dead._producer.begin_transaction()
+    dead._producer.produce(topic, b'{"n":99}', partition=0)
+    dead._producer.flush()
+
+    successor = one()
+    assert successor.open() is None
+    successor.publish(1, [records(topic, 1)], {(topic, 0): 1})
+
+    assert numbers(read_all(open_source(topic))) == [1]
+
+
+def test_an_epoch_needs_a_place(transactions):
+    topic, one = transactions
+    writer = one()
+    writer.open()
+
+    with pytest.raises(ValueError, match="no"):
+        writer.publish(1, [records(topic, 1)], {})
