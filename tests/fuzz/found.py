@@ -25,12 +25,17 @@ class Explanation:
     because: str
     query: str
     difference: str
+    rows: str = ""
+    """A regular expression found in a value of the inputs."""
     config: Mapping[str, str] = field(default_factory=dict)
     """Settings of Flink under which there is no difference: it is asked again with them."""
 
     def covers(self, definition: Definition, reason: str) -> bool:
         """Whether it explains this difference."""
-        return bool(re.search(self.query, definition.query) and re.search(self.difference, reason))
+        if not (re.search(self.query, definition.query) and re.search(self.difference, reason)):
+            return False
+        values = (str(value) for table in definition.tables.values() for row in table.rows for value in row.values())
+        return not self.rows or any(re.search(self.rows, value) for value in values)
 
 
 @lru_cache

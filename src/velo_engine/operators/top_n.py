@@ -13,7 +13,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +22,7 @@ from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.keyed_rows import NO_TTL
 from velo_engine.operators.keys import KeyDictionary
 from velo_engine.operators.rank_changes import RankChanges
-from velo_engine.operators.sort_order import Key, sort_keys
+from velo_engine.operators.sort_order import Key, not_before, sort_keys
 from velo_engine.operators.vectors import from_arrow
 from velo_engine.plan import nodes
 from velo_engine.schema import RowSchema
@@ -163,20 +162,12 @@ class TopN(Operator):
         if len(self._node.order) > 1 or vector.values.dtype == object:
             return entering
         full, place = np.unique(codes, return_inverse=True)
-        bars = [self._bar(code) for code in full.tolist()]
-        barred = np.array([b is not None for b in bars], np.bool_)[place]
-        bar = np.array([0 if b is None else b for b in bars], vector.values.dtype)[place]
-        values = -vector.values if first.descending else vector.values
-        behind = barred & (values >= bar)
-        return ~behind if vector.valid is None else ~behind | ~vector.valid
+        return ~not_before(first, vector, [self._bar(code) for code in full.tolist()], place)
 
-    def _bar(self, code: int) -> Any:
+    def _bar(self, code: int) -> Key | None:
         """What a row of this partition must be below, None when any row may enter."""
         partition = self._partitions[code]
-        if not partition.keys or len(partition.keys) < partition.limit:
-            return None
-        is_value, bar = partition.keys[-1]
-        return bar if is_value == 1 else None
+        return None if not partition.keys or len(partition.keys) < partition.limit else partition.keys[-1]
 
     def _sort_keys(self, columns: list[pa.ChunkedArray]) -> list[Key]:
         types = self._input.types

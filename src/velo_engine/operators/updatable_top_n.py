@@ -19,7 +19,7 @@ from velo_engine.operators.base import Operator, OperatorContext
 from velo_engine.operators.keyed_rows import NO_TTL, KeyedRows
 from velo_engine.operators.keys import KeyDictionary
 from velo_engine.operators.rank_changes import RankChanges
-from velo_engine.operators.sort_order import Key, sort_keys
+from velo_engine.operators.sort_order import Key, not_before, sort_keys
 from velo_engine.operators.vectors import from_arrow, single_array
 from velo_engine.plan.nodes import TopN
 
@@ -154,25 +154,16 @@ class UpdatableTopN(Operator):
         if len(self._node.order) > 1 or vector.values.dtype == object or self._ttl_ms != NO_TTL:
             return np.ones(rows.num_rows, np.bool_)
         distinct, place = np.unique(codes, return_inverse=True)
-        bars = [self._bar(code) for code in distinct.tolist()]
-        barred = np.array([bar is not None for bar in bars], np.bool_)[place]
-        bar = np.array([0 if bar is None else bar for bar in bars], vector.values.dtype)[place]
-        values = -vector.values if first.descending else vector.values
-        behind = barred & (values >= bar)
-        if vector.valid is not None:
-            behind &= vector.valid
+        behind = not_before(first, vector, [self._bar(code) for code in distinct.tolist()], place)
         passing = self._rows.held.copy()
         passing[slots[~behind]] = True
         entering: Bools = passing[slots]
         return entering
 
-    def _bar(self, code: int) -> float | None:
+    def _bar(self, code: int) -> Key | None:
         """What a row of this partition must be below, None when any row may enter."""
         partition = self._partitions.get(code)
-        if partition is None or not partition.keys or partition.size < self._size:
-            return None
-        is_value, bar = partition.keys[-1]
-        return bar if is_value == 1 else None
+        return None if partition is None or partition.size < self._size or not partition.keys else partition.keys[-1]
 
     def _each(
         self, batch: ChangeBatch, rows: pa.Table, chosen: Int64s, codes: Int64s, slots: Int64s

@@ -10,7 +10,7 @@ from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import AggregateCall, Cast, ColumnRef, Expression
 from velo_engine.plan.nodes import GroupAggregate, PlanNode, Project, inputs
 from velo_engine.plan.rewrite import with_inputs
-from velo_engine.plan.upsert_keys import upsert_keys
+from velo_engine.plan.upsert_keys import unranked_keys
 from velo_engine.schema import RowSchema
 from velo_engine.types import SqlType
 
@@ -23,7 +23,7 @@ def without_single_row_aggregates(node: PlanNode, statements: Statements) -> Pla
     node = with_inputs(node, [without_single_row_aggregates(child, statements) for child in inputs(node)])
     if not isinstance(node, GroupAggregate) or not node.keys or not all(_is_simple(call) for call in node.calls):
         return node
-    if not any(key <= set(node.keys) for key in upsert_keys(node.input, statements)):
+    if not any(key <= set(node.keys) for key in unranked_keys(node.input, statements)):
         return node
     schema = node.input.schema
     values = [_typed(schema, i, node.schema.types[at]) for at, i in enumerate(node.keys)]

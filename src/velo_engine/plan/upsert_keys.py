@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from velo_engine.plan.changelog import NO_STATEMENTS, Statements
 from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate, DropUpdateBefore, SinkUpsertMaterialize
-from velo_engine.plan.expressions import Cast, ColumnRef, Expression
+from velo_engine.plan.expressions import Cast, ColumnRef, Expression, Literal
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Filter,
@@ -33,8 +33,10 @@ from velo_engine.plan.nodes import (
     WindowKind,
     WindowTable,
     WindowTopN,
+    inputs,
 )
 from velo_engine.plan.relation_nodes import Correlate, Expand, TemporalSort, Union, Values
+from velo_engine.plan.rewrite import with_inputs
 from velo_engine.types import INTEGERS, MAX_LENGTH, SqlType, TypeName
 
 Keys: TypeAlias = frozenset[frozenset[int]]
@@ -86,6 +88,26 @@ def upsert_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
             return NO_KEYS
         case TopN():
             return _top_n_keys(node, statements)
+
+
+def unranked_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
+    """The keys by which Flink's planner leaves aggregations out (FlinkAggregateRemoveRule).
+
+    It knows no ranks then: ROW_NUMBER() <= n, deduplication and LIMIT are filters, and OVER is a projection.
+    """
+    return upsert_keys(_unranked(node, statements), statements)
+
+
+def _unranked(node: PlanNode, statements: Statements) -> PlanNode:
+    if isinstance(node, Upstream):
+        return _unranked(statements[node.statement].plan, statements)
+    node = with_inputs(node, [_unranked(child, statements) for child in inputs(node)])
+    if not isinstance(node, TopN | Deduplicate | WindowTopN | WindowDeduplicate | OverAggregate):
+        return node
+    types = node.schema.types
+    width = len(node.input.schema)
+    refs = [ColumnRef(i, kind) for i, kind in enumerate(types[:width])]
+    return Project(node.input, (*refs, *(Literal(None, kind) for kind in types[width:])), node.schema)
 
 
 def _window_keys(node: WindowAggregate) -> Keys:
