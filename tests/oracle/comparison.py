@@ -31,6 +31,9 @@ from tests.oracle.case import Answer, Change, Compare, Rule
 CONTEXT = 3
 """Changes shown on each side of the first difference."""
 
+EQUAL_IN_THE_END = "the final tables are equal"
+"""How a difference ends that is one of changes on the way only."""
+
 
 class NotAChangelog(Exception):
     """A change takes back a row that was not there."""
@@ -186,7 +189,7 @@ def _about_final_tables(expected: Answer, actual: Answer) -> str:
         same = fold(expected.changelog) == fold(actual.changelog)
     except NotAChangelog as broken:
         return f"not a changelog: {broken}"
-    return "the final tables are equal" if same else "the final tables differ, too"
+    return EQUAL_IN_THE_END if same else "the final tables differ, too"
 
 
 def _by_text(changes: Counter[Change]) -> list[Change]:
