@@ -9,6 +9,8 @@ import pytest
 from tools.kafka.installation import why_unavailable
 from tools.kafka.real_kafka import RealKafka
 
+from velo_harness.kafka.embedded import EmbeddedBroker
+
 
 @dataclass(frozen=True)
 class Provider:
@@ -21,8 +23,7 @@ class Provider:
 @pytest.fixture(scope="session")
 def embedded_kafka() -> Iterator[str]:
     """The address of the embedded broker."""
-    embedded = pytest.importorskip("velo_harness.kafka.embedded")
-    with embedded.EmbeddedBroker() as broker:
+    with EmbeddedBroker() as broker:
         yield broker.bootstrap_servers
 
 
