@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from velo_engine.batch import Int32s, Int64s
+from velo_engine.connectors.record_formats import KeyedFormat
 from velo_engine.connectors.source import Headers, SourceBatch, SourceFailure
 from velo_engine.connectors.tombstones import TombstoneReader, upsert_kinds
-from velo_engine.formats.base import Format
+from velo_engine.formats.base import Decoded, Format
 from velo_engine.schema import RowSchema
 
 _T = TypeVar("_T")
@@ -33,16 +34,17 @@ class ReadRecords:
 class RecordDecoder:
     """Decodes the records of one source. With an `upsert_key` they are upserts by these columns."""
 
-    def __init__(self, decoder: Format, schema: RowSchema, upsert_key: Sequence[int] = ()) -> None:
+    def __init__(self, decoder: Format | KeyedFormat, schema: RowSchema, upsert_key: Sequence[int] = ()) -> None:
+        """A `KeyedFormat` reads upserts by itself."""
         self._format = decoder
-        self._tombstones = TombstoneReader(schema, upsert_key) if upsert_key else None
+        by_key = bool(upsert_key) and not isinstance(decoder, KeyedFormat)
+        self._tombstones = TombstoneReader(schema, upsert_key) if by_key else None
 
     def batch(self, records: ReadRecords) -> SourceBatch:
         """The rows of `records`; one that does not decode is a failure, and its neighbours go on."""
         values = records.values
-        read = values if self._tombstones is None else self._tombstones.values(values, records.keys())
-        decoded = self._format.decode(read)
-        rows = decoded.positions if decoded.failures else None
+        decoded = self._decoded(records)
+        rows = decoded.positions if decoded.failures or decoded.kinds is not None else None
         return SourceBatch(
             table=decoded.table,
             partition=records.partition if rows is None else records.partition[rows],
@@ -56,14 +58,22 @@ class RecordDecoder:
                     offset=int(records.offset[f.index]),
                     reason=f.reason,
                     raw=values[f.index] or b"",
+                    passed_over=f.passed_over,
                 )
                 for f in decoded.failures
             ),
             keys=_picked(records.keys, rows),
             headers=_picked(records.headers, rows),
             values=_picked(lambda: values, rows),
-            kinds=None if self._tombstones is None else upsert_kinds(values)[decoded.positions],
+            kinds=decoded.kinds if self._tombstones is None else upsert_kinds(values)[decoded.positions],
         )
+
+    def _decoded(self, records: ReadRecords) -> Decoded:
+        if isinstance(self._format, KeyedFormat):
+            return self._format.decode_records(records.values, records.keys())
+        if self._tombstones is None:
+            return self._format.decode(records.values)
+        return self._format.decode(self._tombstones.values(records.values, records.keys()))
 
 
 def _picked(column: Callable[[], Sequence[_T]], rows: Int64s | None) -> Callable[[], Sequence[_T]]:

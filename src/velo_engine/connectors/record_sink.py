@@ -1,4 +1,4 @@
-"""Writing a changelog as records: as an append stream, or as an upsert stream with tombstones."""
+"""Writing a changelog as records: as an append stream, as an upsert stream with tombstones, or as it is."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from velo_engine.schema import RowSchema
 
 
 class RecordSink:
-    """What both streams share: the topic, the key and the timestamp of a record.
+    """What all streams share: the topic, the key and the timestamp of a record.
 
-    `key_columns` (positions) give the record key, `timestamp_column` (a TIMESTAMP) the record's timestamp; a record
-    without either has none of its own.
+    `key_columns` (positions) give the record key, in `key_format` (None: as text), `timestamp_column` (a TIMESTAMP) the
+    record's timestamp; a record without either has none of its own.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class RecordSink:
         writer: RecordWriter,
         *,
         key_columns: Sequence[int] = (),
+        key_format: Format | None = None,
         timestamp_column: int | None = None,
         clock_ms: Callable[[], int] | None = None,
     ) -> None:
@@ -37,7 +38,7 @@ class RecordSink:
         self.topic = topic
         self.writer = writer
         self._format = encoder
-        self._keys = KeyEncoder(schema, key_columns) if key_columns else None
+        self._keys = KeyEncoder(schema, key_columns, key_format) if key_columns else None
         self._timestamp_column = timestamp_column
         self._clock_ms = clock_ms
 
@@ -90,6 +91,14 @@ class AppendSink(RecordSink):
         kept = (kind == RowKind.INSERT) | (kind == RowKind.UPDATE_AFTER)
         if not kept.all():
             rows = rows.filter(pa.array(kept))
+        return self._records(rows, self._format.encode(rows))
+
+
+class ChangelogSink(RecordSink):
+    """Writes every row, in a format whose records say their kind (debezium-json)."""
+
+    def records(self, rows: pa.Table) -> Records:
+        """One record a row."""
         return self._records(rows, self._format.encode(rows))
 
 

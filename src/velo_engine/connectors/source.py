@@ -29,6 +29,8 @@ class SourceFailure:
     """In the user's terms; for files it begins with `path:line: `."""
     raw: bytes
     """The record's value as it was read (empty for a record without value or bytes of its own)."""
+    passed_over: bool = False
+    """Whether it never stops the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,8 @@ class SourceBatch:
     timestamp_ms: Int64s
     """Per row, milliseconds since the epoch; `NO_TIMESTAMP` where there is none."""
     order: Int64s
-    """Per row, strictly increasing over the whole source: the global sequence when the input carries one (then sources
-    merge by it), else the number of records read before it."""
+    """Per row, increasing over the whole source and equal only for rows of one record (of a format of changes): the
+    global sequence when the input carries one (then sources merge by it), else the number of records read before it."""
     failures: tuple[SourceFailure, ...]
     """By `order`."""
     keys: Callable[[], Sequence[bytes | None]]

@@ -10,6 +10,7 @@ import numpy as np
 
 from velo_engine.batch import Int32s, Int64s
 from velo_engine.connectors.decode_records import ReadRecords, RecordDecoder
+from velo_engine.connectors.record_formats import KeyedFormat
 from velo_engine.connectors.source import SourceBatch
 from velo_engine.connectors.topics import Partition, Topic
 from velo_engine.formats.base import Format
@@ -40,7 +41,7 @@ class TopicSource:
     def __init__(
         self,
         topic: Topic,
-        decoder: Format,
+        decoder: Format | KeyedFormat,
         schema: RowSchema,
         *,
         name: str | None = None,

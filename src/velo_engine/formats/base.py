@@ -29,6 +29,8 @@ class DecodeFailure:
     """The position in the batch of messages."""
     reason: str
     """In the user's terms: the field, its declared type and the value (cut to `SHOWN_VALUE`)."""
+    passed_over: bool = False
+    """Whether the format was told to go on: then it never stops a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,17 @@ FORMAT_NAMES = ("json", "csv", "raw", "avro", "avro-confluent", "protobuf", "pro
 PLANNED_FORMATS = frozenset({"debezium-avro-confluent", "canal-json", "maxwell-json", "ogg-json"})
 
 
+SCHEMA_FILE_OPTIONS = ("avro.schema.file", "protobuf.schema.file")
+"""Options that name files; relative paths are those of the process."""
+
+
 def open_format(
-    name: str, schema: RowSchema, options: Mapping[str, str], decoded: frozenset[int] | None = None
+    name: str,
+    schema: RowSchema,
+    options: Mapping[str, str],
+    decoded: frozenset[int] | None = None,
+    *,
+    is_key: bool = False,
 ) -> Format:
     """The format called `name` for records of `schema`.
 
@@ -73,6 +84,8 @@ def open_format(
 
     `options` uses the keys of Flink's table options (`json.timestamp-format.standard`, `csv.field-delimiter`, …) and
     `timestamp.format.<column>`; each format's module lists its own. Keys of other parts of the program are ignored.
+
+    `is_key`: the records are keys of a topic (then a registry has their schemas under another subject).
 
     Raises VeloError: an unknown format, an option value that means nothing, or a type that the format cannot carry.
     """
@@ -92,13 +105,15 @@ def open_format(
         case "avro" | "avro-confluent":
             from velo_engine.formats.avro.format import AvroFormat, FramedAvroFormat
 
-            framed = name.casefold() != "avro" or "schema.registry.url" in options
-            return (FramedAvroFormat if framed else AvroFormat)(schema, options, decoded)
+            if name.casefold() == "avro" and "schema.registry.url" not in options:
+                return AvroFormat(schema, options, decoded)
+            return FramedAvroFormat(schema, options, decoded, is_key=is_key)
         case "protobuf" | "protobuf-confluent":
             from velo_engine.formats.protobuf.format import FramedProtobufFormat, ProtobufFormat
 
-            framed = name.casefold() != "protobuf" or "schema.registry.url" in options
-            return (FramedProtobufFormat if framed else ProtobufFormat)(schema, options, decoded)
+            if name.casefold() == "protobuf" and "schema.registry.url" not in options:
+                return ProtobufFormat(schema, options, decoded)
+            return FramedProtobufFormat(schema, options, decoded, is_key=is_key)
         case "debezium-json":
             from velo_engine.formats.debezium_json import DebeziumJsonFormat
 
@@ -129,11 +144,16 @@ def in_field(name: str, t: SqlType, reason: str) -> str:
 
 
 def without_failures(
-    columns: Sequence[pa.Array], schema: RowSchema, count: int, failures: Mapping[int, str]
+    columns: Sequence[pa.Array],
+    schema: RowSchema,
+    count: int,
+    failures: Mapping[int, str],
+    *,
+    passed_over: bool = False,
 ) -> Decoded:
     """`Decoded` from columns that still hold a placeholder at each failed index."""
     table = pa.table(list(columns), schema=schema.physical())
     if not failures:
         return Decoded(table, np.arange(count, dtype=np.int64), ())
     kept = np.setdiff1d(np.arange(count, dtype=np.int64), np.fromiter(failures, np.int64, len(failures)))
-    return Decoded(table.take(kept), kept, tuple(DecodeFailure(i, failures[i]) for i in sorted(failures)))
+    return Decoded(table.take(kept), kept, tuple(DecodeFailure(i, failures[i], passed_over) for i in sorted(failures)))

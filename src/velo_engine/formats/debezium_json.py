@@ -15,8 +15,8 @@ needs REPLICA IDENTITY FULL), and so is any other `op`. In `before` a column dec
 Written are `c` for +I and +U, `d` for -U and -D, as Flink does; a table without kinds is all +I.
 
 Options: `debezium-json.schema-include` (false; true: the event is in `payload`, beside its schema; only for sources),
-and of the JSON format under this prefix `timestamp-format.standard`, `encode.decimal-as-plain-number`,
-`encode.ignore-null-fields`.
+and of the JSON format under this prefix `ignore-parse-errors`, `timestamp-format.standard`,
+`encode.decimal-as-plain-number`, `encode.ignore-null-fields`.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class DebeziumJsonFormat:
         """`decoded`: the positions of the columns that are wanted (None: all); the others are NULL in every row."""
         self._schema = schema
         self._wanted = [i for i in range(len(schema)) if decoded is None or i in decoded] or [0]
+        self._tolerant = flag(options, _PREFIX + "ignore-parse-errors", False)
         self._in_payload = flag(options, _PREFIX + "schema-include", False)
         self._events = JsonFormat(self._event_schema(), _json_options(options))
         whole = row(*((c.name, c.type) for c in schema.columns))
@@ -84,7 +85,7 @@ class DebeziumJsonFormat:
         return Decoded(
             pa.table(columns, schema=self._schema.physical()),
             at[event],
-            tuple(DecodeFailure(i, failures[i]) for i in sorted(failures)),
+            tuple(DecodeFailure(i, failures[i], self._tolerant) for i in sorted(failures)),
             kinds,
         )
 

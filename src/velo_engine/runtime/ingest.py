@@ -72,6 +72,9 @@ class Pending:
         if self.batch is not None or self.ended:
             return
         self.batch = self.source.read(limit)
+        while self.batch is not None and self.batch.records == 0:
+            # Formats of changes have records without a row.
+            self.batch = self.source.read(limit)
         self.row = self.failure = 0
         self.ended = self.batch is None
 
@@ -80,6 +83,9 @@ class Pending:
         if self.batch is None:
             return np.empty(0, np.int64)
         rows = self.batch.order[self.row :]
+        if self.batch.kinds is not None:
+            # The old and the new row of an update are one event.
+            rows = np.unique(rows)
         failures = [f.order for f in self.batch.failures[self.failure :]]
         return np.sort(np.concatenate([rows, np.array(failures, np.int64)])) if failures else rows
 
@@ -92,7 +98,7 @@ class Pending:
         failed = self.batch.failures[self.failure :]
         failed = tuple(f for f in failed if f.order <= bound)
         rows = self.batch.order[self.row : stop]
-        seq = seqs if not failed else seqs[np.searchsorted(orders, rows)]
+        seq = seqs if not failed and self.batch.kinds is None else seqs[np.searchsorted(orders, rows)]
         events = tuple((int(seqs[np.searchsorted(orders, f.order)]), f) for f in failed)
         taken = SourceSlice(self.batch, self.row, stop, seq, events)
         self.row, self.failure = stop, self.failure + len(failed)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from velo_engine.connectors.kafka.client import KafkaCluster, settings_of
 from velo_engine.connectors.paths import FileLocation, parse_location
+from velo_engine.connectors.record_formats import KeyedFormat, open_decoder, open_encoders
 from velo_engine.connectors.records import RecordWriter
 from velo_engine.connectors.source import Sink, Source
 from velo_engine.connectors.topics import TopicStore
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
-from velo_engine.formats.base import open_format
+from velo_engine.formats.base import SCHEMA_FILE_OPTIONS, Format
 from velo_engine.plan.nodes import PlannedStatement, SourceChanges, SourceTable
+from velo_engine.plan.sources import CHANGELOG_FORMATS
 from velo_engine.runtime.inputs import Input, TableInput, TableSource, TopicInput, under_root
 from velo_engine.runtime.open_kafka import cluster_of, open_kafka_source, see_to_topic, topic_name
 from velo_engine.schema import RowSchema
@@ -43,7 +45,8 @@ def open_source(
     if isinstance(given, TableInput):
         return TableSource(source.name, source.schema, given)
     if isinstance(given, TopicInput):
-        decoder = open_format(given.format, source.schema, {**source.properties, **given.options}, source.decoded)
+        options = {**source.properties, **given.options, "format": given.format}
+        decoder = _decoder(source, with_schema_files(options, base_dir, root))
         return TopicSource(given.topic, decoder, source.schema, name=source.name, upsert_key=_upsert_key(source))
     properties = source.properties if given is None else {**source.properties, **given.properties}
     if given is None and _is_file(source.name, properties, properties.get("path")):
@@ -57,23 +60,29 @@ def open_source(
         )
     cluster = cluster_of(properties, kafka)
     topic = None if cluster is not None else topics.get(properties.get("topic", source.name))
-    decoder = open_format(properties.get("format", "json"), source.schema, properties, source.decoded)
+    decoder = _decoder(source, with_schema_files(properties, base_dir, root))
     if cluster is not None:
         return open_kafka_source(source, properties, decoder, _upsert_key(source), cluster, kafka)
     assert topic is not None
     return TopicSource(topic, decoder, source.schema, name=source.name, upsert_key=_upsert_key(source))
 
 
+def _decoder(source: SourceTable, properties: Mapping[str, str]) -> Format | KeyedFormat:
+    """What decodes the records of a topic."""
+    return open_decoder(source.name, source.schema, properties, source.decoded, _upsert_key(source))
+
+
+def with_schema_files(properties: Mapping[str, str], base_dir: Path, root: Path | None) -> dict[str, str]:
+    """The properties with absolute paths of schemas. Raises VeloError for one that leaves `root`."""
+    return {
+        key: str(under_root(value, base_dir, root)) if key.endswith(SCHEMA_FILE_OPTIONS) else value
+        for key, value in properties.items()
+    }
+
+
 def _upsert_key(source: SourceTable) -> tuple[int, ...]:
-    """The primary key of a source of upserts; empty for any other. Raises VeloError for a format without tombstones."""
-    if source.changes is not SourceChanges.UPSERTS:
-        return ()
-    form = source.properties.get("format", "json")
-    if form.casefold() != "json":
-        raise VeloError(
-            ErrorCode.BAD_PROPERTY, f'{source.name}: upserts in the format "{form}" are not supported', hint="use json"
-        )
-    return source.primary_key
+    """The primary key of a source of upserts; empty for any other."""
+    return source.primary_key if source.changes is SourceChanges.UPSERTS else ()
 
 
 def open_sink(
@@ -91,7 +100,7 @@ def open_sink(
     """
     from velo_engine.connectors.file_sink import open_file_sink
     from velo_engine.connectors.kafka.producer import KafkaWriter
-    from velo_engine.connectors.record_sink import AppendSink, UpsertSink
+    from velo_engine.connectors.record_sink import AppendSink, ChangelogSink, RecordSink, UpsertSink
     from velo_engine.connectors.records import MemoryWriter
 
     sink = statement.sink
@@ -107,7 +116,9 @@ def open_sink(
         return open_file_sink(file.path, schema, format_name=properties.get("format"), options=options)
     if "type" not in properties and "topic" not in properties:
         return None
-    encoder = open_format(properties.get("format", "json"), schema, properties)
+    encoders = open_encoders(
+        sink.name, schema, {"topic": sink.name, **with_schema_files(properties, base_dir, root)}, sink.upsert_key
+    )
     cluster = cluster_of(properties, kafka)
     if cluster is None:
         name = properties.get("topic", sink.name)
@@ -118,27 +129,10 @@ def open_sink(
         name = topic_name(sink.name, properties, cluster)
         see_to_topic(sink.name, name, properties, cluster)
         taking = writer or KafkaWriter(cluster, settings_of(properties, given=kafka is not None))
-    stream = UpsertSink if properties.get("mode") == "upsert" else AppendSink
-    return stream(
-        name, encoder, schema, taking, key_columns=sink.upsert_key or _key_columns(sink.name, properties, schema)
-    )
-
-
-def _key_columns(name: str, properties: Mapping[str, str], schema: RowSchema) -> tuple[int, ...]:
-    """The columns that `key.field` names, in its order. Raises VeloError for one that the sink does not have."""
-    found = []
-    for field in properties.get("key.field", "").replace(";", ",").split(","):
-        if not field.strip():
-            continue
-        position = schema.index(field.strip())
-        if position is None:
-            raise VeloError(
-                ErrorCode.UNKNOWN_COLUMN,
-                f'{name} has no column "{field.strip()}" for its key',
-                hint=did_you_mean(field.strip(), schema.names, noun="column"),
-            )
-        found.append(position)
-    return tuple(found)
+    stream: type[RecordSink] = UpsertSink if properties.get("mode") == "upsert" else AppendSink
+    if properties.get("format", "").lower().startswith(CHANGELOG_FORMATS):
+        stream = ChangelogSink
+    return stream(name, encoders.values, schema, taking, key_columns=encoders.key_columns, key_format=encoders.keys)
 
 
 def inferred_schema(name: str, properties: Mapping[str, str], base_dir: Path, root: Path | None) -> RowSchema | None:

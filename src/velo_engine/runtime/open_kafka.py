@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from velo_engine.connectors.kafka.client import KafkaCluster, settings_of
 from velo_engine.connectors.kafka.start import end_of, start_of
+from velo_engine.connectors.record_formats import KeyedFormat
 from velo_engine.connectors.source import Source
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats.base import Format
@@ -41,7 +42,7 @@ def topic_name(name: str, properties: Mapping[str, str], cluster: KafkaCluster) 
 def open_kafka_source(
     source: SourceTable,
     properties: Mapping[str, str],
-    decoder: Format,
+    decoder: Format | KeyedFormat,
     upsert_key: tuple[int, ...],
     cluster: KafkaCluster,
     given: KafkaCluster | None,

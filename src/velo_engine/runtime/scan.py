@@ -19,7 +19,10 @@ def scan_rows(scan: Scan, taken: SourceSlice, processing_time: StepFunction) -> 
     n = table.num_rows
     columns = [*table.columns, *(_system_column(name, scan, taken, processing_time) for name in scan.system_columns)]
     kinds = np.zeros(n, np.int8) if taken.batch.kinds is None else taken.batch.kinds[taken.start : taken.stop]
-    return make_rows(scan.schema, columns, kinds, taken.seq, np.zeros(n, np.int32))
+    sub = np.zeros(n, np.int32)
+    # The new row of an update follows the old one, in the same event.
+    sub[1:] = taken.seq[1:] == taken.seq[:-1]
+    return make_rows(scan.schema, columns, kinds, taken.seq, sub)
 
 
 def _system_column(name: str, scan: Scan, taken: SourceSlice, processing_time: StepFunction) -> pa.Array:

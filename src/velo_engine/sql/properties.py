@@ -23,6 +23,7 @@ from velo_engine.sql.property_keys import (
     RELATION_KEYS,
     PropertyKey,
     PropertyKind,
+    fixed_option,
     fixed_setting,
     implied_type,
     property_key,
@@ -134,7 +135,7 @@ def _check_fixed(key: str, value: str, found: Property) -> None:
             ErrorCode.SQL_UNSUPPORTED,
             f"{key} = {found.value} is not supported",
             location=found.location,
-            hint=f"this engine does as {value.upper()} says" if value else "leave it out",
+            hint=f"there is only {value.upper()}" if value else "leave it out",
         )
 
 
@@ -196,6 +197,10 @@ class _Splitter:
             place = found.name_location or found.location
             hint = "write the name of the one that is meant before the key"
             self._warnings.append(Warning(f"the property '{written}' could belong to several relations", place, hint))
+            return
+        fixed = fixed_option(rest)
+        if fixed is not None:
+            _check_fixed(*fixed, found)
             return
         key = property_key(rest)
         group = self._groups[owner]

@@ -63,6 +63,8 @@ _RELATION = {
     "protobuf.schema": ("schema.protobuf.schema", "proto.schema"),
     "protobuf.schema.file": ("schema.protobuf.schema.file", "protobuf.schema.path", "proto.schema.file"),
     "protobuf.message": ("protobuf.message.name", "protobuf.message.class.name"),
+    "key.fields-prefix": (),
+    "value.fields-include": (),
     "json.schema": ("schema.json.schema",),
     "json.schema.file": ("schema.json.schema.file", "json.schema.path"),
     "path": ("connector.path",),
@@ -149,21 +151,42 @@ _CLIENT_GROUPS = (
     "producer.",
     "consumer.",
 )
+_JSON_AND_CSV = (
+    "json.timestamp-format.standard",
+    "json.decimal",
+    "json.fail-on-missing-field",
+    "json.ignore-parse-errors",
+    "json.encode.ignore-null-fields",
+    "csv.quote-character",
+    "csv.disable-quote-character",
+    "csv.null-literal",
+    "csv.ignore-parse-errors",
+    "csv.timestamp-format.standard",
+)
+"""Options of these formats that are read, besides those of _RELATION."""
+FIXED_OPTIONS = {"csv.allow-comments": "false", "csv.escape-character": "", "json.map-null-key.mode": "fail"}
+"""Options that change results, and the value that the formats have; any other is refused."""
 _PASSED = (
-    "json.",
-    "csv.",
     "raw.",
     "avro.",
     "protobuf.",
-    "value.json.",
-    "value.csv.",
-    "key.json.",
     "timestamp.format.",
     "fields.",
     "schema.fields.",
     "schema.key.",
     "debezium-json.",
     "canal-json.",
+    "avro-confluent.",
+    "protobuf-confluent.",
+    "schema.registry.",
+    "subject",
+    "auto.register.schemas",
+    "use.latest.version",
+    *(
+        f"{part}.{own}"
+        for part in ("key", "value")
+        for own in ("avro.", "avro-confluent.", "protobuf.", "protobuf-confluent.", "debezium-json.", "subject")
+    ),
 )
 """Options of formats and generators keep their names."""
 _GENERATOR = ("rows-per-second", "number-of-rows")
@@ -200,6 +223,15 @@ _WITHOUT_MEANING = {
     "polling": _TUNING,
     "batch.config": _TUNING,
     "io": _TUNING,
+    "json.encode.decimal.as.plain.number": "decimals are always written plain",
+    "csv.write.bigdecimal.in.scientific.notation": "decimals are always written plain",
+    "json.map.null.key.literal": "maps have no NULL keys",
+    "json.decode.json.parser": _TUNING,
+    "csv.array.element.delimiter": "the csv format has no arrays",
+    "key.json": "keys are text, or an object of the key's columns",
+    "key.csv": "keys are text, or an object of the key's columns",
+    "scan.watermark.alignment": "a job reads its inputs in one order, so none gets ahead",
+    "scan.watermark.emit": "the watermark follows every row",
     "scan.parallelism": _CLUSTER,
     "sink.parallelism": _CLUSTER,
     "sink.partitioner": "records are partitioned by their key",
@@ -210,8 +242,6 @@ _WITHOUT_MEANING = {
     "scan.startup.timestamp.millis": _CLUSTER,
     "scan.startup.specific.offsets": _CLUSTER,
     "lookup": _TUNING,
-    "value.fields.include": "columns of the value are those declared",
-    "key.fields.prefix": "columns keep their names",
     "source.monitor.interval": _CLUSTER,
     "changelog.mode": "the changelog follows from the query",
     "pipeline": _CLUSTER,
@@ -241,7 +271,8 @@ _BY_SPELLING = {
     PropertyKind.EVENT_TIME: _index(_EVENT_TIME),
     PropertyKind.JOB: _index(_JOB),
 }
-RELATION_KEYS = tuple(_RELATION)
+_FORMAT_OPTIONS = {_fold(key): key for key in _JSON_AND_CSV}
+RELATION_KEYS = (*_RELATION, *_JSON_AND_CSV)
 EVENT_TIME_KEYS = tuple(_EVENT_TIME)
 JOB_KEYS = tuple(_JOB)
 READ_WHEN_RUN = frozenset({"emit.semantics", "failure_strategy", "job.dlq_max_size", "time.zone"})
@@ -256,7 +287,16 @@ READ_JOB_KEYS = (
 
 def fixed_setting(written: str) -> tuple[str, str] | None:
     """The setting of Flink that `written` is, and the only value that it can have here."""
-    return next(((key, value) for key, value in FIXED_SETTINGS.items() if _fold(key) == _fold(written)), None)
+    return _fixed(written, FIXED_SETTINGS)
+
+
+def fixed_option(written: str) -> tuple[str, str] | None:
+    """The option of a format that `written` is, and the only value that it can have here."""
+    return _fixed(_without_groups(written).removeprefix("value."), FIXED_OPTIONS)
+
+
+def _fixed(written: str, table: dict[str, str]) -> tuple[str, str] | None:
+    return next(((key, value) for key, value in table.items() if _fold(key) == _fold(written)), None)
 
 
 def implied_type(key: str) -> str | None:
@@ -277,6 +317,9 @@ def property_key(written: str) -> PropertyKey:
         if name in _PROMOTED:
             return PropertyKey(PropertyKind.RELATION, name)
         return PropertyKey(PropertyKind.CLIENT, client)
+    option = _FORMAT_OPTIONS.get(folded.removeprefix("value."))
+    if option is not None:
+        return PropertyKey(PropertyKind.RELATION, option)
     if key.startswith(_PASSED) or key in _GENERATOR:
         return PropertyKey(PropertyKind.RELATION, key)
     if folded in _CLIENT or folded.startswith(_CLIENT_PREFIXES):
