@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from velo_engine.connectors.topics import Topic
+from velo_engine.connectors.records import Records, RecordWriter
 from velo_engine.errors import ErrorCode, VeloError
 
 DEFAULT_MAX_SIZE = 10_000
@@ -107,10 +107,30 @@ class DeadLetterFile:
         self._file.close()
 
 
-def letters_to_topic(topic: Topic) -> Callable[[DeadLetter], None]:
-    """A `forward` that appends each letter to `topic` as JSON, without key."""
+def letters_to_writer(
+    writer: RecordWriter, topic: str, topics: Mapping[str, str] | None = None
+) -> Callable[[DeadLetter], None]:
+    """A `forward` that writes each letter to `topic`: the record's original bytes, so that it can be mended and read
+    again, and in the headers why and whence.
+
+    Headers: `velo.reason`, `velo.statement`, `velo.source`, `velo.topic`, `velo.partition`, `velo.offset`, and
+    `velo.row` (the decoded values as JSON) where decoding succeeded. `topics` are the topics of sources, where these
+    have other names. A record that has no bytes of its own (Parquet) goes as its row.
+    """
+    known = topics or {}
 
     def forward(letter: DeadLetter) -> None:
-        topic.append(letter.to_json())
+        told = {
+            "velo.reason": letter.reason,
+            "velo.statement": letter.statement,
+            "velo.source": letter.source,
+            "velo.topic": known.get(letter.source, letter.source),
+            "velo.partition": str(letter.partition),
+            "velo.offset": str(letter.offset),
+            "velo.row": letter.row,
+        }
+        row = None if letter.row is None else letter.row.encode()
+        headers = tuple((name, text.encode()) for name, text in told.items() if text is not None)
+        writer.write(Records(topic, [row if letter.raw is None else letter.raw], headers=[headers]))
 
     return forward

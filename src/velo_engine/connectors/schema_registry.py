@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar
 
+from velo_engine.connectors.circuit import CircuitBreaker
 from velo_engine.errors import ErrorCode, VeloError
 
 _T = TypeVar("_T")
@@ -40,6 +41,9 @@ _NUMBERS = frozenset(
 )
 _DEFAULTS = {"timeout": 10.0, "max.retries": 2, "retries.wait.ms": 100, "retries.max.wait.ms": 1000}
 """A registry that is away is reported within seconds."""
+
+_FAILURES = 3
+"""In a row, after which the registry is left alone for a while."""
 
 MAX_UNKNOWN_IDS = 10_000
 """Ids remembered as unknown."""
@@ -62,6 +66,7 @@ class SchemaRegistry:
     def __init__(self, url: str, settings: Mapping[str, object]) -> None:
         """`settings` are those of confluent-kafka's SchemaRegistryClient. Nothing is opened yet."""
         self.url = without_credentials(url)
+        self.circuit = CircuitBreaker(f"the schema registry {self.url}", threshold=_FAILURES)
         self._settings = {"url": url, **settings}
         self._client: Any = None
         self._by_id: dict[int, RegistrySchema] = {}
@@ -129,7 +134,10 @@ class SchemaRegistry:
         return 1 if found is None else int(found.version)
 
     def _asked(self, ask: Callable[[Any], _T], what: str) -> _T | None:
-        """The answer; None for "not found"."""
+        """The answer; None for "not found". A registry that keeps failing is left alone for a while."""
+        return self.circuit.call(lambda: self._answer(ask, what))
+
+    def _answer(self, ask: Callable[[Any], _T], what: str) -> _T | None:
         from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError
 
         try:

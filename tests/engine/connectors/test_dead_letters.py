@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from velo_engine.connectors.dead_letters import DeadLetter, DeadLetterFile, DeadLetterQueue, letters_to_topic
-from velo_engine.connectors.topics import Topic
+from velo_engine.connectors.dead_letters import DeadLetter, DeadLetterFile, DeadLetterQueue, letters_to_writer
+from velo_engine.connectors.records import MemoryWriter
+from velo_engine.connectors.topics import TopicStore
 from velo_engine.errors import VeloError
 
 
@@ -60,8 +61,22 @@ def test_letters_are_in_the_file_as_they_come(tmp_path):
         DeadLetterFile(path)
 
 
-def test_letters_can_go_to_a_topic():
-    topic = Topic("dlq")
-    DeadLetterQueue(forward=letters_to_topic(topic)).add(letter(3))
-    (record,) = topic.records()
-    assert record.value == letter(3).to_json()
+def test_letters_can_go_to_a_topic_as_the_records_they_were():
+    topics = TopicStore()
+    queue = DeadLetterQueue(forward=letters_to_writer(MemoryWriter(topics), "dlq", {"trades": "market.trades"}))
+    queue.add(DeadLetter("trades", 2, 7, "no number", b"\xff{", "by_minute"))
+    queue.add(DeadLetter("file", 0, 3, "division by zero", None, "by_minute", '{"n":0}'))
+
+    first, second = topics.get("dlq").records()
+
+    assert (first.value, second.value) == (b"\xff{", b'{"n":0}')
+    assert dict(first.headers) == {
+        "velo.reason": b"no number",
+        "velo.statement": b"by_minute",
+        "velo.source": b"trades",
+        "velo.topic": b"market.trades",
+        "velo.partition": b"2",
+        "velo.offset": b"7",
+    }
+    assert dict(second.headers)["velo.row"] == b'{"n":0}'
+    assert dict(second.headers)["velo.topic"] == b"file"
