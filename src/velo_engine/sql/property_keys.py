@@ -56,7 +56,13 @@ _RELATION = {
     "bootstrap.servers": ("brokers", "broker", "bootstrap.server"),
     "group.id": ("consumer.group", "consumer.group.id", "group"),
     "auto.offset.reset": ("offset.reset",),
+    "topic-pattern": (),
     "scan.startup.mode": ("startup.mode",),
+    "scan.startup.timestamp-millis": (),
+    "scan.startup.specific-offsets": (),
+    "scan.bounded.mode": (),
+    "scan.bounded.timestamp-millis": (),
+    "scan.bounded.specific-offsets": (),
     "schema.registry.url": ("schema.registry", "avro.confluent.url", "value.avro.confluent.url", "registry.url"),
     "avro.schema": ("schema.avro.schema", "value.avro.schema"),
     "avro.schema.file": ("schema.avro.schema.file", "avro.schema.path", "schema.value.schema.file"),
@@ -99,6 +105,7 @@ EMIT_KEYS = (
 _JOB = {
     "job.enable_dlq": ("enable.dlq", "dlq.enabled"),
     "job.dlq_max_size": ("dlq.max.size",),
+    "job.dlq_topic": ("dlq.topic", "dlq.topic.name"),
     "failure_strategy": ("job.failure.strategy", "error.strategy"),
     "max_retries": ("job.max.retries",),
     "retry_backoff": ("job.retry.backoff",),
@@ -238,9 +245,7 @@ _WITHOUT_MEANING = {
     "sink.buffer.flush": _TUNING,
     "sink.transactional.id.prefix": _CLUSTER,
     "sink.rolling.policy": _CLUSTER,
-    "scan.topic.partition.discovery": _CLUSTER,
-    "scan.startup.timestamp.millis": _CLUSTER,
-    "scan.startup.specific.offsets": _CLUSTER,
+    "scan.topic.partition.discovery": "new partitions are read from the next start of the job on",
     "lookup": _TUNING,
     "source.monitor.interval": _CLUSTER,
     "changelog.mode": "the changelog follows from the query",
@@ -277,7 +282,17 @@ EVENT_TIME_KEYS = tuple(_EVENT_TIME)
 JOB_KEYS = tuple(_JOB)
 READ_WHEN_RUN = frozenset({"emit.semantics", "failure_strategy", "job.dlq_max_size", "time.zone"})
 """Properties of the job that are read when it starts, so that a caller may set them too."""
-READ_WHEN_LIVE = frozenset({"delivery.guarantee", "checkpoint.interval", "checkpoint.dir", "job.name"})
+READ_WHEN_LIVE = frozenset(
+    {
+        "delivery.guarantee",
+        "checkpoint.interval",
+        "checkpoint.dir",
+        "job.name",
+        "job.dlq_topic",
+        "max_retries",
+        "retry_backoff",
+    }
+)
 """Properties of the job that are read when it goes on without end; they change no result."""
 READ_JOB_KEYS = (
     READ_WHEN_RUN | READ_WHEN_LIVE | {"source.idle_timeout", "state.ttl", "table.exec.sink.not-null-enforcer"}
