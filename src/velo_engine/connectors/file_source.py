@@ -140,7 +140,8 @@ class FileSource:
             timestamp_ms=np.full(rows, NO_TIMESTAMP, np.int64),
             order=order,
             failures=tuple(
-                SourceFailure(first + f.index, 0, first + f.index, f.reason, raw(f.index)) for f in decoded.failures
+                SourceFailure(first + f.index, 0, first + f.index, f.reason, raw(f.index), f.passed_over)
+                for f in decoded.failures
             ),
             keys=lambda: [None] * rows,
             headers=lambda: [()] * rows,

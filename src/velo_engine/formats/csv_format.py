@@ -11,6 +11,7 @@ Values are read by the rules of Flink's CSV format (tests/engine/formats/flink_2
 Options: `csv.field-delimiter` or `delimiter` (one ASCII character, default a comma; `\\t` is a tab),
 `csv.quote-character`, `csv.disable-quote-character`, `csv.null-literal` (then only that text is NULL),
 `csv.timestamp-format.standard` (SQL, the default, or ISO-8601: how timestamps are written),
+`csv.ignore-parse-errors` (a field that cannot be read is NULL, and a record that is none never stops a job),
 `timestamp.format.<column>`.
 """
 
@@ -69,6 +70,7 @@ class CsvFormat:
         self.records = CsvRecords(self.dialect.delimiter, self.dialect.quote)
         self._schema = schema
         self._readers = [_reader(column, options) for column in schema.columns]
+        self._tolerant = options.get("csv.ignore-parse-errors", "false").casefold() == "true"
         self._iso_timestamps = options.get("csv.timestamp-format.standard", "SQL").casefold() == "iso-8601"
 
     def decode(self, messages: Sequence[bytes | None]) -> Decoded:
@@ -111,7 +113,7 @@ class CsvFormat:
             spread[kept] = np.arange(len(kept))
             texts = texts.take(pa.array(spread, mask=spread < 0))
         columns, refused = self._columns(texts, fields)
-        return without_failures(columns, self._schema, len(records), refused | failures)
+        return without_failures(columns, self._schema, len(records), refused | failures, passed_over=self._tolerant)
 
     def encode(self, table: pa.Table) -> list[bytes]:
         """One record a row, without line ending; fields are quoted where they must be."""
@@ -195,7 +197,7 @@ class CsvFormat:
                 continue
             text = texts.column(fields.index(i)).combine_chunks()
             values, reasons = self._readers[i](text)
-            for at, reason in reasons.items():
+            for at, reason in () if self._tolerant else reasons.items():
                 failures.setdefault(at, in_field(column.name, column.type, reason))
             if not column.type.nullable and values.null_count:
                 for at in np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False)).tolist():

@@ -47,13 +47,21 @@ class FieldDecoder(Protocol):
         """The column, and the reason for each value that has no meaning in it (NULL there)."""
 
 
-def field_decoder(column: Column, options: Mapping[str, str]) -> FieldDecoder:
-    """The decoder for one top-level column."""
+def field_decoder(column: Column, options: Mapping[str, str], *, tolerant: bool) -> FieldDecoder:
+    """The decoder for one top-level column. To a `tolerant` one, a value without meaning in the column is NULL."""
     reader = event_time_reader(column, options)
-    return _TokenField(reader) if reader is not None else _decoder_for(column.type)
+    if reader is None:
+        return _decoder_for(column.type, tolerant)
+    return _TolerantField(_TokenField(reader)) if tolerant else _TokenField(reader)
 
 
-def _decoder_for(t: SqlType) -> FieldDecoder:
+def _decoder_for(t: SqlType, tolerant: bool) -> FieldDecoder:
+    decoder = _strict_decoder(t, tolerant)
+    return _TolerantField(decoder) if tolerant else decoder
+
+
+def _strict_decoder(t: SqlType, tolerant: bool) -> FieldDecoder:
+    """The decoder of `t`; with `tolerant` ones for the values within."""
     match t:
         case SqlType(name=name) if name in cells.INTEGER_BITS:
             return _IntegerField(t)
@@ -70,13 +78,13 @@ def _decoder_for(t: SqlType) -> FieldDecoder:
         case SqlType(name=name) if name in BINARIES:
             return _BinaryField(text_reader(t))
         case SqlType(name=TypeName.ROW):
-            return RowField([(name, child, _decoder_for(child)) for name, child in t.fields])
+            return RowField([(name, child, _decoder_for(child, tolerant)) for name, child in t.fields])
         case SqlType(name=TypeName.ARRAY, element=SqlType() as element):
-            return _ArrayField(_decoder_for(element), arrow_type(t))
+            return _ArrayField(_decoder_for(element, tolerant), arrow_type(t))
         case SqlType(name=TypeName.MAP, key=SqlType() as key, element=SqlType() as element):
-            return _MapField(key, _decoder_for(element), t)
+            return _MapField(key, _decoder_for(element, tolerant), t)
         case SqlType(name=TypeName.MULTISET, element=SqlType() as element):
-            return _MapField(element, _decoder_for(INT), t)
+            return _MapField(element, _decoder_for(INT, tolerant), t)
         case _:
             raise VeloError(ErrorCode.BAD_PROPERTY, f"the json format cannot carry {t}")
 
@@ -97,6 +105,24 @@ def _parsed(text: str, parse: Callable[[str], Any]) -> Any:
         return parse(text)
     except ValueError as problem:
         raise ValueError(refused(text, problem)) from None
+
+
+class _TolerantField:
+    """Another decoder, to which a value that it cannot take is null. Source: Flink's `json.ignore-parse-errors`."""
+
+    def __init__(self, strict: FieldDecoder) -> None:
+        self.annotation = strict.annotation
+        self.default = strict.default
+        self._strict = strict
+
+    def lenient(self, raw: bytes) -> Any:
+        try:
+            return self._strict.lenient(raw)
+        except ValueError:
+            return self.default
+
+    def build(self, values: list[Any]) -> tuple[pa.Array, Failures]:
+        return self._strict.build(values)[0], {}
 
 
 class _IntegerField:

@@ -11,7 +11,8 @@ missing is NULL, an unknown one is ignored. Known differences:
 * a fraction of a second is cut to the declared precision at once.
 
 Options: `json.timestamp-format.standard` (SQL, the default, or ISO-8601: how timestamps are written; both are read),
-`json.decimal` (number, the default, or string), `json.fail-on-missing-field`, `json.encode.ignore-null-fields`,
+`json.decimal` (number, the default, or string), `json.fail-on-missing-field`, `json.ignore-parse-errors` (a field that
+cannot be read is NULL, and a message that is no object never stops a job), `json.encode.ignore-null-fields`,
 `timestamp.format.<column>` (see `event_times`). Decimals are written plain, at their full scale, as Flink writes them
 with `json.encode.decimal-as-plain-number`.
 
@@ -51,7 +52,10 @@ class JsonFormat:
         wanted = [i for i in range(len(schema)) if decoded is None or i in decoded]
         self._wanted = RowSchema(tuple(schema.columns[i] for i in wanted))
         self._position = {i: at for at, i in enumerate(wanted)}
-        self._row = RowField([(c.name, c.type, field_decoder(c, options)) for c in self._wanted.columns])
+        self._tolerant = _flag(options, "json.ignore-parse-errors")
+        self._row = RowField(
+            [(c.name, c.type, field_decoder(c, options, tolerant=self._tolerant)) for c in self._wanted.columns]
+        )
         self._decode = msgspec.json.Decoder(self._row.struct).decode
         self._required = self._wanted.names if _flag(options, "json.fail-on-missing-field") else ()
         self._encoder = JsonEncoder(
@@ -68,7 +72,9 @@ class JsonFormat:
         if rows is None:
             rows = self._one_by_one(messages, failures)
         columns, refused = self._row.columns(rows)
-        return without_failures(self._spread(columns, len(rows)), self._schema, len(rows), refused | failures)
+        return without_failures(
+            self._spread(columns, len(rows)), self._schema, len(rows), refused | failures, passed_over=self._tolerant
+        )
 
     def encode(self, table: pa.Table) -> list[bytes]:
         """One JSON object a row, NULL fields included."""

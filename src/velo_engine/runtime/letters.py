@@ -55,6 +55,7 @@ class SpanLetters:
                         DeadLetter(
                             source.name, failure.partition, failure.offset, failure.reason, failure.raw, statement
                         ),
+                        stops=not failure.passed_over,
                     )
 
     def fail_rows(self, statement: str, place: RowPlace, rows: pa.Table, reasons: Sequence[str]) -> None:
@@ -77,8 +78,8 @@ class SpanLetters:
             self.queue.add(letter)
         self._letters.clear()
 
-    def _add(self, seq: int, letter: DeadLetter) -> None:
-        if self.strategy is FailureStrategy.FAIL:
+    def _add(self, seq: int, letter: DeadLetter, *, stops: bool = True) -> None:
+        if stops and self.strategy is FailureStrategy.FAIL:
             raise VeloError(
                 ErrorCode.JOB_FAILED,
                 f"{letter.statement}: {letter.source}[{letter.partition}]@{letter.offset}: {letter.reason}",

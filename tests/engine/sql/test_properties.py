@@ -209,6 +209,8 @@ def test_a_bad_event_time_value_is_an_error_at_its_place(key, value, message, hi
         ("scr.topic", "did you mean 'src.topic'?"),
         ("event.tme.field", "did you mean 'event.time.field'?"),
         ("job.enable_dql", "did you mean 'job.enable_dlq'?"),
+        ("json.ignore-parse-error", "did you mean 'json.ignore-parse-errors'?"),
+        ("csv.nul-literal", "did you mean 'csv.null-literal'?"),
         ("zzz", None),
     ],
 )
@@ -317,3 +319,24 @@ def test_a_missing_config_file_is_an_error_at_the_property(tmp_path: Path):
 
 def test_config_files_are_not_read_unless_asked_for():
     assert split(("src.config_file", "nowhere.yaml")).sources["src"].texts() == {"config_file": "nowhere.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("key", "refused", "same"),
+    [("csv.allow-comments", "true", "false"), ("json.map-null-key.mode", "DROP", "fail")],
+)
+def test_an_option_that_would_change_results_has_one_value(key, refused, same):
+    with pytest.raises(VeloError, match=f"{key} = {refused} is not supported") as caught:
+        split((key, refused))
+    assert caught.value.code is ErrorCode.SQL_UNSUPPORTED
+    assert caught.value.location.line == 2
+    assert split((key, same)).warnings == ()
+
+
+def test_options_of_formats_have_one_name_however_they_are_spelled():
+    found = split(("src.csv.null_literal", "-"), ("src.value.json.ignore-parse-errors", "true"))
+    assert found.warnings == ()
+    assert {key: value.value for key, value in found.sources["src"].values.items()} == {
+        "csv.null-literal": "-",
+        "json.ignore-parse-errors": "true",
+    }
