@@ -17,7 +17,7 @@ from velo_engine.batch import (
     empty_rows,
     numpy_column,
 )
-from velo_engine.connectors.dead_letters import DEFAULT_MAX_SIZE, DeadLetterQueue
+from velo_engine.connectors.dead_letters import DEFAULT_MAX_SIZE, DeadLetter, DeadLetterQueue
 from velo_engine.connectors.source import Sink, Source
 from velo_engine.kernel import Kernel
 from velo_engine.operators.base import LateRows, RowFailures
@@ -76,6 +76,7 @@ class Job:
         open_source: Callable[[SourceTable], Source],
         open_sink: Callable[[PlannedStatement], Sink | None],
         clock: Clock | None = None,
+        forward_letter: Callable[[DeadLetter], None] | None = None,
     ) -> None:
         self._program = program
         self._options = options
@@ -86,7 +87,8 @@ class Job:
         self._sources = [open_source(program.sources[name]) for name in self._streams]
         self._readers = [[n for n in names if s in program.statements[n].sources] for s in self._streams]
         self._queue = DeadLetterQueue(
-            DEFAULT_MAX_SIZE if options.dead_letter_max_size is None else options.dead_letter_max_size
+            DEFAULT_MAX_SIZE if options.dead_letter_max_size is None else options.dead_letter_max_size,
+            forward=forward_letter,
         )
         self._letters = SpanLetters(self._queue, options.failure_strategy or FailureStrategy.DEAD_LETTER, self._sources)
         self._runs = {n: _StatementRun(program.statements[n], open_sink(program.statements[n])) for n in names}
