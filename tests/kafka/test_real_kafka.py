@@ -6,13 +6,9 @@ from collections.abc import Callable
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from tools.kafka.installation import why_unavailable
 from tools.kafka.real_kafka import RealKafka
 
-pytestmark = [
-    pytest.mark.real_kafka,
-    pytest.mark.skipif(why_unavailable() is not None, reason=why_unavailable() or ""),
-]
+pytestmark = pytest.mark.real_kafka
 
 
 def _write(address: str, value: bytes) -> None:
