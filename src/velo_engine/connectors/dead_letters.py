@@ -28,7 +28,7 @@ class DeadLetter:
     raw: bytes | None
     """The record's original value; None where the record was read as columns (Parquet)."""
     statement: str
-    """The query that could not use it."""
+    """The query that could not use it; of a record that did not decode all queries that read it, with commas."""
     row: str | None = None
     """The decoded values as a JSON object; None when decoding itself failed."""
 

@@ -171,8 +171,8 @@ class ProgramProperties:
                 ErrorCode.SQL_UNSUPPORTED,
                 f"late.data.strategy = {value.value} is not supported",
                 location=place,
-                hint="dead_letter keeps late records with their bytes; with drop they are counted and are in the late rows "
-                "of the result; update_previous corrects results",
+                hint="dead_letter keeps late records with their bytes; with drop they are counted, late rows of the "
+                "result; update_previous corrects results",
             )
         if value is LateDataStrategy.UPDATE_PREVIOUS and not self.allowed_lateness_ms(statement):
             message = "late.data.strategy = update_previous needs to know how late a row may be"

@@ -44,19 +44,21 @@ class SpanLetters:
     """Those of them that a join had already taken in."""
 
     def open(self, span: Span, readers: Sequence[Sequence[str]]) -> None:
-        """Begin a span. Records that did not decode are dead for every statement that reads their source."""
+        """Begin a span. A record that did not decode is dead for every statement that reads its source: one
+        letter."""
         self.span = span
         self.dead, self.dead_after_join = {}, {}
         for source, taken, statements in zip(self.sources, span.slices, readers, strict=True):
-            for seq, failure in taken.failures if taken is not None else ():
-                for statement in statements:
-                    self._add(
-                        seq,
-                        DeadLetter(
-                            source.name, failure.partition, failure.offset, failure.reason, failure.raw, statement
-                        ),
-                        stops=not failure.passed_over,
-                    )
+            for seq, failure in taken.failures if taken is not None and statements else ():
+                letter = DeadLetter(
+                    source.name,
+                    failure.partition,
+                    failure.offset,
+                    failure.reason,
+                    failure.raw,
+                    ", ".join(statements),
+                )
+                self._add(seq, letter, statements, stops=not failure.passed_over)
 
     def fail_rows(self, statement: str, place: RowPlace, rows: pa.Table, reasons: Sequence[str]) -> None:
         """Rows of `statement`, met at `place`, have no result."""
@@ -68,7 +70,7 @@ class SpanLetters:
                     hint="the row comes from a join or an aggregation, so it cannot be set aside; guard the expression "
                     "(CASE, NULLIF, TRY_CAST)",
                 )
-            self._add(seq, self._letter(statement, seq, reason))
+            self._add(seq, self._letter(statement, seq, reason), (statement,))
             if place is RowPlace.JOINED:
                 self.dead_after_join.setdefault(statement, set()).add(seq)
 
@@ -78,17 +80,19 @@ class SpanLetters:
             self.queue.add(letter)
         self._letters.clear()
 
-    def _add(self, seq: int, letter: DeadLetter, *, stops: bool = True) -> None:
+    def _add(self, seq: int, letter: DeadLetter, statements: Sequence[str], *, stops: bool = True) -> None:
+        """Set the record of event `seq` aside for `statements`: one letter, unless all of them have one already."""
         if stops and self.strategy is FailureStrategy.FAIL:
             raise VeloError(
                 ErrorCode.JOB_FAILED,
                 f"{letter.statement}: {letter.source}[{letter.partition}]@{letter.offset}: {letter.reason}",
                 hint="failure_strategy = 'SendToDLQ' sets such records aside and goes on",
             )
-        dead = self.dead.setdefault(letter.statement, set())
-        if seq not in dead:
-            dead.add(seq)
+        dead = [self.dead.setdefault(statement, set()) for statement in statements]
+        if any(seq not in events for events in dead):
             self._letters.append((seq, len(self._letters), letter))
+        for events in dead:
+            events.add(seq)
 
     def _letter(self, statement: str, seq: int, reason: str) -> DeadLetter:
         """The record that caused event `seq`."""

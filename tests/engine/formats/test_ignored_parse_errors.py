@@ -65,3 +65,16 @@ def test_csv_fields_that_cannot_be_read_are_null() -> None:
     result = run("a INT, b STRING", "'format' = 'csv', 'csv.ignore-parse-errors' = 'true'", messages)
     assert rows(result) == [(1, "a"), (None, "b"), (5, None)]
     assert [letter.reason for letter in result.dead_letters] == ["1 fields, expected 2"]
+
+
+def test_a_record_that_two_statements_read_is_one_dead_letter() -> None:
+    engine = Engine()
+    topic = engine.topics.create("t")
+    for message in (b'{"a": 1}', b"nonsense", b'{"a": 0}'):
+        topic.append(message)
+    table = "CREATE TABLE t (a INT) WITH ('connector' = 'kafka', 'topic' = 't');\n"
+    program = "CREATE STREAM x AS SELECT a FROM t; CREATE STREAM y AS SELECT 10 / a AS b FROM t;"
+    result = engine.run(engine.plan(table + program))
+    assert [(letter.offset, letter.statement) for letter in result.dead_letters] == [(1, "x, y"), (2, "y")]
+    assert result.dead_letter_count == 2
+    assert [result.statements[name].accounting.dead_lettered for name in "xy"] == [1, 2]
