@@ -79,6 +79,7 @@ def latencies_ms(servers: str) -> list[float]:
         assert message is not None
         assert message.error() is None
         taken.append((time.perf_counter() - begin) * 1000)
+    producer.flush(PATIENCE_SECONDS)
     consumer.close()
     return taken[LATENCY_SAMPLES // 10 :]  # without the first, which find the leader
 

@@ -35,6 +35,7 @@ def bitwise_crc32c(data: bytes) -> int:
 def batch_bytes(
     timestamps: Sequence[int],
     *,
+    key: bytes | None = None,
     value: bytes = b"v",
     producer_id: int = -1,
     epoch: int = -1,
@@ -46,7 +47,8 @@ def batch_bytes(
     records = b""
     for offset, timestamp in enumerate(timestamps):
         body = b"\x00" + zigzag(timestamp - timestamps[0]) + zigzag(offset)
-        body += zigzag(-1) + zigzag(len(value)) + value + zigzag(0)
+        body += zigzag(-1) if key is None else zigzag(len(key)) + key
+        body += zigzag(len(value)) + value + zigzag(0)
         records += zigzag(len(body)) + body
     if compression == GZIP:
         records = gzip.compress(records)

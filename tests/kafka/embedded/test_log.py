@@ -10,7 +10,7 @@ from tests.kafka.embedded.clock import START_MS
 from tests.kafka.embedded.made_batches import GZIP, batch_bytes, bitwise_crc32c, made
 from velo_harness.kafka.embedded.log import PartitionLog
 from velo_harness.kafka.embedded.protocol import ErrorNumber, KafkaError
-from velo_harness.kafka.embedded.record_batches import record_times, split_batches
+from velo_harness.kafka.embedded.record_batches import record_heads, split_batches
 from velo_harness.kafka.embedded.topic_configs import RecordRules
 
 RULES = RecordRules.of({})
@@ -27,6 +27,10 @@ def log_of(*batches: list[int]) -> PartitionLog:
 
 def base_offsets(batches: list[bytearray]) -> list[int]:
     return [struct.unpack_from(">q", data)[0] for data in batches]
+
+
+def times(data: bytearray) -> list[tuple[int, int]]:
+    return [(record.offset, record.timestamp) for record in record_heads(data)]
 
 
 def in_transaction(log: PartitionLog, producer_id: int, records: int, sequence: int = 0) -> None:
@@ -145,7 +149,7 @@ def test_a_marker_is_a_control_batch_with_a_right_checksum() -> None:
     assert (offset, length, magic, attributes) == (1, len(marker) - 12, 2, 0x30)
     assert checksum == bitwise_crc32c(bytes(marker[21:]))
     assert struct.unpack_from(">qh", marker, 43) == (7, 3)
-    assert list(record_times(marker)) == [(1, START_MS)]
+    assert times(marker) == [(1, START_MS)]
     # length 16, attributes, time and offset 0, key of 4 bytes (version 0, type 1 = commit), value of 6, no headers
     assert marker[61:] == bytes.fromhex("20 00 00 00 08 00000001 0c 000000000000 00")
 
@@ -155,7 +159,7 @@ def test_append_time_replaces_the_records_times_and_the_checksum_stays_right() -
     appended = log.append(made([1, 2, 3]), RecordRules.of({"message.timestamp.type": "LogAppendTime"}), START_MS)
     assert appended.append_time_ms == START_MS
     (data,) = log.read(0, 3, EVERYTHING, at_least=1)
-    assert list(record_times(data)) == [(0, START_MS), (1, START_MS), (2, START_MS)]
+    assert times(data) == [(0, START_MS), (1, START_MS), (2, START_MS)]
     assert struct.unpack_from(">I", data, 17)[0] == bitwise_crc32c(bytes(data[21:]))
 
 
@@ -176,6 +180,33 @@ def test_a_topics_limits_hold_and_nothing_is_appended(
         log.append(made([START_MS]) + made([timestamp]), RecordRules.of(configs), START_MS)
     assert refused.value.number is error
     assert log.end_offset == 0
+
+
+@pytest.mark.parametrize("compression", [0, GZIP])
+def test_a_compacted_topic_refuses_records_without_a_key(compression: int) -> None:
+    rules = RecordRules.of({"cleanup.policy": "compact,delete"})
+    log = PartitionLog()
+    log.append(made([1, 2], key=b"", compression=compression), rules, START_MS)
+    with pytest.raises(KafkaError) as refused:
+        log.append(made([1, 2], compression=compression), rules, START_MS)
+    assert refused.value.number is ErrorNumber.INVALID_RECORD
+    assert log.end_offset == 2
+
+
+def test_a_limit_before_now_holds_for_every_record() -> None:
+    rules = RecordRules.of({"message.timestamp.before.max.ms": "10"})
+    with pytest.raises(KafkaError) as refused:
+        PartitionLog().append(made([START_MS, START_MS - 11]), rules, START_MS)
+    assert refused.value.number is ErrorNumber.INVALID_TIMESTAMP
+
+
+@pytest.mark.parametrize("codec", range(1, 8))
+def test_records_that_do_not_decompress_are_corrupt(codec: int) -> None:
+    batch = bytearray(batch_bytes([1, 2]))
+    batch[21:23] = codec.to_bytes(2, "big")
+    with pytest.raises(KafkaError) as refused:
+        list(record_heads(batch))
+    assert refused.value.number is ErrorNumber.CORRUPT_MESSAGE
 
 
 def test_times_within_the_limits_are_taken() -> None:

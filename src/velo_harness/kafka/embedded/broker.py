@@ -32,6 +32,7 @@ class BrokerSize:
 class EmbeddedBroker:
     """A Kafka broker in a thread of this process. A context manager: starts on entry, stops at the end.
 
+    Started again after `stop` it has the same address and everything it held: a broker that was away for a while.
     `port` 0 takes a free one. `clock_ms` is the broker's time in milliseconds since 1970: it decides when sessions,
     rebalances and transactions expire, and stamps records of topics with LogAppendTime. By default it follows the
     clock, and never goes back.
@@ -70,13 +71,15 @@ class EmbeddedBroker:
         """
         if self._thread is not None:
             raise RuntimeError("the broker has been started already")
-        listener = _listening_socket(self._host, self._port)
+        listener = _listening_socket(self._host, self._bound_port or self._port)
         self._bound_port = listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
+        serving = threading.Event()
         self._thread = threading.Thread(
-            target=self._serve, args=(self._loop, listener), name="velo-embedded-kafka", daemon=True
+            target=self._serve, args=(self._loop, listener, serving), name="velo-embedded-kafka", daemon=True
         )
         self._thread.start()
+        serving.wait()
 
     def stop(self) -> None:
         """Closes every connection and the port. Nothing happens when it is not running."""
@@ -93,17 +96,19 @@ class EmbeddedBroker:
         logs = [log for topic in topics for log in topic.partitions]
         return BrokerSize(len(topics), sum(log.record_count for log in logs), sum(log.byte_count for log in logs))
 
-    def _serve(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
+    def _serve(self, loop: asyncio.AbstractEventLoop, listener: socket.socket, serving: threading.Event) -> None:
         asyncio.set_event_loop(loop)
         advertised = None if _is_wildcard(self._host) else self._host
-        server = loop.run_until_complete(
-            loop.create_server(lambda: Connection(self._cluster, self._connections, advertised), sock=listener)
-        )
-        self._tick(loop)
         try:
+            loop.run_until_complete(
+                loop.create_server(lambda: Connection(self._cluster, self._connections, advertised), sock=listener)
+            )
+            self._tick(loop)
+            loop.call_soon(serving.set)
             loop.run_forever()
         finally:
-            server.close()
+            serving.set()
+            listener.close()
             for connection in list(self._connections):
                 connection.close()
             loop.run_until_complete(asyncio.sleep(0))  # lets the transports close their sockets

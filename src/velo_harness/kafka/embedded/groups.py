@@ -151,6 +151,8 @@ class Group:
         if self.state is not GroupState.PREPARING:
             for member in self.members.all():
                 member.assignment = b""
+                if member.answer_sync is not None:
+                    self._touch(member)
                 _answer_sync(member, Synced(ErrorNumber.REBALANCE_IN_PROGRESS))
             self.state = GroupState.PREPARING
             self._wait_for_members(self._complete_join)

@@ -12,10 +12,11 @@ from velo_harness.kafka.embedded.protocol import NO_OFFSET, NO_TIMESTAMP, ErrorN
 from velo_harness.kafka.embedded.record_batches import (
     NO_PRODUCER,
     RecordBatch,
+    RecordHead,
     end_of,
     max_timestamp,
     placed,
-    record_times,
+    record_heads,
     stamp,
     transaction_marker,
 )
@@ -133,9 +134,9 @@ class PartitionLog:
         index = bisect_left(self._highest_times, timestamp)
         while index < len(self._batches) and self._base_offsets[index] < up_to:
             if max_timestamp(self._batches[index]) >= timestamp:
-                for offset, time in record_times(self._batches[index]):
-                    if time >= timestamp and self.start_offset <= offset < up_to:
-                        return offset, time
+                for record in record_heads(self._batches[index]):
+                    if record.timestamp >= timestamp and self.start_offset <= record.offset < up_to:
+                        return record.offset, record.timestamp
             index += 1
         return NO_OFFSET, NO_TIMESTAMP
 
@@ -193,8 +194,18 @@ def _check_rules(batch: RecordBatch, rules: RecordRules, now_ms: int) -> None:
     if len(batch.data) > rules.max_batch_bytes:
         message = f"a record batch of {len(batch.data)} bytes; max.message.bytes is {rules.max_batch_bytes}"
         raise KafkaError(ErrorNumber.MESSAGE_TOO_LARGE, message)
-    if rules.append_time or batch.max_timestamp == NO_TIMESTAMP:
-        return
-    if not now_ms - rules.max_ms_before_now <= batch.max_timestamp <= now_ms + rules.max_ms_after_now:
-        message = f"timestamp {batch.max_timestamp} is too far from the broker's time, {now_ms}"
+    if batch.max_timestamp > now_ms + rules.max_ms_after_now and not rules.append_time:
+        message = f"timestamp {batch.max_timestamp} is too far after the broker's time, {now_ms}"
+        raise KafkaError(ErrorNumber.INVALID_TIMESTAMP, message)
+    if rules.looks_at_records:
+        for record in record_heads(batch.data):
+            _check_record(record, rules, now_ms)
+
+
+def _check_record(record: RecordHead, rules: RecordRules, now_ms: int) -> None:
+    if rules.keys_required and not record.keyed:
+        raise KafkaError(ErrorNumber.INVALID_RECORD, "a record without a key in a compacted topic")
+    dated = record.timestamp != NO_TIMESTAMP and not rules.append_time
+    if dated and record.timestamp < now_ms - rules.max_ms_before_now:
+        message = f"timestamp {record.timestamp} is too far before the broker's time, {now_ms}"
         raise KafkaError(ErrorNumber.INVALID_TIMESTAMP, message)

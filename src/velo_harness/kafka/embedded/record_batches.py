@@ -130,19 +130,35 @@ def end_of(data: bytearray) -> int:
     return int(base_offset + last + 1)
 
 
-def record_times(data: bytearray) -> Iterator[tuple[int, int]]:
-    """Offset and timestamp (ms) of every record of a batch in the log. Looks into compressed batches."""
+@dataclass(frozen=True, slots=True)
+class RecordHead:
+    """What the broker looks at in a single record."""
+
+    offset: int
+    timestamp: int
+    keyed: bool
+    """Whether it has a key."""
+
+
+def record_heads(data: bytearray | memoryview) -> Iterator[RecordHead]:
+    """Every record of a batch. Looks into compressed batches. Raises KafkaError (CORRUPT_MESSAGE)."""
     header = _HEADER.unpack_from(data)
-    base_offset, attributes, first_timestamp, max_timestamp, count = (header[i] for i in (0, 5, 7, 8, 12))
-    records = _decompressed(memoryview(data)[_HEADER.size :], attributes & _COMPRESSION)
-    at = 0
-    for _ in range(count):
-        length, at = _varint(records, at)
-        timestamp_delta, within = _varint(records, at + 1)
-        offset_delta, _ = _varint(records, within)
-        stamped = attributes & _LOG_APPEND_TIME
-        yield base_offset + offset_delta, max_timestamp if stamped else first_timestamp + timestamp_delta
-        at += length
+    base_offset, attributes, first_timestamp, latest, count = (header[i] for i in (0, 5, 7, 8, 12))
+    stamped = attributes & _LOG_APPEND_TIME
+    try:
+        records = _decompressed(memoryview(data)[_HEADER.size :], attributes & _COMPRESSION)
+        at = 0
+        for _ in range(count):
+            length, at = _varint(records, at)
+            timestamp_delta, within = _varint(records, at + 1)
+            offset_delta, within = _varint(records, within)
+            key_length, _ = _varint(records, within)
+            yield RecordHead(
+                base_offset + offset_delta, latest if stamped else first_timestamp + timestamp_delta, key_length >= 0
+            )
+            at += length
+    except (IndexError, KeyError, OSError, ValueError, struct.error) as error:  # Arrow's errors are among them
+        raise KafkaError(ErrorNumber.CORRUPT_MESSAGE, f"a batch that cannot be read: {error}") from error
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

@@ -24,8 +24,8 @@ from velo_harness.kafka.embedded.wire import MalformedMessageError
 
 log = logging.getLogger(__name__)
 
-MAX_FRAME_BYTES = 1 << 29
-"""A longer request is none: text of another protocol gives lengths beyond it."""
+MAX_FRAME_BYTES = 104_857_600
+"""Kafka's default for `socket.request.max.bytes`. Bytes of another protocol (HTTP, TLS) give lengths beyond it."""
 
 _LENGTH_BYTES = 4
 

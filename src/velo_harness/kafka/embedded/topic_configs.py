@@ -88,6 +88,13 @@ class RecordRules:
     max_ms_after_now: int
     append_time: bool
     """Whether records get the time of the broker."""
+    keys_required: bool
+    """Whether a record without a key is refused, as in compacted topics."""
+
+    @property
+    def looks_at_records(self) -> bool:
+        """Whether a rule is about single records, beyond what the headers of batches say."""
+        return self.keys_required or self.max_ms_before_now < _LONG_MAX
 
     @classmethod
     def of(cls, configs: Mapping[str, str]) -> RecordRules:
@@ -101,6 +108,7 @@ class RecordRules:
             max_ms_before_now=number("message.timestamp.before.max.ms"),
             max_ms_after_now=number("message.timestamp.after.max.ms"),
             append_time=configs.get("message.timestamp.type") == "LogAppendTime",
+            keys_required="compact" in configs.get("cleanup.policy", ""),
         )
 
 
