@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from velo_engine.errors import Location
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import AggregateCall, Call, ColumnRef, Expression, Literal
 from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project
@@ -35,9 +36,9 @@ def is_single_row(relation: Relation, keys: Sequence[int], context: QueryContext
     return isinstance(node, GroupAggregate) and proven
 
 
-def single_value(relation: Relation, keys: Sequence[int]) -> Relation:
-    """The first column of the only row of each key, then `keys`. A second row is an error when it comes."""
-    call = AggregateCall("single_value", (0,), relation.node.schema.types[0].as_nullable())
+def single_value(relation: Relation, keys: Sequence[int], place: Location | None) -> Relation:
+    """The first column of the only row of each key, then `keys`. A second row is an error, of `place`, when it comes."""
+    call = AggregateCall("single_value", (0,), relation.node.schema.types[0].as_nullable(), location=place)
     grouped = _grouped(relation.node, keys, [call])
     return _relation(_calls_first(grouped), relation)
 

@@ -148,7 +148,7 @@ def _scalar(relation: Relation, scope: Scope, node: exp.Expr, context: QueryCont
         return _aggregated(inner.select, scope, before, context)
     right = inner.relation
     if not is_single_row(right, inner.hidden, context):
-        right = single_value(right, inner.hidden)
+        right = single_value(right, inner.hidden, place)
     value = ColumnRef(before, right.node.schema.types[0].as_nullable(), place)
     return Beside(before, right, inner.parts, JoinKind.LEFT, value)
 

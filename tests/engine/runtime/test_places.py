@@ -62,3 +62,15 @@ def test_print_and_blackhole_are_the_result_alone(kind: str) -> None:
     result = engine.run(engine.plan(SOURCE + sink + "INSERT INTO s SELECT k FROM t")).statements["s"]
     assert result.changelog.to_pylist() == [{"k": "A", "op": "+I"}]
     assert result.accounting.written == 0
+
+
+def test_a_second_row_of_a_scalar_subquery_is_an_error_at_the_subquery() -> None:
+    engine = Engine()
+    topic = engine.topics.create("t")
+    for key in "AB":
+        topic.append(b'{"k": "%s"}' % key.encode())
+    with pytest.raises(VeloError, match="more than one row") as caught:
+        engine.run(engine.plan(SOURCE + "SELECT k, (SELECT k FROM t) AS x FROM t"))
+    assert caught.value.code is ErrorCode.JOB_FAILED
+    assert caught.value.location is not None
+    assert caught.value.location.line == 2
