@@ -1,22 +1,38 @@
-"""`velo kafka`: brokers from the command line."""
+"""`velo kafka`: an embedded broker, and a look at what is on a cluster."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
-from typing import Annotated
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from velo_cli.command_line import new_app, set_debug
+from velo_cli.kafka_output import ListFormat, RecordFormat
 
-kafka_app = new_app("Kafka: an embedded broker for tests.")
+if TYPE_CHECKING:
+    from velo_engine.connectors.kafka.client import KafkaCluster
+
+kafka_app = new_app("Kafka: an embedded broker for tests, and a look at topics and groups.")
+
+Brokers = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="the cluster, instead of VELO_KAFKA_BOOTSTRAP_SERVERS", show_default=False),
+]
+Config = Annotated[
+    Path | None, typer.Option("--kafka-config", metavar="FILE", help="client properties", show_default=False)
+]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")]
 
 
 @kafka_app.callback()
 def kafka() -> None:
-    """Kafka: an embedded broker for tests."""
+    """Kafka: an embedded broker for tests, and a look at topics and groups."""
 
 
 @kafka_app.command()
@@ -50,6 +66,104 @@ def serve(
         stopped.wait()
         size = broker.size()
     print(f"stopped; it held {size.topics} topics, {size.records} records, {size.bytes} bytes", file=sys.stderr)
+
+
+@kafka_app.command()
+def topics(
+    brokers: Brokers = None,
+    kafka_config: Config = None,
+    internal: Annotated[bool, typer.Option("--internal", help="Kafka's own topics, too")] = False,
+    output: Annotated[ListFormat, typer.Option(help="format of the list")] = ListFormat.TEXT,
+    debug: Debug = False,
+) -> None:
+    """List the topics of a cluster."""
+    from velo_cli.kafka_output import topics_json, topics_text
+    from velo_engine.connectors.kafka.cluster_view import ClusterView
+
+    set_debug(debug)
+    found = ClusterView(_cluster(brokers, kafka_config)).topics(internal=internal)
+    print(topics_json(found) if output is ListFormat.JSON else topics_text(found))
+
+
+@kafka_app.command()
+def groups(
+    group: Annotated[str | None, typer.Argument(help="how far this one is, by partition", show_default=False)] = None,
+    brokers: Brokers = None,
+    kafka_config: Config = None,
+    output: Annotated[ListFormat, typer.Option(help="format of the list")] = ListFormat.TEXT,
+    debug: Debug = False,
+) -> None:
+    """List the consumer groups of a cluster, or the offsets and the lag of one."""
+    from velo_cli.kafka_output import groups_json, groups_text, offsets_json, offsets_text
+    from velo_engine.connectors.kafka.cluster_view import ClusterView
+
+    set_debug(debug)
+    view = ClusterView(_cluster(brokers, kafka_config))
+    if group is None:
+        listed = view.groups()
+        print(groups_json(listed) if output is ListFormat.JSON else groups_text(listed))
+    else:
+        offsets = view.group_offsets(group)
+        print(offsets_json(offsets) if output is ListFormat.JSON else offsets_text(offsets))
+
+
+class Beginning(StrEnum):
+    """Where `tail` begins."""
+
+    BEGINNING = "beginning"
+    END = "end"
+
+
+@kafka_app.command()
+def tail(
+    topic: Annotated[str, typer.Argument(help="the topic", show_default=False)],
+    last: Annotated[int, typer.Option("--last", "-n", min=0, help="how many of the records that are there")] = 10,
+    beginning: Annotated[
+        Beginning | None, typer.Option("--from", help="all records that are there, or none of them", show_default=False)
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on with the records that come")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="stop after so many records", show_default=False)] = None,
+    form: Annotated[RecordFormat, typer.Option("--format", help="how a record is written")] = RecordFormat.JSON,
+    brokers: Brokers = None,
+    kafka_config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Print records of a topic, one a line: the last ones, all, or those that come."""
+    from velo_cli.kafka_output import record_bytes
+    from velo_engine.connectors.kafka.cluster_view import ClusterView
+    from velo_engine.connectors.kafka.tail import records_of
+
+    set_debug(debug)
+    cluster = _cluster(brokers, kafka_config)
+    wanted = {Beginning.BEGINNING: None, Beginning.END: 0, None: last}[beginning]
+    left = count
+    for messages in records_of(cluster, ClusterView(cluster).topic(topic), last=wanted, follow=follow):
+        lines = [record_bytes(message, form, topic) + b"\n" for message in messages[:left]]
+        try:
+            sys.stdout.buffer.writelines(lines)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # whoever read has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+        if left is not None:
+            left -= len(lines)
+            if left == 0:
+                return
+
+
+def _cluster(brokers: str | None, config: Path | None) -> KafkaCluster:
+    """The cluster that the command line, the file or the environment names. Errors: INFRASTRUCTURE_MISSING for none."""
+    from velo_engine.connectors.kafka.client import cluster_from
+    from velo_engine.errors import ErrorCode, VeloError
+
+    cluster = cluster_from(brokers, config, os.environ)
+    if cluster is None:
+        raise VeloError(
+            ErrorCode.INFRASTRUCTURE_MISSING,
+            "no cluster is named",
+            hint="give one with --brokers HOST:PORT, or set VELO_KAFKA_BOOTSTRAP_SERVERS",
+        )
+    return cluster
 
 
 def _is_loopback(host: str) -> bool:
