@@ -16,6 +16,7 @@ Nothing is asked before it is needed. An id is asked for once, whether the regis
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -160,11 +161,14 @@ class SchemaRegistry:
         from confluent_kafka.schema_registry import SchemaRegistryClient
 
         try:
-            return SchemaRegistryClient.new_client(dict(self._settings))
+            client = SchemaRegistryClient.new_client(dict(self._settings))
         except (ValueError, TypeError, OSError) as problem:
             raise VeloError(
                 ErrorCode.BAD_PROPERTY, f"the schema registry {self.url} cannot be used: {problem}"
             ) from None
+        # Formats have no end of their own; connections end with them.
+        weakref.finalize(self, client.close)
+        return client
 
     def _refused(self, problem: Any, what: str) -> VeloError:
         message = str(problem.error_message)
