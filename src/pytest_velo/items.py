@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_velo import options, summary
+from pytest_velo import kafka, options, summary
 from velo_harness.discovery import is_spec_name
 from velo_harness.spec_detection import Verdict, judge
 
@@ -80,7 +80,12 @@ class QueryItem(pytest.Item):
         from velo_harness.runner import run_query
 
         result = run_query(
-            self.spec, self.query, options.run_settings(self.config), item=self.nodeid, rerun=self._rerun_command()
+            self.spec,
+            self.query,
+            options.run_settings(self.config),
+            item=self.nodeid,
+            rerun=self._rerun_command(),
+            kafka=kafka.session(self.config),
         )
         self.user_properties.append(("velo_seed", result.seed))
         for warning in result.warnings:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_velo import kafka
+
 if TYPE_CHECKING:
     from velo_harness.settings import RunSettings
 
@@ -37,6 +39,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--velo-strict", action="store_true", help="what would be a warning is an error")
     group.addoption("--velo-debug", action="store_true", help="show the traceback of a defect of velostream itself")
+    kafka.add_options(group)
     parser.addini("velo_paths", "folders and files whose specs are collected whatever they contain", type="paths")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_velo import options, summary
+from pytest_velo import kafka, options, summary
 
 if TYPE_CHECKING:
     from pytest_velo.items import SpecFile
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declares the `--velo-*` options and the ini setting `velo_paths`."""
     options.add_options(parser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None]:
+    """Declares the plain aliases of options once every other plugin and conftest.py has declared its own."""
+    yield
+    kafka.add_plain_aliases(parser)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
@@ -30,3 +38,8 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints what people should know about queries that passed: warnings of assertions, notes."""
     summary.print_warnings(terminalreporter)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Gives back the broker of the session."""
+    kafka.close(config)

@@ -14,7 +14,9 @@ from velo_cli.command_line import key_values, new_app, run_app, set_debug
 from velo_cli.progress import ProgressLine
 
 if TYPE_CHECKING:
+    from velo_harness.kafka.providers import KafkaChoice
     from velo_harness.result import RunResult
+    from velo_harness.settings import RunSettings
 
 TEXT = "text"
 
@@ -41,12 +43,30 @@ def run(
     allow_path: Annotated[list[Path], typer.Option(help="a folder outside the project that specs may use")] = [],  # noqa: B006
     strict: Annotated[bool, typer.Option("--strict", help="what would be a warning is an error")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show late rows of queries that pass, too")] = False,
+    kafka: Annotated[
+        str | None, typer.Option(help="where topics are: memory (default), embedded, HOST:PORT", metavar="WHERE")
+    ] = None,
+    use_testcontainers: Annotated[
+        bool, typer.Option("--use-testcontainers", help="topics are on Kafka in a container")
+    ] = False,
+    reuse_containers: Annotated[
+        bool, typer.Option("--reuse-containers", help="take an earlier run's container, leave it for the next")
+    ] = False,
+    keep_containers: Annotated[
+        bool, typer.Option("--keep-containers", help="leave the container and its topics to be looked at")
+    ] = False,
+    kafka_image: Annotated[
+        str | None, typer.Option(help="the image of containers, instead of VELO_KAFKA_IMAGE", metavar="IMAGE")
+    ] = None,
+    kafka_config: Annotated[Path | None, typer.Option(help="client properties for the cluster", metavar="FILE")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
     """Run specs. The report for people goes to stderr; a machine format goes to stdout, or to --report."""
+    from velo_harness.kafka.providers import KafkaChoice
     from velo_harness.settings import RunSettings
 
     set_debug(debug)
+    choice = KafkaChoice(kafka, use_testcontainers, reuse_containers, keep_containers, kafka_image, kafka_config)
     settings = RunSettings(
         seed=seed,
         timeout_ms=timeout_ms,
@@ -57,25 +77,27 @@ def run(
         allowed=tuple(allow_path),
     )
     write = _writer(output or _format_of(report))
-    result = _run_all(paths, settings, query)
+    result = _run_all(paths, settings, query, choice)
     _report(result, write, report, verbose=verbose)
     raise typer.Exit(result.exit_code)
 
 
-def _run_all(paths: list[Path], settings: object, wanted: list[str]) -> RunResult:
+def _run_all(paths: list[Path], settings: RunSettings, wanted: list[str], choice: KafkaChoice) -> RunResult:
+    from contextlib import closing, nullcontext
     from dataclasses import replace
 
-    from velo_harness.settings import RunSettings
+    from velo_harness.kafka.session import chosen_session
     from velo_harness.suite import find_spec_files, load_items, run_items
 
-    assert isinstance(settings, RunSettings)
     items, errors = load_items(find_spec_files(paths), settings, wanted)
-    with ProgressLine(len(items)) as line:
+    session = chosen_session(choice)
+    with closing(session) if session is not None else nullcontext(), ProgressLine(len(items)) as line:
         result = run_items(
             items,
             settings,
             on_start=lambda number, item: line.step(number, item.query.name),
             on_progress=lambda progress: line.touch(f"{progress.records:,} records"),
+            kafka=session,
         )
     return replace(result, file_errors=tuple(errors))
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from velo_engine import types as t
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import PlannedProgram, PlanNode, WindowAggregate
@@ -74,18 +72,6 @@ class RunChecks:
         paths = {k: p for k in ("path", "actual_path") if isinstance(p := assertion.parameters.get(k), Path)}
         moved = {k: files[p] for k, p in paths.items() if p in files}
         return replace(assertion, parameters={**assertion.parameters, **moved}) if moved else assertion
-
-
-def records_of(result: StatementResult) -> Relation:
-    """Every record given out, in order: the +I and +U rows."""
-    import pyarrow.compute as pc
-
-    changelog = result.changelog
-    rows = changelog.select(list(range(len(result.schema))))
-    kept = pc.is_in(changelog.column(len(result.schema)), pa.array(["+I", "+U"]))
-    if pc.all(kept).as_py() is False:
-        rows = rows.filter(kept)
-    return Relation(result.name, result.schema, rows, result.aliases)
 
 
 def late_of(result: StatementResult, program: PlannedProgram) -> Relation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +16,26 @@ from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, SourceTable
 from velo_harness.discovery import PathPolicy
 from velo_harness.inputs import RunInputs, reads_own_file
 from velo_harness.programs import ProgramText
+from velo_harness.relation import Relation
 from velo_harness.spec import Spec
+from velo_harness.topic_naming import TopicNaming
 
 if TYPE_CHECKING:
-    from velo_engine.runtime.result import JobResult
+    from velo_engine.runtime.result import JobResult, StatementResult
+    from velo_harness.kafka.broker_run import BrokerRun
+    from velo_harness.kafka.session import KafkaSession
 
 ProgressHook = Callable[[Progress], None]
+
+ADDRESS = "bootstrap.servers"
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where topics are when they are not in memory, and what they are called there."""
+
+    session: KafkaSession
+    naming: TopicNaming
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,14 @@ class Execution:
     program: PlannedProgram
     files: Mapping[Path, Path]
     """The path of a sink in the SQL → the file that this run wrote instead."""
+    read_back: Mapping[str, Relation]
+    """Statement → the records in its topic; empty when topics are in memory."""
+
+    def records_of(self, statement: str) -> Relation:
+        """Every record that a statement gave out, in order: the +I and +U rows."""
+        if statement in self.read_back:
+            return self.read_back[statement]
+        return _captured(self.result.statements[statement])
 
 
 def needed_statements(program: PlannedProgram, targets: tuple[str, ...]) -> list[str]:
@@ -60,21 +82,67 @@ def executed(
     inputs: RunInputs,
     options: JobOptions,
     policy: PathPolicy,
+    broker: Broker | None,
 ) -> Iterator[Execution]:
-    """Runs `targets`.
+    """Runs `targets`, with topics on `broker`, or in memory.
 
-    The files that sinks wrote exist until the context ends: a test leaves nothing behind, and can run again.
+    The files and topics that sinks wrote exist until the context ends: a test leaves nothing behind, and can run again.
     """
     for name, source in needed_sources(program, targets).items():
         if name not in inputs.engine and reads_own_file(source):
             place = source.locations.get("path")
             policy.resolve(_without_scheme(source.properties["path"]), text.base_dir, place)
-    engine = Engine(base_dir=text.base_dir, udf_paths=[text.base_dir])
-    sinks = [name for name in needed_statements(program, targets) if _file_of(program.statements[name]) is not None]
+    needed = needed_statements(program, targets)
+    sinks = [name for name in needed if _file_of(program.statements[name]) is not None]
     with tempfile.TemporaryDirectory(prefix="velo-") if sinks else nullcontext("") as folder:
         redirected, files = _redirected(program, sinks, text.base_dir, Path(folder))
-        result = engine.run(redirected, targets=targets, inputs=inputs.engine, options=options)
-        yield Execution(result, program, files)
+        if broker is None:
+            engine = Engine(base_dir=text.base_dir, udf_paths=[text.base_dir])
+            result = engine.run(in_memory(redirected), targets=targets, inputs=inputs.engine, options=options)
+            yield Execution(result, program, files, {})
+            return
+        with _on_broker(broker, redirected, needed, inputs) as run:
+            engine = Engine(base_dir=text.base_dir, udf_paths=[text.base_dir], kafka=run.cluster)
+            result = engine.run(run.program, targets=targets, inputs=run.inputs, options=options)
+            result, records = _read_back(result, run)
+            yield Execution(result, program, files, records)
+
+
+def _on_broker(
+    broker: Broker, program: PlannedProgram, statements: list[str], inputs: RunInputs
+) -> AbstractContextManager[BrokerRun]:
+    from velo_harness.kafka.broker_run import on_broker
+
+    return on_broker(broker.session, broker.naming, program, statements, inputs.engine)
+
+
+def _read_back(result: JobResult, run: BrokerRun) -> tuple[JobResult, dict[str, Relation]]:
+    from velo_harness.kafka.read_back import read_back
+
+    return read_back(result, run.program.statements, run.sinks, run.cluster)
+
+
+def _captured(result: StatementResult) -> Relation:
+    """The +I and +U rows that the engine kept of a statement."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    changelog = result.changelog
+    rows = changelog.select(list(range(len(result.schema))))
+    kept = pc.is_in(changelog.column(len(result.schema)), pa.array(["+I", "+U"]))
+    if pc.all(kept).as_py() is False:
+        rows = rows.filter(kept)
+    return Relation(result.name, result.schema, rows, result.aliases)
+
+
+def in_memory(program: PlannedProgram) -> PlannedProgram:
+    """The program with no sink on a cluster that it names: without a broker a test reaches none."""
+    statements = dict(program.statements)
+    for name, statement in program.statements.items():
+        if statement.sink is not None and ADDRESS in statement.sink.properties:
+            properties = {key: value for key, value in statement.sink.properties.items() if key != ADDRESS}
+            statements[name] = replace(statement, sink=replace(statement.sink, properties=properties))
+    return replace(program, statements=statements)
 
 
 def _file_of(statement: PlannedStatement) -> str | None:

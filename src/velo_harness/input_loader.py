@@ -46,6 +46,7 @@ def input_of(fields: Fields, folder: Path, policy: PathPolicy, before: Sequence[
         from_previous=_from_previous(fields, before),
         key_field=fields["key_field"],
         partitions=fields["partitions"],
+        headers=fields["headers"],
         topic=topic,
         time_simulation=_time_simulation(fields),
         location=fields.at("source"),

@@ -201,6 +201,7 @@ class InputMaker:
             key_location=given.key_locations.get("key_field") if given is not None else None,
             properties=source.properties if rows.messages is not None else written_properties(source.properties),
             timestamp_ms=int(self._spec.now.timestamp() * 1000) if self._spec.now is not None else -1,
+            headers=given.headers if given is not None else {},
         )
 
 

@@ -129,6 +129,8 @@ class RunResult:
     queries: tuple[QueryResult, ...]
     file_errors: tuple[FileError, ...] = ()
     duration_ms: float = 0.0
+    kafka: str = "memory"
+    """Where topics were: memory, embedded, containers or external."""
 
     def count(self, outcome: Outcome) -> int:
         """How many queries ended so."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from velo_engine.connectors.dead_letters import DeadLetter
 from velo_engine.errors import ErrorCode, ExitCode, VeloError
-from velo_harness.checks import RunChecks, late_of, records_of
+from velo_harness.checks import RunChecks, late_of
 from velo_harness.discovery import PathPolicy
 from velo_harness.event_times import event_time_columns
-from velo_harness.execution import Execution, ProgressHook, executed, job_options, needed_sources
+from velo_harness.execution import Broker, Execution, ProgressHook, executed, job_options, needed_sources
 from velo_harness.input_relations import InputRelations
 from velo_harness.inputs import InputMaker, RunInputs
 from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named
@@ -27,6 +27,7 @@ from velo_harness.templates import TemplateScope
 
 if TYPE_CHECKING:
     from velo_engine.runtime.result import StatementResult
+    from velo_harness.kafka.session import KafkaSession
 
 
 def run_query(
@@ -37,8 +38,12 @@ def run_query(
     item: str,
     rerun: str,
     on_progress: ProgressHook | None = None,
+    kafka: KafkaSession | None = None,
 ) -> QueryResult:
-    """The result of one query. `item` is its id in reports, `rerun` the command that runs just it again."""
+    """The result of one query. `item` is its id in reports, `rerun` the command that runs just it again.
+
+    Topics are on the broker of `kafka`; without it they are in memory.
+    """
     began = time.perf_counter()
     blank = QueryResult(
         item=item,
@@ -54,7 +59,7 @@ def run_query(
     if query.skip is not None:
         return replace(blank, skip_reason=query.skip)
     try:
-        result = _QueryRun(spec, query, settings, blank, on_progress).result()
+        result = _QueryRun(spec, query, settings, blank, on_progress, kafka).result()
     except VeloError as error:
         failed = error.exit_code is ExitCode.FAILED and error.code is not ErrorCode.INTERNAL
         result = replace(blank, outcome=Outcome.FAILED if failed else Outcome.ERROR, error=error)
@@ -78,13 +83,20 @@ class _QueryRun:
     """One run of one query."""
 
     def __init__(
-        self, spec: Spec, query: Query, settings: RunSettings, blank: QueryResult, on_progress: ProgressHook | None
+        self,
+        spec: Spec,
+        query: Query,
+        settings: RunSettings,
+        blank: QueryResult,
+        on_progress: ProgressHook | None,
+        kafka: KafkaSession | None,
     ) -> None:
         self._spec = spec
         self._query = query
         self._settings = settings
         self._blank = blank
         self._on_progress = on_progress
+        self._kafka = kafka
         self._policy = PathPolicy.for_file(spec.file, settings.allowed)
         self._schemas = SchemaFinder(spec, self._policy)
 
@@ -102,14 +114,14 @@ class _QueryRun:
         """The records that the query gives out, for another query that reads them."""
         prepared = self._prepared()
         with self._executed(prepared, self._inputs(prepared)) as execution:
-            return records_of(execution.result.statements[prepared.statement])
+            return execution.records_of(prepared.statement)
 
     def _prepared(self) -> PreparedQuery:
         return QueryPreparation(self._spec, self._query, self._settings, self._schemas, self._previous).prepared()
 
     def _previous(self, name: str) -> Relation:
         query = query_named(name, self._spec, self._query)
-        return _QueryRun(self._spec, query, self._settings, self._blank, None).output()
+        return _QueryRun(self._spec, query, self._settings, self._blank, None, self._kafka).output()
 
     def _inputs(self, prepared: PreparedQuery) -> RunInputs:
         maker = InputMaker(
@@ -127,11 +139,12 @@ class _QueryRun:
     def _executed(self, prepared: PreparedQuery, inputs: RunInputs) -> AbstractContextManager[Execution]:
         timeout = self._query.timeout_ms if self._settings.timeout_ms is None else self._settings.timeout_ms
         options = job_options(self._spec, self._settings.batch_size, timeout, self._query.location, self._on_progress)
-        return executed(prepared.program, prepared.text, prepared.targets, inputs, options, self._policy)
+        broker = None if self._kafka is None else Broker(self._kafka, self._spec.topic_naming)
+        return executed(prepared.program, prepared.text, prepared.targets, inputs, options, self._policy, broker)
 
     def _checked(self, prepared: PreparedQuery, inputs: RunInputs, execution: Execution) -> QueryResult:
         statements = execution.result.statements
-        records = {name: records_of(result) for name, result in statements.items()}
+        records = {name: execution.records_of(name) for name in statements}
         relations = InputRelations(inputs.relations, prepared.program, prepared.text.base_dir)
         scope = TemplateScope(relations, records, self._settings.variables)
         checks = RunChecks(self._spec, execution, relations, scope, records)

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from velo_engine.errors import Location
 from velo_harness.constraints import FieldConstraints
+from velo_harness.topic_naming import TopicNaming
 from velo_harness.yaml_source import YamlNode
 
 DEFAULT_SEED = 42
@@ -223,6 +224,8 @@ class Input:
     """The name of the query whose output this input is."""
     key_field: str | None
     partitions: int
+    headers: Mapping[str, str]
+    """Header → what each record carries: the value of the column of that name, else the text itself."""
     topic: str | None
     """`source_type: {type: kafka, topic}`: the topic the rows are written to; None: the one the SQL names."""
     time_simulation: TimeSimulation | None
@@ -295,6 +298,7 @@ class Spec:
     sql_location: Location | None = None
     """The place of `sql_file` or of the inline text (whose first line stands on the line after)."""
     """None when discovery finds the program."""
+    topic_naming: TopicNaming = field(default_factory=TopicNaming)
     config_locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
     """Places of the job properties."""
 

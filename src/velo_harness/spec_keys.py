@@ -26,6 +26,7 @@ from velo_harness.kinds import (
     words,
 )
 from velo_harness.spec import ChangelogOrder, ColumnScope, DataFormat
+from velo_harness.topic_naming import DEFAULT_PATTERN, MAX_TOPIC_LENGTH
 
 
 def _later(*names: str) -> tuple[LaterKey, ...]:
@@ -85,11 +86,12 @@ INPUT = ObjectFormat(
         Key("source_type", Object(SOURCE_TYPE), "A topic, or a file instead of generation."),
         Key("format", Choice(words("json"), ("avro", "protobuf", "csv")), "How rows are written to the topic."),
         Key("key_field", Text("a column name"), "The column that is the record's key."),
+        Key("headers", MapOf(Text("a value or a column name")), "Header → a column of the row, or a fixed text.", {}),
         Key("partitions", Integer(1, 1000), "Partitions of the topic.", 1),
         Key("rate_per_second", Number(0), "The distance of event times."),
         Key("time_simulation", Object(TIME_SIMULATION), "How event times run."),
     ),
-    _later("timeline", "headers"),
+    _later("timeline"),
 )
 
 TOLERANCE = ObjectFormat(
@@ -208,6 +210,21 @@ REFERENCE_TABLE = ObjectFormat(
     ),
 )
 
+TOPIC_NAMING = ObjectFormat(
+    "topic naming",
+    "What topics are called on a broker; in memory they have the names of the SQL.",
+    (
+        Key("pattern", Text("a pattern"), "The name, with {base} and {run_id} in it.", DEFAULT_PATTERN),
+        Key("namespace", Text(), "The text for {namespace}."),
+        Key("branch", Text(), "The text for {branch}."),
+        Key("branch_from_env", Text("a variable"), "The environment variable with the text for {branch}."),
+        Key("user", Text(), "The text for {user}."),
+        Key("user_from_env", Text("a variable"), "The environment variable with the text for {user}."),
+        Key("hash_long_names", Boolean(), "A name that is too long is cut and ends in a digest.", True),
+        Key("max_topic_length", Integer(32, MAX_TOPIC_LENGTH), "The longest name.", MAX_TOPIC_LENGTH),
+    ),
+)
+
 SPEC = ObjectFormat(
     "spec",
     "A test spec: queries of a streaming SQL program, their inputs and what must come out.",
@@ -231,7 +248,8 @@ SPEC = ObjectFormat(
             "Source → file or data schema, for tables that no input names.",
             {},
         ),
+        Key("topic_naming", Object(TOPIC_NAMING), "What topics are called on a broker."),
         Key("queries", ListOf(Object(QUERY), 1), "What is tested.", required=True),
     ),
-    _later("topic_naming", "fault_injection", "stress_test", "debug", "scenarios", "variables"),
+    _later("fault_injection", "stress_test", "debug", "scenarios", "variables"),
 )

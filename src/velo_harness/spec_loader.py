@@ -25,6 +25,7 @@ from velo_harness.spec import (
     Spec,
 )
 from velo_harness.spec_keys import SPEC
+from velo_harness.topic_naming import topic_naming
 from velo_harness.typed_values import parse_timestamp
 from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, read_yaml
 
@@ -62,6 +63,7 @@ def spec_of(node: YamlNode, path: Path, policy: PathPolicy) -> Spec:
         queries=tuple(_queries(fields["queries"], head)),
         location=fields.location,
         sql_location=fields.locations.get("sql_file") or fields.locations.get("sql"),
+        topic_naming=topic_naming(fields["topic_naming"]),
         config_locations=config_places,
     )
     _check_pacing(spec)

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_harness.discovery import SPEC_SUFFIXES, find_specs, find_sql, is_spec_name
 from velo_harness.execution import ProgressHook
+from velo_harness.kafka.providers import MEMORY
 from velo_harness.marks import condition_holds
 from velo_harness.plugins import plugin_manager
 from velo_harness.programs import shown_path
@@ -21,6 +23,9 @@ from velo_harness.settings import RunSettings
 from velo_harness.spec import Mark, Query, Spec
 from velo_harness.spec_detection import Verdict, judge
 from velo_harness.spec_loader import load_spec
+
+if TYPE_CHECKING:
+    from velo_harness.kafka.session import KafkaSession
 
 _PASSED_OVER = frozenset({"node_modules", "__pycache__", "build", "dist"})
 """Folders that hold no specs; hidden ones are passed over too."""
@@ -128,23 +133,34 @@ def run_items(
     *,
     on_start: Callable[[int, SuiteItem], None] = lambda _number, _item: None,
     on_progress: ProgressHook | None = None,
+    kafka: KafkaSession | None = None,
 ) -> RunResult:
-    """Runs the queries in order. `on_start` is told the number (from 0) of each before it runs."""
+    """Runs the queries in order. `on_start` is told the number (from 0) of each before it runs.
+
+    Topics are on the broker of `kafka`, without it in memory. Raises VeloError when that broker is not there.
+    """
+    if kafka is not None and items:
+        kafka.start()
     began = time.perf_counter()
     results = []
     for number, item in enumerate(items):
         on_start(number, item)
-        results.append(_run(item, settings, on_progress))
-    return RunResult(tuple(results), (), (time.perf_counter() - began) * 1000)
+        results.append(_run(item, settings, on_progress, kafka))
+    place = MEMORY if kafka is None else kafka.provider.name
+    return RunResult(tuple(results), (), (time.perf_counter() - began) * 1000, place)
 
 
-def _run(item: SuiteItem, settings: RunSettings, on_progress: ProgressHook | None) -> QueryResult:
+def _run(
+    item: SuiteItem, settings: RunSettings, on_progress: ProgressHook | None, kafka: KafkaSession | None
+) -> QueryResult:
     """The result of one query, as its marks let it count."""
     marks = {mark.name: mark for mark in (*item.spec.marks, *item.query.marks)}
     spec = item.spec
     query = replace(item.query, skip=item.query.skip or _skip_reason(marks))
     name = f"{shown_path(spec.file)}::{query.name}"
-    result = run_query(spec, query, settings, item=name, rerun=_rerun(spec, query, settings), on_progress=on_progress)
+    result = run_query(
+        spec, query, settings, item=name, rerun=_rerun(spec, query, settings), on_progress=on_progress, kafka=kafka
+    )
     return _with_expected_failure(result, marks["xfail"]) if "xfail" in marks else result
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from velo_engine import TopicInput
 from velo_engine.connectors.keys import KeyEncoder
-from velo_engine.connectors.source import NO_TIMESTAMP
+from velo_engine.connectors.source import NO_TIMESTAMP, Headers
 from velo_engine.connectors.topics import Topic
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.formats import open_format
@@ -48,6 +48,8 @@ class RecordLayout:
     """Of the source in the SQL: format and its options."""
     timestamp_ms: int
     """Of every record."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Header → the name of a column, whose value each record carries, else the text that all carry."""
 
     @property
     def format(self) -> str:
@@ -76,6 +78,7 @@ def topic_of(
         partitions=np.arange(count, dtype=np.int32) % layout.partitions if layout.key_field is None else None,
         timestamps_ms=np.full(count, layout.timestamp_ms if layout.timestamp_ms >= 0 else NO_TIMESTAMP, np.int64),
         sequences=np.arange(first_sequence, first_sequence + count, dtype=np.int64),
+        headers=_headers(rows, schema, layout, count) if layout.headers else None,
     )
     return TopicInput(topic, layout.format, layout.properties)
 
@@ -92,6 +95,18 @@ def _keys(rows: pa.Table, schema: RowSchema, layout: RecordLayout) -> list[bytes
             hint=did_you_mean(layout.key_field, schema.names, noun="column"),
         )
     return KeyEncoder(schema, (position,)).encode(_physical(rows, schema))
+
+
+def _headers(rows: pa.Table, schema: RowSchema, layout: RecordLayout, count: int) -> list[Headers]:
+    """The headers of each record: columns as keys have them. Values without rows have the fixed ones only."""
+    columns: list[list[tuple[str, bytes | None]]] = []
+    for name, given in layout.headers.items():
+        position = schema.index(given)
+        if position is None:
+            columns.append([(name, given.encode())] * count)
+        elif rows.num_rows == count:
+            columns.append([(name, value) for value in KeyEncoder(schema, (position,)).encode(_physical(rows, schema))])
+    return list(zip(*columns, strict=True)) if columns else [()] * count
 
 
 def _physical(table: pa.Table, schema: RowSchema) -> pa.Table:

@@ -28,6 +28,7 @@ def report(run: RunResult) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "versions": versions(),
+        "kafka": run.kafka,
         "exit_code": int(run.exit_code),
         "duration_ms": round(run.duration_ms, 3),
         "counts": {outcome.value: run.count(outcome) for outcome in Outcome} | {"not_loaded": len(run.file_errors)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from velo_engine.errors import Location
+from velo_harness.kafka.providers import MEMORY
 from velo_harness.reports.shown_values import printable, printable_lines, table_lines
 from velo_harness.result import CheckFailure, Finding, Outcome, QueryResult, RunResult
 
@@ -123,7 +124,8 @@ def totals_text(run: RunResult) -> str:
     counts = [_counted(run.count(outcome), outcome) for outcome in Outcome if run.count(outcome)]
     if run.file_errors:
         counts.append(f"{_plural(len(run.file_errors), 'file')} not loaded")
-    return f"{', '.join(counts) or 'nothing ran'} in {run.duration_ms / 1000:.2f} s"
+    place = "" if run.kafka == MEMORY else f", topics on Kafka ({run.kafka})"
+    return f"{', '.join(counts) or 'nothing ran'} in {run.duration_ms / 1000:.2f} s{place}"
 
 
 def _plural(count: int, noun: str) -> str:
