@@ -37,7 +37,7 @@ def is_single_row(relation: Relation, keys: Sequence[int], context: QueryContext
 
 
 def single_value(relation: Relation, keys: Sequence[int], place: Location | None) -> Relation:
-    """The first column of the only row of each key, then `keys`. A second row is an error, of `place`, when it comes."""
+    """The first column of the only row of each key, then `keys`. A second row is an error, at `place`."""
     call = AggregateCall("single_value", (0,), relation.node.schema.types[0].as_nullable(), location=place)
     grouped = _grouped(relation.node, keys, [call])
     return _relation(_calls_first(grouped), relation)
