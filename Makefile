@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format flink kafka oracle fuzz fuzz-selftest nexmark bounds clean
+.PHONY: help demo test check format flink kafka oracle fuzz fuzz-selftest nexmark bounds recovery clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,6 +60,10 @@ nexmark: $(READY) ## the Nexmark queries over 50 000 events, held against Flink'
 
 bounds: $(READY) ## memory and CPU over a million rows, and the cost of a small batch beside a large state
 	@$(BIN)/python benchmarks/bounds.py --check
+
+KILLS ?= 200
+recovery: $(READY) ## jobs killed KILLS=200 times at named and random points; add ON=real for a real Kafka
+	@$(BIN)/python -m tests.recovery --kills $(KILLS) $(addprefix --provider ,$(ON))
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

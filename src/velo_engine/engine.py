@@ -21,8 +21,11 @@ from velo_engine.sql.program import Program
 
 if TYPE_CHECKING:
     from velo_engine.connectors.kafka.client import KafkaCluster
+    from velo_engine.connectors.records import RecordWriter
     from velo_engine.kernel import Kernel
+    from velo_engine.runtime.checkpoints import CheckpointFolder
     from velo_engine.runtime.job import Job
+    from velo_engine.runtime.live_job import LiveJob, LiveOptions
     from velo_engine.runtime.result import JobResult
     from velo_engine.udf import UserFunction
 
@@ -113,7 +116,6 @@ class Engine:
         options: JobOptions | None = None,
     ) -> Job:
         """The job that `run` runs, for callers that drive it span by span."""
-        from velo_engine.kernel import Kernel
         from velo_engine.runtime.job import Job
 
         given = inputs or {}
@@ -126,17 +128,54 @@ class Engine:
                 )
         wanted = tuple(targets) if targets is not None else tuple(program.statements)
         settings = with_properties(options or JobOptions(), program.properties, program.locations)
-        kernel = Kernel(memory_limit=settings.memory_limit)
-        if program.functions:
-            self._provide(program.functions, kernel)
         return Job(
             program,
             wanted,
             settings,
-            kernel,
+            self._kernel(program, settings),
             lambda source: self._open_source(source, given.get(source.name)),
             self._open_sink,
         )
+
+    def live_job(
+        self,
+        program: PlannedProgram,
+        *,
+        name: str,
+        targets: Sequence[str] | None = None,
+        folder: CheckpointFolder | None = None,
+        live: LiveOptions | None = None,
+        options: JobOptions | None = None,
+    ) -> LiveJob:
+        """A job over topics that goes on until it is stopped or its input ends: `start` it, then `run` it.
+
+        `name` tells it from other jobs on the cluster; runs with the same name and folder go on from each other. `live`
+        is by default what the program's properties say.
+        """
+        from velo_engine.runtime.open_live import open_live_job
+
+        settings = with_properties(options or JobOptions(), program.properties, program.locations)
+        return open_live_job(
+            program,
+            tuple(targets) if targets is not None else tuple(program.statements),
+            settings,
+            live,
+            self._kernel(program, settings),
+            name=name,
+            kafka=self.kafka,
+            topics=self.topics,
+            folder=folder,
+            open_source=lambda source: self._open_source(source, None),
+            open_sink=self._open_sink,
+        )
+
+    def _kernel(self, program: PlannedProgram, settings: JobOptions) -> Kernel:
+        from velo_engine.kernel import Kernel
+
+        kernel = Kernel(memory_limit=settings.memory_limit)
+        if program.functions:
+            self._provide(program.functions, kernel)
+        return kernel
 
     def _functions_of(self, program: Program) -> tuple[UserFunction, ...]:
         """The functions that a program may call: those given, and those that it names itself, which come first."""
@@ -167,13 +206,13 @@ class Engine:
         with placed_at(source.locations):
             return open_source(source, given, self.topics, self.base_dir, self.root, self.kafka)
 
-    def _open_sink(self, statement: PlannedStatement) -> Sink | None:
+    def _open_sink(self, statement: PlannedStatement, writer: RecordWriter | None = None) -> Sink | None:
         from velo_engine.plan.sources import placed_at
         from velo_engine.runtime.open_connector import open_sink
 
         sink = statement.sink
         with placed_at({} if sink is None else sink.locations):
-            return open_sink(statement, self.topics, self.base_dir, self.root, self.kafka)
+            return open_sink(statement, self.topics, self.base_dir, self.root, self.kafka, writer)
 
     def _inferred(self, name: str, properties: Mapping[str, str]) -> RowSchema | None:
         from velo_engine.runtime.open_connector import inferred_schema

@@ -174,6 +174,7 @@ class LiveJob:
         for source in self._sources:
             source.close()
         self._delivery.close()
+        self._job.kernel.close()
 
     def _fitting(self, state: Checkpoint) -> Restored:
         names = self._job.step_names()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from velo_engine.connectors.kafka.client import KafkaCluster
+from velo_engine.connectors.kafka.producer import TransactionalWriter
 from velo_engine.connectors.kafka.source import KafkaSource
 from velo_engine.connectors.records import MemoryWriter, RecordWriter
 from velo_engine.connectors.source import LiveSource, Sink, Source
@@ -19,6 +20,7 @@ from velo_engine.runtime.job import Job
 from velo_engine.runtime.live_input import BoundedInput
 from velo_engine.runtime.live_job import LiveJob, LiveOptions
 from velo_engine.runtime.live_settings import Guarantee, live_settings
+from velo_engine.runtime.open_kafka import open_kafka_writer, sinks_cluster, sinks_settings
 from velo_engine.runtime.options import JobOptions
 from velo_engine.runtime.timeline import SystemClock
 
@@ -31,13 +33,13 @@ def open_live_job(
     kernel: Kernel,
     *,
     name: str,
-    cluster: KafkaCluster | None,
+    kafka: KafkaCluster | None,
     topics: TopicStore,
     folder: CheckpointFolder | None,
     open_source: Callable[[SourceTable], Source],
     open_sink: Callable[[PlannedStatement, RecordWriter], Sink | None],
 ) -> LiveJob:
-    """The job, not started. `name` is what its transactions and its consumer group are called by.
+    """The job, not started. `name` is what its transactions are called by; `kafka` the cluster that replaces any other.
 
     Raises VeloError: a guarantee that cannot be given, a broker that is not there.
     """
@@ -45,7 +47,7 @@ def open_live_job(
     if settings.guarantee is Guarantee.EXACTLY_ONCE:
         _check_exactly_once(program, folder)
     sources: dict[str, LiveSource] = {}
-    delivery = _delivery(settings.guarantee, name, cluster, topics, sources)
+    delivery = _delivery(settings.guarantee, name, program, kafka, topics, sources)
 
     def opened(table: SourceTable) -> LiveSource:
         source = open_source(table)
@@ -68,24 +70,27 @@ def open_live_job(
 def _delivery(
     guarantee: Guarantee,
     name: str,
-    cluster: KafkaCluster | None,
+    program: PlannedProgram,
+    kafka: KafkaCluster | None,
     topics: TopicStore,
     sources: Mapping[str, LiveSource],
 ) -> Delivery:
-    from velo_engine.connectors.kafka.producer import KafkaWriter, TransactionalWriter
-
+    cluster = sinks_cluster(program, kafka)
     if guarantee is Guarantee.EXACTLY_ONCE:
         if cluster is None:
             message = "exactly-once needs a broker, whose transactions it is made of"
             raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message, hint="give one with --brokers HOST:PORT")
         called = f"{cluster.topic_prefix}velo.{name}"
-        return ExactlyOnce(TransactionalWriter(cluster, called, called))
+        writer = TransactionalWriter(cluster, called, called, sinks_settings(program, given=kafka is not None))
+        return ExactlyOnce(writer)
 
     def acknowledge(positions: Mapping[str, Positions]) -> None:
         for source, held in positions.items():
             sources[source].acknowledge(held)
 
-    return AtLeastOnce(MemoryWriter(topics) if cluster is None else KafkaWriter(cluster), acknowledge)
+    if cluster is None:
+        return AtLeastOnce(MemoryWriter(topics), acknowledge)
+    return AtLeastOnce(open_kafka_writer(program, cluster, given=kafka is not None), acknowledge)
 
 
 def _check_exactly_once(program: PlannedProgram, folder: CheckpointFolder | None) -> None:
