@@ -18,7 +18,7 @@ from tests.fuzz.shrink import shrunk, smaller_queries, with_arrivals
 from tests.oracle.case import Definition
 
 FEWEST_MUTANTS = 20
-QUICK_MUTANTS = ("window_end_inclusive", "old_results_stay", "nulls_join")
+QUICK_MUTANTS = ("window_end_inclusive", "old_results_stay", "padded_rows_stay")
 QUICK_CASES = 60
 
 
