@@ -53,8 +53,10 @@ def framed(api: int, version: int, body: bytes) -> bytes:
 
 # Bytes that often are plausible lengths and names
 PIECES = st.one_of(
-    st.binary(max_size=8),
     st.integers(-2, 3).map(lambda number: struct.pack(">i", number)),
+    st.integers(-2, 3).map(lambda number: struct.pack(">q", number)),
+    st.sampled_from([struct.pack(">iiiib", -1, 0, 1, 9999, 1), struct.pack(">ihi", 1, 1, 0)]),  # a fetch begins so
+    st.binary(max_size=8),
     st.integers(-2, 3).map(lambda number: struct.pack(">h", number)),
     st.just(b"\x00\x01t"),
     st.just(b"\x02t"),
@@ -66,7 +68,7 @@ REQUESTS = st.sampled_from(
 
 
 @settings(max_examples=500)
-@given(st.lists(st.tuples(REQUESTS, st.lists(PIECES, max_size=12).map(b"".join)), min_size=1, max_size=5))
+@given(st.lists(st.tuples(REQUESTS, st.lists(PIECES, max_size=20).map(b"".join)), min_size=1, max_size=5))
 def test_no_request_is_a_defect(requests: list[tuple[tuple[int, int], bytes]]) -> None:
     logged: list[str] = []
     handler = logging.Handler()
