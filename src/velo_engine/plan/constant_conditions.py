@@ -75,7 +75,7 @@ def _empty(node: PlanNode) -> Values:
 
 def _filter(node: Filter) -> PlanNode:
     parts = _conjuncts(node.predicate)
-    if _is_empty(node.input) or never_true(node.predicate, _NO_COLUMNS) or never_true(node.predicate, _nulls(parts)):
+    if _is_empty(node.input) or _contradictory(node.predicate, parts):
         return _empty(node)
     kept = [part for part in parts if not always_true(part)]
     if len(kept) == len(parts):
@@ -88,6 +88,13 @@ def _conjuncts(predicate: Expression) -> list[Expression]:
     if isinstance(predicate, Call) and predicate.function == "and":
         return [part for arg in predicate.args for part in _conjuncts(arg)]
     return [predicate]
+
+
+def _contradictory(predicate: Expression, parts: list[Expression]) -> bool:
+    """Whether `predicate`, the conjunction of `parts`, is true for no row."""
+    if never_true(predicate, _NO_COLUMNS) or never_true(predicate, _nulls(parts)):
+        return True
+    return any(isinstance(part, Call) and part.function == "not" and part.args[0] in parts for part in parts)
 
 
 def _nulls(parts: list[Expression]) -> frozenset[int]:
