@@ -55,6 +55,16 @@ def set_debug(debug: bool) -> None:
         os.environ[DEBUG_VARIABLE] = "1"
 
 
+def milliseconds(text: str) -> int:
+    """A duration such as `10s`. Raises typer.BadParameter."""
+    from velo_engine.sql.durations import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as problem:
+        raise typer.BadParameter(f"{problem}; write one such as 500ms, 10s or 1m") from None
+
+
 def key_values(texts: Sequence[str]) -> dict[str, str]:
     """The mapping that options `K=V` give. Raises typer.BadParameter."""
     pairs: dict[str, str] = {}

@@ -1,14 +1,16 @@
-"""Running a program from file to file."""
+"""Running a program: from file to file to the end, or on topics until it is stopped."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from velo_cli.live_run import LiveRun, run_live
 from velo_cli.progress import ProgressLine
 from velo_engine import Engine, JobOptions, Progress
+from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.runtime.result import JobResult
@@ -23,17 +25,25 @@ class FinishedJob:
     file: str
     program: PlannedProgram
     result: JobResult
+    shown: tuple[str, ...]
+    """Statements whose result was kept to be shown."""
 
 
 def run_program(
-    sql: Path, *, base_dir: Path | None, variables: Mapping[str, str], batch_size: int | None
+    sql: Path,
+    *,
+    base_dir: Path | None,
+    variables: Mapping[str, str],
+    batch_size: int | None,
+    kafka: KafkaCluster | None,
+    live: LiveRun,
 ) -> FinishedJob:
-    """Runs every statement of a SQL file to the end of its input.
+    """Runs every statement of a SQL file: to the end of its input, or, when it reads topics, until it is stopped.
 
-    Errors: those of reading, parsing and running it; INFRASTRUCTURE_MISSING for a source that is no file.
+    Errors: those of reading, parsing and running it; INFRASTRUCTURE_MISSING for a topic without a broker.
     """
     folder = (base_dir or sql.absolute().parent).absolute()
-    engine = Engine(base_dir=folder, udf_paths=[folder], load_functions=True)
+    engine = Engine(base_dir=folder, udf_paths=[folder], load_functions=True, kafka=kafka)
     given = {**os.environ, **variables}
     program = engine.plan(engine.parse(read_text(sql), file=shown_path(sql), variables=given), variables=given)
     if not program.statements:
@@ -43,18 +53,24 @@ def run_program(
             location=Location(shown_path(sql), 1),
             hint="a query is CREATE STREAM name AS SELECT …, INSERT INTO name SELECT … or SELECT …",
         )
-    _refuse_topics(program)
+    options = JobOptions() if batch_size is None else JobOptions(batch_size=batch_size)
+    if _reads_topics(program, kafka):
+        return FinishedJob(shown_path(sql), program, run_live(engine, program, live, options), ())
+    if live.checkpoint_dir is not None or live.savepoint is not None:
+        raise VeloError(
+            ErrorCode.BAD_VALUE,
+            "the program reads files only: it runs to their end, and has no checkpoints",
+            hint="leave out --checkpoint-dir and --from-savepoint",
+        )
+    shown = shown_statements(program)
     with ProgressLine() as line:
         line.step(0, sql.name)
 
         def moved_on(progress: Progress) -> None:
             line.touch(f"{progress.records:,} records")
 
-        options = JobOptions(on_progress=moved_on, capture=bool(shown_statements(program)))
-        if batch_size is not None:
-            options = JobOptions(on_progress=moved_on, capture=options.capture, batch_size=batch_size)
-        result = engine.run(program, options=options)
-    return FinishedJob(shown_path(sql), program, result)
+        result = engine.run(program, options=replace(options, on_progress=moved_on, capture=bool(shown)))
+    return FinishedJob(shown_path(sql), program, result, tuple(shown))
 
 
 def shown_statements(program: PlannedProgram) -> list[str]:
@@ -67,16 +83,20 @@ def shown_statements(program: PlannedProgram) -> list[str]:
     ]
 
 
-def _refuse_topics(program: PlannedProgram) -> None:
-    for source in program.sources.values():
-        if "path" not in source.properties:
+def _reads_topics(program: PlannedProgram, kafka: KafkaCluster | None) -> bool:
+    """Whether any source is a topic. Raises VeloError when one is and nothing says where its broker is."""
+    topics = [source for source in program.sources.values() if "path" not in source.properties]
+    for source in topics:
+        if kafka is None and "bootstrap.servers" not in source.properties:
             topic = source.properties.get("topic", source.name)
             raise VeloError(
                 ErrorCode.INFRASTRUCTURE_MISSING,
-                f'the source "{source.name}" reads the topic "{topic}", and there is no broker',
+                f'the source "{source.name}" reads the topic "{topic}", and nothing says where its broker is',
                 location=source.locations.get("topic", source.locations.get("type")),
-                hint="velo run reads files in this version; give the source a path, or test it with velo-test run",
+                hint="give the address with --brokers HOST:PORT or the property bootstrap.servers; give the source a "
+                "path to read a file; or test the program without a broker: velo-test run",
             )
+    return bool(topics)
 
 
 def refuse_existing(path: Path) -> None:

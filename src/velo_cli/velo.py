@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from velo_cli.command_line import key_values, new_app, run_app, set_debug
+from velo_cli.command_line import key_values, milliseconds, new_app, run_app, set_debug
 from velo_cli.kafka_commands import kafka_app
 
 app = new_app("Streaming SQL: run programs over files, start projects, look up formats.")
@@ -55,22 +56,81 @@ def run(
     var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
     batch_size: Annotated[int | None, typer.Option(min=1, help="most events handled at once")] = None,
     dead_letters: Annotated[Path | None, typer.Option(help="write records that could not be used to this file")] = None,
+    brokers: Annotated[str | None, typer.Option(help="the Kafka cluster of its topics, HOST:PORT[,…]")] = None,
+    kafka_config: Annotated[Path | None, typer.Option(help="a file of Kafka client properties")] = None,
+    name: Annotated[str | None, typer.Option(help="the job's name; by default that of the file")] = None,
+    checkpoint_dir: Annotated[Path | None, typer.Option(help="keep state here, and go on from it")] = None,
+    checkpoint_interval: Annotated[str | None, typer.Option(help="time between checkpoints, such as 10s")] = None,
+    from_savepoint: Annotated[Path | None, typer.Option(help="begin with the state of this savepoint")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="begin anew although there is a checkpoint")] = False,
+    allow_lost_state: Annotated[
+        bool, typer.Option("--allow-lost-state", help="leave state behind that the program has no use for")
+    ] = False,
     output: Annotated[SummaryFormat, typer.Option(help="format of the job summary")] = SummaryFormat.TEXT,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
-    """Run a program from file to file. The job summary goes to stderr; with --output json, to stdout."""
+    """Run a program: over files to their end, over topics until it is stopped (Ctrl-C, velo stop).
+
+    The job summary goes to stderr; with --output json, to stdout.
+    """
+    from velo_cli.live_run import LiveRun
     from velo_cli.run_program import refuse_existing, run_program, write_dead_letters
     from velo_cli.run_summary import summary_json, summary_text
+    from velo_engine.connectors.kafka.client import cluster_from
 
     set_debug(debug)
     if dead_letters is not None:
         refuse_existing(dead_letters)
-    finished = run_program(sql, base_dir=base_dir, variables=key_values(var), batch_size=batch_size)
+    live = LiveRun(
+        name=name or sql.stem,
+        checkpoint_dir=checkpoint_dir,
+        checkpoint_interval_ms=None if checkpoint_interval is None else milliseconds(checkpoint_interval),
+        savepoint=from_savepoint,
+        fresh=fresh,
+        allow_lost_state=allow_lost_state,
+    )
+    cluster = cluster_from(brokers, kafka_config, os.environ)
+    finished = run_program(
+        sql, base_dir=base_dir, variables=key_values(var), batch_size=batch_size, kafka=cluster, live=live
+    )
     if dead_letters is not None:
         write_dead_letters(finished.result, dead_letters)
     print(summary_text(finished), file=sys.stderr)
     if output is SummaryFormat.JSON:
         print(summary_json(finished))
+
+
+_FOLDER = Annotated[Path, typer.Argument(help="the checkpoint folder of the running job", show_default=False)]
+
+
+@app.command()
+def savepoint(
+    folder: _FOLDER,
+    path: Annotated[Path, typer.Argument(help="the file to write", show_default=False)],
+    stop: Annotated[bool, typer.Option("--stop", help="end the job there")] = False,
+) -> None:
+    """Write the state of a running job to a file, from which velo run --from-savepoint begins."""
+    from velo_engine.runtime.control import ask
+
+    print(ask(folder, ask="savepoint", path=str(path.absolute()), stop=stop))
+
+
+@app.command()
+def status(folder: _FOLDER) -> None:
+    """Print where a running job stands, as JSON."""
+    import json
+
+    from velo_engine.runtime.control import ask
+
+    print(json.dumps(ask(folder, ask="status"), indent=2))
+
+
+@app.command()
+def stop(folder: _FOLDER) -> None:
+    """Stop a running job after its batch; velo run goes on from there."""
+    from velo_engine.runtime.control import ask
+
+    print(ask(folder, ask="stop"))
 
 
 @app.command()

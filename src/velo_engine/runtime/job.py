@@ -299,12 +299,13 @@ class Job:
 
     def _statistics(self, run: _StatementRun) -> StatementStatistics:
         name = run.plan.name
+        watermark = self._watermarks.get(name, INITIAL_WATERMARK)
         return StatementStatistics(
             read=run.accounting.read,
             emitted=run.accounting.emitted,
             written=0 if run.sink is None else run.sink.written,
             late=run.accounting.late,
-            watermark_ms=self._watermarks.get(name, INITIAL_WATERMARK),
+            watermark_ms=None if watermark == INITIAL_WATERMARK else watermark,
             state_rows=sum(s.counters.state_rows for s in self._pipeline.steps if s.statement == name),
         )
 

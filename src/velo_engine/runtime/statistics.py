@@ -28,8 +28,8 @@ class StatementStatistics:
     """Records written to the sink."""
     late: int
     """Records for which every window had closed."""
-    watermark_ms: int
-    """Event time of its output, milliseconds since the epoch."""
+    watermark_ms: int | None
+    """Event time of its output, milliseconds since the epoch; None before there is any."""
     state_rows: int
 
 
