@@ -267,6 +267,8 @@ class Job:
             return
         if self._options.capture:
             run.changes.append(batch.rows)
+        if self._options.on_changes is not None:
+            self._options.on_changes(run.plan.name, batch.rows)
         steps = self._pipeline.sinks.get(run.plan.name, ())
         for step in steps:
             batch = step.operator.process(batch)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+import pyarrow as pa
+
 from velo_engine.runtime.timeline import Tick
 
 
@@ -59,5 +61,7 @@ class JobOptions:
     """Most memory that the kernel takes before it spills to disk, such as `512MB`; None: what the process shares."""
     capture: bool = True
     """Keep every statement's changelog in memory for the result."""
+    on_changes: Callable[[str, pa.Table], None] | None = None
+    """Called with a statement and a batch of its changes, in physical form, as they are given out."""
     on_progress: Callable[[Progress], None] | None = None
     """Called after every batch; may raise to stop the job."""
