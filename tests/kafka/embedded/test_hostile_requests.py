@@ -100,6 +100,17 @@ def test_any_bytes_in_any_pieces_are_survived(data: bytes, sizes: list[int]) -> 
         data = data[size:]
 
 
+def test_nothing_behind_a_malformed_request_is_done() -> None:
+    connection, line, cluster = connected()
+    create = struct.pack(">ih", 1, 3) + b"new"
+    connection.data_received(framed(3, 1, b"") + framed(3, 1, create))
+    assert line.closed
+    assert cluster.topics.find("new") is None
+    connection, line, cluster = connected()
+    connection.data_received(framed(3, 1, create))
+    assert cluster.topics.find("new") is not None
+
+
 def test_every_request_that_is_offered_has_a_handler() -> None:
     assert HANDLERS.keys() == SUPPORTED.keys()
 

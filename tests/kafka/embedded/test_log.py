@@ -120,6 +120,16 @@ def test_the_stable_offset_is_the_first_record_of_the_oldest_open_transaction() 
     assert log.record_count == 5
 
 
+def test_the_stable_offset_does_not_stay_behind_a_start_that_moved() -> None:
+    log = PartitionLog()
+    in_transaction(log, 7, 2)
+    log.append(made([1]), RULES, START_MS)
+    log.delete_before(2)
+    assert log.stable_offset == 2
+    log.end_transaction(7, 0, START_MS, committed=True)
+    assert log.stable_offset == 4
+
+
 def test_aborted_transactions_are_told_to_those_who_read_them() -> None:
     log = PartitionLog()
     in_transaction(log, 7, 2)  # 0, 1

@@ -17,7 +17,7 @@ def join_group(cluster: Cluster, request: Request) -> None:
     """JoinGroup: answered when all members have joined."""
     body, version = request.body, request.version
     group_id, session_timeout_ms = body.string(), body.int32()
-    joining = Joining(
+    joining = Joining(  # arguments are evaluated in this order, which is that of the message
         session_timeout_ms=session_timeout_ms,
         rebalance_timeout_ms=body.int32() if version >= 1 else session_timeout_ms,
         member_id=body.string(),

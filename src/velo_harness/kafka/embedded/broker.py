@@ -97,7 +97,6 @@ class EmbeddedBroker:
         return BrokerSize(len(topics), sum(log.record_count for log in logs), sum(log.byte_count for log in logs))
 
     def _serve(self, loop: asyncio.AbstractEventLoop, listener: socket.socket, serving: threading.Event) -> None:
-        asyncio.set_event_loop(loop)
         advertised = None if _is_wildcard(self._host) else self._host
         try:
             loop.run_until_complete(

@@ -70,7 +70,7 @@ class PartitionLog:
     @property
     def stable_offset(self) -> int:
         """End of what `read_committed` sees: the first record of the oldest open transaction, else the end."""
-        return next(iter(self.open_transactions.values()), self.end_offset)
+        return max(self.start_offset, next(iter(self.open_transactions.values()), self.end_offset))
 
     def append(self, batches: Sequence[RecordBatch], rules: RecordRules, now_ms: int) -> Appended:
         """Appends batches (at least one), all or none. Raises KafkaError."""

@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         incoming = self._incoming
         incoming += data
         start = 0
-        while len(incoming) - start >= _LENGTH_BYTES:
+        while len(incoming) - start >= _LENGTH_BYTES and not self._transport.is_closing():
             length = int.from_bytes(incoming[start : start + _LENGTH_BYTES], "big")
             if length > MAX_FRAME_BYTES:
                 self._hang_up(f"a request of {length} bytes")
