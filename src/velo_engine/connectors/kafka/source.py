@@ -36,6 +36,7 @@ MOST_WAITING = 200_000
 STALLED_S = 60.0
 """A bounded read fails when brokers are away for so long."""
 _PATIENCE_S = 0.5
+_HEAR_EVERY_S = 0.25
 
 
 class KafkaSource:
@@ -83,6 +84,9 @@ class KafkaSource:
         self._open: set[int] = set()
         """Partitions that have not come to their end."""
         self._polled = 0
+        self._heard: dict[int, int] | None = None
+        """Per partition its end, as last heard."""
+        self._hear_next = 0.0
         try:
             found = metadata(self._consumer, self.connection, cluster, self._doing, topic=topic, timeout_s=timeout_s)
         except VeloError:
@@ -125,6 +129,7 @@ class KafkaSource:
         if self.ended:
             return None
         messages = self._consumed(limit, timeout_s)
+        self._hear_ends()
         if self._ends:
             messages = [m for m in messages if m.offset() < self._ends[m.partition()]]
         if not messages:
@@ -157,22 +162,34 @@ class KafkaSource:
             self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def lag(self) -> int | None:
-        """Records between the positions and the ends of the partitions, as last heard; None when unknown."""
-        from confluent_kafka import TopicPartition
+        """Records between the positions and the ends of the partitions, as last heard; None when unknown.
 
-        total = 0
-        for p, position in self._positions.items():
-            known = self._consumer.get_watermark_offsets(TopicPartition(self.topic, p), cached=True)
-            if known is None or known[1] < 0:
-                return None
-            total += max(known[1] - position, 0)
-        return total if self._positions else None
+        May be asked from any thread: the client itself, which another thread may be polling, is left alone.
+        """
+        ends = self._heard
+        return None if ends is None else sum(max(end - self._positions[p], 0) for p, end in ends.items())
 
     def close(self) -> None:
         """Gives back the client."""
         if not self._closed:
             self._closed = True
             self._consumer.close()
+
+    def _hear_ends(self) -> None:
+        """Note the ends of the partitions, which the client knows from its fetches; now and then is enough."""
+        from confluent_kafka import TopicPartition
+
+        now = time.monotonic()
+        if now < self._hear_next:
+            return
+        ends: dict[int, int] = {}
+        for p in self._numbers:
+            known = self._consumer.get_watermark_offsets(TopicPartition(self.topic, p), cached=True)
+            if known is None or known[1] < 0:
+                return
+            ends[p] = known[1]
+        self._heard = ends
+        self._hear_next = now + _HEAR_EVERY_S
 
     def _begin(self, start: Boundary, end: Boundary | None) -> None:
         """Find where reading starts and ends, and assign the partitions."""
