@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from tools.kafka.real_kafka import RealKafka
@@ -24,16 +22,16 @@ def _end_offset(address: str) -> int:
     return int(end)
 
 
-@pytest.mark.parametrize("end", [RealKafka.stop, RealKafka.kill])
-def test_a_server_that_was_gone_has_its_records_and_its_address(end: Callable[[RealKafka], None]) -> None:
+def test_a_server_that_was_gone_comes_back_with_its_records_at_its_address() -> None:
     with RealKafka() as kafka:
         address = kafka.bootstrap_servers
         _write(address, b"before")
-        end(kafka)
-        kafka.start()
-        assert kafka.bootstrap_servers == address
-        _write(address, b"after")
-        assert _end_offset(address) == 2
+        for records, end in ((2, kafka.stop), (3, kafka.kill)):
+            end()
+            kafka.start()
+            assert kafka.bootstrap_servers == address
+            _write(address, b"after")
+            assert _end_offset(address) == records
 
 
 def test_a_server_that_cannot_start_says_why() -> None:

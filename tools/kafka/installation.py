@@ -82,8 +82,9 @@ def install() -> Installation:
     with tempfile.TemporaryDirectory(dir=place.folder.parent) as scratch:
         print(f"Copying Apache Kafka to {place.folder} (about 60 MB, once) ...", file=sys.stderr)
         target = Path(scratch) / "complete"
-        command = [maven, "--batch-mode", "--quiet", "--no-transfer-progress", "-f", str(POM), f"-Dcache={target}"]
-        if subprocess.run([*command, "package"], stdin=subprocess.DEVNULL).returncode:
+        quietly = ["--batch-mode", "--quiet", "--no-transfer-progress", "-Dstyle.color=never"]
+        command = [maven, *quietly, "-f", str(POM), f"-Dcache={target}", "package"]
+        if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
             raise KafkaMissingError("Maven could not copy Apache Kafka; what it said is above")
         # The rename comes last, so that the folder is always complete.
         target.rename(place.folder)

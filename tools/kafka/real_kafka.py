@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -33,6 +34,7 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 """How long it may take to end when asked to; then it is killed."""
 
+_PORTS = range(20_000, 32_000)
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 # The server lives for seconds to minutes: the fast compiler and the plain collector start soonest.
 _JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={_LOGGING}")
@@ -199,8 +201,18 @@ class RealKafka:
 
 
 def _free_ports() -> tuple[int, int]:
-    """Two ports that were free a moment ago. Kafka cannot be given port 0: its own address is in its settings."""
+    """Two ports that were free a moment ago. Kafka cannot be given port 0: its own address is in its settings.
+
+    They are below those that the system gives to outgoing connections: a client that keeps trying to reach a server
+    which was stopped would sooner or later be given the server's own port, and the server could not come back.
+    """
     with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+        return _bind(first), _bind(second)
+
+
+def _bind(listener: socket.socket) -> int:
+    for port in random.sample(_PORTS, 100):
+        with contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no free port found from {_PORTS.start} to {_PORTS.stop - 1}")
