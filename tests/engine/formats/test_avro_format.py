@@ -639,4 +639,6 @@ def test_batches_do_not_matter(case, random):
     alone = [avro_format.decode([m]) for m in broken]
     assert [f.index for f in whole.failures] == [i for i, d in enumerate(alone) if d.failures]
     assert [f.reason for f in whole.failures] == [d.failures[0].reason for d in alone if d.failures]
-    assert whole.table.to_pylist() == [row for d in alone for row in d.table.to_pylist()]
+    # As JSON, since Python has no dates beyond the year 9999.
+    as_json = open_format("json", schema, {}).encode
+    assert as_json(whole.table) == [row for d in alone for row in as_json(d.table)]

@@ -237,7 +237,7 @@ def unique_names(text: str) -> str:
     return parts[0] + "".join(f'"name": "E{i if i else ""}"{part}' for i, part in enumerate(parts[1:]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(avro_records(), avro_records())
 def test_compatibility_is_that_of_the_apache_implementation(reader, writer):
     theirs = ReaderWriterCompatibilityChecker().get_compatibility(parse(reader), parse(writer))

@@ -23,14 +23,13 @@ def decimal_reader(writer: AvroType, scale: int, t: SqlType) -> Callable[[Cursor
     def read(cursor: Cursor) -> pa.Array:
         offsets, contents = cursor.slices() if writer.kind == "bytes" else cursor.fixed_slices(writer.size)
         numbers = _small_numbers(offsets, contents)
-        if numbers is None or not _scales_in_64_bits(numbers, scale, t):
+        scaled = None if numbers is None else rescaled(numbers, scale, t)
+        if scaled is None:
             return _large_numbers(cursor, offsets, contents, scale, t)
-        scaled = _rescaled(numbers, t.scale - scale)
-        if t.precision < 19:
-            wrong = np.abs(scaled) >= 10**t.precision
-            if wrong.any():
-                cursor.fail(np.flatnonzero(wrong), f"a number that does not fit in {t.as_nullable()}")
-                scaled[wrong] = 0
+        wrong = beyond_precision(scaled, t)
+        if len(wrong):
+            cursor.fail(wrong, f"a number that does not fit in {t.as_nullable()}")
+            scaled[wrong] = 0
         return decimals_of(scaled, t)
 
     return read
@@ -50,18 +49,26 @@ def _small_numbers(offsets: Int32s, contents: Octets) -> Int64s | None:
     return numbers
 
 
-def _scales_in_64_bits(numbers: Int64s, scale: int, t: SqlType) -> bool:
+def rescaled(numbers: Int64s, scale: int, t: SqlType) -> Int64s | None:
+    """Unscaled numbers of `scale` digits as those of `t`, rounded HALF_UP; None when 64 bits may not hold them."""
     up = t.scale - scale
     limit = _SAFE if up <= 0 else _SAFE // 10 ** min(up, 18)
-    return up >= -18 and bool((np.abs(numbers) < limit).all() and (numbers > -limit).all())
-
-
-def _rescaled(numbers: Int64s, up: int) -> Int64s:
-    """Multiplied by a power of ten, or divided and rounded HALF_UP."""
+    if up < -18 or len(beyond(numbers, limit)):
+        return None
     if up >= 0:
         return np.asarray(numbers * 10**up, np.int64)
     by = 10**-up
     return np.asarray(np.sign(numbers) * ((np.abs(numbers) + by // 2) // by), np.int64)
+
+
+def beyond(numbers: Int64s, limit: int) -> Int64s:
+    """Where a number is not smaller than `limit` in size."""
+    return np.flatnonzero((numbers >= limit) | (numbers <= -limit))
+
+
+def beyond_precision(unscaled: Int64s, t: SqlType) -> Int64s:
+    """Where an unscaled number has more digits than `t`."""
+    return beyond(unscaled, 10**t.precision) if t.precision < 19 else np.empty(0, np.int64)
 
 
 def _large_numbers(cursor: Cursor, offsets: Int32s, contents: Octets, scale: int, t: SqlType) -> pa.Array:

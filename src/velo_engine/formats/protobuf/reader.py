@@ -21,11 +21,12 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.formats.avro.decimals import beyond, beyond_precision, decimals_of, rescaled
 from velo_engine.formats.base import in_field
 from velo_engine.formats.cells import INTEGER_BITS, fitted, in_range, parse_decimal
 from velo_engine.formats.event_times import event_time_reader
 from velo_engine.formats.temporal_cells import MAX_YEAR, MICROS, days_from_civil
-from velo_engine.formats.text_columns import Failures, TextReader, to_precision
+from velo_engine.formats.text_columns import Failures, TextReader, cut_to_precision, to_precision
 from velo_engine.schema import Column
 from velo_engine.types import BINARIES, FLOATS, STRINGS, TIMESTAMPS, SqlType, TypeName, arrow_type
 
@@ -276,6 +277,10 @@ def _message_value_reader(field: FieldDescriptor, t: SqlType, read_defaults: boo
     if t.name is TypeName.ROW:
         columns = [Column(name, child) for name, child in t.fields]
         return _row_reader(message_reader(message, columns, {}, read_defaults=read_defaults), message, t)
+    if t.name is TypeName.DECIMAL and is_decimal(message):
+        return lambda values: _decimals(values, t)
+    if t.name in TIMESTAMPS and message.full_name == "google.protobuf.Timestamp":
+        return lambda values: _timestamps(values, t)
     convert = _message_converter(message, t)
     if convert is not None:
         return lambda values: _one_by_one(values, convert, t)
@@ -288,18 +293,47 @@ def _message_value_reader(field: FieldDescriptor, t: SqlType, read_defaults: boo
 def _message_converter(message: Descriptor, t: SqlType) -> Callable[[Any], Any] | None:
     """How one message of a known type becomes a scalar; None when it does not."""
     match t.name, message.full_name:
-        case TypeName.DECIMAL, _ if is_decimal(message):
-            return lambda m: _decimal(m.units, m.scale, t)
         case TypeName.DECIMAL, "google.type.Decimal":
             return lambda m: _fits(parse_decimal(m.value, t.precision, t.scale), m.value, t)
-        case ((TypeName.TIMESTAMP | TypeName.TIMESTAMP_LTZ), "google.protobuf.Timestamp"):
-            return lambda m: _micros(m.seconds, m.nanos)
         case TypeName.DATE, "google.type.Date":
             return lambda m: datetime.date(m.year, m.month, m.day)
         case TypeName.TIME, "google.type.TimeOfDay":
             return lambda m: datetime.time(m.hours, m.minutes, m.seconds, m.nanos // 1_000_000 * 1000)
         case _:
             return None
+
+
+def _decimals(values: list[Any], t: SqlType) -> tuple[pa.Array, Failures]:
+    """Messages `{units, scale}`: at once when they all have the same scale and are not large."""
+    present = [value for value in values if value is not None]
+    scales = set(map(attrgetter("scale"), present))
+    if len(scales) == 1 and abs(scale := next(iter(scales))) <= MAX_SCALE:
+        units = pa.array(list(map(attrgetter("units"), present)))
+        if units.type == pa.int64():
+            unscaled = rescaled(units.to_numpy(), scale, t)
+            if unscaled is not None and not len(beyond_precision(unscaled, t)):
+                return _with_gaps(decimals_of(unscaled, t), values), {}
+    return _one_by_one(values, lambda m: _decimal(m.units, m.scale, t), t)
+
+
+def _timestamps(values: list[Any], t: SqlType) -> tuple[pa.Array, Failures]:
+    present = [value for value in values if value is not None]
+    seconds = np.fromiter(map(attrgetter("seconds"), present), np.int64, len(present))
+    nanos = np.fromiter(map(attrgetter("nanos"), present), np.int64, len(present))
+    if len(beyond(seconds, _LARGEST_SECONDS)) or (nanos < 0).any() or (nanos >= 1_000_000_000).any():
+        return _one_by_one(values, lambda m: _micros(m.seconds, m.nanos), t)
+    micros = cut_to_precision(seconds * MICROS + nanos // 1000, t)
+    return _with_gaps(pa.array(micros).cast(arrow_type(t)), values), {}
+
+
+def _with_gaps(column: pa.Array, values: list[Any]) -> pa.Array:
+    """A column of the values that are there as one of all."""
+    if len(column) == len(values):
+        return column
+    if not len(column):
+        return pa.nulls(len(values), column.type)
+    there = np.fromiter((value is not None for value in values), np.bool_, len(values))
+    return column.take(pa.array(np.cumsum(there) - 1, mask=~there))
 
 
 def _decimal(units: int, scale: int, t: SqlType) -> Decimal:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -205,6 +206,9 @@ def _timestamp(make: type[Message], micros: int) -> Message:
 def _unscaled(column: pa.Array) -> list[int | None]:
     valid = column.is_valid().to_pylist()
     numbers = unscaled_bytes(column)
+    if numbers.shape[1] == 8:
+        small = np.ascontiguousarray(numbers).view(">i8")[:, 0].tolist()
+        return [n if v else None for n, v in zip(small, valid, strict=True)]
     return [int.from_bytes(n.tobytes(), signed=True) if v else None for n, v in zip(numbers, valid, strict=True)]
 
 
