@@ -125,6 +125,10 @@ class UpsertSink(RecordSink):
         """The -U rows whose +U stands right behind them."""
         replaced = np.zeros(len(kind), np.bool_)
         pairs = np.flatnonzero((kind[:-1] == RowKind.UPDATE_BEFORE) & (kind[1:] == RowKind.UPDATE_AFTER))
+        if len(pairs) and "seq" in rows.column_names:
+            # Only within one event: the rows of two may come in two batches, and the records are to be the same.
+            seq = numpy_column(rows, "seq")
+            pairs = pairs[seq[pairs] == seq[pairs + 1]]
         if len(pairs) and self._keys is not None:
             before, after = (self._keys.encode(rows.take(pa.array(pairs + i))) for i in (0, 1))
             replaced[pairs] = [b == a for b, a in zip(before, after, strict=True)]

@@ -1,6 +1,7 @@
 """In-memory topics, and sources and sinks over them."""
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -194,9 +195,16 @@ def changes(*rows: tuple) -> pa.Table:
         pa.array([None if t is None else Decimal(t) for _, _, t, _ in rows], pa.decimal128(6, 2)),
         pa.array([at for _, _, _, at in rows], pa.timestamp("us")),
         pa.array([kinds[k] for k, _, _, _ in rows], pa.int8()),
-        pa.array(range(len(rows)), pa.int64()),
+        pa.array(events(rows), pa.int64()),
     ]
     return pa.table(columns, names=["c0", "c1", "c2", "kind", "seq"])
+
+
+def events(rows: Sequence[tuple]) -> list[int]:
+    """The event of each row: the two rows of an update belong to one."""
+    kinds = [row[0] for row in rows]
+    new = [not (kind == "+U" and before == "-U") for before, kind in zip([None, *kinds], kinds, strict=False)]
+    return np.cumsum(new).tolist()
 
 
 NOON = dt.datetime(2024, 1, 1, 12)
@@ -266,6 +274,19 @@ def test_a_row_that_is_taken_back_and_not_replaced_leaves_a_tombstone():
 
     assert [value is None for value in topic.logs[0].values] == [True, False, False]
     assert sink.written == 3
+
+
+def test_a_row_taken_back_by_one_event_and_replaced_by_the_next_leaves_a_tombstone_however_batches_are_cut():
+    rows = changes(("-U", 1, "9.00", NOON), ("+U", 1, "9.50", NOON)).set_column(4, "seq", pa.array([7, 8]))
+    logs = []
+    for parts in ([rows], [rows.slice(0, 1), rows.slice(1)]):
+        topics = TopicStore()
+        topic = topics.create("out")
+        sink = UpsertSink("out", open_format("json", ORDERS, {}), ORDERS, MemoryWriter(topics), key_columns=[0])
+        for part in parts:
+            sink.write(part)
+        logs.append([value is None for value in topic.logs[0].values])
+    assert logs == [[True, False], [True, False]]
 
 
 def test_an_empty_batch_writes_nothing():
