@@ -29,6 +29,7 @@ from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.pruning import pruned
 from velo_engine.plan.relation import Relation
 from velo_engine.plan.removed_aggregates import without_single_row_aggregates
+from velo_engine.plan.removed_joins import without_unread_joins
 from velo_engine.plan.select import plan_query
 from velo_engine.plan.sinks import fitted_to_target, planned_sink
 from velo_engine.plan.source_pushdown import pushed_down
@@ -128,7 +129,7 @@ class _ProgramPlanner:
         parts = [self._part(statement) for statement in (first, *self._further.get(name, ()))]
         relation = parts[0].relation if len(parts) == 1 else united_inserts(parts, self._text)
         node = pushed_down(without_constant_conditions(relation.node))
-        node = pruned(without_single_row_aggregates(pruned(node), self._planned))
+        node = pruned(without_single_row_aggregates(without_unread_joins(pruned(node), self._planned), self._planned))
         check_insert_only(node, self._planned, self._text, first.location)
         for part in parts:
             self._check_emit(part.statement, node)
