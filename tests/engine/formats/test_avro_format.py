@@ -237,6 +237,7 @@ def decimal_schema(precision: int, scale: int, size: int | None = None) -> dict:
 )
 def test_a_decimal_keeps_its_writers_scale(precision, scale, size, written, kind, expected):
     message = with_fastavro(decimal_schema(precision, scale, size), {"d": Decimal(written)})
+    kind = kind.as_nullable(expected is not None)
     decoded = decode(decimal_schema(precision, scale, size), RowSchema.of(("d", kind)), [message])
     if expected is None:
         assert [f.reason for f in decoded.failures] == [f'field "d": a number that does not fit in {kind}']

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from velo_engine.batch import Int32s, Int64s
 from velo_engine.formats.avro.cursor import Cursor, Octets
@@ -18,21 +19,33 @@ _SAFE = 10**18
 
 
 def decimal_reader(writer: AvroType, scale: int, t: SqlType) -> Callable[[Cursor], pa.Array]:
-    """Reads decimals of `scale` digits as `t`: rounded HALF_UP to its scale, a failure beyond its precision."""
+    """Reads decimals of `scale` digits as `t`: rounded HALF_UP to its scale, NULL beyond its precision, as in Flink."""
 
     def read(cursor: Cursor) -> pa.Array:
         offsets, contents = cursor.slices() if writer.kind == "bytes" else cursor.fixed_slices(writer.size)
+        empty = np.flatnonzero(np.diff(offsets) == 0)
+        if len(empty):
+            cursor.fail(empty, "a decimal without a byte")
         numbers = _small_numbers(offsets, contents)
         scaled = None if numbers is None else rescaled(numbers, scale, t)
         if scaled is None:
-            return _large_numbers(cursor, offsets, contents, scale, t)
+            return _without(*_large_numbers(offsets, contents, scale, t), cursor, t)
         wrong = beyond_precision(scaled, t)
-        if len(wrong):
-            cursor.fail(wrong, f"a number that does not fit in {t.as_nullable()}")
-            scaled[wrong] = 0
-        return decimals_of(scaled, t)
+        scaled[wrong] = 0
+        return _without(decimals_of(scaled, t), wrong, cursor, t)
 
     return read
+
+
+def _without(numbers: pa.Array, wrong: Int64s, cursor: Cursor, t: SqlType) -> pa.Array:
+    """The numbers, with NULL where one does not fit; a failure where there may be no NULL."""
+    if not len(wrong):
+        return numbers
+    if not t.nullable:
+        cursor.fail(wrong, f"a number that does not fit in {t}")
+    there = np.ones(len(numbers), np.bool_)
+    there[wrong] = False
+    return pc.if_else(pa.array(there), numbers, pa.scalar(None, numbers.type))
 
 
 def _small_numbers(offsets: Int32s, contents: Octets) -> Int64s | None:
@@ -71,8 +84,8 @@ def beyond_precision(unscaled: Int64s, t: SqlType) -> Int64s:
     return beyond(unscaled, 10**t.precision) if t.precision < 19 else np.empty(0, np.int64)
 
 
-def _large_numbers(cursor: Cursor, offsets: Int32s, contents: Octets, scale: int, t: SqlType) -> pa.Array:
-    """One by one, for numbers of more than 64 bits."""
+def _large_numbers(offsets: Int32s, contents: Octets, scale: int, t: SqlType) -> tuple[pa.Array, Int64s]:
+    """One by one, for numbers of more than 64 bits; and where one does not fit."""
     data = contents.tobytes()
     bounds = offsets.tolist()
     limit, up = 10**t.precision, t.scale - scale
@@ -85,9 +98,8 @@ def _large_numbers(cursor: Cursor, offsets: Int32s, contents: Octets, scale: int
             wrong.append(i)
             number = 0
         unscaled.append(number.to_bytes(16, "little", signed=True))
-    if wrong:
-        cursor.fail(np.array(wrong), f"a number that does not fit in {t.as_nullable()}")
-    return pa.Array.from_buffers(arrow_type(t), len(unscaled), [None, pa.py_buffer(b"".join(unscaled))])
+    numbers = pa.Array.from_buffers(arrow_type(t), len(unscaled), [None, pa.py_buffer(b"".join(unscaled))])
+    return numbers, np.array(wrong, np.int64)
 
 
 def _divided(number: int, by: int) -> int:

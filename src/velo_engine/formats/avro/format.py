@@ -2,10 +2,11 @@
 
 Reads what Flink 2.3 reads, with the same value. Known differences:
 
-* the logical type of the writer is believed: microseconds are not read as milliseconds, a decimal keeps its own scale
-  (rounded HALF_UP to the column's) and is a failure when it does not fit;
-* a number that does not fit a TINYINT or SMALLINT is a failure (Flink wraps it around), and so is text that is not
-  UTF-8 (Flink puts replacement characters) and bytes behind the datum (Flink ignores them);
+* the logical type of the schema is believed when reading and writing: Flink takes the number of a `timestamp-micros`
+  for milliseconds, and a decimal's for one of the column's scale; here it is rounded HALF_UP to that;
+* a number that does not fit a TINYINT or SMALLINT is a failure (Flink wraps it around), and so is an INT of more than
+  32 bits, a boolean that is neither 0 nor 1, text that is not UTF-8 (Flink puts replacement characters), and bytes
+  behind the datum (Flink ignores them);
 * enums and uuids are read as STRING, `fixed` as BYTES, `time-micros` as TIME, whatever schema is derived.
 
 Options (after `avro.` or `avro-confluent.` where Flink has them so):

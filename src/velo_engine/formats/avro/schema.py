@@ -269,7 +269,7 @@ class _Deriver:
             case SqlType(name=TypeName.MAP, key=SqlType() as key, element=SqlType() as element) if key.name in STRINGS:
                 return {"type": "map", "values": self._type(element, name)}
             case SqlType(name=TypeName.MULTISET, element=SqlType() as element) if element.name in STRINGS:
-                return {"type": "map", "values": "int"}
+                return {"type": "map", "values": ["null", "int"]}
             case _:
                 raise _no_avro_type(t)
 
