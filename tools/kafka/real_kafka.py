@@ -10,16 +10,15 @@ below.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import random
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -157,7 +156,8 @@ class RealKafka:
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
 
     def _format(self) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Twenty-two characters of base64 are Kafka's form of an id; one that begins with a dash is taken for an option.
+        cluster_id = secrets.token_hex(11)
         tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(self._properties)]
         done = subprocess.run(
             self._java(*tool), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
