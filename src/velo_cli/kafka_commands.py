@@ -107,6 +107,28 @@ def groups(
         print(offsets_json(offsets) if output is ListFormat.JSON else offsets_text(offsets))
 
 
+@kafka_app.command()
+def clean(
+    brokers: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="only on this cluster", show_default=False)
+    ] = None,
+    kafka_config: Config = None,
+    debug: Debug = False,
+) -> None:
+    """Delete the topics that test runs left on clusters when they crashed; their names go to stdout."""
+    from velo_harness.kafka.cleaning import clean_left_topics
+
+    set_debug(debug)
+    done = clean_left_topics(brokers, kafka_config, os.environ)
+    for one in done:
+        for name in one.deleted:
+            print(name)
+        refused = f"; {len(one.left)} may not be deleted: {', '.join(one.left)}" if one.left else ""
+        print(f"{one.bootstrap_servers}: {len(one.deleted)} topics deleted{refused}", file=sys.stderr)
+    if not done:
+        print("no run has left topics behind", file=sys.stderr)
+
+
 class Beginning(StrEnum):
     """Where `tail` begins."""
 

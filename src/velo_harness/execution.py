@@ -104,7 +104,7 @@ def executed(
         with _on_broker(broker, redirected, needed, inputs) as run:
             engine = Engine(base_dir=text.base_dir, udf_paths=[text.base_dir], kafka=run.cluster)
             result = engine.run(run.program, targets=targets, inputs=run.inputs, options=options)
-            result, records = _read_back(result, run)
+            result, records = _read_back(result, run, text.base_dir)
             yield Execution(result, program, files, records)
 
 
@@ -116,10 +116,10 @@ def _on_broker(
     return on_broker(broker.session, broker.naming, program, statements, inputs.engine)
 
 
-def _read_back(result: JobResult, run: BrokerRun) -> tuple[JobResult, dict[str, Relation]]:
+def _read_back(result: JobResult, run: BrokerRun, folder: Path) -> tuple[JobResult, dict[str, Relation]]:
     from velo_harness.kafka.read_back import read_back
 
-    return read_back(result, run.program.statements, run.sinks, run.cluster)
+    return read_back(result, run.program.statements, run.sinks, run.cluster, folder)
 
 
 def _captured(result: StatementResult) -> Relation:

@@ -86,6 +86,16 @@ def left_ledgers(folder: Path | None = None) -> list[LeftLedger]:
     return found
 
 
+def strike_left(ledger: LeftLedger, deleted: Iterable[str]) -> None:
+    """These topics of an ended run are gone; the ledger goes with its last topic."""
+    gone = set(deleted)
+    if gone.issuperset(ledger.topics):
+        ledger.path.unlink(missing_ok=True)
+        return
+    with ledger.path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps({"deleted": name}) + "\n" for name in sorted(gone))
+
+
 def _read(path: Path, file: IO[str]) -> LeftLedger:
     """The ledger as far as it was written: a crash may have cut its last line."""
     servers, topics = "", dict[str, None]()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +15,11 @@ from velo_engine import types as t
 from velo_engine.batch import Bools, RowKind, numpy_column
 from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.connectors.kafka.source import KafkaSource
+from velo_engine.connectors.record_formats import KeyedFormat, key_layout, open_decoder, open_encoders, value_options
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats import open_format
 from velo_engine.plan.nodes import PlannedStatement
+from velo_engine.runtime.open_connector import with_schema_files
 from velo_engine.schema import Column, RowSchema
 from velo_harness.relation import Relation
 
@@ -27,17 +31,28 @@ _READ_AT_ONCE = 50_000
 
 
 def read_back(
-    result: JobResult, statements: Mapping[str, PlannedStatement], topics: Mapping[str, str], cluster: KafkaCluster
+    result: JobResult,
+    statements: Mapping[str, PlannedStatement],
+    topics: Mapping[str, str],
+    cluster: KafkaCluster,
+    folder: Path,
 ) -> tuple[JobResult, dict[str, Relation]]:
     """The result with the rows that are in the `topics` of its statements, and per statement the records there.
 
+    Relative paths of the program start at `folder`.
     Raises VeloError JOB_FAILED when a topic does not hold all that was written to it, or what does not decode.
     """
     results = dict(result.statements)
     records: dict[str, Relation] = {}
     for name, topic in topics.items():
         one = results[name]
-        table = _records_in(topic, cluster, statements[name], one)
+        contents = _contents(topic, cluster)
+        written = one.accounting.written
+        if len(contents.values) != written:
+            message = f"{name} wrote {written:,} records to {topic}, and {len(contents.values):,} are there"
+            hint = "does somebody else write to, or delete from, this topic?"
+            raise VeloError(ErrorCode.JOB_FAILED, message, hint=hint)
+        table = _records_in(contents, statements[name], one, folder)
         if not _same_records(one):
             # The sink keeps less than the changelog has (a primary key, NOT NULL); what is checked is the changelog.
             continue
@@ -47,50 +62,73 @@ def read_back(
     return replace(result, statements=results), records
 
 
-def _records_in(topic: str, cluster: KafkaCluster, statement: PlannedStatement, result: StatementResult) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """The committed records of a topic, in order."""
+
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    partitions: int
+
+
+def _records_in(contents: _Contents, statement: PlannedStatement, result: StatementResult, folder: Path) -> pa.Table:
     """The rows that the topic's records are, tombstones left out: physical columns of the statement."""
     assert statement.sink is not None
-    values = _values_in(topic, cluster)
-    written = result.accounting.written
-    if len(values) != written:
-        message = f"{statement.name} wrote {written:,} records to {topic}, and {len(values):,} are there"
-        raise VeloError(ErrorCode.JOB_FAILED, message, hint="does somebody else write to, or delete from, this topic?")
-    properties = statement.sink.properties
-    form = open_format(properties.get("format", "json"), result.schema, properties)
-    decoded = form.decode([value for value in values if value is not None])
+    name, schema = statement.sink.name, result.schema
+    options = with_schema_files(statement.sink.properties, folder, None)
+    form, encoders = options.get("format", "json"), open_encoders(name, schema, options, statement.sink.upsert_key)
+    kept = [i for i, value in enumerate(contents.values) if value is not None]
+    if contents.partitions > 1:
+        wanted = encoders.values.encode(_given_out_rows(result.sink_rows))
+        kept = _in_order_of(wanted, contents.values, kept)
+    keys, values = [contents.keys[i] for i in kept], [contents.values[i] for i in kept]
+    if len(key_layout(name, schema, options, statement.sink.upsert_key).value) == len(schema):
+        decoded = open_format(form, schema, value_options(options)).decode(values)
+    else:
+        keyed = open_decoder(name, schema, options, None, statement.sink.upsert_key)
+        assert isinstance(keyed, KeyedFormat)
+        decoded = keyed.decode_records(values, keys)
     if decoded.failures:
-        first = decoded.failures[0]
-        message = f"{statement.name} wrote a record to {topic} that its own format does not read: {first.reason}"
+        message = f"{statement.name} wrote a record that its own format does not read: {decoded.failures[0].reason}"
         raise VeloError(ErrorCode.JOB_FAILED, message)
-    table = decoded.table
-    if decoded.kinds is not None:
-        table = table.filter(pa.array(_given_out(decoded.kinds)))
-    return table
+    return decoded.table if decoded.kinds is None else decoded.table.filter(pa.array(_given_out(decoded.kinds)))
 
 
-def _values_in(topic: str, cluster: KafkaCluster) -> list[bytes | None]:
-    """The values of all committed records, in order; None for tombstones."""
+def _contents(topic: str, cluster: KafkaCluster) -> _Contents:
     source = KafkaSource(topic, open_format("raw", _VALUES, {}), _VALUES, cluster)
+    keys: list[bytes | None] = []
     values: list[bytes | None] = []
     try:
         while (batch := source.read(_READ_AT_ONCE)) is not None:
+            keys += batch.keys()
             values += batch.table.column(0).to_pylist()
     finally:
         source.close()
-    return values
+    return _Contents(keys, values, source.partitions)
+
+
+def _in_order_of(wanted: list[bytes], values: list[bytes | None], kept: list[int]) -> list[int]:
+    """The positions `kept` in the order in which their values were written: partitions have no order among each other.
+
+    Values that were not written as `wanted` says come last.
+    """
+    places: dict[bytes | None, deque[int]] = {}
+    for place, value in enumerate(wanted):
+        places.setdefault(value, deque()).append(place)
+    found = [queue.popleft() if (queue := places.get(values[i])) else len(wanted) for i in kept]
+    return [kept[at] for at in np.argsort(np.array(found, np.int64), kind="stable").tolist()]
 
 
 def _same_records(result: StatementResult) -> bool:
     """Whether the sink got the very rows that the statement gave out as +I and +U."""
     if result.sink_rows is result.rows:
         return True
-    own, sunk = (_only_given_out(rows, len(result.schema)) for rows in (result.rows, result.sink_rows))
+    own, sunk = (_given_out_rows(rows).select(range(len(result.schema))) for rows in (result.rows, result.sink_rows))
     return bool(own.equals(sunk))
 
 
-def _only_given_out(rows: pa.Table, columns: int) -> pa.Table:
-    kept = _given_out(numpy_column(rows, "kind"))
-    return rows.select(range(columns)).filter(pa.array(kept))
+def _given_out_rows(rows: pa.Table) -> pa.Table:
+    return rows.filter(pa.array(_given_out(numpy_column(rows, "kind"))))
 
 
 def _given_out(kinds: np.ndarray[tuple[int], np.dtype[np.int8]]) -> Bools:
