@@ -225,6 +225,7 @@ NO_LOCATIONS: Mapping[str, Location] = MappingProxyType({})
 FAILURE_STRATEGIES = {
     "logandcontinue": FailureStrategy.DEAD_LETTER,
     "sendtodlq": FailureStrategy.DEAD_LETTER,
+    "retrywithbackoff": FailureStrategy.DEAD_LETTER,
     "failbatch": FailureStrategy.FAIL,
 }
 
@@ -255,7 +256,7 @@ def _with_properties(options: JobOptions, properties: Mapping[str, str]) -> JobO
         text = properties.get("failure_strategy", "SendToDLQ")
         strategy = FAILURE_STRATEGIES.get(text.replace("_", "").casefold())
         if strategy is None:
-            raise _bad("failure_strategy", text, ("LogAndContinue", "SendToDLQ", "FailBatch"))
+            raise _bad("failure_strategy", text, ("LogAndContinue", "RetryWithBackoff", "SendToDLQ", "FailBatch"))
         options = replace(options, failure_strategy=strategy)
     if options.time_zone is None:
         options = replace(options, time_zone=_time_zone(properties.get("time.zone", "UTC")))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from velo_engine.connectors.kafka.connection import ConnectionState, ConnectionStatus
 from velo_engine.connectors.records import Records
 from velo_engine.connectors.source import LiveSource
 from velo_engine.errors import ErrorCode, VeloError
@@ -18,9 +19,10 @@ from velo_engine.runtime.delivery import Delivery
 from velo_engine.runtime.ingest import Span
 from velo_engine.runtime.job import Job
 from velo_engine.runtime.live_input import LiveInput
+from velo_engine.runtime.measurements import Activity, Measurements
 from velo_engine.runtime.result import JobResult
 from velo_engine.runtime.saved_state import Restored, restored_operators
-from velo_engine.runtime.statistics import CheckpointStatistics, JobStatistics, SourceStatistics
+from velo_engine.runtime.statistics import CheckpointStatistics, ConnectionStatistics, JobStatistics, SourceStatistics
 
 PATIENCE_S = 0.1
 """How long the sources are waited for before the job looks at everything else."""
@@ -75,15 +77,21 @@ class LiveJob:
         options: LiveOptions,
         *,
         batch_size: int,
+        connections: Mapping[str, ConnectionState] | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`sources` are those of `job`. Without a folder nothing outlives the process."""
+        """`sources` are those of `job`. Without a folder nothing outlives the process.
+
+        `connections` are those of the sources, by name, and of the output, for the statistics.
+        """
         self._job = job
         self._sources = sources
         self._delivery = delivery
+        self._connections = connections or {}
         self._folder = folder
         self._options = options
-        self._input = LiveInput(sources, job.clock, batch_size)
+        self._measurements = Measurements(monotonic_s=monotonic_s)
+        self._input = LiveInput(sources, job.clock, batch_size, self._measurements)
         self._monotonic_s = monotonic_s
         self._schedule = Schedule(options.checkpoint_interval_s, monotonic_s)
         self._epoch = 0
@@ -132,6 +140,7 @@ class LiveJob:
                 if self._schedule.due:
                     self._checkpoint()
                 self._serve()
+                self._measurements.turned()
             ended = self._input.ended and not stop.is_set() and not self._stopping
             if ended:
                 at = self._job.next_seq
@@ -165,6 +174,11 @@ class LiveJob:
             statements=self._job.statement_statistics(),
             dead_letters=self._job.dead_letter_count,
             checkpoints=self._checkpoints,
+            connections={name: _connection(state.status) for name, state in self._connections.items()},
+            batches=self._measurements.batches.read(),
+            latency=self._measurements.latency.read(),
+            seconds=self._measurements.seconds(),
+            silent_s=self._measurements.silent_s,
         )
 
     def close(self) -> None:
@@ -182,7 +196,11 @@ class LiveJob:
 
     def _step(self, span: Span) -> None:
         emitted = self._job.emitted
-        self._job.step(span)
+        with self._measurements.batch():
+            self._job.step(span)
+        self._measurements.taken(span)
+        if not self._delivery.defers:
+            self._measurements.published()
         # A clock that has moved on is no reason for a checkpoint: it will move on again.
         self._changed |= any(taken is not None for taken in span.slices) or self._job.emitted > emitted
 
@@ -192,17 +210,21 @@ class LiveJob:
             self._schedule.done(0)
             return
         began = self._monotonic_s()
-        outbox = self._delivery.prepare()
+        with self._measurements.spent(Activity.DELIVERING):
+            outbox = self._delivery.prepare()
         positions = self._positions()
         self._epoch += 1
         size = 0
         if self._folder is not None:
-            size = self._folder.write(self._state(positions, outbox))
-        self._delivery.complete(self._epoch, outbox, positions)
+            with self._measurements.spent(Activity.SAVING):
+                size = self._folder.write(self._state(positions, outbox))
+        with self._measurements.spent(Activity.DELIVERING):
+            self._delivery.complete(self._epoch, outbox, positions)
+        self._measurements.published()
         self._changed = False
         seconds = self._monotonic_s() - began
         self._schedule.done(seconds)
-        self._checkpoints = self._checkpoints.after(seconds, size)
+        self._checkpoints = self._checkpoints.after(seconds, size, time.time_ns() // 1_000_000)
 
     def _state(self, positions: Mapping[str, Positions], outbox: tuple[Records, ...] = ()) -> Checkpoint:
         return Checkpoint(
@@ -229,3 +251,7 @@ class LiveJob:
             except VeloError as problem:
                 error = problem
             request.settle(error)
+
+
+def _connection(status: ConnectionStatus) -> ConnectionStatistics:
+    return ConnectionStatistics(status.circuit.value, status.since_ms, status.problem)

@@ -6,12 +6,14 @@ names; without either topics are those in memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from velo_engine.connectors.dead_letters import DeadLetter, letters_to_writer
 from velo_engine.connectors.kafka.client import KafkaCluster, settings_of
 from velo_engine.connectors.kafka.start import end_of, start_of
 from velo_engine.connectors.record_formats import KeyedFormat
+from velo_engine.connectors.records import RecordWriter
 from velo_engine.connectors.source import Source
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats.base import Format
@@ -103,6 +105,25 @@ def open_kafka_writer(program: PlannedProgram, cluster: KafkaCluster, *, given: 
     from velo_engine.connectors.kafka.producer import KafkaWriter
 
     return KafkaWriter(cluster, sinks_settings(program, given=given))
+
+
+def open_letters(
+    program: PlannedProgram, writer: RecordWriter, cluster: KafkaCluster | None
+) -> Callable[[DeadLetter], None] | None:
+    """Where the dead letters of `program` go, besides the job's own queue: to the topic `job.dlq_topic`, by `writer`.
+
+    None when it names none. Raises VeloError: the topic is not there.
+    """
+    topic = program.properties.get("job.dlq_topic")
+    if topic is None:
+        return None
+    if cluster is not None:
+        topic = cluster.topic_prefix + topic
+        see_to_topic("job.dlq_topic", topic, {}, cluster)
+    topics = {
+        name: source.properties["topic"] for name, source in program.sources.items() if "topic" in source.properties
+    }
+    return letters_to_writer(writer, topic, topics)
 
 
 def see_to_topic(name: str, topic: str, properties: Mapping[str, str], cluster: KafkaCluster) -> None:

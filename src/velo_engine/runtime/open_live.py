@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from velo_engine.connectors.kafka.client import KafkaCluster
+from velo_engine.connectors.kafka.connection import ConnectionState
 from velo_engine.connectors.kafka.producer import TransactionalWriter
 from velo_engine.connectors.kafka.source import KafkaSource
 from velo_engine.connectors.records import MemoryWriter, RecordWriter
+from velo_engine.connectors.retry import retried, retry_policy
 from velo_engine.connectors.source import LiveSource, Sink, Source
 from velo_engine.connectors.topics import TopicStore
 from velo_engine.errors import ErrorCode, VeloError
@@ -20,9 +22,12 @@ from velo_engine.runtime.job import Job
 from velo_engine.runtime.live_input import BoundedInput
 from velo_engine.runtime.live_job import LiveJob, LiveOptions
 from velo_engine.runtime.live_settings import Guarantee, live_settings
-from velo_engine.runtime.open_kafka import open_kafka_writer, sinks_cluster, sinks_settings
+from velo_engine.runtime.open_kafka import open_kafka_writer, open_letters, sinks_cluster, sinks_settings
 from velo_engine.runtime.options import JobOptions
 from velo_engine.runtime.timeline import SystemClock
+
+OUTPUT = "output"
+"""Among the connections of a job that of its sinks."""
 
 
 def open_live_job(
@@ -47,16 +52,24 @@ def open_live_job(
     if settings.guarantee is Guarantee.EXACTLY_ONCE:
         _check_exactly_once(program, folder)
     sources: dict[str, LiveSource] = {}
-    delivery = _delivery(settings.guarantee, name, program, kafka, topics, sources)
+    connections: dict[str, ConnectionState] = {}
+    retry = retry_policy(program.properties)
+    delivery = retried(lambda: _delivery(settings.guarantee, name, program, kafka, topics, sources, connections), retry)
 
     def opened(table: SourceTable) -> LiveSource:
-        source = open_source(table)
+        source = retried(lambda: open_source(table), retry)
+        if isinstance(source, KafkaSource):
+            connections[table.name] = source.connection
         live = source if isinstance(source, KafkaSource) else BoundedInput(source)
         sources[table.name] = live
         return live
 
+    def opened_sink(statement: PlannedStatement) -> Sink | None:
+        return retried(lambda: open_sink(statement, delivery.writer), retry)
+
     try:
-        job = Job(program, targets, options, kernel, opened, lambda s: open_sink(s, delivery.writer), _clock(options))
+        letters = open_letters(program, delivery.writer, sinks_cluster(program, kafka))
+        job = Job(program, targets, options, kernel, opened, opened_sink, _clock(options), letters)
     except BaseException:
         for source in sources.values():
             source.close()
@@ -64,7 +77,7 @@ def open_live_job(
         raise
     streams = [sources[stream] for stream in job.source_records]
     chosen = live or LiveOptions(settings.interval_ms / 1000)
-    return LiveJob(job, streams, delivery, folder, chosen, batch_size=options.batch_size)
+    return LiveJob(job, streams, delivery, folder, chosen, batch_size=options.batch_size, connections=connections)
 
 
 def _delivery(
@@ -74,7 +87,9 @@ def _delivery(
     kafka: KafkaCluster | None,
     topics: TopicStore,
     sources: Mapping[str, LiveSource],
+    connections: dict[str, ConnectionState],
 ) -> Delivery:
+    """How the output is delivered; its connection becomes one of `connections`."""
     cluster = sinks_cluster(program, kafka)
     if guarantee is Guarantee.EXACTLY_ONCE:
         if cluster is None:
@@ -82,6 +97,7 @@ def _delivery(
             raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message, hint="give one with --brokers HOST:PORT")
         called = f"{cluster.topic_prefix}velo.{name}"
         writer = TransactionalWriter(cluster, called, called, sinks_settings(program, given=kafka is not None))
+        connections[OUTPUT] = writer.connection
         return ExactlyOnce(writer)
 
     def acknowledge(positions: Mapping[str, Positions]) -> None:
@@ -90,7 +106,9 @@ def _delivery(
 
     if cluster is None:
         return AtLeastOnce(MemoryWriter(topics), acknowledge)
-    return AtLeastOnce(open_kafka_writer(program, cluster, given=kafka is not None), acknowledge)
+    output = open_kafka_writer(program, cluster, given=kafka is not None)
+    connections[OUTPUT] = output.connection
+    return AtLeastOnce(output, acknowledge)
 
 
 def _check_exactly_once(program: PlannedProgram, folder: CheckpointFolder | None) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from velo_engine.runtime.measurements import Distribution
+
 
 @dataclass(frozen=True, slots=True)
 class SourceStatistics:
@@ -43,10 +45,24 @@ class CheckpointStatistics:
     total_seconds: float = 0.0
     size: int = 0
     """Bytes of the last one."""
+    at_ms: int | None = None
+    """When the last one was complete, milliseconds since the epoch."""
 
-    def after(self, seconds: float, size: int) -> CheckpointStatistics:
+    def after(self, seconds: float, size: int, at_ms: int) -> CheckpointStatistics:
         """With one more."""
-        return CheckpointStatistics(self.count + 1, seconds, self.total_seconds + seconds, size)
+        return CheckpointStatistics(self.count + 1, seconds, self.total_seconds + seconds, size, at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatistics:
+    """The connection of a source, or of the output, to its cluster."""
+
+    circuit: str
+    """`closed`: brokers answer; `open`: none does, and they are waited for; `half-open`: none has answered yet."""
+    since_ms: int
+    """Milliseconds since the epoch; 0 for the start of the run."""
+    problem: str | None
+    """Why it is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +75,13 @@ class JobStatistics:
     statements: Mapping[str, StatementStatistics]
     dead_letters: int
     checkpoints: CheckpointStatistics
+    connections: Mapping[str, ConnectionStatistics]
+    """Of the sources, by name, and of the output, as `output`; what is not on a cluster has none."""
+    batches: Distribution
+    """Seconds that a batch takes."""
+    latency: Distribution
+    """Seconds from a record's timestamp until what it causes is handed out; with exactly-once, committed."""
+    seconds: Mapping[str, float]
+    """What the time went into, by `measurements.Activity`."""
+    silent_s: float
+    """Seconds since the job came round: more than a few when something holds it up."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from velo_engine.connectors.kafka.client import ClientRole, KafkaCluster, client_configuration, cluster_from
@@ -101,7 +103,7 @@ def test_a_file_of_properties_that_is_not_there(tmp_path):
 
 def failure(cluster: KafkaCluster) -> VeloError:
     with pytest.raises(VeloError) as caught:
-        check_cluster(cluster, 1.0)
+        check_cluster(replace(cluster, connect_timeout_s=1.0))
     return caught.value
 
 
@@ -142,7 +144,7 @@ def test_a_listener_without_tls(kafka_bootstrap, capfd):
 
 def test_a_missing_topic(open_source):
     with pytest.raises(VeloError, match="no such topic") as caught:
-        open_source("nobody-made-this-topic", timeout_s=0.5)
+        open_source("nobody-made-this-topic")
 
     assert caught.value.exit_code == 3
     assert "velo kafka topics" in (caught.value.hint or "")
@@ -158,7 +160,7 @@ def test_a_client_property_that_does_not_exist(capfd):
 
 def test_a_writer_without_broker_says_so():
     with pytest.raises(VeloError, match="no broker answers"):
-        KafkaWriter(KafkaCluster("127.0.0.1:1"), timeout_s=0.3)
+        KafkaWriter(KafkaCluster("127.0.0.1:1", connect_timeout_s=0.3))
 
 
 def test_a_broker_that_answers(cluster):

@@ -58,6 +58,8 @@ class KafkaCluster:
     """For every client: security and the like. They may hold secrets, so no message shows them."""
     topic_prefix: str = ""
     """Before the names of topics and groups in programs, on this cluster: runs of tests keep apart by it."""
+    connect_timeout_s: float = 10.0
+    """How long a broker is waited for when a client is opened."""
 
 
 def client_configuration(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from velo_engine.connectors.kafka.client import KafkaCluster, kafka_error
-from velo_engine.connectors.kafka.connection import CONNECT_TIMEOUT_S, ConnectionState, metadata
+from velo_engine.connectors.kafka.connection import ConnectionState, metadata
 from velo_engine.connectors.kafka.open_client import open_admin, open_consumer
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 
@@ -69,14 +69,14 @@ class GroupOffset:
 class ClusterView:
     """Asks one cluster. Every method raises VeloError: no broker answers, it does not let us see."""
 
-    def __init__(self, cluster: KafkaCluster, *, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
-        """Raises VeloError when no broker answers within `timeout_s`."""
+    def __init__(self, cluster: KafkaCluster) -> None:
+        """Raises VeloError when no broker answers in time."""
         self._cluster = cluster
-        self._timeout_s = timeout_s
+        self._timeout_s = cluster.connect_timeout_s
         state = ConnectionState()
         consumer = open_consumer(cluster, state)
         try:
-            metadata(consumer, state, cluster, "looking for a broker", timeout_s=timeout_s)
+            metadata(consumer, state, cluster, "looking for a broker")
         finally:
             consumer.close()
         self._admin = open_admin(cluster)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from velo_engine.connectors.circuit import CircuitState
 from velo_engine.connectors.kafka.client import KafkaCluster, kafka_error
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Producer
 
-CONNECT_TIMEOUT_S = 10.0
-"""How long a broker is waited for when a client is opened."""
 STATISTICS_INTERVAL_MS = 1000
 """How often a client says which brokers it is connected to."""
 _TRY_S = 0.5
@@ -30,6 +29,13 @@ class ConnectionStatus:
     """Milliseconds since the epoch."""
     problem: str | None = None
     """Why not, as the client says it."""
+
+    @property
+    def circuit(self) -> CircuitState:
+        """The same as a circuit breaker says it: librdkafka stops sending and tries brokers again by itself."""
+        if self.up is None:
+            return CircuitState.HALF_OPEN
+        return CircuitState.CLOSED if self.up else CircuitState.OPEN
 
 
 class _Broker(msgspec.Struct):
@@ -100,23 +106,22 @@ def metadata(
     doing: str,
     *,
     topic: str | None = None,
-    timeout_s: float = CONNECT_TIMEOUT_S,
 ) -> Any:
     """The brokers and topics of the cluster (all topics, or one).
 
-    Waits for a broker up to `timeout_s` seconds. Raises VeloError: none answers, it does not let us in, and for `topic`
-    that there is none.
+    Waits for a broker as long as the cluster says. Raises VeloError: none answers, it does not let us in, and for
+    `topic` that there is none.
     """
     from confluent_kafka import KafkaException
 
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + cluster.connect_timeout_s
     while True:
         try:
             found = _listed(client, topic, min(_TRY_S, max(deadline - time.monotonic(), 0.01)))
         except KafkaException as problem:
             serve_callbacks(client)
             failure = state.refusal or state.last_error or problem.args[0]
-            if state.refusal is not None or time.monotonic() >= deadline or not _may_pass(problem.args[0]):
+            if state.refusal is not None or time.monotonic() >= deadline or not may_pass(problem.args[0]):
                 raise kafka_error(failure, cluster, doing) from None
             continue
         serve_callbacks(client)
@@ -124,7 +129,7 @@ def metadata(
         error = None if topic is None else found.topics[topic].error
         if error is None:
             return found
-        if not _may_pass(error) or time.monotonic() >= deadline:
+        if not may_pass(error) or time.monotonic() >= deadline:
             raise kafka_error(error, cluster, doing)
         time.sleep(0.05)
 
@@ -133,7 +138,7 @@ def _listed(client: Consumer | Producer, topic: str | None, timeout_s: float) ->
     return client.list_topics(timeout=timeout_s) if topic is None else client.list_topics(topic, timeout=timeout_s)
 
 
-def _may_pass(error: KafkaError) -> bool:
+def may_pass(error: KafkaError) -> bool:
     """Whether an answer may be another one soon: a broker that starts, a topic that is being made."""
     from confluent_kafka import KafkaError as E
 

@@ -12,7 +12,7 @@ from velo_engine.connectors.kafka.client import (
     kafka_error,
     quiet_logger,
 )
-from velo_engine.connectors.kafka.connection import CONNECT_TIMEOUT_S, ConnectionState, metadata
+from velo_engine.connectors.kafka.connection import ConnectionState, metadata
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Producer
@@ -52,12 +52,12 @@ def open_admin(cluster: KafkaCluster, settings: Settings | None = None) -> Admin
     return opened
 
 
-def check_cluster(cluster: KafkaCluster, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
-    """Raises VeloError with what to do unless a broker of `cluster` answers and lets us in within `timeout_s`."""
+def check_cluster(cluster: KafkaCluster) -> None:
+    """Raises VeloError with what to do unless a broker of `cluster` answers in time and lets us in."""
     state = ConnectionState()
     consumer = open_consumer(cluster, state)
     try:
-        metadata(consumer, state, cluster, "looking for a broker", timeout_s=timeout_s)
+        metadata(consumer, state, cluster, "looking for a broker")
     finally:
         consumer.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from velo_engine.batch import Int64s
 from velo_engine.connectors.kafka.client import KafkaCluster, kafka_error
-from velo_engine.connectors.kafka.connection import CONNECT_TIMEOUT_S, ConnectionState, metadata, raise_if_fatal
+from velo_engine.connectors.kafka.connection import ConnectionState, metadata, raise_if_fatal
 from velo_engine.connectors.kafka.open_client import Settings, open_admin, open_consumer, open_producer
 from velo_engine.connectors.records import Records
 from velo_engine.errors import ErrorCode, VeloError
@@ -33,15 +34,13 @@ class KafkaWriter:
     away. A record that the cluster refuses fails the next call.
     """
 
-    def __init__(
-        self, cluster: KafkaCluster, settings: Settings | None = None, *, timeout_s: float = CONNECT_TIMEOUT_S
-    ) -> None:
-        """Raises VeloError when no broker answers within `timeout_s`."""
+    def __init__(self, cluster: KafkaCluster, settings: Settings | None = None) -> None:
+        """Raises VeloError when no broker answers in time."""
         self.connection = ConnectionState()
         self._cluster = cluster
         self._deliveries = _Deliveries()
         self._producer = open_producer(cluster, self.connection, settings, self._deliveries.callbacks())
-        metadata(self._producer, self.connection, cluster, "opening a producer", timeout_s=timeout_s)
+        metadata(self._producer, self.connection, cluster, "opening a producer")
 
     def write(self, records: Records) -> None:
         """Hands the records to the client, which sends them in the background; waits while its queue is full."""
@@ -59,7 +58,7 @@ class KafkaWriter:
         from confluent_kafka import KafkaException
 
         try:
-            while self._producer.flush(_FLUSH_S):
+            while _flushed(self._producer, _FLUSH_S):
                 self._check()
         except KafkaException as problem:
             raise kafka_error(problem, self._cluster, "writing") from None
@@ -87,15 +86,13 @@ class TransactionalWriter:
         transactional_id: str,
         group_id: str,
         settings: Settings | None = None,
-        *,
-        timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         """Raises VeloError for settings that the client does not take."""
         self.connection = ConnectionState()
         self._cluster = cluster
         self._id = transactional_id
         self._group_id = group_id
-        self._timeout_s = timeout_s
+        self._timeout_s = cluster.connect_timeout_s
         self._deliveries = _Deliveries()
         self._producer = open_producer(
             cluster,
@@ -115,7 +112,7 @@ class TransactionalWriter:
         """
         from confluent_kafka import KafkaException
 
-        metadata(self._producer, self.connection, self._cluster, self._doing, timeout_s=self._timeout_s)
+        metadata(self._producer, self.connection, self._cluster, self._doing)
         self._retried(lambda: self._producer.init_transactions(self._timeout_s))
         try:
             return self._committed_epoch()
@@ -250,11 +247,26 @@ def _produce(producer: Producer, records: Records, check: Callable[[], None]) ->
                 break
 
 
+def _flushed(producer: Producer, timeout_s: float) -> int:
+    """How many records are left after waiting for acknowledgements. Raises KafkaException."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    try:
+        return producer.flush(timeout_s)
+    except:
+        problem: object = sys.exc_info()[1]
+        if isinstance(problem, KafkaError):
+            raise KafkaException(problem) from None
+        raise
+
+
 def _close(producer: Producer) -> None:
     """Gives up what is queued. An error of a client that is given up is nobody's business any more."""
+    from confluent_kafka import KafkaException
+
     producer.purge()
-    with contextlib.suppress(Exception):
-        producer.flush(_PATIENCE_S)
+    with contextlib.suppress(KafkaException):
+        _flushed(producer, _PATIENCE_S)
 
 
 def _times(timestamps_ms: Int64s) -> list[int]:

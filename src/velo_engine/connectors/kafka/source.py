@@ -16,7 +16,7 @@ import numpy as np
 from velo_engine.batch import Int64s
 from velo_engine.connectors.decode_records import ReadRecords, RecordDecoder
 from velo_engine.connectors.kafka.client import KafkaCluster, kafka_error
-from velo_engine.connectors.kafka.connection import CONNECT_TIMEOUT_S, ConnectionState, metadata, raise_if_fatal
+from velo_engine.connectors.kafka.connection import ConnectionState, may_pass, metadata, raise_if_fatal
 from velo_engine.connectors.kafka.merge import SEQUENCE_HEADER, KafkaMessage, PartitionMerge
 from velo_engine.connectors.kafka.open_client import Settings, open_consumer
 from velo_engine.connectors.kafka.start import EVERYTHING, Boundary, Place, offsets_at
@@ -37,6 +37,8 @@ STALLED_S = 60.0
 """A bounded read fails when brokers are away for so long."""
 _PATIENCE_S = 0.5
 _HEAR_EVERY_S = 0.25
+_LEADER_WAIT_S = 0.05
+"""Before a partition of a new topic, or of a broker that starts, is asked for again."""
 
 
 class KafkaSource:
@@ -55,11 +57,10 @@ class KafkaSource:
         start: Boundary = EVERYTHING,
         end: Boundary | None = None,
         group: str | None = None,
-        timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         """`start` and `end` are about polling; with a `group` what has been handled is committed to it.
 
-        Raises VeloError within `timeout_s`: no broker, no such topic, and what `kafka_error` knows.
+        Raises VeloError: no broker, no such topic, and what `kafka_error` knows.
         """
         self.name = name or topic
         self.schema = schema
@@ -69,7 +70,7 @@ class KafkaSource:
         self._decoder = RecordDecoder(decoder, schema, upsert_key)
         self._group = group
         self._start, self._end = start, end
-        self._timeout_s = timeout_s
+        self._timeout_s = cluster.connect_timeout_s
         self._doing = f"reading {topic}"
         self._consumer = open_consumer(
             cluster, self.connection, {**(settings or {}), **({} if group is None else {"group.id": group})}
@@ -88,7 +89,7 @@ class KafkaSource:
         """Per partition its end, as last heard."""
         self._hear_next = 0.0
         try:
-            found = metadata(self._consumer, self.connection, cluster, self._doing, topic=topic, timeout_s=timeout_s)
+            found = metadata(self._consumer, self.connection, cluster, self._doing, topic=topic)
         except VeloError:
             self.close()
             raise
@@ -128,12 +129,17 @@ class KafkaSource:
             self._begin(self._start, self._end)
         if self.ended:
             return None
-        messages = self._consumed(limit, timeout_s)
-        self._hear_ends()
-        if self._ends:
-            messages = [m for m in messages if m.offset() < self._ends[m.partition()]]
-        if not messages:
-            return None
+        deadline = time.monotonic() + timeout_s
+        messages: list[KafkaMessage] = []
+        left_s = timeout_s
+        while not messages:  # what came may be the word that there is no more, or a record behind the end
+            messages = self._consumed(limit, left_s)
+            self._hear_ends()
+            if self._ends:
+                messages = [m for m in messages if m.offset() < self._ends[m.partition()]]
+            left_s = deadline - time.monotonic()
+            if not messages and (left_s <= 0 or self.ended):
+                return None
         orders = np.arange(self._polled, self._polled + len(messages), dtype=np.int64)
         self._polled += len(messages)
         return self._batch(messages, orders)
@@ -195,16 +201,25 @@ class KafkaSource:
         """Find where reading starts and ends, and assign the partitions."""
         from confluent_kafka import KafkaException, TopicPartition
 
-        try:
-            ranges = {p: self._range(p) for p in self._numbers}
-            self._positions = offsets_at(start, self._consumer, self.topic, ranges, self._timeout_s)
-            if end is not None:
-                self._ends = offsets_at(end, self._consumer, self.topic, ranges, self._timeout_s)
-        except KafkaException as problem:
-            raise kafka_error(self.connection.refusal or problem, self._cluster, self._doing) from None
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                self._place(start, end)
+                break
+            except KafkaException as problem:
+                if not may_pass(problem.args[0]) or time.monotonic() >= deadline:
+                    raise kafka_error(self.connection.refusal or problem, self._cluster, self._doing) from None
+            time.sleep(_LEADER_WAIT_S)
         self._positions |= self._sought
         self._open = {p for p in self._numbers if not self._ends or self._positions[p] < self._ends[p]}
         self._consumer.assign([TopicPartition(self.topic, p, self._positions[p]) for p in sorted(self._open)])
+
+    def _place(self, start: Boundary, end: Boundary | None) -> None:
+        """Ask for the offsets of both boundaries. Raises KafkaException."""
+        ranges = {p: self._range(p) for p in self._numbers}
+        self._positions = offsets_at(start, self._consumer, self.topic, ranges, self._timeout_s)
+        if end is not None:
+            self._ends = offsets_at(end, self._consumer, self.topic, ranges, self._timeout_s)
 
     def _range(self, partition: int) -> tuple[int, int]:
         """The first and the next offset of a partition, as readers of committed records see it."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from velo_engine.connectors.kafka.client import KafkaCluster, kafka_error
-from velo_engine.connectors.kafka.connection import CONNECT_TIMEOUT_S, ConnectionState, metadata
+from velo_engine.connectors.kafka.connection import ConnectionState, metadata
 from velo_engine.connectors.kafka.open_client import open_admin, open_consumer
 from velo_engine.errors import ErrorCode, VeloError
 
 
-def require_topic(cluster: KafkaCluster, topic: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
+def require_topic(cluster: KafkaCluster, topic: str) -> None:
     """See that `topic` is there; a broker that makes topics by itself (`auto.create.topics.enable`) is let to.
 
     Raises VeloError: it is not there, this user may not see it, no broker answers.
@@ -16,14 +16,12 @@ def require_topic(cluster: KafkaCluster, topic: str, *, timeout_s: float = CONNE
     state = ConnectionState()
     consumer = open_consumer(cluster, state, {"allow.auto.create.topics": True})
     try:
-        metadata(consumer, state, cluster, f"looking for the topic {topic}", topic=topic, timeout_s=timeout_s)
+        metadata(consumer, state, cluster, f"looking for the topic {topic}", topic=topic)
     finally:
         consumer.close()
 
 
-def make_topic(
-    cluster: KafkaCluster, topic: str, partitions: int, replication_factor: int | None = None, *, timeout_s: float = 10
-) -> None:
+def make_topic(cluster: KafkaCluster, topic: str, partitions: int, replication_factor: int | None = None) -> None:
     """Make `topic` unless it is there; without a replication factor the broker's default holds.
 
     Raises VeloError: the broker refuses, none answers.
@@ -35,7 +33,7 @@ def make_topic(
         raise VeloError(ErrorCode.BAD_PROPERTY, f"the topic {topic} needs at least one partition, not {partitions}")
     new = NewTopic(topic, partitions, -1 if replication_factor is None else replication_factor)
     admin = open_admin(cluster)
-    made = admin.create_topics([new], request_timeout=timeout_s)
+    made = admin.create_topics([new], request_timeout=cluster.connect_timeout_s)
     try:
         made[topic].result()
     except KafkaException as problem:
