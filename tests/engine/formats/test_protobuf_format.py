@@ -169,6 +169,14 @@ def as_read(row: dict) -> dict:
     }
 
 
+def test_maps_may_hold_messages():
+    text = 'syntax = "proto3"; message M { message D { int64 units = 1; int32 scale = 2; } map<int32, D> m = 1; }'
+    schema = RowSchema.of(("m", types.map_of(types.INT, types.decimal(5, 2))))
+    protobuf_format = open_format("protobuf", schema, {"protobuf.schema": text, "protobuf.message": "M"})
+    rows = [{"m": [(1, Decimal("1.25")), (2, Decimal("-3.00"))]}, {"m": None}]
+    assert rows_of(schema, protobuf_format.decode(protobuf_format.encode(physical(schema, rows))).table) == rows
+
+
 def test_null_inside_arrays_and_maps_is_the_default():
     schema = RowSchema.of(
         ("tags", types.array(types.STRING)),

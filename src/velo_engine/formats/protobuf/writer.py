@@ -6,7 +6,7 @@ in Flink.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -25,7 +25,7 @@ from velo_engine.formats.temporal_cells import MICROS
 from velo_engine.types import BINARIES, FLOATS, STRINGS, TIMESTAMPS, SqlType, TypeName
 
 Writer: TypeAlias = Callable[[pa.Array], list[Any]]
-"""The values of a column as its field takes them, None for NULL."""
+"""The values of a column as its field takes them, None for NULL; of messages the fields by name."""
 
 _BITS = {
     FieldDescriptor.TYPE_INT32: 32,
@@ -50,18 +50,19 @@ class MessageWriter:
     def encode(self, columns: Sequence[pa.Array], count: int, head: bytes = b"") -> list[bytes]:
         """One message a row, each behind `head`. Raises VeloError for a value that its field cannot hold."""
         try:
-            return [head + m.SerializeToString(deterministic=True) for m in self.messages(columns, count)]
+            make = self.message
+            return [head + make(**row).SerializeToString(deterministic=True) for row in self.rows(columns, count)]
         except (ValueError, TypeError, EncodeError) as problem:
             full_name = self.message.DESCRIPTOR.full_name
             raise VeloError(ErrorCode.JOB_FAILED, f"a row cannot be written as {full_name}: {problem}") from None
 
-    def messages(self, columns: Sequence[pa.Array], count: int) -> list[Message]:
-        """One message a row."""
+    def rows(self, columns: Sequence[pa.Array], count: int) -> Iterator[dict[str, Any]]:
+        """The fields of each row's message, by name."""
         if not columns:
-            return [self.message() for _ in range(count)]
+            return ({} for _ in range(count))
         values = [write(column) for write, column in zip(self.writers, columns, strict=True)]
-        names, make = self.names, self.message
-        return [make(**dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
+        names = self.names
+        return (dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
 
 
 def message_writer(message: Descriptor, columns: Sequence[tuple[str, SqlType]]) -> MessageWriter:
@@ -84,7 +85,11 @@ def _field_writer(field: FieldDescriptor, t: SqlType) -> Writer:
         if t.name is not TypeName.MAP or t.key is None or t.element is None:
             raise _refused(field, t)
         entry = message_of(field).fields_by_name
-        return _map_writer(_item_writer(entry["key"], t.key), _item_writer(entry["value"], t.element))
+        write_value = _item_writer(entry["value"], t.element)
+        if entry["value"].message_type is not None:
+            # The values of a map are the one place that takes messages only.
+            write_value = _as_messages(write_value, GetMessageClass(entry["value"].message_type))
+        return _map_writer(_item_writer(entry["key"], t.key), write_value)
     if field.is_repeated:
         if t.name is not TypeName.ARRAY or t.element is None:
             raise _refused(field, t)
@@ -102,8 +107,12 @@ def _refused(field: FieldDescriptor, t: SqlType) -> VeloError:
 def _item_writer(field: FieldDescriptor, t: SqlType) -> Writer:
     """Values inside arrays and maps: the default of the type for NULL."""
     write = _value_writer(field, t)
-    default = GetMessageClass(field.message_type)() if field.message_type is not None else _default(field)
+    default = {} if field.message_type is not None else _default(field)
     return lambda column: [default if value is None else value for value in write(column)]
+
+
+def _as_messages(write: Writer, make: type[Message]) -> Writer:
+    return lambda column: [make(**fields) for fields in write(column)]
 
 
 def _default(field: FieldDescriptor) -> Any:
@@ -174,33 +183,34 @@ def _as_they_are(column: pa.Array) -> list[Any]:
 
 def _message_value_writer(field: FieldDescriptor, t: SqlType) -> Writer:
     message = message_of(field)
-    make = GetMessageClass(message)
     if t.name is TypeName.ROW:
         return _row_writer(message_writer(message, t.fields))
     if t.name is TypeName.DECIMAL and is_decimal(message):
-        return lambda column: [None if u is None else make(units=u, scale=t.scale) for u in _unscaled(column)]
+        return lambda column: [None if u is None else {"units": u, "scale": t.scale} for u in _unscaled(column)]
     if t.name is TypeName.DECIMAL and message.full_name == "google.type.Decimal":
-        return lambda column: [None if v is None else make(value=format(v, "f")) for v in column.to_pylist()]
+        return lambda column: [None if v is None else {"value": format(v, "f")} for v in column.to_pylist()]
     if t.name in TIMESTAMPS and message.full_name == "google.protobuf.Timestamp":
-        return lambda column: [None if m is None else _timestamp(make, m) for m in column.cast(pa.int64()).to_pylist()]
+        return lambda column: [None if m is None else _timestamp(m) for m in column.cast(pa.int64()).to_pylist()]
     if t.name is TypeName.DATE and message.full_name == "google.type.Date":
         return lambda column: [
-            None if v is None else make(year=v.year, month=v.month, day=v.day) for v in column.to_pylist()
+            None if v is None else {"year": v.year, "month": v.month, "day": v.day} for v in column.to_pylist()
         ]
     if t.name is TypeName.TIME and message.full_name == "google.type.TimeOfDay":
         return lambda column: [
-            None if v is None else make(hours=v.hour, minutes=v.minute, seconds=v.second, nanos=v.microsecond * 1000)
+            None
+            if v is None
+            else {"hours": v.hour, "minutes": v.minute, "seconds": v.second, "nanos": v.microsecond * 1000}
             for v in column.to_pylist()
         ]
     if message.full_name in WRAPPERS:
         write = _value_writer(message.fields_by_name["value"], t)
-        return lambda column: [None if v is None else make(value=v) for v in write(column)]
+        return lambda column: [None if v is None else {"value": v} for v in write(column)]
     raise _refused(field, t)
 
 
-def _timestamp(make: type[Message], micros: int) -> Message:
+def _timestamp(micros: int) -> dict[str, int]:
     seconds, rest = divmod(micros, MICROS)
-    return make(seconds=seconds, nanos=rest * 1000)
+    return {"seconds": seconds, "nanos": rest * 1000}
 
 
 def _unscaled(column: pa.Array) -> list[int | None]:
@@ -215,7 +225,7 @@ def _unscaled(column: pa.Array) -> list[int | None]:
 def _row_writer(writer: MessageWriter) -> Writer:
     def write(column: pa.Array) -> list[Any]:
         children = [pc.struct_field(column, [i]) for i in range(len(writer.names))]
-        rows = writer.messages(children, len(column))
+        rows = writer.rows(children, len(column))
         return [row if valid else None for row, valid in zip(rows, column.is_valid().to_pylist(), strict=True)]
 
     return write
