@@ -119,7 +119,7 @@ def _judged(bootstrap_servers: str, prefix: str, inputs: Inputs, done: Counter[s
     wrong: list[str] = []
     duplicates = 0
     sums: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    for row in _read(bootstrap_servers, f"{prefix}sums"):
+    for row in read_committed(bootstrap_servers, f"{prefix}sums", PARTITIONS):
         sums[row["k"]].append((row["n"], row["s"]))
     for key, expected in inputs.sums().items():
         found = sums.pop(key, [])
@@ -131,7 +131,7 @@ def _judged(bootstrap_servers: str, prefix: str, inputs: Inputs, done: Counter[s
         elif set(found) != set(expected):
             wrong.append(f"sums of {key}: lost {set(expected) - set(found)}, invented {set(found) - set(expected)}")
     wrong += [f"sums of {key}, which no order has" for key in sums]
-    pairs = Counter((row["id"], row["w"]) for row in _read(bootstrap_servers, f"{prefix}joined"))
+    pairs = Counter((row["id"], row["w"]) for row in read_committed(bootstrap_servers, f"{prefix}joined", PARTITIONS))
     duplicates += pairs.total() - len(pairs)
     wanted = inputs.joined()
     if exactly_once and pairs != wanted:
@@ -141,7 +141,7 @@ def _judged(bootstrap_servers: str, prefix: str, inputs: Inputs, done: Counter[s
     return Outcome(done, tuple(wrong), duplicates)
 
 
-def _read(bootstrap_servers: str, topic: str) -> list[Any]:
+def read_committed(bootstrap_servers: str, topic: str, partitions: int) -> list[Any]:
     """All committed records, each partition in its order."""
     consumer = Consumer(
         {
@@ -152,9 +152,9 @@ def _read(bootstrap_servers: str, topic: str) -> list[Any]:
             "enable.auto.commit": False,
         }
     )
-    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
+    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)])
     rows, ended = [], 0
-    while ended < PARTITIONS:
+    while ended < partitions:
         for message in consumer.consume(10_000, 1):
             error = message.error()
             if error is None:

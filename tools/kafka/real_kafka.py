@@ -200,6 +200,12 @@ class RealKafka:
             process.wait()
 
 
+def free_port() -> int:
+    """A port that was free a moment ago, for a server that is stopped and comes back. See `_free_ports`."""
+    with socket.socket() as listener:
+        return _bind(listener)
+
+
 def _free_ports() -> tuple[int, int]:
     """Two ports that were free a moment ago. Kafka cannot be given port 0: its own address is in its settings.
 
