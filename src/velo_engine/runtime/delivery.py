@@ -23,6 +23,10 @@ class Delivery(Protocol):
     def writer(self) -> RecordWriter:
         """Where the sinks write."""
 
+    @property
+    def defers(self) -> bool:
+        """Whether output is seen only when its epoch is complete."""
+
     def resume(self, checkpoint: Checkpoint | None, *, fresh: bool) -> int:
         """Settle what the run before left; gives the epoch that has been reached.
 
@@ -42,6 +46,8 @@ class Delivery(Protocol):
 
 class AtLeastOnce:
     """Records are published as they come. What lies between the last checkpoint and a crash is published again."""
+
+    defers = False
 
     def __init__(self, writer: RecordWriter, acknowledge: Callable[[Mapping[str, Positions]], None]) -> None:
         """`acknowledge` tells the sources' consumer groups the positions."""
@@ -82,6 +88,8 @@ class Transactions(Protocol):
 
 class ExactlyOnce:
     """Records are published epoch by epoch, once each, however often the job is killed."""
+
+    defers = True
 
     def __init__(self, transactions: Transactions) -> None:
         self.writer = Outbox()

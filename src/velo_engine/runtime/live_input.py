@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from velo_engine.connectors.source import LiveSource, Source, SourceBatch
 from velo_engine.runtime.ingest import Pending, Span
+from velo_engine.runtime.measurements import Activity, Measurements
 from velo_engine.runtime.timeline import Clock
 from velo_engine.schema import RowSchema
 
@@ -17,7 +18,11 @@ from velo_engine.schema import RowSchema
 class LiveInput:
     """All sources of a job, and its clock."""
 
-    def __init__(self, sources: Sequence[LiveSource], clock: Clock, batch_size: int) -> None:
+    def __init__(
+        self, sources: Sequence[LiveSource], clock: Clock, batch_size: int, measurements: Measurements | None = None
+    ) -> None:
+        """`measurements` hear of the time that is spent with waiting and with reading."""
+        self._measurements = measurements or Measurements()
         self._sources = sources
         self._clock = clock
         self._batch_size = batch_size
@@ -45,14 +50,16 @@ class LiveInput:
 
     def _polled(self, timeout_s: float) -> list[SourceBatch | None]:
         """A batch of every source that has one. Only when none has are they waited for, each its part of the time."""
-        batches = [None if source.ended else source.poll(self._batch_size, 0) for source in self._sources]
+        with self._measurements.spent(Activity.WORKING):
+            batches = [None if source.ended else source.poll(self._batch_size, 0) for source in self._sources]
         if any(batch is not None for batch in batches):
             return batches
         waiting = [i for i, source in enumerate(self._sources) if not source.ended]
-        for i in waiting:
-            batches[i] = self._sources[i].poll(self._batch_size, timeout_s / len(waiting))
-            if batches[i] is not None:
-                break
+        with self._measurements.spent(Activity.WAITING):
+            for i in waiting:
+                batches[i] = self._sources[i].poll(self._batch_size, timeout_s / len(waiting))
+                if batches[i] is not None:
+                    break
         return batches
 
 
