@@ -148,7 +148,7 @@ class BoundedFrames(Frames):
 
     def values(self, fired: Fired) -> list[Vector]:
         """Per call the result for each row; the frames move on."""
-        arguments = fired.rows.select(self._used)
+        arguments = fired.rows.select(self._used).rename_columns(self._schema.physical().names)
         moves = self._queues.move(fired.code, fired.time, fired.epoch, arguments)
         carried = iter(self._carried(fired, arguments, moves) if not all(self._slides) else [])
         extremes = iter([self._extreme(i, fired, arguments, moves) for i in range(len(self._sliding))])
