@@ -194,6 +194,8 @@ _PASSED = (
         for part in ("key", "value")
         for own in ("avro.", "avro-confluent.", "protobuf.", "protobuf-confluent.", "debezium-json.", "subject")
     ),
+    "key.json.",
+    "key.csv.",
 )
 """Options of formats and generators keep their names."""
 _GENERATOR = ("rows-per-second", "number-of-rows")
@@ -235,8 +237,6 @@ _WITHOUT_MEANING = {
     "json.map.null.key.literal": "maps have no NULL keys",
     "json.decode.json.parser": _TUNING,
     "csv.array.element.delimiter": "the csv format has no arrays",
-    "key.json": "keys are text, or an object of the key's columns",
-    "key.csv": "keys are text, or an object of the key's columns",
     "scan.watermark.alignment": "a job reads its inputs in one order, so none gets ahead",
     "scan.watermark.emit": "the watermark follows every row",
     "scan.parallelism": _CLUSTER,

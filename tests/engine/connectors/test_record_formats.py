@@ -183,3 +183,60 @@ def test_the_old_and_the_new_row_of_an_update_are_one_event():
     ]
     assert rows.column("c0").to_pylist() == ["Ann", "Ann", "Anne"]
     assert isinstance(rows, pa.Table)
+
+
+def test_schemas_lie_beside_the_program(tmp_path):
+    (tmp_path / "schemas").mkdir()
+    fields = [
+        {"name": "id", "type": "long"},
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+    ]
+    schema = {"type": "record", "name": "Event", "fields": fields}
+    (tmp_path / "schemas" / "event.avsc").write_text(json.dumps(schema))
+    engine = Engine(base_dir=tmp_path, root=tmp_path)
+    declared = "CREATE TABLE {} (id BIGINT NOT NULL, at TIMESTAMP(6) NOT NULL) WITH ('connector' = 'kafka', 'topic' = '{}', 'format' = '{}'{});"
+    program = engine.plan(
+        declared.format("events", "events", "json", "")
+        + declared.format("copies", "copies", "avro", ", 'avro.schema.file' = 'schemas/event.avsc'")
+        + "INSERT INTO copies SELECT id, at FROM events;"
+    )
+    topic = engine.topics.create("events")
+    topic.append(b'{"id": 1, "at": "1970-01-01 00:00:00.000002"}')
+    engine.run(program, inputs={"events": TopicInput(topic)})
+    assert engine.topics.get("copies").logs[0].values == [b"\x02\x04"]
+
+
+def test_a_schema_outside_the_project_is_refused(tmp_path):
+    engine = Engine(base_dir=tmp_path, root=tmp_path)
+    engine.topics.create("t")
+    declared = "CREATE TABLE t (id INT) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'avro', 'avro.schema.file' = '../x.avsc');"
+    program = engine.plan(declared + "SELECT id FROM t;")
+    with pytest.raises(VeloError, match="lies outside"):
+        engine.run(program)
+
+
+def test_options_of_the_formats_are_known_to_programs():
+    options = {
+        "connector": "kafka",
+        "topic": "t",
+        "value.format": "avro-confluent",
+        "value.avro-confluent.url": "http://registry.example",
+        "value.avro-confluent.basic-auth.user-info": "ann:secret",
+        "value.avro-confluent.subject": "s",
+        "key.format": "avro-confluent",
+        "key.avro-confluent.url": "http://registry.example",
+        "key.fields": "id",
+        "value.fields-include": "EXCEPT_KEY",
+        "avro.timestamp_mapping.legacy": "false",
+        "schema.registry.ssl.ca.location": "ca.pem",
+        "auto.register.schemas": "false",
+        "use.latest.version": "true",
+        "protobuf.read-default-values": "true",
+    }
+    written = ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
+    program = Engine().plan(f"CREATE TABLE t (id INT, v INT) WITH ({written}); SELECT id, v FROM t;")
+    assert program.warnings == ()
+    encoders = open_encoders("t", RowSchema.of(("id", types.INT), ("v", types.INT)), program.sources["t"].properties)
+    assert encoders.keys._registry.url == encoders.values._values._registry.url == "http://registry.example"
+    assert encoders.values._values._subject.name == "s"
+    assert encoders.keys._subject.name == "t-key"
