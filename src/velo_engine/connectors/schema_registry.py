@@ -28,6 +28,7 @@ from velo_engine.errors import ErrorCode, VeloError
 _T = TypeVar("_T")
 
 URL_OPTION = "schema.registry.url"
+_URL_OPTIONS = (URL_OPTION, "avro-confluent.url", "protobuf-confluent.url")
 
 _PREFIXES = ("schema.registry.", "avro-confluent.", "protobuf-confluent.", "debezium-avro-confluent.")
 _FLINK_KEYS = {
@@ -222,7 +223,7 @@ def open_registry(options: Mapping[str, str]) -> SchemaRegistry | None:
 
     Raises VeloError: an option that cannot be used.
     """
-    url = options.get(URL_OPTION)
+    url = next((options[key] for key in _URL_OPTIONS if key in options), None)
     if url is None:
         return None
     settings: dict[str, object] = {} if url.startswith("mock:") else dict(_DEFAULTS)

@@ -177,7 +177,7 @@ def test_options_that_cannot_be_used_are_refused(options, problem):
 
 def test_credentials_are_sent_and_not_shown():
     assert without_credentials("https://ann:secret@registry.example:8081") == "https://***@registry.example:8081"
-    registry = open_registry({"schema.registry.url": "http://x", "avro-confluent.basic-auth.user-info": "ann:secret"})
+    registry = open_registry({"avro-confluent.url": "http://x", "avro-confluent.basic-auth.user-info": "ann:secret"})
     assert registry._settings["basic.auth.user.info"] == "ann:secret"
 
 
