@@ -8,7 +8,7 @@ with their timestamps, and a record of an aborted transaction behind them must n
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from velo_engine.connectors.kafka.client import KafkaCluster, kafka_error
 from velo_engine.connectors.kafka.connection import ConnectionState
@@ -16,7 +16,7 @@ from velo_engine.connectors.kafka.open_client import open_consumer, open_produce
 from velo_engine.errors import ErrorCode, VeloError
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer
+    from confluent_kafka import Consumer, KafkaError
 
 RECORDS = 10
 FIRST_MS = 1_577_836_800_000
@@ -50,22 +50,47 @@ def check_broker(cluster: KafkaCluster, topic: str, transactional_id: str) -> No
 
 def _write_batch(cluster: KafkaCluster, topic: str) -> None:
     """The records, as one batch: the client waits for all of them before it sends."""
-    producer = open_producer(cluster, ConnectionState(), {"linger.ms": 1000})
+    deliveries = _Deliveries()
+    producer = open_producer(cluster, ConnectionState(), {"linger.ms": 1000}, deliveries.callbacks())
     for number in range(RECORDS):
         producer.produce(topic, b"%d" % number, partition=0, timestamp=FIRST_MS + number)
     if producer.flush(TIMEOUT_S):
         raise _wrong(cluster, f"does not acknowledge {RECORDS} records")
+    deliveries.check()
 
 
 def _abort_one(cluster: KafkaCluster, topic: str, transactional_id: str) -> None:
-    producer = open_producer(cluster, ConnectionState(), {"transactional.id": transactional_id})
+    deliveries = _Deliveries()
+    producer = open_producer(cluster, ConnectionState(), {"transactional.id": transactional_id}, deliveries.callbacks())
     producer.init_transactions(TIMEOUT_S)
     producer.begin_transaction()
     producer.produce(topic, b"aborted", partition=0, timestamp=FIRST_MS)
     # Without this the client would give the record up before it is sent, and nothing would be checked.
     if producer.flush(TIMEOUT_S):
         raise _wrong(cluster, "does not acknowledge a record of a transaction")
+    deliveries.check()
     producer.abort_transaction(TIMEOUT_S)
+
+
+class _Deliveries:
+    """Keeps the first error of a record."""
+
+    def __init__(self) -> None:
+        self._error: KafkaError | None = None
+
+    def callbacks(self) -> dict[str, Any]:
+        """For the configuration of a producer."""
+        return {"on_delivery": self._delivered}
+
+    def check(self) -> None:
+        """Raises KafkaException when a record was refused."""
+        from confluent_kafka import KafkaException
+
+        if self._error is not None:
+            raise KafkaException(self._error)
+
+    def _delivered(self, error: KafkaError | None, message: Any) -> None:  # noqa: ARG002 - as the client calls it
+        self._error = self._error or error
 
 
 def _ends(consumer: Consumer, topic: str) -> tuple[int, int]:

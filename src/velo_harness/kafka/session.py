@@ -19,6 +19,8 @@ from velo_harness.kafka.topics import NewTopic, TopicAdmin
 from velo_harness.topic_naming import TopicNaming, topic_name
 
 _SELF_CHECK = "self-check"
+LARGEST_RECORD_BYTES = "1000000000"
+"""That the client takes at all; what a topic takes is said when it is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ class KafkaSession:
             yield RunTopics(cluster, self._writer, names)
 
     def _started(self) -> KafkaCluster:
-        cluster = self.provider.start()
+        given = self.provider.start()
+        cluster = replace(given, properties={"message.max.bytes": LARGEST_RECORD_BYTES, **given.properties})
         self._admin = TopicAdmin(cluster, self.provider.rules)
         if self.provider.rules.shared:
             self._ledger = Ledger(self._id, cluster.bootstrap_servers)

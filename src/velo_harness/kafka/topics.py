@@ -21,6 +21,8 @@ _UNLIMITED = str(2**63 - 1)
 _OVERHEAD_BYTES = 4096
 """Of a batch of one record: its headers, key and frame."""
 _DEFAULT_MAX_BYTES = 1_048_588
+_TEST_MAX_BYTES = 100 * 1024 * 1024
+"""In memory a record may have any size, so on brokers that are there for tests the limit is far away."""
 _NO_SUCH_CONFIG = ("message.timestamp.after.max.ms",)
 """Settings that clusters before Kafka 3.6 refuse, and do not need."""
 
@@ -123,8 +125,11 @@ class TopicAdmin:
             "message.timestamp.type": "CreateTime",
             "message.timestamp.after.max.ms": _UNLIMITED,
         }
-        if topic.largest_bytes + _OVERHEAD_BYTES > _DEFAULT_MAX_BYTES:
-            config["max.message.bytes"] = str(topic.largest_bytes + _OVERHEAD_BYTES)
+        needed = topic.largest_bytes + _OVERHEAD_BYTES
+        if not self._rules.shared:
+            config["max.message.bytes"] = str(max(needed, _TEST_MAX_BYTES))
+        elif needed > _DEFAULT_MAX_BYTES:
+            config["max.message.bytes"] = str(needed)
         return {key: value for key, value in config.items() if key not in self._left_out}
 
     def _wait_for_leaders(self, topic: NewTopic) -> None:

@@ -19,8 +19,9 @@ def own_topics(bootstrap_servers: str) -> set[str]:
 
 def settings_of(bootstrap_servers: str, topic: str) -> dict[str, str]:
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    asked = AdminClient({"bootstrap.servers": bootstrap_servers}).describe_configs([resource])
-    return {name: entry.value for name, entry in asked[resource].result(PATIENCE).items()}
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    found = admin.describe_configs([resource])[resource].result(PATIENCE)
+    return {name: entry.value for name, entry in found.items()}
 
 
 def records_in(bootstrap_servers: str, topic: str, count: int) -> list[Message]:

@@ -99,7 +99,9 @@ def test_a_failure_reads_the_same(tmp_path: Path) -> None:
     for file in SINKS.rglob("*.*"):
         copy = tmp_path / file.relative_to(SINKS)
         copy.parent.mkdir(exist_ok=True)
-        copy.write_text(file.read_text().replace("amount: 30.10", "amount: 31.00").replace("accounts: 2", "accounts: 9"))
+        copy.write_text(
+            file.read_text().replace("amount: 30.10", "amount: 31.00").replace("accounts: 2", "accounts: 9")
+        )
     wanted = report(tmp_path)
     # What is expected and what is given are both changed where rows are compared: only the totals still fit.
     assert wanted["counts"]["failed"] > 0
