@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from velo_engine.connectors.source import LiveSource, Source, SourceBatch
 from velo_engine.runtime.ingest import Pending, Span
 from velo_engine.runtime.measurements import Activity, Measurements
@@ -44,7 +46,7 @@ class LiveInput:
         for source, batch in zip(self._sources, batches, strict=True):
             pending = Pending(source, batch)
             orders = pending.orders()
-            slices.append(pending.take(orders, orders - orders[0] + seq if len(orders) else orders))
+            slices.append(pending.take(orders, np.arange(seq, seq + len(orders))))
             seq += len(orders)
         return Span(first_seq, seq, tuple(slices), last=False, ticks=ticks)
 
