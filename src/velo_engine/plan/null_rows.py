@@ -74,23 +74,13 @@ def _value(expression: Expression, missing: frozenset[int]) -> Any:
 
 
 def _case(branches: Sequence[tuple[Expression, Expression]], default: Expression, missing: frozenset[int]) -> Any:
-    for number, (when, then) in enumerate(branches, start=1):
+    for when, then in branches:
         condition = _value(when, missing)
         if condition is _ANY:
-            taken = _value(then, missing)
-            other = _case(branches[number:], default, missing | _null_unless(when))
-            return taken if taken is other else _ANY
+            return _ANY
         if condition is True:
             return _value(then, missing)
     return _value(default, missing)
-
-
-def _null_unless(condition: Expression) -> frozenset[int]:
-    """The column that is NULL where `condition`, a comparison of it with itself as in NULLIF(x, x), is not true."""
-    match condition:
-        case Call(function="equals", args=(ColumnRef(index=left), ColumnRef(index=right))) if left == right:
-            return frozenset({left})
-    return frozenset()
 
 
 def _denied(function: str, args: tuple[Expression, ...]) -> tuple[Expression, ...]:
