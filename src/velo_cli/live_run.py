@@ -7,18 +7,25 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+import pyarrow as pa
+
+from velo_cli.shown_changes import ShownChanges
+from velo_cli.status_line import StatusLine
 from velo_engine import Engine, JobOptions
+from velo_engine.observability.metric_annotations import metric_definitions
+from velo_engine.observability.program_metrics import ProgramMetrics
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.runtime.checkpoints import CheckpointFolder
 from velo_engine.runtime.control import JobControl
-from velo_engine.runtime.live_job import LiveOptions
+from velo_engine.runtime.live_job import LiveJob, LiveOptions
 from velo_engine.runtime.live_settings import live_settings
 from velo_engine.runtime.result import JobResult
 from velo_engine.runtime.saved_state import Restored
+from velo_engine.sql.program import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +39,16 @@ class LiveRun:
     savepoint: Path | None = None
     fresh: bool = False
     allow_lost_state: bool = False
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+    shows_changes: bool = True
+    """Changes of statements without a sink go to stdout."""
 
 
-def run_live(engine: Engine, program: PlannedProgram, run: LiveRun, options: JobOptions) -> JobResult:
+def run_live(engine: Engine, parsed: Program, program: PlannedProgram, run: LiveRun, options: JobOptions) -> JobResult:
     """Run until SIGINT, SIGTERM, `velo stop`, or the end of all input. A second SIGINT does not wait for anything.
 
-    Errors: those of the sources and sinks; a checkpoint that does not fit.
+    Errors: those of the sources and sinks; a checkpoint that does not fit; metrics that mean nothing.
     """
     interval_ms = run.checkpoint_interval_ms
     if interval_ms is None:
@@ -47,16 +58,65 @@ def run_live(engine: Engine, program: PlannedProgram, run: LiveRun, options: Job
     if place is None and "checkpoint.dir" in program.properties:
         place = engine.base_dir / program.properties["checkpoint.dir"].removeprefix("file://")
     stop = threading.Event()
+    name = program.properties.get("job.name", run.name)
     with contextlib.ExitStack() as open_things:
+        metrics = ProgramMetrics(
+            program,
+            metric_definitions(parsed),
+            time_zone=program.properties.get("time.zone", "UTC"),
+            warn=lambda text: print(f"warning: {text}", file=sys.stderr, flush=True),
+        )
+        open_things.callback(metrics.close)
+        shown = ShownChanges(program, stop, wanted=run.shows_changes)
+
+        def on_changes(statement: str, changes: pa.Table) -> None:
+            metrics.observe(statement, changes)
+            shown.show(statement, changes)
+
+        options = replace(options, capture=False, on_changes=on_changes)
         folder = None if place is None else open_things.enter_context(CheckpointFolder(place))
-        name = program.properties.get("job.name", run.name)
         job = engine.live_job(program, name=name, folder=folder, live=live, options=options)
         open_things.callback(job.close)
+        if run.metrics_port is not None:
+            _serve_metrics(open_things, name, job, metrics, run, stop)
         _say_restored(job.start(), run)
         if folder is not None:
             open_things.enter_context(JobControl(job, folder.folder, stop))
         open_things.enter_context(_signals(stop))
+        open_things.enter_context(StatusLine(job.statistics, _outputs(program, shown), stop))
         return job.run(stop)
+
+
+def _outputs(program: PlannedProgram, shown: ShownChanges) -> set[str]:
+    """The statements whose changes leave the job."""
+    return {name for name, statement in program.statements.items() if statement.sink is not None or name in shown.names}
+
+
+def _serve_metrics(
+    open_things: contextlib.ExitStack,
+    name: str,
+    job: LiveJob,
+    metrics: ProgramMetrics,
+    run: LiveRun,
+    stop: threading.Event,
+) -> None:
+    """Serve `/metrics` and `/health` as long as `open_things` are open."""
+    from velo_engine.observability.exposition import JobCollector, registry_of
+    from velo_engine.observability.health import Health, health_of
+    from velo_engine.observability.server import MonitoringServer, is_loopback
+
+    def health() -> Health:
+        return health_of(name, job.statistics(), running=not stop.is_set())
+
+    assert run.metrics_port is not None
+    registry = registry_of(JobCollector(name, job.statistics, metrics))
+    server = open_things.enter_context(MonitoringServer(run.metrics_host, run.metrics_port, registry, health))
+    if not is_loopback(run.metrics_host):
+        warning = f"warning: {run.metrics_host} is not a loopback address: others can read the metrics of this job"
+        print(warning, file=sys.stderr)
+    print(
+        f"metrics: http://{server.address}/metrics  health: http://{server.address}/health", file=sys.stderr, flush=True
+    )
 
 
 @contextlib.contextmanager
@@ -67,7 +127,6 @@ def _signals(stop: threading.Event) -> Iterator[None]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        print("stopping after this batch", file=sys.stderr, flush=True)
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.runtime.result import JobResult
+from velo_harness.preparation import warning_text
 from velo_harness.programs import shown_path
+from velo_harness.reports.shown_values import printable_lines
 from velo_harness.yaml_source import read_text
 
 
@@ -45,7 +48,8 @@ def run_program(
     folder = (base_dir or sql.absolute().parent).absolute()
     engine = Engine(base_dir=folder, udf_paths=[folder], load_functions=True, kafka=kafka)
     given = {**os.environ, **variables}
-    program = engine.plan(engine.parse(read_text(sql), file=shown_path(sql), variables=given), variables=given)
+    parsed = engine.parse(read_text(sql), file=shown_path(sql), variables=given)
+    program = engine.plan(parsed, variables=given)
     if not program.statements:
         raise VeloError(
             ErrorCode.NO_TESTS,
@@ -53,14 +57,22 @@ def run_program(
             location=Location(shown_path(sql), 1),
             hint="a query is CREATE STREAM name AS SELECT …, INSERT INTO name SELECT … or SELECT …",
         )
+    for warning in program.warnings:
+        print(printable_lines(f"warning: {warning_text(warning)}"), file=sys.stderr)
     options = JobOptions() if batch_size is None else JobOptions(batch_size=batch_size)
     if _reads_topics(program, kafka):
-        return FinishedJob(shown_path(sql), program, run_live(engine, program, live, options), ())
+        return FinishedJob(shown_path(sql), program, run_live(engine, parsed, program, live, options), ())
     if live.checkpoint_dir is not None or live.savepoint is not None:
         raise VeloError(
             ErrorCode.BAD_VALUE,
             "the program reads files only: it runs to their end, and has no checkpoints",
             hint="leave out --checkpoint-dir and --from-savepoint",
+        )
+    if live.metrics_port is not None:
+        raise VeloError(
+            ErrorCode.BAD_VALUE,
+            "the program reads files only: it runs to their end, and nobody would read its metrics",
+            hint="leave out --metrics-port; the summary says how it went",
         )
     shown = shown_statements(program)
     with ProgressLine() as line:

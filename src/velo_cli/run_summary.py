@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from velo_cli.run_program import FinishedJob
-from velo_harness.preparation import warning_text
 from velo_harness.relation import python_value
 from velo_harness.reports.shown_values import printable_lines, table_lines
 from velo_harness.result import versions
@@ -19,7 +18,7 @@ SHOWN_ROWS = 20
 
 def summary_text(finished: FinishedJob) -> str:
     """The summary for people."""
-    lines = [f"warning: {warning_text(warning)}" for warning in finished.program.warnings]
+    lines: list[str] = []
     for name in finished.shown:
         final = finished.result.statements[name].final
         shown = final.slice(0, SHOWN_ROWS)

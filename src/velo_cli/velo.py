@@ -66,12 +66,17 @@ def run(
     allow_lost_state: Annotated[
         bool, typer.Option("--allow-lost-state", help="leave state behind that the program has no use for")
     ] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="serve /metrics and /health at this port; 0: a free one")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="the address of that port")] = "127.0.0.1",
     output: Annotated[SummaryFormat, typer.Option(help="format of the job summary")] = SummaryFormat.TEXT,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
     """Run a program: over files to their end, over topics until it is stopped (Ctrl-C, velo stop).
 
-    The job summary goes to stderr; with --output json, to stdout.
+    Changes of statements without a sink go to stdout. So does the job summary with --output json, then alone; otherwise
+    it goes to stderr.
     """
     from velo_cli.live_run import LiveRun
     from velo_cli.run_program import refuse_existing, run_program, write_dead_letters
@@ -88,6 +93,9 @@ def run(
         savepoint=from_savepoint,
         fresh=fresh,
         allow_lost_state=allow_lost_state,
+        metrics_port=metrics_port,
+        metrics_host=metrics_host,
+        shows_changes=output is SummaryFormat.TEXT,
     )
     cluster = cluster_from(brokers, kafka_config, os.environ)
     finished = run_program(
