@@ -56,6 +56,8 @@ class Checkpoint:
     """What each step of the state does, by which another plan finds its own."""
     outbox: tuple[Records, ...] = ()
     """Output of this epoch that the broker may not have yet (exactly-once delivery)."""
+    finished: bool = False
+    """All input has ended, and event time with it: there is nothing to go on with."""
 
 
 def fingerprint(program: PlannedProgram) -> str:
@@ -140,6 +142,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         operators=operators,
         steps={int(step): text for step, text in manifest["steps"].items()},
         outbox=tuple(outbox),
+        finished=manifest["finished"],
     )
 
 
@@ -156,6 +159,7 @@ def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
             for (topic, partition), offset in held.items()
         ],
         "steps": checkpoint.steps,
+        "finished": checkpoint.finished,
     }
 
 

@@ -38,10 +38,6 @@ class CheckpointFolder:
         """Replace the checkpoint; its size in bytes."""
         return write_checkpoint(self._path, checkpoint)
 
-    def remove(self) -> None:
-        """The job is at its end: the next run begins anew."""
-        self._path.unlink(missing_ok=True)
-
     def close(self) -> None:
         """Let another process have the folder."""
         if self._lock >= 0:

@@ -107,8 +107,7 @@ class ExactlyOnce:
             raise VeloError(
                 ErrorCode.STATE_MISMATCH,
                 f"an earlier run of this job has published {published} epochs, and its checkpoint is not there",
-                hint="use the checkpoint folder of that run; or, if it had finished, begin anew with --fresh, which "
-                "publishes everything again",
+                hint="use the checkpoint folder of that run, or begin anew with --fresh, which publishes all again",
             )
         elif published != saved:
             raise VeloError(

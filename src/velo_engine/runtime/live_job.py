@@ -94,6 +94,8 @@ class LiveJob:
         self._input = LiveInput(sources, job.clock, batch_size, self._measurements)
         self._monotonic_s = monotonic_s
         self._schedule = Schedule(options.checkpoint_interval_s, monotonic_s)
+        self.finished = False
+        """All input has ended, in this run or in an earlier one."""
         self._epoch = 0
         self._changed = False
         """Whether a record has come in or gone out since the last checkpoint."""
@@ -120,6 +122,7 @@ class LiveJob:
         self._epoch = self._delivery.resume(saved, fresh=options.fresh or savepoint is not None)
         if state is not None and restored is not None:
             self._job.restore(restored.operators)
+            self.finished = state.finished
             for source in self._sources:
                 if source.name in state.positions:
                     source.seek(state.positions[source.name])
@@ -129,10 +132,10 @@ class LiveJob:
         """Goes on until `stop` is set or every source has ended, and gives what came of it.
 
         A stopped job keeps its state for the next run; windows that are open stay open. When all input has ended, event
-        time ends too, as in `Job.run`, and the checkpoint is removed.
+        time ends too, as in `Job.run`, and the job has `finished`: further runs do nothing, until one is `fresh`.
         """
         try:
-            while not self._stopping and not stop.is_set() and not self._input.ended:
+            while not (self.finished or self._input.ended or self._stopping or stop.is_set()):
                 patience_s = min(PATIENCE_S, self._schedule.left_s) if self._changed else PATIENCE_S
                 span = self._input.next(self._job.next_seq, patience_s)
                 if span is not None:
@@ -141,16 +144,13 @@ class LiveJob:
                     self._checkpoint()
                 self._serve()
                 self._measurements.turned()
-            ended = self._input.ended and not stop.is_set() and not self._stopping
-            if ended:
+            if not self.finished and not self._stopping and not stop.is_set():
                 at = self._job.next_seq
                 self._step(Span(at, at, (None,) * len(self._sources), last=True))
+                self.finished = self._changed = True
             self._checkpoint()
             self._serve()
-            result = self._job.finish()
-            if ended and self._folder is not None:
-                self._folder.remove()
-            return result
+            return self._job.finish()
         except BaseException:
             self._job.abort()
             raise
@@ -234,6 +234,7 @@ class LiveJob:
             operators=self._job.snapshot(),
             steps=self._job.step_names(),
             outbox=outbox,
+            finished=self.finished,
         )
 
     def _positions(self) -> dict[str, Positions]:

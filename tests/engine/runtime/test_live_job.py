@@ -169,7 +169,7 @@ def test_a_stopped_job_goes_on_where_it_was(tmp_path: Path) -> None:
     assert rows(made, "windows") == []
 
     runs = 0
-    while runs == 0 or (tmp_path / "checkpoint").exists():
+    while not job.finished:
         runs += 1
         with CheckpointFolder(tmp_path) as folder:
             job = live_job(WINDOWS, made, folder, exactly_once=True, batch=2)
@@ -189,16 +189,26 @@ class _AfterOneRound(threading.Event):
 
     def is_set(self) -> bool:
         self._asked += 1
-        return self._asked == 2
+        return self._asked >= 2
 
 
-def test_a_finished_job_begins_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("exactly_once", [True, False])
+@pytest.mark.parametrize("sql", [GROUPS, WINDOWS], ids=["groups", "windows"])
+def test_a_finished_job_stays_finished(sql: str, exactly_once: bool, tmp_path: Path) -> None:
     made = cluster()
     for _ in range(2):
         with CheckpointFolder(tmp_path) as folder:
-            run(live_job(GROUPS, made, folder, exactly_once=False))
+            run(live_job(sql, made, folder, exactly_once=exactly_once))
+    topic = "sums" if sql == GROUPS else "windows"
+    once = len(made.values(topic))
+    assert once == (len(ORDERS) if sql == GROUPS else 7)
 
-    assert len(made.values("sums")) == 2 * len(ORDERS)
+    with CheckpointFolder(tmp_path) as folder:
+        job = live_job(sql, made, folder, exactly_once=exactly_once, options=LiveOptions(fresh=True))
+        run(job)
+
+    assert job.finished
+    assert len(made.values(topic)) == 2 * once, "begun anew"
 
 
 def saved(tmp_path: Path, made: Cluster) -> Path:
