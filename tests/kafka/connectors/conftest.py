@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -83,3 +84,11 @@ def poll_until(source: KafkaSource, count: int, limit: int = 1000) -> list[Sourc
 def numbers(batches: list[SourceBatch]) -> list[int]:
     """The column of all rows."""
     return [n for batch in batches for n in batch.table.column("c0").to_pylist()]
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from tests.kafka.connectors.conftest import numbers, read_all
+from tests.kafka.connectors.conftest import NUMBERS, free_port, numbers, read_all
+from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.connectors.kafka.open_client import open_admin
 from velo_engine.connectors.kafka.producer import TransactionalWriter
+from velo_engine.connectors.kafka.source import KafkaSource
+from velo_engine.connectors.kafka.topic_admin import make_topic
 from velo_engine.connectors.records import Records
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.formats import open_format
+from velo_harness.kafka.embedded import EmbeddedBroker
 
 
 def records(topic: str, *values: int) -> Records:
@@ -92,3 +99,43 @@ def test_an_epoch_needs_a_place(transactions):
 
     with pytest.raises(ValueError, match="no"):
         writer.publish(1, [records(topic, 1)], {})
+
+
+def test_a_broker_that_goes_away_is_waited_for_and_nothing_is_there_twice():
+    broker = EmbeddedBroker(port=free_port())
+    broker.start()
+    try:
+        cluster = KafkaCluster(broker.bootstrap_servers)
+        make_topic(cluster, "t", 1)
+        writer = TransactionalWriter(cluster, "velo.away", "velo.away", {"reconnect.backoff.max.ms": 100})
+        writer.open()
+        writer.publish(1, [records("t", 1)], {("t", 0): 1})
+
+        broker.stop()
+        publishing = threading.Thread(target=writer.publish, args=(2, [records("t", 2, 3)], {("t", 0): 2}))
+        publishing.start()
+        publishing.join(0.3)
+        assert publishing.is_alive()
+        broker.start()
+        publishing.join(60)
+
+        assert not publishing.is_alive()
+        source = KafkaSource("t", open_format("json", NUMBERS, {}), NUMBERS, cluster)
+        assert numbers(read_all(source)) == [1, 2, 3]
+        source.close()
+        writer.close()
+    finally:
+        broker.stop()
+
+
+def test_a_record_that_is_refused_ends_the_job_and_is_never_seen(transactions, open_source):
+    topic, one = transactions
+    writer = one()
+    writer.open()
+
+    with pytest.raises(VeloError, match="larger than"):
+        writer.publish(1, [records(topic, 1), Records(topic, [b"x" * 2_000_000])], {(topic, 0): 1})
+    writer.close()
+
+    assert one().open() is None
+    assert numbers(read_all(open_source(topic))) == []

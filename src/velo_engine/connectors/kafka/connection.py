@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -76,6 +76,8 @@ class ConnectionState:
             self._set(up=False)
             return
         self.last_error = error
+        if self.status.up is False and self.status.problem is None:
+            self.status = replace(self.status, problem=error.str())
         handshake = error.code() == E._SSL or "SSL handshake failed" in error.str()
         if handshake or error.code() in (E._AUTHENTICATION, E.SASL_AUTHENTICATION_FAILED):
             self.refusal = error

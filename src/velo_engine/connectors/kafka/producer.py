@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
-from itertools import repeat
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +19,19 @@ from velo_engine.connectors.records import Records
 from velo_engine.errors import ErrorCode, VeloError
 
 if TYPE_CHECKING:
-    from confluent_kafka import KafkaError, KafkaException, Producer
+    from confluent_kafka import KafkaError, Producer
 
 _PATIENCE_S = 0.5
 _FLUSH_S = 0.01
 """The client wakes up for failures only, so it is asked often whether all is done."""
 _BY_KEY = -1
 _EPOCH = "epoch="
+MOST_ATTEMPTS = 10
+"""Of one transaction, when the broker wants it to be given up and begun anew."""
+_KEEP_BROKERS = {"metadata.recovery.strategy": "none"}
+"""When all brokers were away, librdkafka 2.16 else forgets the coordinator of the transaction and waits for ever."""
+_BACKOFF_S = 0.05
+_LONGEST_BACKOFF_S = 5.0
 
 
 class KafkaWriter:
@@ -97,7 +104,7 @@ class TransactionalWriter:
         self._producer = open_producer(
             cluster,
             self.connection,
-            {**(settings or {}), "transactional.id": transactional_id},
+            {**_KEEP_BROKERS, **(settings or {}), "transactional.id": transactional_id},
             self._deliveries.callbacks(),
         )
         # A transaction names the group by an object that only a consumer gives.
@@ -113,17 +120,18 @@ class TransactionalWriter:
         from confluent_kafka import KafkaException
 
         metadata(self._producer, self.connection, self._cluster, self._doing)
-        self._retried(lambda: self._producer.init_transactions(self._timeout_s))
         try:
+            self._retried(lambda: self._producer.init_transactions(self._timeout_s))
             return self._committed_epoch()
         except KafkaException as problem:
-            raise kafka_error(problem, self._cluster, f"reading the offsets of {self._group_id}") from None
+            raise self._failed(problem.args[0]) from None
 
     def publish(self, epoch: int, records: Iterable[Records], offsets: Mapping[tuple[str, int], int]) -> None:
         """One transaction: the records, and the offsets, committed to the group as of `epoch`.
 
-        The epoch stands in the metadata of the offsets, so there must be one at least. What may pass is tried again, by
-        the client or here, from the start of the transaction; VeloError JOB_FAILED when another job took over the id.
+        The epoch stands in the metadata of the offsets, so there must be one at least. Brokers that are away are waited
+        for. VeloError: another job took over the id (JOB_FAILED), a record is refused, the transaction was given up
+        `MOST_ATTEMPTS` times.
         """
         from confluent_kafka import KafkaException, TopicPartition
 
@@ -131,7 +139,7 @@ class TransactionalWriter:
             raise ValueError("an epoch is kept with offsets, but there are none")
         batches = tuple(records)
         ends = [TopicPartition(t, p, offset, f"{_EPOCH}{epoch}") for (t, p), offset in offsets.items()]
-        while True:
+        for attempt in count(1):
             try:
                 self._producer.begin_transaction()
                 for batch in batches:
@@ -139,9 +147,8 @@ class TransactionalWriter:
                 self._retried(lambda: self._producer.send_offsets_to_transaction(ends, self._group, self._timeout_s))
                 self._retried(lambda: self._producer.commit_transaction(self._timeout_s))
             except KafkaException as problem:
-                self._abort_or_raise(problem)
+                self._abort(problem.args[0], attempt)
             else:
-                self._deliveries.check(self._cluster)
                 return
 
     def close(self) -> None:
@@ -177,14 +184,19 @@ class TransactionalWriter:
             else:
                 return
 
-    def _abort_or_raise(self, problem: KafkaException) -> None:
-        """After an error the transaction is aborted, to be begun anew; VeloError when that is of no use."""
-        error = problem.args[0]
+    def _abort(self, error: KafkaError, attempt: int) -> None:
+        """Gives up the transaction, to begin it anew. Raises VeloError when that is of no use."""
+        from confluent_kafka import KafkaException
+
         self._deliveries.check(self._cluster)
-        if not error.txn_requires_abort():
+        if not error.txn_requires_abort() or attempt >= MOST_ATTEMPTS:
             raise self._failed(error) from None
         self._producer.purge()
-        self._retried(lambda: self._producer.abort_transaction(self._timeout_s))
+        try:
+            self._retried(lambda: self._producer.abort_transaction(self._timeout_s))
+        except KafkaException as problem:
+            raise self._failed(problem.args[0]) from None
+        time.sleep(min(_BACKOFF_S * 2**attempt, _LONGEST_BACKOFF_S))
 
     def _failed(self, error: KafkaError) -> VeloError:
         from confluent_kafka import KafkaError as E
@@ -228,18 +240,18 @@ class _Deliveries:
 
 def _produce(producer: Producer, records: Records, check: Callable[[], None]) -> None:
     """Queue the records; `check` is called while the queue is full."""
-    produce, topic, count = producer.produce, records.topic, len(records)
-    keys = repeat(None, count) if records.keys is None else records.keys
-    partitions = repeat(_BY_KEY, count) if records.partitions is None else records.partitions.tolist()
-    times = repeat(0, count) if records.timestamps_ms is None else _times(records.timestamps_ms)
+    produce, topic, size = producer.produce, records.topic, len(records)
+    keys = repeat(None, size) if records.keys is None else records.keys
+    partitions = repeat(_BY_KEY, size) if records.partitions is None else records.partitions.tolist()
+    times = repeat(0, size) if records.timestamps_ms is None else _times(records.timestamps_ms)
     headers: Iterable[Any] = (
-        repeat(None, count) if records.headers is None else [list(h) or None for h in records.headers]
+        repeat(None, size) if records.headers is None else [list(h) or None for h in records.headers]
     )
-    for value, key, partition, time, header in zip(records.values, keys, partitions, times, headers, strict=True):
+    for value, key, partition, stamp, header in zip(records.values, keys, partitions, times, headers, strict=True):
         while True:
             try:
                 # By position, which is much faster: topic, value, key, partition, callback, on_delivery, …
-                produce(topic, value, key, partition, None, None, time, header)
+                produce(topic, value, key, partition, None, None, stamp, header)
             except BufferError:
                 producer.poll(_PATIENCE_S)
                 check()
