@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from velo_engine.plan.sources import CHANGELOG_FORMATS
 from velo_engine.runtime.inputs import Input, TableInput, TableSource, TopicInput, under_root
 from velo_engine.runtime.open_kafka import cluster_of, open_kafka_source, see_to_topic, topic_name
 from velo_engine.schema import RowSchema
+from velo_engine.types import TypeName
 
 FILE_TYPES = frozenset({"file_source", "file_sink", "file", "filesystem"})
 TOPIC_TYPES = frozenset({"kafka_source", "kafka_sink", "kafka", "upsert-kafka", "topic"})
@@ -132,7 +134,37 @@ def open_sink(
     stream: type[RecordSink] = UpsertSink if properties.get("mode") == "upsert" else AppendSink
     if properties.get("format", "").lower().startswith(CHANGELOG_FORMATS):
         stream = ChangelogSink
-    return stream(name, encoders.values, schema, taking, key_columns=encoders.key_columns, key_format=encoders.keys)
+    times = _timestamp_column(sink.name, properties, schema)
+    return stream(
+        name,
+        encoders.values,
+        schema,
+        taking,
+        key_columns=encoders.key_columns,
+        key_format=encoders.keys,
+        timestamp_column=times,
+        clock_ms=None if times is None or cluster is None else _now_ms,
+    )
+
+
+def _timestamp_column(name: str, properties: Mapping[str, str], schema: RowSchema) -> int | None:
+    """The column that `timestamp.field` names. Raises VeloError: the sink has none of that name, it is no timestamp."""
+    field = properties.get("timestamp.field")
+    if field is None:
+        return None
+    position = schema.index(field)
+    if position is None:
+        hint = did_you_mean(field, schema.names, noun="column")
+        raise VeloError(ErrorCode.UNKNOWN_COLUMN, f'{name} has no column "{field}" for its timestamp', hint=hint)
+    if schema.types[position].name not in (TypeName.TIMESTAMP, TypeName.TIMESTAMP_LTZ):
+        message = f'{name}: timestamp.field "{field}" is {schema.types[position]}, not a timestamp'
+        raise VeloError(ErrorCode.BAD_PROPERTY, message)
+    return position
+
+
+def _now_ms() -> int:
+    """For a record whose timestamp column is NULL: a broker would take its time for that of the record."""
+    return time.time_ns() // 1_000_000
 
 
 def inferred_schema(name: str, properties: Mapping[str, str], base_dir: Path, root: Path | None) -> RowSchema | None:

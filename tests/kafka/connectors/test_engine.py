@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -129,3 +130,33 @@ def test_sinks_share_a_producer():
     }
     with pytest.raises(VeloError, match=r"wants compression\.type = gzip"):
         sinks_settings(engine.plan(TWO_SINKS.format(a=zstd, b=gzip)), given=False)
+
+
+TIMES = """
+CREATE STREAM s (at TIMESTAMP(3), n BIGINT) WITH ('type' = 'kafka', 'topic' = '{topic}');
+CREATE STREAM t AS SELECT at, n FROM s WITH ('type' = 'kafka', 'topic' = '{topic}-out', 'partitions' = '1', 'timestamp.field' = '{field}');
+"""
+
+
+def test_a_column_gives_the_timestamp_of_records(cluster, new_topic, writer):
+    topic = new_topic()
+    writer.write(Records(topic, [b'{"at":"2024-01-01 12:00:00.123","n":1}', b'{"n":2}']))
+    writer.flush()
+    engine = Engine(kafka=cluster)
+    began = time.time_ns() // 1_000_000
+
+    engine.run(engine.plan(TIMES.format(topic=topic, field="at")))
+
+    view = ClusterView(cluster).topic(f"{topic}-out")
+    times = [m.timestamp()[1] for batch in records_of(cluster, view, last=None, follow=False) for m in batch]
+    assert times[0] == 1_704_110_400_123
+    assert began <= times[1] <= time.time_ns() // 1_000_000
+
+
+@pytest.mark.parametrize(("field", "message"), [("nope", 'no column "nope"'), ("n", "is BIGINT, not a timestamp")])
+def test_a_column_that_is_no_timestamp(field, message):
+    engine = Engine()
+    engine.topics.create("t")
+
+    with pytest.raises(VeloError, match=message):
+        engine.run(engine.plan(TIMES.format(topic="t", field=field)))
