@@ -64,7 +64,8 @@ class Job:
     """One run of a planned program.
 
     `open_source` gives the input of a source, `open_sink` the sink of a statement (None: nothing but the captured
-    result). `clock` is where processing time comes from, where the options do not say.
+    result). `clock` is where processing time comes from, where the options do not say; `forward_letter` gets every dead
+    letter.
     """
 
     def __init__(
