@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,11 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.runtime.checkpoint_file import Checkpoint, read_checkpoint, write_checkpoint
 
 SHARE_OF_TIME = 0.1
-"""At most this share of a job's time goes into checkpoints: large states are saved less often than asked for."""
+"""At most this share of a job's time goes into saving state: large states are saved less often than asked for."""
+SHARE_WITH_OUTPUT = 0.5
+"""At most this share goes into waiting for the output of checkpoints: a slow broker gets fewer, larger transactions."""
+REMEMBERED = 3
+"""Checkpoints whose times count."""
 
 
 class CheckpointFolder:
@@ -73,6 +78,7 @@ class Schedule:
         self._interval_s = interval_s
         self._now = monotonic_s
         self._next = monotonic_s() + interval_s
+        self._taken: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
 
     @property
     def due(self) -> bool:
@@ -84,6 +90,17 @@ class Schedule:
         """Seconds until it comes; 0 when it has."""
         return max(0.0, self._next - self._now())
 
-    def done(self, seconds: float) -> None:
-        """A checkpoint has taken `seconds`."""
-        self._next = self._now() + max(self._interval_s, seconds * (1 / SHARE_OF_TIME - 1))
+    def skipped(self) -> None:
+        """There was nothing to save."""
+        self._next = self._now() + self._interval_s
+
+    def done(self, saving_s: float, delivering_s: float = 0.0) -> None:
+        """A checkpoint has taken `saving_s` for the state and `delivering_s` for the output.
+
+        What the last few took at least counts: a disk or a broker that is slow once says nothing about the next time,
+        and the output of a job with exactly-once waits for it.
+        """
+        self._taken.append((saving_s, delivering_s))
+        saving_s, delivering_s = (min(times) for times in zip(*self._taken, strict=True))
+        pause_s = max(saving_s * (1 / SHARE_OF_TIME - 1), delivering_s * (1 / SHARE_WITH_OUTPUT - 1))
+        self._next = self._now() + max(self._interval_s, pause_s)

@@ -19,7 +19,7 @@ from velo_engine.runtime.delivery import Delivery
 from velo_engine.runtime.ingest import Span
 from velo_engine.runtime.job import Job
 from velo_engine.runtime.live_input import LiveInput
-from velo_engine.runtime.measurements import Activity, Measurements
+from velo_engine.runtime.measurements import Measurements
 from velo_engine.runtime.result import JobResult
 from velo_engine.runtime.saved_state import Restored, restored_operators
 from velo_engine.runtime.statistics import CheckpointStatistics, ConnectionStatistics, JobStatistics, SourceStatistics
@@ -207,24 +207,24 @@ class LiveJob:
     def _checkpoint(self) -> None:
         """Save the state, then complete the epoch; nothing when nothing has happened."""
         if not self._changed:
-            self._schedule.done(0)
+            self._schedule.skipped()
             return
         began = self._monotonic_s()
-        with self._measurements.spent(Activity.DELIVERING):
-            outbox = self._delivery.prepare()
+        outbox = self._delivery.prepare()
+        prepared = self._monotonic_s()
         positions = self._positions()
         self._epoch += 1
         size = 0
         if self._folder is not None:
-            with self._measurements.spent(Activity.SAVING):
-                size = self._folder.write(self._state(positions, outbox))
-        with self._measurements.spent(Activity.DELIVERING):
-            self._delivery.complete(self._epoch, outbox, positions)
+            size = self._folder.write(self._state(positions, outbox))
+        saved = self._monotonic_s()
+        self._delivery.complete(self._epoch, outbox, positions)
+        done = self._monotonic_s()
         self._measurements.published()
+        self._measurements.checkpointed(saved - prepared, prepared - began + done - saved)
         self._changed = False
-        seconds = self._monotonic_s() - began
-        self._schedule.done(seconds)
-        self._checkpoints = self._checkpoints.after(seconds, size, time.time_ns() // 1_000_000)
+        self._schedule.done(saved - prepared, prepared - began + done - saved)
+        self._checkpoints = self._checkpoints.after(done - began, size, time.time_ns() // 1_000_000)
 
     def _state(self, positions: Mapping[str, Positions], outbox: tuple[Records, ...] = ()) -> Checkpoint:
         return Checkpoint(

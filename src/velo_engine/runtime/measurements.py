@@ -110,6 +110,11 @@ class Measurements:
         self._unpublished = []
         self.latency.add(np.maximum(self._now_ms() - times, 0) / 1000)
 
+    def checkpointed(self, saving_s: float, delivering_s: float) -> None:
+        """A checkpoint is complete."""
+        self._seconds[Activity.SAVING] += saving_s
+        self._seconds[Activity.DELIVERING] += delivering_s
+
     def turned(self) -> None:
         """The job has come round once more."""
         self._turned_s = self._monotonic_s()

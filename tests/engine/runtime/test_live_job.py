@@ -338,7 +338,7 @@ def test_statistics_tell_where_the_job_stands(tmp_path: Path) -> None:
     assert told.checkpoints.size > 100
 
 
-def test_checkpoints_take_a_tenth_of_the_time_at_most() -> None:
+def test_saving_takes_a_tenth_of_the_time_at_most_and_waiting_for_the_output_half() -> None:
     now = 0.0
     schedule = Schedule(1.0, lambda: now)
     assert not schedule.due
@@ -348,5 +348,21 @@ def test_checkpoints_take_a_tenth_of_the_time_at_most() -> None:
     assert schedule.left_s == 4.5
     now = 5.5
     assert schedule.due
+    schedule.skipped()
+    assert schedule.left_s == 1.0
     schedule.done(0.01)
     assert schedule.left_s == 1.0
+
+    waits = Schedule(1.0, lambda: now)
+    waits.done(0.0, 3.0)
+    assert waits.left_s == 3.0
+
+
+def test_one_slow_checkpoint_among_fast_ones_delays_nothing() -> None:
+    schedule = Schedule(0.1, lambda: 0.0)
+    schedule.done(0.01, 0.01)
+    schedule.done(2.0, 2.0)
+    assert schedule.left_s == 0.1
+    schedule.done(2.0, 2.0)
+    schedule.done(2.0, 2.0)
+    assert schedule.left_s == pytest.approx(18)
