@@ -113,19 +113,24 @@ def test_a_queue_that_is_full_is_waited_for(cluster, new_topic, open_source):
 
 
 def test_a_record_that_is_too_large_says_what_to_raise(new_topic, writer):
+    topic = new_topic()
+
     with pytest.raises(VeloError, match="larger than") as caught:
-        writer.write(Records(new_topic(), [b"x" * 2_000_000]))
+        writer.write(Records(topic, [b"x" * 2_000_000]))
 
     assert caught.value.code is ErrorCode.INFRASTRUCTURE_MISSING
     assert "max.message.bytes" in (caught.value.hint or "")
 
 
-def test_a_topic_that_is_not_there_fails_the_flush(cluster):
+def test_a_topic_that_is_not_there_fails_the_write_or_the_flush(cluster):
     writer = KafkaWriter(cluster, {"allow.auto.create.topics": False, "topic.metadata.propagation.max.ms": 0})
-    writer.write(Records("nobody-made-this-topic", [b"x"]))
+
+    def write() -> None:
+        writer.write(Records("nobody-made-this-topic", [b"x"]))
+        writer.flush()
 
     with pytest.raises(VeloError, match="no such topic"):
-        writer.flush()
+        write()
 
     writer.close()
 
