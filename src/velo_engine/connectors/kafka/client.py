@@ -90,6 +90,8 @@ _DEFAULTS: Mapping[ClientRole, Mapping[str, str | int | bool]] = {
         "isolation.level": "read_committed",
         "fetch.wait.max.ms": 100,
         "fetch.error.backoff.ms": 100,
+        # A second, the client's default, is how long a reader that catches up would wait again and again.
+        "fetch.queue.backoff.ms": 5,
     },
     ClientRole.PRODUCER: {
         "acks": "all",
