@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format flink kafka oracle fuzz fuzz-selftest nexmark bounds recovery clean
+.PHONY: help demo test check format flink kafka docker-kafka oracle fuzz fuzz-selftest nexmark bounds recovery clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ flink: $(READY) ## install a real Flink for recording test cases (JDK 17, 330 MB
 
 kafka: $(READY) ## copy a real Apache Kafka from Maven Central into the cache and start it once (Java 17, Maven, 60 MB)
 	@$(BIN)/python -m tools.kafka.installation
+
+docker-kafka: kafka ## make a container image of it, where none can be pulled (Docker daemon, debootstrap, root)
+	@$(BIN)/python -m tools.kafka.local_image
 
 oracle: flink ## ask Flink all recorded cases again, fail on drift
 	@$(BIN)/python -m tests.oracle.record check

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGE = "apache/kafka:4.1.0"
 STARTUP_TIMEOUT_S = 120
+_PULLING = "/images/create"
+"""In the message of an error that Docker met while it pulled an image."""
 _WITHOUT = "without Docker: --kafka embedded"
 
 
@@ -84,7 +86,7 @@ class ContainerProvider:
             case ImageNotFound() | APIError() if "ryuk" in text:
                 message = f"the image of testcontainers' reaper is not there: {text}"
                 hint = f"docker pull it, or set TESTCONTAINERS_RYUK_DISABLED=true; {_WITHOUT}"
-            case ImageNotFound():
+            case _ if isinstance(problem, ImageNotFound) or (isinstance(problem, APIError) and _PULLING in text):
                 message = f"the image {self.image} is not there and cannot be pulled: {text}"
                 hint = f"docker pull {self.image}, or name another one with --kafka-image; {_WITHOUT}"
             case APIError():

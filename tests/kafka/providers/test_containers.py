@@ -137,8 +137,13 @@ def test_an_image_that_is_not_there_is_named(daemon: Daemon) -> None:
     assert daemon.calls[-1] == "stop some/kafka:1"
 
 
-def test_an_error_of_the_registry_is_one_of_the_image(daemon: Daemon) -> None:
-    daemon.refuses_start = daemon.errors.APIError("500 Server Error: dial tcp: lookup registry-1.docker.io")
+def test_a_registry_that_does_not_answer_is_about_the_image(daemon: Daemon) -> None:
+    daemon.refuses_start = daemon.errors.APIError("500 Server Error for …/images/create?tag=1: lookup docker.io")
+    assert refusal(daemon).message.startswith("the image some/kafka:1 is not there and cannot be pulled: 500")
+
+
+def test_another_error_of_the_daemon_is_said_as_it_is(daemon: Daemon) -> None:
+    daemon.refuses_start = daemon.errors.APIError("500 Server Error for …/start: port is already allocated")
     assert refusal(daemon).message.startswith("Docker does not start some/kafka:1: 500 Server Error")
 
 
