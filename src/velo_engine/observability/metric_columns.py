@@ -169,6 +169,6 @@ def _at_annotation(error: VeloError, text: str, written: Property) -> VeloError:
     at = place.text.find(text, max(place.column - 1, 0))
     if at >= 0:
         place = replace(place, column=at + 1, length=len(text))
-        if error.location is not None and error.location.line == 1 and error.location.column <= len(text):
+        if error.location is not None and error.location.line == 1 and error.location.column <= len(text) + 1:
             place = replace(place, column=at + error.location.column, length=error.location.length)
     return VeloError(error.code, error.message, location=place, hint=error.hint)
