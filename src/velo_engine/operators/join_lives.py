@@ -50,7 +50,8 @@ class SideLives:
         rows, side, fresh = self._rows, self._side, self._fresh
         entry = np.concatenate([self._entry[fresh], side.entries(slot)])
         at = np.concatenate([rows.places[fresh], place])
-        self._touched = np.unique(np.concatenate([rows.slots, slot]))
+        of_batch = np.isin(rows.groups, rows.groups[fresh])  # the other rows only look alike
+        self._touched = np.unique(np.concatenate([rows.slots[of_batch], slot]))
         if not len(entry):
             return np.empty(0, np.bool_)
         writes = np.ones(len(entry), np.bool_)

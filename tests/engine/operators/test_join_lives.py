@@ -211,3 +211,18 @@ def test_rows_that_have_ended_are_freed(kind: JoinKind) -> None:
     events = [Event((("+I", (f"key {number}", 1, None)),)) for number in range(count)]
     run(operator, events, [Event()] * count, 10, list(range(count + 1)))
     assert scope.counters.state_rows <= 30
+
+
+def test_rows_with_the_same_unique_values_under_other_keys_are_left_alone() -> None:
+    """Held rows of both join keys have the unique value 2; the batch brings that of one key only."""
+    rows: list[Row] = [("a", 1, 0.0), ("b", 2, 0.0), ("a", 2, 0.0), ("a", 1, 1.5), ("b", 2, 1.5)]
+    changes = [Event((("+I", row),)) for row in rows] + [Event((("+I", ("a", 2, 0.0)),))]
+    left = [*changes[:3], Event(), *changes[3:5], Event()]
+    right = [Event()] * 6 + [changes[5]]
+    times = [0, 1, 2, 3, 4, 5, 6, 7]
+    unique: UniqueKeys = ((1,), None)
+    expected = Expiring(
+        JoinKind.LEFT, matching((0,), frozenset(), False), (3, 3), times=times, keys=(0,), unique=unique
+    ).run(left, right)
+    operator = RegularJoin(context(), plan(JoinKind.LEFT, (0,)), ttl_ms=TTL, unique=unique)
+    assert run(operator, left, right, 3, times) == expected
