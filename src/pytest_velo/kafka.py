@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from velo_harness.kafka.session import KafkaSession
 
 _SESSION = pytest.StashKey["KafkaSession | None"]()
+
+_ADDRESS = "VELO_KAFKA_BOOTSTRAP_SERVERS"
+"""The environment variable with the addresses of a cluster."""
 
 PLAIN_ALIASES = {
     "--velo-kafka": "--kafka",
@@ -86,6 +90,22 @@ def session(config: pytest.Config) -> KafkaSession | None:
     if _SESSION not in config.stash:
         config.stash[_SESSION] = chosen_session(choice(config))
     return config.stash[_SESSION]
+
+
+def header(config: pytest.Config) -> str | None:
+    """The line at the head of the report that says where topics are, when they are not in memory.
+
+    Raises UsageError for a choice that contradicts itself.
+    """
+    if not any(config.getoption(_dest(name)) for name in _OPTIONS) and _ADDRESS not in os.environ:
+        return None
+    from velo_engine.errors import VeloError
+
+    try:
+        opened = session(config)
+    except VeloError as refused:
+        raise pytest.UsageError(str(refused)) from None
+    return None if opened is None else f"velostream: topics on Kafka ({opened.provider.name})"
 
 
 def close(config: pytest.Config) -> None:

@@ -19,6 +19,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add_options(parser)
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Says where topics are, when they are not in memory."""
+    return kafka.header(config)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None]:
     """Declares the plain aliases of options once every other plugin and conftest.py has declared its own."""

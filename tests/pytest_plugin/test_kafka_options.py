@@ -87,8 +87,17 @@ def pytest_unconfigure():
     assert "Traceback" not in result.stdout.str()
 
 
-def test_choices_that_contradict_each_other_are_said_without_a_traceback(project) -> None:
+def test_choices_that_contradict_each_other_are_a_usage_error(project) -> None:
     result = project.run("specs", "--velo-kafka", "embedded", "--velo-use-testcontainers")
-    result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["error[[]VELO2003[]]: --kafka and --use-testcontainers both say where Kafka is"])
-    assert "Traceback" not in result.stdout.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: error[[]VELO2003[]]: --kafka and --use-testcontainers both say where Kafka is"]
+    )
+
+
+def test_the_head_of_the_report_says_where_topics_are(project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.run("specs", "--velo-kafka", "embedded").stdout.fnmatch_lines(["velostream: topics on Kafka (embedded)"])
+    project.run("specs").stdout.no_fnmatch_line("velostream: topics*")
+    monkeypatch.setenv("VELO_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    result = project.run("specs", "--collect-only")
+    result.stdout.fnmatch_lines(["velostream: topics on Kafka (external)"])
