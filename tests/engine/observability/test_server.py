@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import urllib.request
 from dataclasses import replace
+from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from velo_engine import Engine
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.observability.exposition import JobCollector
 from velo_engine.observability.health import Health, health_of
+from velo_engine.observability.program_metrics import ProgramMetrics
 from velo_engine.observability.server import MOST_CONNECTIONS, MonitoringServer, is_loopback
 from velo_engine.runtime.measurements import Distribution
-from velo_engine.runtime.statistics import CheckpointStatistics, ConnectionStatistics, JobStatistics, SourceStatistics
+from velo_engine.runtime.statistics import (
+    CheckpointStatistics,
+    ConnectionStatistics,
+    JobStatistics,
+    SourceStatistics,
+    StatementStatistics,
+)
 
 NOTHING = Distribution((), (0,), 0.0)
 WELL = JobStatistics(
@@ -98,3 +109,14 @@ def test_what_only_this_machine_reaches() -> None:
     assert [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "example.org")] == [
         True, True, True, False, False,
     ]  # fmt: skip
+
+
+def test_the_page_lists_the_metrics_that_there_are() -> None:
+    reached = StatementStatistics(1, 1, 1, 0, 1_000, 1)
+    now = replace(WELL, statements={"s": reached})
+    program = Engine().plan("SELECT 1 AS one")
+    collector = JobCollector("j", lambda: now, ProgramMetrics(program, []))
+    found = {family.name + ("_total" if family.type == "counter" else "") for family in collector.collect()}
+    page = (Path(__file__).parents[3] / "docs/run.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(velo_job_\w+)`", page, re.MULTILINE))
+    assert listed == {name if name != "velo_job" else "velo_job_info" for name in found}
