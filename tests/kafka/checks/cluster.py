@@ -72,8 +72,13 @@ class Cluster:
     # -- producers
 
     def producer(self, **config: Any) -> Producer:
-        """A producer; options are written with underscores: `linger_ms=50`."""
-        return Producer({**self._common, "message.timeout.ms": 20_000, **_dotted(config)})
+        """A producer; options are written with underscores: `linger_ms=50`.
+
+        Without a callback for errors confluent-kafka raises a fatal one out of whatever call is just serving delivery
+        reports, which may be in the middle of one (SystemError). What is refused comes with the reports, too.
+        """
+        settings = {"message.timeout.ms": 20_000, "error_cb": lambda _error: None}
+        return Producer({**self._common, **settings, **_dotted(config)})
 
     def transactional_producer(self, transactional_id: str = "", **config: Any) -> Producer:
         """A producer that may begin a transaction."""
