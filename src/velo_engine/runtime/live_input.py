@@ -6,6 +6,7 @@ partition is promised (a bounded run merges by the records' order instead: `runt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,9 @@ from velo_engine.runtime.ingest import Pending, Span
 from velo_engine.runtime.measurements import Activity, Measurements
 from velo_engine.runtime.timeline import Clock
 from velo_engine.schema import RowSchema
+
+TURN_S = 0.005
+"""At most so long one of several sources is waited for before the others are asked again."""
 
 
 class LiveInput:
@@ -51,15 +55,19 @@ class LiveInput:
         return Span(first_seq, seq, tuple(slices), last=False, ticks=ticks)
 
     def _polled(self, timeout_s: float) -> list[SourceBatch | None]:
-        """A batch of every source that has one. Only when none has are they waited for, each its part of the time."""
+        """A batch of every source that has one. Only when none has are they waited for, in turns.
+
+        The turns are short: a record of one source waits while the job waits for another.
+        """
         with self._measurements.spent(Activity.WORKING):
             batches = [None if source.ended else source.poll(self._batch_size, 0) for source in self._sources]
         if any(batch is not None for batch in batches):
             return batches
         waiting = [i for i, source in enumerate(self._sources) if not source.ended]
         with self._measurements.spent(Activity.WAITING):
-            for i in waiting:
-                batches[i] = self._sources[i].poll(self._batch_size, timeout_s / len(waiting))
+            turns = 1 if len(waiting) == 1 else math.ceil(timeout_s / (len(waiting) * TURN_S))
+            for i in waiting * turns:
+                batches[i] = self._sources[i].poll(self._batch_size, timeout_s / (len(waiting) * turns))
                 if batches[i] is not None:
                     break
         return batches
