@@ -108,6 +108,13 @@ def header(config: pytest.Config) -> str | None:
     return None if opened is None else f"velostream: topics on Kafka ({opened.provider.name})"
 
 
+def say_what_stays(reporter: pytest.TerminalReporter) -> None:
+    """Says what the session leaves behind, if it does."""
+    opened = reporter.config.stash.get(_SESSION, None)
+    if opened is not None and opened.provider.stays is not None:
+        reporter.write_line(f"velostream: {opened.provider.stays}")
+
+
 def close(config: pytest.Config) -> None:
     """Gives the broker back, if one was opened."""
     opened = config.stash.get(_SESSION, None)

@@ -41,8 +41,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints what people should know about queries that passed: warnings of assertions, notes."""
+    """Prints what people should know about queries that passed (warnings of assertions, notes), and what is left."""
     summary.print_warnings(terminalreporter)
+    kafka.say_what_stays(terminalreporter)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

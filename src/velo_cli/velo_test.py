@@ -99,6 +99,8 @@ def _run_all(paths: list[Path], settings: RunSettings, wanted: list[str], choice
             on_progress=lambda progress: line.touch(f"{progress.records:,} records"),
             kafka=session,
         )
+    if session is not None and session.provider.stays is not None:
+        print(session.provider.stays, file=sys.stderr)
     return replace(result, file_errors=tuple(errors))
 
 

@@ -31,7 +31,8 @@ class ContainerProvider:
         self.image = image
         self.rules = TopicRules(kept=keep)
         self._reuse = reuse
-        self._stays = reuse or keep
+        self._outlives = reuse or keep
+        self.stays: str | None = None
         self._container: SingleKafka | None = None
 
     def start(self) -> KafkaCluster:
@@ -44,7 +45,11 @@ class ContainerProvider:
             if not (self._reuse and container.adopt()):
                 container.start(STARTUP_TIMEOUT_S)
             self._container = container
-            return KafkaCluster(container.get_bootstrap_server())
+            address: str = container.get_bootstrap_server()
+            if self._outlives:
+                remove = f"docker rm -f {container.get_container_id()[:12]}"
+                self.stays = f"the container of {self.image} stays, with Kafka at {address}; {remove} removes it"
+            return KafkaCluster(address)
         except Exception as problem:
             if self._container is None:
                 container.stop()
@@ -53,7 +58,7 @@ class ContainerProvider:
     def stop(self) -> None:
         """Removes the container, unless it stays."""
         container, self._container = self._container, None
-        if container is not None and not self._stays:
+        if container is not None and not self._outlives:
             container.stop()
 
     def _created(self) -> SingleKafka:
@@ -66,7 +71,7 @@ class ContainerProvider:
             raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message, hint=hint) from None
         from docker.errors import DockerException
 
-        if self._stays:
+        if self._outlives:
             outlive_the_process()
         try:
             return SingleKafka(self.image)

@@ -12,6 +12,7 @@ class ExternalProvider:
 
     name = EXTERNAL
     rules = TopicRules(shared=True)
+    stays = None
 
     def __init__(self, cluster: KafkaCluster) -> None:
         self._cluster = cluster

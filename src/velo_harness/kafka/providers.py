@@ -66,6 +66,10 @@ class KafkaProvider(Protocol):
     def rules(self) -> TopicRules:
         """How topics are made on it."""
 
+    @property
+    def stays(self) -> str | None:
+        """What is left when the session has ended, for people; None: nothing that was not there before."""
+
     def start(self) -> KafkaCluster:
         """The cluster, ready for clients. Raises VeloError INFRASTRUCTURE_MISSING with what to do."""
 
@@ -78,6 +82,7 @@ class EmbeddedProvider:
 
     name = EMBEDDED
     rules = TopicRules()
+    stays = None
 
     def __init__(self) -> None:
         self._broker: EmbeddedBroker | None = None

@@ -76,6 +76,9 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Daemon:
         def get_bootstrap_server(self) -> str:
             return "docker:49153"
 
+        def get_container_id(self) -> str:
+            return "0123456789abcdef"
+
         def stop(self) -> None:
             daemon.calls.append(f"stop {self.image}")
 
@@ -178,12 +181,14 @@ def test_without_testcontainers_the_message_names_the_extra(monkeypatch: pytest.
 
 def test_a_container_is_started_and_removed(daemon: Daemon) -> None:
     started = provider()
+    assert started.stays is None
     assert started.start().bootstrap_servers == "docker:49153"
     assert daemon.calls == ["start some/kafka:1 within 120 s"]
     started.stop()
     started.stop()
     assert daemon.calls == ["start some/kafka:1 within 120 s", "stop some/kafka:1"]
     assert not daemon.config.ryuk_disabled
+    assert started.stays is None
 
 
 def test_the_start_script_serves_images_of_apache_and_of_confluent(daemon: Daemon) -> None:
@@ -207,6 +212,9 @@ def test_a_kept_container_stays_and_so_do_its_topics(daemon: Daemon) -> None:
     kept.stop()
     assert not any(call.startswith("stop") for call in daemon.calls)
     assert daemon.config.ryuk_disabled
+    assert kept.stays == (
+        "the container of some/kafka:1 stays, with Kafka at docker:49153; docker rm -f 0123456789ab removes it"
+    )
 
 
 def test_a_reused_container_is_found_by_its_image_and_stays(daemon: Daemon) -> None:

@@ -86,7 +86,7 @@ def test_a_kept_container_still_has_the_topics(image: str) -> None:
     address = provider.start().bootstrap_servers
 
     class Started:
-        name, rules = provider.name, provider.rules
+        name, rules, stays = provider.name, provider.rules, None
         start, stop = staticmethod(lambda: _cluster(address)), staticmethod(provider.stop)
 
     report(SINKS, Started())
