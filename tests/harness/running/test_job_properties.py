@@ -58,9 +58,9 @@ def test_how_many_dead_letters_are_kept(tmp_path: Path) -> None:
 
 
 def test_what_has_no_effect_is_said(tmp_path: Path) -> None:
-    result = run(tmp_path, settings="SET 'delivery.guarantee' = 'exactly_once';", config="{ job.dlq_max_sise: 1 }")
+    result = run(tmp_path, settings="SET 'join.timeout' = '5s';", config="{ job.dlq_max_sise: 1 }")
     notes = "\n".join(result.notes)
-    assert "the property 'delivery.guarantee' has no effect in this version" in notes
+    assert "the property 'join.timeout' has no effect in this version" in notes
     assert "the job property 'job.dlq_max_sise' has no effect under config" in notes
     assert "did you mean 'job.dlq_max_size'?" in notes
 
