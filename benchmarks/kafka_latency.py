@@ -50,7 +50,7 @@ def generate(brokers: str, topic: str, rate: int, seconds: float) -> None:
     """Messages at a steady rate, or `rate` messages at once when `seconds` is 0."""
     from confluent_kafka import Producer
 
-    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 0 if seconds else 50, "acks": "all"})
+    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5 if seconds else 50, "acks": "all"})
     count, began = 0, time.time()
     total = int(rate * seconds) if seconds else rate
     while count < total:
@@ -153,8 +153,10 @@ def make_topics(brokers: str, topic: str) -> None:
         make_topic(KafkaCluster(brokers), name, PARTITIONS)
 
 
-def steady(brokers: str, pid: int, guarantee: str, rate: int, seconds: float, folder: Path) -> None:
-    """Print the latency at a steady rate."""
+def steady(
+    brokers: str, pid: int, guarantee: str, rate: int, seconds: float, folder: Path, *, shown: bool = True
+) -> None:
+    """Print the latency at a steady rate; not `shown`: only warm a broker up, whose JVM compiles what it runs often."""
     from velo_engine.runtime.control import ask
 
     topic = f"steady_{uuid.uuid4().hex[:8]}"
@@ -170,6 +172,8 @@ def steady(brokers: str, pid: int, guarantee: str, rate: int, seconds: float, fo
     told = ask(folder / topic, ask="status")
     running.send_signal(signal.SIGINT)
     _, job_cpu = ended(running)
+    if not shown:
+        return
     saved, shares = told["checkpoints"], told["seconds"]
     lines = (
         f"{guarantee:14} {made['count'] / made['seconds']:8,.0f}/s for {made['seconds']:.0f} s, {got['count']:,} "
@@ -216,6 +220,8 @@ def main() -> None:
         consume(given.words[0], given.words[1], int(given.words[2]))
     else:
         with tempfile.TemporaryDirectory() as folder, broker(given.provider) as (brokers, pid):
+            if given.seconds:
+                steady(brokers, pid, "at-least-once", given.rate, WARM_UP_S + 2, Path(folder), shown=False)
             for guarantee in ("at-least-once", "exactly-once"):
                 if given.seconds:
                     steady(brokers, pid, guarantee, given.rate, given.seconds, Path(folder))

@@ -54,6 +54,10 @@ class LiveInput:
             seq += len(orders)
         return Span(first_seq, seq, tuple(slices), last=False, ticks=ticks)
 
+    def full(self, span: Span) -> bool:
+        """Whether a source gave as much as it may at once: it probably has more."""
+        return any(part is not None and part.records >= self._batch_size for part in span.slices)
+
     def _polled(self, timeout_s: float) -> list[SourceBatch | None]:
         """A batch of every source that has one. Only when none has are they waited for, in turns.
 

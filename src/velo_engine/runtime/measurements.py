@@ -86,12 +86,8 @@ class Measurements:
         finally:
             self._seconds[activity] += self._monotonic_s() - began
 
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """The block handles one batch."""
-        began = self._monotonic_s()
-        yield
-        seconds = self._monotonic_s() - began
+    def stepped(self, seconds: float) -> None:
+        """One batch has been handled."""
         self._seconds[Activity.WORKING] += seconds
         self.batches.add(np.array([seconds]))
 

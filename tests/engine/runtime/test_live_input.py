@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 import pytest
 
+from velo_engine import types
 from velo_engine.connectors.source import SourceBatch
-from velo_engine.runtime.live_input import TURN_S, LiveInput
+from velo_engine.runtime.inputs import TableInput, TableSource
+from velo_engine.runtime.live_input import TURN_S, BoundedInput, LiveInput
 from velo_engine.runtime.timeline import FixedClock
+from velo_engine.schema import RowSchema
 
 
 @dataclass
@@ -42,3 +46,11 @@ def test_without_time_nobody_waits() -> None:
     sources = [Quiet("a"), Quiet("b")]
     assert LiveInput(sources, FixedClock(0), 10).next(0, 0.0) is None
     assert not any(any(s.waited_s) for s in sources)
+
+
+def test_a_span_with_as_much_as_a_source_may_give_is_full() -> None:
+    schema = RowSchema.of(("n", types.BIGINT))
+    rows = TableSource("t", schema, TableInput(pa.table({"n": list(range(25))})))
+    live = LiveInput([BoundedInput(rows)], FixedClock(0), 10)
+    spans = [live.next(seq, 0.0) for seq in (0, 10, 20)]
+    assert [live.full(span) for span in spans if span is not None] == [True, True, False]
