@@ -107,7 +107,9 @@ def _fill(bootstrap_servers: str, prefix: str, inputs: Inputs) -> None:
     topics = [NewTopic(prefix + name, PARTITIONS, 1) for name in ("orders", "prices", "sums", "joined")]
     for created in admin.create_topics(topics).values():
         created.result()
-    producer = Producer({"bootstrap.servers": bootstrap_servers, "queue.buffering.max.messages": 1_000_000})
+    # Idempotent, so that records which are tried again do not change places: sums depend on their order.
+    settings = {"queue.buffering.max.messages": 1_000_000, "enable.idempotence": True}
+    producer = Producer({"bootstrap.servers": bootstrap_servers, **settings})
     for number, key, value in inputs.orders:
         producer.produce(f"{prefix}orders", json.dumps({"id": number, "k": key, "v": value}), key)
     for key, price in inputs.prices:
