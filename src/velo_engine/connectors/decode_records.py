@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from velo_engine.batch import Int32s, Int64s
+from velo_engine.batch import Bools, Int32s, Int64s
 from velo_engine.connectors.record_formats import KeyedFormat
 from velo_engine.connectors.source import Headers, SourceBatch, SourceFailure
 from velo_engine.connectors.tombstones import TombstoneReader, upsert_kinds
@@ -29,6 +29,8 @@ class ReadRecords:
     keys: Callable[[], Sequence[bytes | None]]
     """Built when called, as few programs ask for them; so are the headers."""
     headers: Callable[[], Sequence[Headers]]
+    appended: Callable[[], Bools] | None = None
+    """As `SourceBatch` has it."""
 
 
 class RecordDecoder:
@@ -69,6 +71,7 @@ class RecordDecoder:
         )
 
     def _decoded(self, records: ReadRecords) -> Decoded:
+            appended=_picked_flags(records.appended, rows),
         if isinstance(self._format, KeyedFormat):
             return self._format.decode_records(records.values, records.keys())
         if self._tombstones is None:
@@ -86,3 +89,11 @@ def _picked(column: Callable[[], Sequence[_T]], rows: Int64s | None) -> Callable
         return [values[i] for i in rows.tolist()]
 
     return picked
+
+
+def _picked_flags(column: Callable[[], Bools] | None, rows: Int64s | None) -> Callable[[], Bools] | None:
+    """As `_picked`, of flags."""
+    if column is None or rows is None:
+        return column
+    flags = column
+    return lambda: flags()[rows]

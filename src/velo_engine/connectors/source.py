@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
-from velo_engine.batch import Int8s, Int32s, Int64s
+from velo_engine.batch import Bools, Int8s, Int32s, Int64s
 from velo_engine.schema import RowSchema
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
@@ -58,6 +58,8 @@ class SourceBatch:
     """The records as they were read, per row, for dead letters; None where there are only columns (Parquet)."""
     kinds: Int8s | None = None
     """Per row its kind (`RowKind`); None: all are insertions."""
+    appended: Callable[[], Bools] | None = None
+    """Whether the timestamp is the time at which the broker took the record, per row; None: never."""
 
     def __len__(self) -> int:
         """Rows."""

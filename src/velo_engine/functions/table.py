@@ -14,6 +14,7 @@ from velo_engine.functions import (
     mathematics,
     nested_values,
     patterns,
+    record_headers,
     string_encodings,
     strings,
     temporal,
@@ -32,6 +33,7 @@ CATEGORIES: tuple[tuple[str, tuple[ScalarFunction, ...]], ...] = (
     ("JSON functions", json_functions.FUNCTIONS),
     ("Arrays, maps and rows", (*nested_values.FUNCTIONS, *array_functions.FUNCTIONS)),
     ("Conditional functions", conditional.FUNCTIONS),
+    ("Record headers", record_headers.FUNCTIONS),
 )
 """The table in the order of its documentation."""
 
@@ -50,15 +52,17 @@ WRITTEN: Mapping[str, ScalarFunction] = {
 
 _VARIES = "its result differs from run to run"
 _NOT_WRITTEN = "it is not written yet"
+_OF_SINK = "declare `headers MAP<STRING, BYTES> METADATA` in the table that INSERT INTO writes"
 
 _LATER = (
     *("PARSE_JSON", "TRY_PARSE_JSON", "OBJECT_OF", "OBJECT_UPDATE"),
     *("CURRENT_WATERMARK", "SOURCE_WATERMARK", "GROUP_ID", "GROUPING", "GROUPING_ID"),
-    *("HEADER", "HAS_HEADER", "HEADER_KEYS", "SET_HEADER", "REMOVE_HEADER", "JOIN"),
+    "JOIN",
 )
 
 UNAVAILABLE: Mapping[str, str] = {
     **dict.fromkeys(("RAND", "RAND_INTEGER", "UUID"), _VARIES),
     **dict.fromkeys(_LATER, _NOT_WRITTEN),
+    **dict.fromkeys(("SET_HEADER", "REMOVE_HEADER"), _OF_SINK),
 }
 """Functions that people know from Flink or Velostream and that are refused, and why."""

@@ -10,6 +10,7 @@ from itertools import groupby
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode
+from velo_engine.functions import record_headers
 from velo_engine.plan.aggregate_syntax import function_name
 from velo_engine.plan.constant_rows import one_row, plan_values
 from velo_engine.plan.context import CommonTable, QueryContext, Wanted
@@ -98,6 +99,8 @@ def _system_columns(select: exp.Select) -> list[tuple[str, str]]:
     for node in select.walk(prune=lambda n: n is not select and isinstance(n, exp.Query | exp.CTE | MatchRecognize)):
         if function_name(node) == "proctime":
             found["", "_processing_time"] = None
+        elif function_name(node) in record_headers.NAMES:
+            found["", record_headers.HEADERS] = None
         elif isinstance(node, exp.Column):
             name = system_name(node.name)
             if name is not None and name not in _WINDOW_BOUNDS:

@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from velo_engine.sql.program import Warning
     from velo_engine.udf import UserFunction
 
-SYSTEM_COLUMNS = ("_timestamp", "_offset", "_partition", "_processing_time", "_key", "_topic")
-"""What a source can add to a record, under these names: record timestamp TIMESTAMP_LTZ(3), offset BIGINT, partition
-INT, processing time TIMESTAMP_LTZ(3), key STRING, topic STRING."""
-
 
 class SourceChanges(Enum):
     """What the records of a source do."""

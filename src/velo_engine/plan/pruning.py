@@ -22,6 +22,7 @@ from velo_engine.plan.nodes import (
     PlanNode,
     Project,
     RegularJoin,
+    Scan,
     SortKey,
     TemporalJoin,
     TopN,
@@ -62,6 +63,8 @@ def _pruned(node: PlanNode, wanted: Columns, above: _Above) -> tuple[PlanNode, K
             return _project(node, wanted, above)
         case Expand():
             return _expand(node, wanted)
+        case Scan():
+            return _scan(node, wanted)
         case Filter():
             below, kept = _pruned(node.input, wanted | columns_of(node.predicate), _Above.OPERATOR)
             return Filter(below, _moved(node.predicate, _places(kept)), below.schema), kept
@@ -107,6 +110,15 @@ def _project(node: Project, wanted: Columns, above: _Above) -> tuple[PlanNode, K
     below, places = _pruned(node.input, columns_of(*expressions), reader)
     place = _places(places)
     return Project(below, tuple(_moved(e, place) for e in expressions), node.schema.select(kept)), kept
+
+
+def _scan(node: Scan, wanted: Columns) -> tuple[PlanNode, Kept]:
+    """What a record has besides its own columns is not built when nobody reads it; of those all are kept, since which
+    are decoded is the same for all statements (`used_columns`)."""
+    width = len(node.source.schema)
+    kept = tuple(i for i in range(len(node.schema)) if i < width or i in wanted)
+    system = tuple(node.system_columns[i - width] for i in kept if i >= width)
+    return Scan(node.source, system, node.schema.select(kept)), kept
 
 
 def _expand(node: Expand, wanted: Columns) -> tuple[PlanNode, Kept]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode
+from velo_engine.functions import record_headers
+from velo_engine.functions.record_headers import HEADERS, HEADERS_TYPE
 from velo_engine.plan.aggregate_syntax import function_name
 from velo_engine.plan.changelog_nodes import ChangelogNormalize
 from velo_engine.plan.context import Wanted
@@ -31,9 +33,19 @@ SYSTEM_TYPES: dict[str, SqlType] = {
     "_processing_time": timestamp_ltz(3).as_nullable(False),
     "_key": STRING,
     "_topic": STRING.as_nullable(False),
+    HEADERS: HEADERS_TYPE,
+    "$timestamp_type": STRING.as_nullable(False),
 }
+"""What a scan can add to a record. Those that begin with a dollar have no name in queries."""
 
-_METADATA = {"timestamp": "_timestamp", "offset": "_offset", "partition": "_partition", "topic": "_topic"}
+_METADATA = {
+    "timestamp": "_timestamp",
+    "timestamp-type": "$timestamp_type",
+    "offset": "_offset",
+    "partition": "_partition",
+    "topic": "_topic",
+    "headers": HEADERS,
+}
 """Keys of METADATA columns (Flink's Kafka connector) and the system column each is."""
 
 
@@ -87,6 +99,8 @@ def _system_columns(read: SourceRead, timed: bool) -> tuple[str, ...]:
             wanted.append(_metadata_source(column, read.text))
         elif is_processing_time(column.expression):
             wanted.append("_processing_time")
+        elif reads_headers(column.expression):
+            wanted.append(HEADERS)
     if timed and not read.is_file:
         wanted += ["_timestamp"] if _by_record_timestamp(read) else []
         wanted.append("_partition")
@@ -106,6 +120,11 @@ def is_processing_time(expression: exp.Expr | None) -> bool:
     return expression is not None and function_name(expression) == "proctime"
 
 
+def reads_headers(expression: exp.Expr | None) -> bool:
+    """Whether a computed column is made of the record's headers by HEADER and its like."""
+    return expression is not None and any(function_name(node) in record_headers.NAMES for node in expression.walk())
+
+
 def _metadata_source(column: ColumnDefinition, text: ProgramText) -> str:
     key = str(column.metadata_key)
     if key not in _METADATA:
@@ -118,7 +137,7 @@ def _columns(read: SourceRead, system: tuple[str, ...]) -> Relation:
     source = read.source
     added = tuple(Column(name, SYSTEM_TYPES[name]) for name in system)
     schema = RowSchema(source.schema.columns + added)
-    visible = {name for name in system if name in read.wanted.system_columns}
+    visible = {name for name in system if name in read.wanted.system_columns or name == HEADERS}
     fields = tuple(
         Field(name, i, read.alias, system=i >= len(source.schema))
         for i, name in enumerate(schema.names)

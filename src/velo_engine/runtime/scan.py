@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from velo_engine.batch import StepFunction, make_rows
-from velo_engine.connectors.source import NO_TIMESTAMP
+from velo_engine.connectors.record_headers import headers_column
+from velo_engine.connectors.source import NO_TIMESTAMP, SourceBatch
+from velo_engine.functions.record_headers import HEADERS
 from velo_engine.plan.nodes import Scan
 from velo_engine.runtime.ingest import SourceSlice
 
@@ -42,7 +44,19 @@ def _system_column(name: str, scan: Scan, taken: SourceSlice, processing_time: S
             return pa.array(_texts(batch.keys()[part]), pa.string())
         case "_topic":
             return pa.array([scan.source.properties.get("topic", scan.source.name)] * n, pa.string())
+        case "$timestamp_type":
+            return _timestamp_types(batch, part)
+        case _ if name == HEADERS:
+            return headers_column(batch.headers()[part])
     raise AssertionError(f"{name} is not a system column")
+
+
+def _timestamp_types(batch: SourceBatch, part: slice) -> pa.Array:
+    """What Kafka's TimestampType calls the timestamps."""
+    there = batch.timestamp_ms[part] != NO_TIMESTAMP
+    appended = np.zeros(len(there), np.bool_) if batch.appended is None else batch.appended()[part]
+    names = np.where(appended, "LogAppendTime", "CreateTime")
+    return pa.array(np.where(there, names, "NoTimestampType"), pa.string())
 
 
 def _texts(keys: Sequence[bytes | None]) -> list[str | None]:

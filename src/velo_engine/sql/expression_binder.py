@@ -15,6 +15,8 @@ from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.functions.aggregates import aggregate_name
+from velo_engine.functions.record_headers import HEADERS
+from velo_engine.functions.record_headers import NAMES as HEADER_FUNCTIONS
 from velo_engine.functions.signature import SignatureError, coerced
 from velo_engine.functions.table import FUNCTIONS, UNAVAILABLE, WRITTEN
 from velo_engine.functions.user_functions import bound_arguments, plan_name, user_function
@@ -370,7 +372,21 @@ class _Binder:
                 return self.user_call(own, node)
             raise self.unknown(name, node)
         args = tuple(self.argument(arg) for arg in node.expressions)
+        if function.name in HEADER_FUNCTIONS:
+            args = (self.headers(name, node), *args)
         return self.call(function.name, args, node, name)
+
+    def headers(self, name: str, node: exp.Anonymous) -> Expression:
+        """The headers of the record that a row was read from."""
+        try:
+            return self.scope.resolve(exp.column(HEADERS))
+        except VeloError as problem:
+            if problem.code is ErrorCode.INVALID_GROUPING:
+                message = f"{name}(…) is neither in GROUP BY nor inside an aggregate"
+                raise self.error(ErrorCode.INVALID_GROUPING, message, node, "add it to GROUP BY") from None
+            message = f"{name} reads the headers of a source's records, and these rows are no records of a source"
+            hint = f"select {name}(…) AS … in the query whose FROM names the source"
+            raise self.error(ErrorCode.SQL_UNSUPPORTED, message, node, hint) from None
 
     def user_call(self, function: UserFunction, node: exp.Anonymous) -> Expression:
         args = tuple(self.argument(arg) for arg in node.expressions)

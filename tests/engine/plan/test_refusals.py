@@ -522,10 +522,46 @@ REFUSED = [
         "this watermark is not supported",
     ),
     (
-        "CREATE TABLE t (a INT, h STRING METADATA FROM 'headers') WITH ('connector' = 'kafka'); SELECT a FROM t",
+        "CREATE TABLE t (a INT, h INT METADATA FROM 'leader-epoch') WITH ('connector' = 'kafka'); SELECT a FROM t",
         ErrorCode.SQL_UNSUPPORTED,
         "h",
-        "METADATA FROM 'headers' is not supported",
+        "METADATA FROM 'leader-epoch' is not supported",
+    ),
+    (
+        "CREATE TABLE t (a INT, h INT METADATA FROM 'headers') WITH ('connector' = 'kafka'); SELECT a FROM t",
+        ErrorCode.TYPE_MISMATCH,
+        "h",
+        "metadata of type MAP<STRING, BYTES> NOT NULL cannot be read as INT NOT NULL",
+    ),
+    (
+        "SELECT HEADER('k') FROM (SELECT symbol FROM trades)",
+        ErrorCode.SQL_UNSUPPORTED,
+        "HEADER",
+        "HEADER reads the headers of a source's records, and these rows are no records of a source",
+    ),
+    (
+        "CREATE STREAM p AS SELECT symbol FROM trades; SELECT HEADER_KEYS() FROM p",
+        ErrorCode.SQL_UNSUPPORTED,
+        "HEADER_KEYS",
+        "HEADER_KEYS reads the headers of a source's records, and these rows are no records of a source",
+    ),
+    (
+        "SELECT HAS_HEADER('k'), COUNT(*) FROM trades GROUP BY symbol",
+        ErrorCode.INVALID_GROUPING,
+        "HAS_HEADER",
+        "HAS_HEADER(…) is neither in GROUP BY nor inside an aggregate",
+    ),
+    (
+        "SELECT HEADER('a', 'b') FROM trades",
+        ErrorCode.TYPE_MISMATCH,
+        "HEADER",
+        "HEADER: takes 1 argument, not 2",
+    ),
+    (
+        "SELECT SET_HEADER('k', symbol) AS s FROM trades",
+        ErrorCode.SQL_UNSUPPORTED,
+        "SET_HEADER",
+        "this engine does not run SET_HEADER: declare `headers MAP<STRING, BYTES> METADATA` in the table that INSERT INTO writes",
     ),
     (
         "SELECT symbol, COUNT(qty, price) FROM trades GROUP BY symbol",

@@ -35,6 +35,8 @@ MOST_WAITING = 200_000
 """Records that wait for those of other partitions before full partitions are paused."""
 STALLED_S = 60.0
 """A bounded read fails when brokers are away for so long."""
+_LOG_APPEND_TIME = 2
+"""confluent_kafka.TIMESTAMP_LOG_APPEND_TIME."""
 _PATIENCE_S = 0.5
 _HEAR_EVERY_S = 0.25
 _LEADER_WAIT_S = 0.05
@@ -318,6 +320,7 @@ class KafkaSource:
                 order=orders,
                 keys=lambda: [m.key() for m in messages],
                 headers=lambda: [_headers(m) for m in messages],
+                appended=lambda: np.array([m.timestamp()[0] == _LOG_APPEND_TIME for m in messages], np.bool_),
             )
         )
 

@@ -1,0 +1,35 @@
+"""Record headers as a column, and back: `MAP<STRING, BYTES>`, as Flink's Kafka connector has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+
+from velo_engine.connectors.source import Headers
+
+
+def headers_column(headers: Sequence[Headers]) -> pa.MapArray:
+    """The headers of each record: of a name that occurs more than once the last value, at the place of the first.
+
+    Source: Flink's KafkaDynamicSource.ReadableMetadata.HEADERS, which puts them into a map one after the other.
+    """
+    maps = [dict(one) for one in headers]
+    ends = np.zeros(len(maps) + 1, np.int32)
+    np.cumsum([len(one) for one in maps], out=ends[1:])
+    names = pa.array(chain.from_iterable(maps), pa.string())
+    values = pa.array(chain.from_iterable(one.values() for one in maps), pa.binary())
+    return pa.MapArray.from_arrays(pa.array(ends), names, values)
+
+
+def headers_of(column: pa.Array) -> list[Headers]:
+    """The headers that each record gets: without those whose name or value is NULL; of a map that is NULL none.
+
+    Source: Flink's KafkaDynamicSink.WritableMetadata.HEADERS.
+    """
+    return [
+        tuple((name, value) for name, value in one or () if name is not None and value is not None)
+        for one in column.to_pylist()
+    ]
