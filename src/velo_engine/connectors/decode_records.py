@@ -67,11 +67,11 @@ class RecordDecoder:
             keys=_picked(records.keys, rows),
             headers=_picked(records.headers, rows),
             values=_picked(lambda: values, rows),
+            appended=_picked_flags(records.appended, rows),
             kinds=decoded.kinds if self._tombstones is None else upsert_kinds(values)[decoded.positions],
         )
 
     def _decoded(self, records: ReadRecords) -> Decoded:
-            appended=_picked_flags(records.appended, rows),
         if isinstance(self._format, KeyedFormat):
             return self._format.decode_records(records.values, records.keys())
         if self._tombstones is None:
