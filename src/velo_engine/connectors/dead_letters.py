@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from velo_engine.connectors.records import Records, RecordWriter
+from velo_engine.connectors.source import Headers
 from velo_engine.errors import ErrorCode, VeloError
 
 DEFAULT_MAX_SIZE = 10_000
@@ -26,14 +27,20 @@ class DeadLetter:
     offset: int
     reason: str
     raw: bytes | None
-    """The record's original value; None where the record was read as columns (Parquet)."""
+    """The record's original value; None where it has none (a tombstone) or was read as columns (Parquet)."""
     statement: str
     """The query that could not use it; of a record that did not decode all queries that read it, with commas."""
     row: str | None = None
     """The decoded values as a JSON object; None when decoding itself failed."""
+    key: bytes | None = None
+    headers: Headers = ()
+    """Those of the record."""
 
     def to_json(self) -> bytes:
-        """The letter as one JSON object on one line. `raw` is text when it is UTF-8, else `raw_base64` holds it."""
+        """The letter as one JSON object on one line.
+
+        `raw` is text when it is UTF-8, else `raw_base64` holds it; likewise `key`, where the record has one.
+        """
         fields: dict[str, object] = {
             "source": self.source,
             "partition": self.partition,
@@ -41,11 +48,13 @@ class DeadLetter:
             "reason": self.reason,
             "statement": self.statement,
         }
-        if self.raw is not None:
+        for name, held in (("raw", self.raw), ("key", self.key)):
+            if held is None:
+                continue
             try:
-                fields["raw"] = self.raw.decode()
+                fields[name] = held.decode()
             except UnicodeDecodeError:
-                fields["raw_base64"] = base64.b64encode(self.raw).decode()
+                fields[f"{name}_base64"] = base64.b64encode(held).decode()
         if self.row is not None:
             fields["row"] = msgspec.Raw(self.row.encode())
         return msgspec.json.encode(fields)
@@ -110,10 +119,10 @@ class DeadLetterFile:
 def letters_to_writer(
     writer: RecordWriter, topic: str, topics: Mapping[str, str] | None = None
 ) -> Callable[[DeadLetter], None]:
-    """A `forward` that writes each letter to `topic`: the record's original bytes, so that it can be mended and read
-    again, and in the headers why and whence.
+    """A `forward` that writes each letter to `topic`: the record's original key, value and headers, so that it can be
+    mended and read again, and in further headers why and whence.
 
-    Headers: `velo.reason`, `velo.statement`, `velo.source`, `velo.topic`, `velo.partition`, `velo.offset`, and
+    These are `velo.reason`, `velo.statement`, `velo.source`, `velo.topic`, `velo.partition`, `velo.offset`, and
     `velo.row` (the decoded values as JSON) where decoding succeeded. `topics` are the topics of sources, where these
     have other names. A record that has no bytes of its own (Parquet) goes as its row.
     """
@@ -130,7 +139,8 @@ def letters_to_writer(
             "velo.row": letter.row,
         }
         row = None if letter.row is None else letter.row.encode()
-        headers = tuple((name, text.encode()) for name, text in told.items() if text is not None)
-        writer.write(Records(topic, [row if letter.raw is None else letter.raw], headers=[headers]))
+        headers = letter.headers + tuple((name, text.encode()) for name, text in told.items() if text is not None)
+        value = row if letter.raw is None else letter.raw
+        writer.write(Records(topic, [value], keys=[letter.key], headers=[headers]))
 
     return forward

@@ -47,6 +47,8 @@ class RecordDecoder:
         values = records.values
         decoded = self._decoded(records)
         rows = decoded.positions if decoded.failures or decoded.kinds is not None else None
+        failed = bool(decoded.failures)
+        keys, headers = (records.keys(), records.headers()) if failed else ((), ())
         return SourceBatch(
             table=decoded.table,
             partition=records.partition if rows is None else records.partition[rows],
@@ -59,8 +61,10 @@ class RecordDecoder:
                     partition=int(records.partition[f.index]),
                     offset=int(records.offset[f.index]),
                     reason=f.reason,
-                    raw=values[f.index] or b"",
+                    raw=values[f.index],
                     passed_over=f.passed_over,
+                    key=keys[f.index],
+                    headers=headers[f.index],
                 )
                 for f in decoded.failures
             ),

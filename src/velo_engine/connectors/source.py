@@ -27,10 +27,12 @@ class SourceFailure:
     offset: int
     reason: str
     """In the user's terms; for files it begins with `path:line: `."""
-    raw: bytes
-    """The record's value as it was read (empty for a record without value or bytes of its own)."""
+    raw: bytes | None
+    """The record's value as it was read; None for a record without value or bytes of its own."""
     passed_over: bool = False
     """Whether it never stops the job."""
+    key: bytes | None = None
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,9 @@ class AtLeastOnce:
 class Transactions(Protocol):
     """A transactional producer (`connectors.kafka.producer.TransactionalWriter`)."""
 
+    def committed(self) -> int | None:
+        """The last epoch that is seen to be committed, perhaps not the newest; predecessors are left alone."""
+
     def open(self) -> int | None:
         """Fence the predecessors; the last epoch that was committed, None when there is none."""
 
@@ -97,25 +100,18 @@ class ExactlyOnce:
 
     def resume(self, checkpoint: Checkpoint | None, *, fresh: bool) -> int:
         """Publishes the saved outbox unless the broker has it."""
-        published = self._transactions.open() or 0
         if fresh:
-            return published
+            return self._transactions.open() or 0
         saved = 0 if checkpoint is None else checkpoint.epoch
-        if checkpoint is not None and published == saved - 1:
+        # A job that may not begin must not end the one that runs under its name. What is missing may be under way.
+        seen = self._transactions.committed() or 0
+        if seen > saved:
+            raise _another_run(checkpoint, seen)
+        published = self._transactions.open() or 0
+        if published not in (saved, saved - 1):
+            raise _another_run(checkpoint, published)
+        if checkpoint is not None and published < saved:
             self.complete(saved, checkpoint.outbox, checkpoint.positions)
-        elif checkpoint is None and published:
-            raise VeloError(
-                ErrorCode.STATE_MISMATCH,
-                f"an earlier run of this job has published {published} epochs, and its checkpoint is not there",
-                hint="use the checkpoint folder of that run, or begin anew with --fresh, which publishes all again",
-            )
-        elif published != saved:
-            raise VeloError(
-                ErrorCode.STATE_MISMATCH,
-                f"the broker has published epoch {published} of this job, the checkpoint is of epoch {saved}",
-                hint="use the checkpoint folder of the latest run, or begin anew with --fresh, which may publish "
-                "records a second time",
-            )
         return saved
 
     def prepare(self) -> tuple[Records, ...]:
@@ -133,6 +129,23 @@ class ExactlyOnce:
     def close(self) -> None:
         """Closes the producer; what is in the outbox was not saved either."""
         self._transactions.close()
+
+
+def _another_run(checkpoint: Checkpoint | None, published: int) -> VeloError:
+    """What to say when the epoch that is `published` is not that of the checkpoint, nor the one before."""
+    if checkpoint is None:
+        return VeloError(
+            ErrorCode.STATE_MISMATCH,
+            f"an earlier run of this job has published {published} epochs, and its checkpoint is not there",
+            hint="use the checkpoint folder of that run; or give this job a name of its own (--name); or begin anew "
+            "with --fresh, which publishes all again",
+        )
+    return VeloError(
+        ErrorCode.STATE_MISMATCH,
+        f"the broker has published epoch {published} of this job, the checkpoint is of epoch {checkpoint.epoch}",
+        hint="use the checkpoint folder of the latest run, or begin anew with --fresh, which may publish "
+        "records a second time",
+    )
 
 
 class Outbox:

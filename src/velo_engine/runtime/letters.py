@@ -57,6 +57,8 @@ class SpanLetters:
                     failure.reason,
                     failure.raw,
                     ", ".join(statements),
+                    key=failure.key,
+                    headers=failure.headers,
                 )
                 self._add(seq, letter, statements, stops=not failure.passed_over)
 
@@ -103,8 +105,10 @@ class SpanLetters:
             at = int(np.searchsorted(taken.seq, seq))
             if at < len(taken.seq) and taken.seq[at] == seq:
                 i = taken.start + at
-                row = open_format("json", source.schema, {}).encode(taken.batch.table.slice(i, 1))[0].decode()
-                raw = None if taken.batch.values is None else taken.batch.values()[i]
-                offset, partition = int(taken.batch.offset[i]), int(taken.batch.partition[i])
-                return DeadLetter(source.name, partition, offset, reason, raw, statement, row)
+                batch = taken.batch
+                row = open_format("json", source.schema, {}).encode(batch.table.slice(i, 1))[0].decode()
+                raw = None if batch.values is None else batch.values()[i]
+                offset, partition = int(batch.offset[i]), int(batch.partition[i])
+                key, headers = batch.keys()[i], batch.headers()[i]
+                return DeadLetter(source.name, partition, offset, reason, raw, statement, row, key, headers)
         raise AssertionError(f"event {seq} has no record")

@@ -48,6 +48,15 @@ def test_a_letter_is_one_line_with_its_original_bytes(raw, fields):
     }
 
 
+def test_a_letter_has_the_key_of_its_record():
+    def written(key: bytes | None) -> dict[str, object]:
+        return json.loads(DeadLetter("trades", 0, 7, "no number", None, "by_minute", key=key).to_json())
+
+    assert written(b"DE")["key"] == "DE"
+    assert written(b"\xff")["key_base64"] == "/w=="
+    assert not {"key", "key_base64", "raw"} & written(None).keys()
+
+
 def test_letters_are_in_the_file_as_they_come(tmp_path):
     path = tmp_path / "deep" / "letters.jsonl"
     file = DeadLetterFile(path)
@@ -64,13 +73,17 @@ def test_letters_are_in_the_file_as_they_come(tmp_path):
 def test_letters_can_go_to_a_topic_as_the_records_they_were():
     topics = TopicStore()
     queue = DeadLetterQueue(forward=letters_to_writer(MemoryWriter(topics), "dlq", {"trades": "market.trades"}))
-    queue.add(DeadLetter("trades", 2, 7, "no number", b"\xff{", "by_minute"))
+    marked = (("source", b"\xff"), ("source", None))
+    queue.add(DeadLetter("trades", 2, 7, "no number", b"\xff{", "by_minute", key=b"\xfe", headers=marked))
     queue.add(DeadLetter("file", 0, 3, "division by zero", None, "by_minute", '{"n":0}'))
+    queue.add(DeadLetter("trades", 2, 8, "the record has no value", None, "by_minute", key=b"k"))
 
-    first, second = topics.get("dlq").records()
+    first, second, tombstone = topics.get("dlq").records()
 
-    assert (first.value, second.value) == (b"\xff{", b'{"n":0}')
-    assert dict(first.headers) == {
+    assert (first.value, second.value, tombstone.value) == (b"\xff{", b'{"n":0}', None)
+    assert (first.key, second.key, tombstone.key) == (b"\xfe", None, b"k")
+    assert first.headers[:2] == marked
+    assert dict(first.headers[2:]) == {
         "velo.reason": b"no number",
         "velo.statement": b"by_minute",
         "velo.source": b"trades",

@@ -117,15 +117,18 @@ def drained(reading: TopicSource, limit: int) -> list[SourceBatch]:
 def test_rows_carry_partition_offset_timestamp_key_and_headers():
     topic = Topic("t")
     topic.append(b'{"n":1}', key=b"a", timestamp_ms=10, headers=(("x", b"y"),))
-    topic.append(b"broken", key=b"b", timestamp_ms=20)
+    topic.append(b"broken", key=b"b", timestamp_ms=20, headers=(("z", None),))
     topic.append(b'{"n":3}', key=b"c", timestamp_ms=30)
+    topic.append(None, key=b"d", timestamp_ms=40)
     (batch,) = drained(source(topic), 10)
     assert batch.table.column("c0").to_pylist() == [1, 3]
     assert batch.offset.tolist() == batch.order.tolist() == [0, 2]
     assert batch.timestamp_ms.tolist() == [10, 30]
     assert (list(batch.keys()), list(batch.headers())) == ([b"a", b"c"], [(("x", b"y"),), ()])
-    (failure,) = batch.failures
+    failure, tombstone = batch.failures
     assert (failure.order, failure.partition, failure.offset, failure.raw) == (1, 0, 1, b"broken")
+    assert (failure.key, failure.headers) == (b"b", (("z", None),))
+    assert (tombstone.key, tombstone.raw) == (b"d", None)
     assert failure.reason == "malformed JSON: invalid character (byte 0)"
 
 

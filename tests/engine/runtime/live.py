@@ -37,6 +37,8 @@ class Cluster:
     logs: dict[Place, list[tuple[bytes | None, bytes | None]]] = field(default_factory=dict)
     """Key and value of each record."""
     epoch: int | None = None
+    fenced: int = 0
+    """How often a job has taken over from its predecessor."""
     offsets: dict[Place, int] = field(default_factory=dict)
 
     def fill(self, topic: str, partition: int, values: Iterable[bytes]) -> None:
@@ -175,7 +177,11 @@ class LogTransactions:
         self._cluster = cluster
         self._crashes = crashes
 
+    def committed(self) -> int | None:
+        return self._cluster.epoch
+
     def open(self) -> int | None:
+        self._cluster.fenced += 1
         return self._cluster.epoch
 
     def publish(self, epoch: int, records: Iterable[Records], offsets: Mapping[Place, int]) -> None:

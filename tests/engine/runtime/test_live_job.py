@@ -313,6 +313,7 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         path.unlink()
         with pytest.raises(VeloError, match="7 epochs, and its checkpoint is not there"):
             live_job(GROUPS, made, folder, exactly_once=True).start()
+        assert made.fenced == 0, "a job that is refused leaves the one alone that runs under its name"
 
         run(live_job(GROUPS, made, folder, exactly_once=True, options=LiveOptions(fresh=True)))
     assert len(made.values("sums")) == len(ORDERS)

@@ -6,10 +6,11 @@ import threading
 
 import pytest
 
+from tests.kafka.checks.cluster import eventually
 from tests.kafka.connectors.conftest import NUMBERS, free_port, numbers, read_all
 from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.connectors.kafka.open_client import open_admin
-from velo_engine.connectors.kafka.producer import TransactionalWriter
+from velo_engine.connectors.kafka.producer import TransactionalWriter, _close, _flushed
 from velo_engine.connectors.kafka.source import KafkaSource
 from velo_engine.connectors.kafka.topic_admin import make_topic
 from velo_engine.connectors.records import Records
@@ -50,6 +51,17 @@ def test_an_epoch_is_published_with_the_offsets_it_covers(transactions, cluster,
     kept = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result().topic_partitions
     assert sorted(numbers(read_all(open_source(topic)))) == [1, 2]
     assert sorted((t.partition, t.offset, t.metadata) for t in kept) == [(0, 11, "epoch=7"), (1, 12, "epoch=7")]
+
+
+def test_the_last_epoch_is_known_without_fencing(transactions):
+    topic, one = transactions
+    first = one()
+    assert first.committed() is None
+    first.open()
+    first.publish(1, [records(topic, 1)], {(topic, 0): 1})
+    other = one()
+    eventually(lambda: other.committed() == 1, "the first epoch is seen")
+    first.publish(2, [], {(topic, 0): 2})
 
 
 def test_a_new_run_knows_the_last_epoch(transactions):
@@ -139,3 +151,20 @@ def test_a_record_that_is_refused_ends_the_job_and_is_never_seen(transactions, o
 
     assert one().open() is None
     assert numbers(read_all(open_source(topic))) == []
+
+
+def test_a_client_that_turned_fatal_while_closing_is_given_up():
+    class Fatal:
+        """As confluent-kafka's producer is when the broker fences it meanwhile."""
+
+        def flush(self, timeout_s: float) -> int:  # noqa: ARG002 - the client's
+            raise SystemError("returned NULL without setting an exception")
+
+        def purge(self) -> None:
+            pass
+
+        def __len__(self) -> int:
+            return 3
+
+    _close(Fatal())
+    assert _flushed(Fatal(), 0) == 3

@@ -13,7 +13,7 @@ import numpy as np
 
 from velo_engine.batch import Int64s
 from velo_engine.connectors.kafka.client import KafkaCluster, kafka_error
-from velo_engine.connectors.kafka.connection import ConnectionState, metadata, raise_if_fatal
+from velo_engine.connectors.kafka.connection import ConnectionState, may_pass, metadata, raise_if_fatal
 from velo_engine.connectors.kafka.open_client import Settings, open_admin, open_consumer, open_producer
 from velo_engine.connectors.records import Records
 from velo_engine.errors import ErrorCode, VeloError
@@ -112,6 +112,19 @@ class TransactionalWriter:
         self._group = consumer.consumer_group_metadata()
         consumer.close()
 
+    def committed(self) -> int | None:
+        """The last epoch that is seen to be committed, None when there is none; predecessors are left alone.
+
+        It may be behind: a commit is seen a moment after it was acknowledged. Raises as `open`.
+        """
+        from confluent_kafka import KafkaException
+
+        metadata(self._producer, self.connection, self._cluster, self._doing)
+        try:
+            return self._committed_epoch(settled=False)
+        except KafkaException as problem:
+            raise self._failed(problem.args[0]) from None
+
     def open(self) -> int | None:
         """Fence and settle the predecessors; the last epoch that is committed, None when there is none.
 
@@ -122,7 +135,7 @@ class TransactionalWriter:
         metadata(self._producer, self.connection, self._cluster, self._doing)
         try:
             self._retried(lambda: self._producer.init_transactions(self._timeout_s))
-            return self._committed_epoch()
+            return self._committed_epoch(settled=True)
         except KafkaException as problem:
             raise self._failed(problem.args[0]) from None
 
@@ -159,15 +172,23 @@ class TransactionalWriter:
     def _doing(self) -> str:
         return f"writing in transactions as {self._id}"
 
-    def _committed_epoch(self) -> int | None:
-        """The greatest epoch in the metadata of the group's offsets; transactions under way are waited for."""
-        from confluent_kafka import ConsumerGroupTopicPartitions
+    def _committed_epoch(self, *, settled: bool) -> int | None:
+        """The greatest epoch in the metadata of the group's offsets; `settled` waits for transactions under way."""
+        from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 
         admin = open_admin(self._cluster)
-        asked = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(self._group_id)], require_stable=True, request_timeout=self._timeout_s
-        )
-        found = asked[self._group_id].result().topic_partitions or ()
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            asked = admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(self._group_id)], require_stable=settled, request_timeout=self._timeout_s
+            )
+            try:
+                found = asked[self._group_id].result().topic_partitions or ()
+                break
+            except KafkaException as problem:
+                if time.monotonic() >= deadline or not _coordinator_may_answer(problem.args[0]):
+                    raise
+            time.sleep(_BACKOFF_S)
         epochs = [_epoch(t.metadata) for t in found]
         return max((epoch for epoch in epochs if epoch is not None), default=None)
 
@@ -205,7 +226,7 @@ class TransactionalWriter:
             return VeloError(
                 ErrorCode.JOB_FAILED,
                 f"another job writes as {self._id} since, and this one may not any more",
-                hint="run a job once only; jobs under one name replace each other",
+                hint="run a job once only; jobs under one name replace each other (--name gives another)",
             )
         return kafka_error(error, self._cluster, self._doing)
 
@@ -265,6 +286,9 @@ def _flushed(producer: Producer, timeout_s: float) -> int:
 
     try:
         return producer.flush(timeout_s)
+    except SystemError:
+        # What the client raises, without saying why, when it turned fatal meanwhile; its error callback has been told.
+        return len(producer)
     except:
         problem: object = sys.exc_info()[1]
         if isinstance(problem, KafkaError):
@@ -285,6 +309,18 @@ def _times(timestamps_ms: Int64s) -> list[int]:
     """As the client takes them: 0 means the time of writing, so the first millisecond of 1970 becomes the second."""
     times: list[int] = np.where(timestamps_ms == 0, 1, timestamps_ms).tolist()
     return times
+
+
+def _coordinator_may_answer(error: KafkaError) -> bool:
+    """Whether the coordinator of a group is there soon (a broker has just started), or a transaction about to end."""
+    from confluent_kafka import KafkaError as E
+
+    return may_pass(error) or error.code() in (
+        E.COORDINATOR_LOAD_IN_PROGRESS,
+        E.COORDINATOR_NOT_AVAILABLE,
+        E.NOT_COORDINATOR,
+        E.UNSTABLE_OFFSET_COMMIT,
+    )
 
 
 def _epoch(metadata: str | None) -> int | None:
