@@ -352,7 +352,9 @@ def test_options_that_mean_nothing_are_refused(options, message):
         open_format("json", TRADES, options)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("jsn", 'did you mean "json"'), ("canal-json", "supported: json, csv, raw")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("jsn", 'did you mean "json"'), ("canal-json", "supported: json, csv, raw")]
+)
 def test_unknown_formats_are_refused(name, hint):
     with pytest.raises(VeloError) as problem:
         open_format(name, TRADES, {})

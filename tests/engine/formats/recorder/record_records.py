@@ -31,7 +31,18 @@ def decimal(precision: int, scale: int) -> object:
 
 LONGS = ["00", "01", "02", "d00f", "80a8d6b9cd63", "feffffffffffffffff01", "ffffffffffffffffff01", "80"]
 INTS = ["00", "01", "80808080 10", "feffffff0f", "ffffffff0f", "8002", "80"]
-DECIMALS = ["00", "0200", "020a", "02f6", "043039", "04cfc7", "0800000001", "0a0098968000", "10" + "7f" * 8, "20" + "7f" * 16]
+DECIMALS = [
+    "00",
+    "0200",
+    "020a",
+    "02f6",
+    "043039",
+    "04cfc7",
+    "0800000001",
+    "0a0098968000",
+    "10" + "7f" * 8,
+    "20" + "7f" * 16,
+]
 TEXTS = ["00", "0261", "06e282ac", "02ff", "0461", "01", "0a6162636465"]
 
 READ = [
@@ -124,7 +135,9 @@ def cases() -> Iterator[tuple[str, str, str, str, bytes]]:
     yield "avro", "STRING", "true", only_n, b"\x0a"
     yield "avro", "STRING NOT NULL", "true", only_n, b"\x0a"
     for kind, unit in (("TIMESTAMP(6)", "local-timestamp-micros"), ("TIMESTAMP_LTZ(6)", "timestamp-micros"), ("TIMESTAMP_LTZ(3)", "timestamp-millis")):  # fmt: skip
-        schema = json.dumps({"type": "record", "name": "W", "fields": [{"name": "v", "type": logical("long", unit)}, *fields]})
+        schema = json.dumps(
+            {"type": "record", "name": "W", "fields": [{"name": "v", "type": logical("long", unit)}, *fields]}
+        )
         for value in ("80a8d6b9cd63", "01", "03"):
             yield "avro", kind, "false", schema, bytes.fromhex(value) + b"\x0a"
     derived = {"STRING": "0206e282ac020a", "INT": "00020a", "ARRAY<INT>": "0204000204000 20a"}
