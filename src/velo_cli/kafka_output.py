@@ -111,7 +111,7 @@ def record_bytes(message: KafkaMessage, form: RecordFormat, topic: str) -> bytes
             return (b"" if key is None else key) + b"\t" + (value or b"")
         case RecordFormat.JSON:
             _, timestamp_ms = message.timestamp()
-            fields = {
+            fields: dict[str, object] = {
                 "topic": topic,
                 "partition": message.partition(),
                 "offset": message.offset(),
