@@ -157,7 +157,7 @@ def test_a_client_that_turned_fatal_while_closing_is_given_up():
     class Fatal:
         """As confluent-kafka's producer is when the broker fences it meanwhile."""
 
-        def flush(self, timeout_s: float) -> int:  # noqa: ARG002 - the client's
+        def flush(self, timeout_s: float) -> int:
             raise SystemError("returned NULL without setting an exception")
 
         def purge(self) -> None:
