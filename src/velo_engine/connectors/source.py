@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 import pyarrow as pa
 
 from velo_engine.batch import Bools, Int8s, Int32s, Int64s
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.schema import RowSchema
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
@@ -117,6 +118,17 @@ class LiveSource(Source, Protocol):
 
     def lag(self) -> int | None:
         """Records between the positions and the ends of the partitions, as last heard; None when unknown."""
+
+
+def elsewhere(source: str, reads: str, positions: Mapping[tuple[str, int], int]) -> VeloError:
+    """What to say when `positions`, where the source was before, are of something else than it `reads` now."""
+    before = ", ".join(sorted({topic for topic, _ in positions}))
+    return VeloError(
+        ErrorCode.STATE_MISMATCH,
+        f'the saved state of the source "{source}" is of {before}, and now it reads {reads}',
+        hint="to keep what was computed and read the new one from its start, give the source another name, too, and "
+        "add --allow-lost-state; or begin anew with --fresh",
+    )
 
 
 class Sink(Protocol):

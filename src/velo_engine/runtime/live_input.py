@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from velo_engine.connectors.source import LiveSource, Source, SourceBatch
+from velo_engine.connectors.source import LiveSource, Source, SourceBatch, elsewhere
 from velo_engine.runtime.ingest import Pending, Span
 from velo_engine.runtime.measurements import Activity, Measurements
 from velo_engine.runtime.timeline import Clock
@@ -115,7 +115,9 @@ class BoundedInput:
         return {(self.name, 0): self._taken}
 
     def seek(self, positions: Mapping[tuple[str, int], int]) -> None:
-        """Pass over the records that have been handled."""
+        """Pass over the records that have been handled. Raises VeloError when they were those of a broker's topic."""
+        if (self.name, 0) not in positions:
+            raise elsewhere(self.name, "what ends", positions)
         while self._taken < positions[self.name, 0] and not self._ended:
             self.read(positions[self.name, 0] - self._taken)
 

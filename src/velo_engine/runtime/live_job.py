@@ -198,8 +198,9 @@ class LiveJob:
         self._job.kernel.close()
 
     def _fitting(self, state: Checkpoint) -> Restored:
-        names = self._job.step_names()
-        return restored_operators(self._job.fingerprint, names, state, allow_lost=self._options.allow_lost_state)
+        names, sources = self._job.step_names(), [source.name for source in self._sources]
+        allow_lost = self._options.allow_lost_state
+        return restored_operators(self._job.fingerprint, names, sources, state, allow_lost=allow_lost)
 
     def _step(self, span: Span) -> None:
         emitted = self._job.emitted

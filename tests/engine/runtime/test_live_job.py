@@ -284,6 +284,26 @@ def test_a_savepoint_says_what_an_incompatible_change_would_lose(tmp_path: Path)
     assert "--allow-lost-state" in (refused.value.hint or "")
 
 
+def test_a_source_under_another_name_is_not_read_once_more_into_its_state(tmp_path: Path) -> None:
+    made = cluster()
+    path = saved(tmp_path, made)
+    changed = GROUPS.replace("CREATE TABLE o ", "CREATE TABLE renamed ").replace("FROM o ", "FROM renamed ")
+    assert changed.count("renamed") == 2
+
+    with CheckpointFolder(tmp_path / "second") as folder:
+        job = live_job(changed, made, folder, exactly_once=True, options=LiveOptions(savepoint=path))
+        with pytest.raises(VeloError) as refused:
+            job.start()
+        options = LiveOptions(savepoint=path, allow_lost_state=True)
+        restored = live_job(changed, made, folder, exactly_once=True, options=options).start()
+
+    assert refused.value.code is ErrorCode.STATE_MISMATCH
+    assert "positions of\n  the source o\n" in refused.value.message
+    assert refused.value.message.endswith("\n  the source renamed")
+    assert restored is not None
+    assert (restored.lost, restored.empty) == (("the source o",), ("the source renamed",))
+
+
 def test_lost_state_may_be_left_behind(tmp_path: Path) -> None:
     made = cluster()
     path = saved(tmp_path, made)

@@ -243,6 +243,16 @@ def test_records_that_were_deleted_before_they_were_read_are_an_error(new_topic,
     assert caught.value.code is ErrorCode.STATE_MISMATCH
 
 
+def test_positions_of_another_topic_are_an_error(new_topic, open_source):
+    source = open_source(new_topic(), name="numbers")
+    source.seek({})
+    with pytest.raises(
+        VeloError, match=r'source "numbers" is of other, and now it reads the topic connectors-'
+    ) as refused:
+        source.seek({("other", 0): 2})
+    assert refused.value.code is ErrorCode.STATE_MISMATCH
+
+
 def test_a_record_is_there_long_before_the_timeout(new_topic, writer, open_source):
     """Waiting ends with the first record: the timeout is not part of the latency."""
     topic = new_topic()

@@ -21,7 +21,7 @@ from velo_engine.connectors.kafka.merge import SEQUENCE_HEADER, KafkaMessage, Pa
 from velo_engine.connectors.kafka.open_client import Settings, open_consumer
 from velo_engine.connectors.kafka.start import EVERYTHING, Boundary, Place, offsets_at
 from velo_engine.connectors.record_formats import KeyedFormat
-from velo_engine.connectors.source import Headers, SourceBatch
+from velo_engine.connectors.source import Headers, SourceBatch, elsewhere
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats.base import Format
 from velo_engine.schema import RowSchema
@@ -158,8 +158,13 @@ class KafkaSource:
         return {(self.topic, p): offset for p, offset in self._positions.items()}
 
     def seek(self, positions: Mapping[tuple[str, int], int]) -> None:
-        """Goes on at these positions; partitions without one at the source's own start. Before the first poll."""
+        """Goes on at these positions; partitions without one at the source's own start. Before the first poll.
+
+        Raises VeloError when they are of another topic.
+        """
         self._sought = {p: offset for (topic, p), offset in positions.items() if topic == self.topic}
+        if positions and not self._sought:
+            raise elsewhere(self.name, f"the topic {self.topic}", positions)
 
     def acknowledge(self, positions: Mapping[tuple[str, int], int]) -> None:
         """What is before these positions has been handled: the group's offsets say so, for others to see."""
