@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from velo_engine.batch import Bools, Int8s, Int64s, RowKind, numpy_column
 from velo_engine.connectors.keys import KeyEncoder
+from velo_engine.connectors.record_headers import headers_of
 from velo_engine.connectors.records import Records, RecordWriter
-from velo_engine.connectors.source import NO_TIMESTAMP
+from velo_engine.connectors.source import NO_TIMESTAMP, Headers
 from velo_engine.formats.base import Format
 from velo_engine.schema import RowSchema
 
@@ -19,7 +20,8 @@ class RecordSink:
     """What all streams share: the topic, the key and the timestamp of a record.
 
     `key_columns` (positions) give the record key, in `key_format` (None: as text), `timestamp_column` (a TIMESTAMP) the
-    record's timestamp; a record without either has none of its own.
+    record's timestamp; a record without either has none of its own. `headers_column` (a MAP<STRING, BYTES>) gives its
+    headers. What `encoder` writes are the `value_columns`, by default all.
     """
 
     def __init__(
@@ -33,6 +35,8 @@ class RecordSink:
         key_format: Format | None = None,
         timestamp_column: int | None = None,
         clock_ms: Callable[[], int] | None = None,
+        headers_column: int | None = None,
+        value_columns: Sequence[int] | None = None,
     ) -> None:
         self.written = 0
         self.topic = topic
@@ -41,6 +45,8 @@ class RecordSink:
         self._keys = KeyEncoder(schema, key_columns, key_format) if key_columns else None
         self._timestamp_column = timestamp_column
         self._clock_ms = clock_ms
+        self._headers_column = headers_column
+        self._value_columns = None if value_columns is None else tuple(value_columns)
 
     def write(self, rows: pa.Table) -> None:
         """Writes the rows of a changelog in order: physical columns and `kind`."""
@@ -68,7 +74,16 @@ class RecordSink:
 
     def _records(self, rows: pa.Table, values: Sequence[bytes | None]) -> Records:
         keys = self._keys.encode(rows) if self._keys is not None else None
-        return Records(self.topic, values, keys, self._timestamps(rows))
+        return Records(self.topic, values, keys, self._timestamps(rows), self._headers(rows))
+
+    def _values(self, rows: pa.Table) -> list[bytes]:
+        """One value a row."""
+        return self._format.encode(rows if self._value_columns is None else value_rows(rows, self._value_columns))
+
+    def _headers(self, rows: pa.Table) -> list[Headers] | None:
+        if self._headers_column is None:
+            return None
+        return headers_of(rows.column(f"c{self._headers_column}"))
 
     def _timestamps(self, rows: pa.Table) -> Int64s | None:
         """Milliseconds: of the timestamp column where it is set, else of the clock, else none."""
@@ -91,7 +106,7 @@ class AppendSink(RecordSink):
         kept = (kind == RowKind.INSERT) | (kind == RowKind.UPDATE_AFTER)
         if not kept.all():
             rows = rows.filter(pa.array(kept))
-        return self._records(rows, self._format.encode(rows))
+        return self._records(rows, self._values(rows))
 
 
 class ChangelogSink(RecordSink):
@@ -99,7 +114,7 @@ class ChangelogSink(RecordSink):
 
     def records(self, rows: pa.Table) -> Records:
         """One record a row."""
-        return self._records(rows, self._format.encode(rows))
+        return self._records(rows, self._values(rows))
 
 
 class UpsertSink(RecordSink):
@@ -116,7 +131,7 @@ class UpsertSink(RecordSink):
         if not kept.all():
             rows = rows.filter(pa.array(kept))
             kind = kind[kept]
-        values: list[bytes | None] = [*self._format.encode(rows)]
+        values: list[bytes | None] = [*self._values(rows)]
         for i in np.flatnonzero((kind == RowKind.DELETE) | (kind == RowKind.UPDATE_BEFORE)).tolist():
             values[i] = None
         return self._records(rows, values)
@@ -138,3 +153,10 @@ class UpsertSink(RecordSink):
 def _kinds(rows: pa.Table) -> Int8s:
     kinds: Int8s = numpy_column(rows, "kind")
     return kinds
+
+
+def value_rows(rows: pa.Table, columns: Sequence[int]) -> pa.Table:
+    """Rows (physical columns and `kind`) of these columns alone."""
+    kind = ["kind"] if "kind" in rows.column_names else []
+    chosen = rows.select([*(f"c{i}" for i in columns), *kind])
+    return chosen.rename_columns([*(f"c{i}" for i in range(len(columns))), *kind])

@@ -363,6 +363,18 @@ class Sink:
     """What is checked before that."""
     locations: Mapping[str, Location] = field(default_factory=dict, compare=False, repr=False)
     """Where the program says the properties, for messages."""
+    metadata: Mapping[str, int] = field(default_factory=dict)
+    """The output positions of columns that are no part of a record's value, by what they are (`headers`,
+    `timestamp`)."""
+
+    def value_columns(self, schema: RowSchema) -> tuple[int, ...]:
+        """The positions of all other columns of the statement's output `schema`."""
+        return tuple(i for i in range(len(schema)) if i not in self.metadata.values())
+
+    def value_key(self, schema: RowSchema) -> tuple[int, ...]:
+        """`upsert_key` as positions among them; empty when it is not made of them alone."""
+        columns = self.value_columns(schema)
+        return tuple(map(columns.index, self.upsert_key)) if set(self.upsert_key) <= set(columns) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,17 @@ from velo_engine.plan.statement_properties import ProgramProperties
 from velo_engine.plan.upsert_keys import preferred_key, upsert_keys
 from velo_engine.schema import Column
 from velo_engine.sql.expression_binder import coerce
-from velo_engine.sql.program import Statement, StatementKind
+from velo_engine.sql.program import ColumnDefinition, Statement, StatementKind
 from velo_engine.type_rules import can_coerce
+from velo_engine.types import BYTES, STRING, TIMESTAMPS, map_of
 
 SINK_TYPES = frozenset({"file", "kafka", "topic", "print", "blackhole"})
 """Where rows can be written. The rows of print and blackhole are only in the result of the job."""
+
+_NO_RECORDS = frozenset({"file"})
+"""Those that have no metadata."""
+
+_HEADERS_TYPE = map_of(STRING, BYTES)
 
 
 def planned_sink(
@@ -63,7 +69,42 @@ def planned_sink(
         changes=changes,
         not_null=_not_null(node, statement, target, properties.drops_nulls),
         locations=places,
+        metadata={} if target is None else _metadata(target, merged, text),
     )
+
+
+def _metadata(target: Statement, properties: Mapping[str, str], text: ProgramText) -> Mapping[str, int]:
+    """The positions of the metadata columns that are written, by their keys.
+
+    Source: Flink's DynamicSinkUtils and KafkaDynamicSink.WritableMetadata.
+    """
+    found: dict[str, int] = {}
+    for position, column in enumerate(_writable(target)):
+        key = column.metadata_key
+        if key is None:
+            continue
+        if properties.get("type") in _NO_RECORDS:
+            raise text.unsupported("METADATA of a file that is written", column.location, "declare it VIRTUAL")
+        kind = physical_column(column).type
+        if key not in ("headers", "timestamp"):
+            hint = "headers and timestamp are; declare it VIRTUAL to only read it"
+            raise text.unsupported(f"writing METADATA FROM '{key}'", column.location, hint)
+        fits = kind.name in TIMESTAMPS if key == "timestamp" else can_coerce(kind, _HEADERS_TYPE)
+        if not fits or key in found:
+            wanted = "a TIMESTAMP_LTZ(3)" if key == "timestamp" else f"a {_HEADERS_TYPE}"
+            message = (
+                f"there are two columns of the metadata '{key}'"
+                if key in found
+                else (f"the metadata '{key}' is {wanted}, not {kind.as_nullable()}")
+            )
+            raise text.error(ErrorCode.TYPE_MISMATCH, message, column.location)
+        found[key] = position
+    return found
+
+
+def _writable(target: Statement) -> list[ColumnDefinition]:
+    """The columns that INSERT INTO fills."""
+    return [c for c in target.columns if c.expression is None and not (c.metadata_key is not None and c.virtual)]
 
 
 def _check_connector(name: str, properties: Mapping[str, str], places: Mapping[str, Location]) -> None:
@@ -130,8 +171,7 @@ def _refuse_more_than_columns(statement: Statement, text: ProgramText) -> None:
 
 
 def _inserted(relation: Relation, statement: Statement, target: Statement, text: ProgramText) -> Relation:
-    writable = [c for c in target.columns if c.expression is None and not (c.metadata_key is not None and c.virtual)]
-    wanted = [physical_column(column) for column in writable]
+    wanted = [physical_column(column) for column in _writable(target)]
     values: list[Expression] = list(_references(relation))
     if statement.columns:
         _check_count(len(values), len(statement.columns), statement, text)

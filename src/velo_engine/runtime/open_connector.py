@@ -15,6 +15,7 @@ from velo_engine.connectors.topics import TopicStore
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.formats.base import SCHEMA_FILE_OPTIONS, Format
 from velo_engine.plan.nodes import PlannedStatement, SourceChanges, SourceTable
+from velo_engine.plan.nodes import Sink as PlannedSink
 from velo_engine.plan.sources import CHANGELOG_FORMATS
 from velo_engine.runtime.inputs import Input, TableInput, TableSource, TopicInput, under_root
 from velo_engine.runtime.open_kafka import cluster_of, open_kafka_source, see_to_topic, topic_name
@@ -118,9 +119,9 @@ def open_sink(
         return open_file_sink(file.path, schema, format_name=properties.get("format"), options=options)
     if "type" not in properties and "topic" not in properties:
         return None
-    encoders = open_encoders(
-        sink.name, schema, {"topic": sink.name, **with_schema_files(properties, base_dir, root)}, sink.upsert_key
-    )
+    columns = sink.value_columns(schema)
+    options = {"topic": sink.name, **with_schema_files(properties, base_dir, root)}
+    encoders = open_encoders(sink.name, schema.select(columns), options, sink.value_key(schema))
     cluster = cluster_of(properties, kafka)
     if cluster is None:
         name = properties.get("topic", sink.name)
@@ -134,24 +135,32 @@ def open_sink(
     stream: type[RecordSink] = UpsertSink if properties.get("mode") == "upsert" else AppendSink
     if properties.get("format", "").lower().startswith(CHANGELOG_FORMATS):
         stream = ChangelogSink
-    times = _timestamp_column(sink.name, properties, schema)
+    times = _timestamp_column(sink, schema)
     return stream(
         name,
         encoders.values,
         schema,
         taking,
-        key_columns=encoders.key_columns,
+        key_columns=[columns[i] for i in encoders.key_columns],
         key_format=encoders.keys,
         timestamp_column=times,
         clock_ms=None if times is None or cluster is None else _now_ms,
+        headers_column=sink.metadata.get("headers"),
+        value_columns=columns if sink.metadata else None,
     )
 
 
-def _timestamp_column(name: str, properties: Mapping[str, str], schema: RowSchema) -> int | None:
-    """The column that `timestamp.field` names. Raises VeloError: the sink has none of that name, it is no timestamp."""
-    field = properties.get("timestamp.field")
-    if field is None:
-        return None
+def _timestamp_column(sink: PlannedSink, schema: RowSchema) -> int | None:
+    """The column of the metadata `timestamp`, or that `timestamp.field` names.
+
+    Raises VeloError: the sink has none of that name, it is no timestamp, both are there.
+    """
+    name, field, declared = sink.name, sink.properties.get("timestamp.field"), sink.metadata.get("timestamp")
+    if field is None or declared is not None:
+        if field is not None:
+            message = f"{name} has a METADATA column for the timestamp, and timestamp.field names another"
+            raise VeloError(ErrorCode.BAD_PROPERTY, message, hint="drop one of them")
+        return declared
     position = schema.index(field)
     if position is None:
         hint = did_you_mean(field, schema.names, noun="column")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,12 @@ from velo_engine.batch import Bools, RowKind, numpy_column
 from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.connectors.kafka.source import KafkaSource
 from velo_engine.connectors.record_formats import KeyedFormat, key_layout, open_decoder, open_encoders, value_options
+from velo_engine.connectors.record_headers import headers_column, headers_of
+from velo_engine.connectors.record_sink import value_rows
+from velo_engine.connectors.source import Headers
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats import open_format
-from velo_engine.plan.nodes import PlannedStatement
+from velo_engine.plan.nodes import PlannedStatement, Sink
 from velo_engine.runtime.open_connector import with_schema_files
 from velo_engine.schema import Column, RowSchema
 from velo_harness.relation import Relation
@@ -68,43 +71,87 @@ class _Contents:
 
     keys: list[bytes | None]
     values: list[bytes | None]
+    headers: list[Headers]
+    timestamps_ms: list[int]
     partitions: int
 
 
 def _records_in(contents: _Contents, statement: PlannedStatement, result: StatementResult, folder: Path) -> pa.Table:
     """The rows that the topic's records are, tombstones left out: physical columns of the statement."""
     assert statement.sink is not None
-    name, schema = statement.sink.name, result.schema
+    name, columns = statement.sink.name, statement.sink.value_columns(result.schema)
+    schema, key = result.schema.select(columns), statement.sink.value_key(result.schema)
+    written = _given_out_rows(result.sink_rows)
     options = with_schema_files(statement.sink.properties, folder, None)
-    form, encoders = options.get("format", "json"), open_encoders(name, schema, options, statement.sink.upsert_key)
+    form, encoders = options.get("format", "json"), open_encoders(name, schema, options, key)
     kept = [i for i, value in enumerate(contents.values) if value is not None]
     if contents.partitions > 1:
-        wanted = encoders.values.encode(_given_out_rows(result.sink_rows))
+        wanted = encoders.values.encode(value_rows(written, columns))
         kept = _in_order_of(wanted, contents.values, kept)
     keys, values = [contents.keys[i] for i in kept], [contents.values[i] for i in kept]
-    if len(key_layout(name, schema, options, statement.sink.upsert_key).value) == len(schema):
+    if len(key_layout(name, schema, options, key).value) == len(schema):
         decoded = open_format(form, schema, value_options(options)).decode(values)
     else:
-        keyed = open_decoder(name, schema, options, None, statement.sink.upsert_key)
+        keyed = open_decoder(name, schema, options, None, key)
         assert isinstance(keyed, KeyedFormat)
         decoded = keyed.decode_records(values, keys)
     if decoded.failures:
         message = f"{statement.name} wrote a record that its own format does not read: {decoded.failures[0].reason}"
         raise VeloError(ErrorCode.JOB_FAILED, message)
-    return decoded.table if decoded.kinds is None else decoded.table.filter(pa.array(_given_out(decoded.kinds)))
+    table = decoded.table
+    if statement.sink.metadata:
+        table = _with_metadata(table, contents, [kept[i] for i in decoded.positions], statement.sink, result.schema)
+    table = table if decoded.kinds is None else table.filter(pa.array(_given_out(decoded.kinds)))
+    return _as_written(table, written, statement.sink) if statement.sink.metadata else table
+
+
+def _with_metadata(
+    table: pa.Table, contents: _Contents, records: Sequence[int], sink: Sink, schema: RowSchema
+) -> pa.Table:
+    """`table` with the columns that are in the records' headers and timestamps, at their places."""
+    columns = dict(zip(sink.value_columns(schema), table.columns, strict=True))
+    for key, position in sink.metadata.items():
+        kind = schema.physical().field(position).type
+        if key == "headers":
+            columns[position] = headers_column([contents.headers[i] for i in records]).cast(kind)
+        else:
+            millis = np.array([contents.timestamps_ms[i] for i in records], np.int64)
+            columns[position] = pa.array(millis * 1000, pa.timestamp("us")).cast(kind)
+    return pa.table([columns[i] for i in range(len(schema))], schema=schema.physical())
+
+
+def _as_written(read: pa.Table, written: pa.Table, sink: Sink) -> pa.Table:
+    """`read` with the metadata as they were written, where the records say the same: no headers are NULL or no entries,
+    a timestamp is cut to milliseconds, and a broker gives its own to a record without."""
+    if read.num_rows != written.num_rows:
+        return read
+    for key, position in sink.metadata.items():
+        own, found = (rows.column(position).combine_chunks() for rows in (written, read))
+        if key == "headers":
+            same = headers_of(own) == headers_of(found)
+        else:
+            millis, there = (column.cast(pa.int64()).fill_null(0).to_numpy() // 1000 for column in (own, found))
+            same = bool((own.is_null().to_numpy(zero_copy_only=False) | (millis == there)).all())
+        if same:
+            read = read.set_column(position, read.schema.field(position), own)
+    return read
 
 
 def _contents(topic: str, cluster: KafkaCluster) -> _Contents:
     source = KafkaSource(topic, open_format("raw", _VALUES, {}), _VALUES, cluster)
     keys: list[bytes | None] = []
     values: list[bytes | None] = []
+    headers: list[Headers] = []
+    timestamps: list[int] = []
     try:
         while (batch := source.read(_READ_AT_ONCE)) is not None:
             keys += batch.keys()
             values += batch.table.column(0).to_pylist()
+            headers += batch.headers()
+            timestamps += batch.timestamp_ms.tolist()
     finally:
         source.close()
-    return _Contents(keys, values, source.partitions)
+    return _Contents(keys, values, headers, timestamps, source.partitions)
 
 
 def _in_order_of(wanted: list[bytes], values: list[bytes | None], kept: list[int]) -> list[int]:

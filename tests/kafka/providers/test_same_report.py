@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from velo_engine.connectors import record_sink
 from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_harness.kafka import broker_run
 from velo_harness.kafka.external import ExternalProvider
@@ -106,6 +107,15 @@ def test_a_failure_reads_the_same(tmp_path: Path) -> None:
     # What is expected and what is given are both changed where rows are compared: only the totals still fit.
     assert wanted["counts"]["failed"] > 0
     assert_same(report(tmp_path, EmbeddedProvider()), wanted)
+
+
+def test_headers_that_get_lost_on_the_way_show_in_the_report(monkeypatch: pytest.MonkeyPatch, in_memory) -> None:
+    wanted = in_memory(SINKS)
+    monkeypatch.setattr(record_sink, "headers_of", lambda column: [()] * len(column))
+    found = report(SINKS, EmbeddedProvider())
+    failed = [query["query"] for query in found["queries"] if query["outcome"] != "passed"]
+    assert failed == ["answers"]
+    assert wanted["counts"]["failed"] == 0
 
 
 def test_a_record_that_gets_lost_on_the_way_shows_in_the_report(monkeypatch: pytest.MonkeyPatch, in_memory) -> None:
