@@ -24,12 +24,19 @@ def headers_column(headers: Sequence[Headers]) -> pa.MapArray:
     return pa.MapArray.from_arrays(pa.array(ends), names, values)
 
 
-def headers_of(column: pa.Array) -> list[Headers]:
+def headers_of(column: pa.Array | pa.ChunkedArray) -> list[Headers]:
     """The headers that each record gets: without those whose name or value is NULL; of a map that is NULL none.
 
     Source: Flink's KafkaDynamicSink.WritableMetadata.HEADERS.
     """
-    return [
-        tuple((name, value) for name, value in one or () if name is not None and value is not None)
-        for one in column.to_pylist()
-    ]
+    maps = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    # A slice has the offsets of the whole; those of a NULL are of no entries or do not count.
+    bounds = maps.offsets.to_numpy()
+    first, last = (int(bounds[0]), int(bounds[-1])) if len(bounds) else (0, 0)
+    names, values = (part.slice(first, last - first).to_pylist() for part in (maps.keys, maps.items))
+    pairs = list(zip(names, values, strict=True))
+    starts, stops = bounds[:-1] - first, np.where(maps.is_valid(), bounds[1:], bounds[:-1]) - first
+    found = [tuple(pairs[start:stop]) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+    if None not in names and None not in values:
+        return found
+    return [tuple(pair for pair in one if None not in pair) for one in found]

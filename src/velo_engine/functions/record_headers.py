@@ -17,12 +17,14 @@ HEADERS_TYPE = map_of(STRING, BYTES).as_nullable(False)
 
 
 def _signature(names: int, returns: SqlType) -> Bind:
-    """A type rule for the headers and `names` names."""
+    """A type rule for the headers and `names` names; a result that is not nullable is so where the name is NULL."""
 
     def bind(_: ScalarFunction, args: tuple[Expression, ...]) -> Binding:
         headers, *given = args
         check_count(given, names, names)
-        return (headers, *(checked(arg, "string", i) for i, arg in enumerate(given))), returns
+        bound = tuple(checked(arg, "string", i) for i, arg in enumerate(given))
+        nullable = returns.nullable or any(arg.type.nullable for arg in bound)
+        return (headers, *bound), returns.as_nullable(nullable)
 
     return bind
 
@@ -39,7 +41,7 @@ FUNCTIONS: tuple[ScalarFunction, ...] = (
         "has_header",
         "HAS_HEADER(name)",
         "Whether the record has the header, with or without a value (Velostream).",
-        _signature(1, BOOLEAN),
+        _signature(1, BOOLEAN.as_nullable(False)),
         "list_contains(map_keys({0}), {1})",
     ),
     ScalarFunction(
