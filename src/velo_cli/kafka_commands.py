@@ -8,6 +8,7 @@ import sys
 import threading
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -159,7 +160,9 @@ def tail(
     cluster = _cluster(brokers, kafka_config)
     wanted = {Beginning.BEGINNING: None, Beginning.END: 0, None: last}[beginning]
     left = count
-    for messages in records_of(cluster, ClusterView(cluster).topic(topic), last=wanted, follow=follow):
+    view = ClusterView(cluster).topic(topic)
+    stop = _interrupted()
+    for messages in records_of(cluster, view, last=wanted, follow=follow, stop=stop):
         lines = [record_bytes(message, form, topic) + b"\n" for message in messages[:left]]
         try:
             sys.stdout.buffer.writelines(lines)
@@ -171,6 +174,21 @@ def tail(
             left -= len(lines)
             if left == 0:
                 return
+    if stop.is_set():
+        raise KeyboardInterrupt
+
+
+def _interrupted() -> threading.Event:
+    """Set by the first Ctrl-C; the second one raises. What is raised while the Kafka client works, it would lose."""
+    stop = threading.Event()
+
+    def asked(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            signal.default_int_handler(number, frame)
+        stop.set()
+
+    signal.signal(signal.SIGINT, asked)
+    return stop
 
 
 def _cluster(brokers: str | None, config: Path | None) -> KafkaCluster:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -135,3 +136,12 @@ def test_no_cluster_is_named(monkeypatch):
     assert isinstance(result.exception, VeloError)
     assert result.exception.exit_code == 3
     assert "--brokers" in (result.exception.hint or "")
+
+
+def test_following_ends_when_it_is_told_to(cluster, filled):
+    stop = threading.Event()
+    coming = records_of(cluster, ClusterView(cluster).topic(filled), last=1, follow=True, stop=stop)
+    assert len(next(coming)) == 1
+    stop.set()
+
+    assert list(coming) == []

@@ -48,9 +48,14 @@ def test_an_epoch_is_published_with_the_offsets_it_covers(transactions, cluster,
 
     admin = open_admin(cluster)
     group = f"velo.{topic}"
-    kept = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result().topic_partitions
+
+    def kept():
+        asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group]
+        return sorted((t.partition, t.offset, t.metadata) for t in asked.result().topic_partitions)
+
     assert sorted(numbers(read_all(open_source(topic)))) == [1, 2]
-    assert sorted((t.partition, t.offset, t.metadata) for t in kept) == [(0, 11, "epoch=7"), (1, 12, "epoch=7")]
+    # The broker shows the offsets a moment after it has acknowledged the commit.
+    eventually(lambda: kept() == [(0, 11, "epoch=7"), (1, 12, "epoch=7")], "the offsets and the epoch are kept")
 
 
 def test_the_last_epoch_is_known_without_fencing(transactions):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from velo_engine.connectors.kafka.client import KafkaCluster, kafka_error
 from velo_engine.connectors.kafka.connection import ConnectionState, metadata
-from velo_engine.connectors.kafka.open_client import open_admin, open_consumer
+from velo_engine.connectors.kafka.open_client import await_coordinator, open_admin, open_consumer
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class ClusterView:
         """How far `group` is, by topic and partition. Raises VeloError when it has committed nothing."""
         from confluent_kafka import ConsumerGroupTopicPartitions
 
+        await_coordinator(self._cluster, group)
         asked = self._admin.list_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(group)], request_timeout=self._timeout_s
         )

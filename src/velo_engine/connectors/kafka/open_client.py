@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,16 @@ from velo_engine.connectors.kafka.client import (
     kafka_error,
     quiet_logger,
 )
-from velo_engine.connectors.kafka.connection import ConnectionState, metadata
+from velo_engine.connectors.kafka.connection import ConnectionState, may_pass, metadata
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, Producer
+    from confluent_kafka import Consumer, KafkaError, Producer
     from confluent_kafka.admin import AdminClient
 
 Settings = Mapping[str, str | int | bool]
+
+_PAUSE_S = 0.05
+"""Before a coordinator is asked again."""
 
 
 def open_consumer(cluster: KafkaCluster, state: ConnectionState, settings: Settings | None = None) -> Consumer:
@@ -60,6 +64,42 @@ def check_cluster(cluster: KafkaCluster) -> None:
         metadata(consumer, state, cluster, "looking for a broker")
     finally:
         consumer.close()
+
+
+def await_coordinator(cluster: KafkaCluster, group: str) -> None:
+    """Wait until the coordinator of `group` answers. Raises VeloError when it does not in time.
+
+    To be called before an administration client asks for the group's offsets: librdkafka 2.16 crashes the process when
+    a broker answers that client NOT_COORDINATOR, as one that has just started does. A consumer waits instead.
+    """
+    from confluent_kafka import KafkaException, TopicPartition
+
+    consumer = open_consumer(cluster, ConnectionState(), {"group.id": group})
+    deadline = time.monotonic() + cluster.connect_timeout_s
+    try:
+        while True:
+            try:
+                consumer.committed([TopicPartition("velo", 0)], timeout=cluster.connect_timeout_s)
+                return
+            except KafkaException as problem:
+                if time.monotonic() >= deadline or not coordinator_may_answer(problem.args[0]):
+                    doing = f"looking for the offsets of the group {group}"
+                    raise kafka_error(problem, cluster, doing) from None
+            time.sleep(_PAUSE_S)
+    finally:
+        consumer.close()
+
+
+def coordinator_may_answer(error: KafkaError) -> bool:
+    """Whether the coordinator of a group is there soon (a broker has just started), or a transaction about to end."""
+    from confluent_kafka import KafkaError as E
+
+    return may_pass(error) or error.code() in (
+        E.COORDINATOR_LOAD_IN_PROGRESS,
+        E.COORDINATOR_NOT_AVAILABLE,
+        E.NOT_COORDINATOR,
+        E.UNSTABLE_OFFSET_COMMIT,
+    )
 
 
 def _opened(

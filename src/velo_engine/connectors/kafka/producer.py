@@ -13,8 +13,15 @@ import numpy as np
 
 from velo_engine.batch import Int64s
 from velo_engine.connectors.kafka.client import KafkaCluster, kafka_error
-from velo_engine.connectors.kafka.connection import ConnectionState, may_pass, metadata, raise_if_fatal
-from velo_engine.connectors.kafka.open_client import Settings, open_admin, open_consumer, open_producer
+from velo_engine.connectors.kafka.connection import ConnectionState, metadata, raise_if_fatal
+from velo_engine.connectors.kafka.open_client import (
+    Settings,
+    await_coordinator,
+    coordinator_may_answer,
+    open_admin,
+    open_consumer,
+    open_producer,
+)
 from velo_engine.connectors.records import Records
 from velo_engine.errors import ErrorCode, VeloError
 
@@ -176,6 +183,7 @@ class TransactionalWriter:
         """The greatest epoch in the metadata of the group's offsets; `settled` waits for transactions under way."""
         from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 
+        await_coordinator(self._cluster, self._group_id)
         admin = open_admin(self._cluster)
         deadline = time.monotonic() + self._timeout_s
         while True:
@@ -186,7 +194,7 @@ class TransactionalWriter:
                 found = asked[self._group_id].result().topic_partitions or ()
                 break
             except KafkaException as problem:
-                if time.monotonic() >= deadline or not _coordinator_may_answer(problem.args[0]):
+                if time.monotonic() >= deadline or not coordinator_may_answer(problem.args[0]):
                     raise
             time.sleep(_BACKOFF_S)
         epochs = [_epoch(t.metadata) for t in found]
@@ -309,18 +317,6 @@ def _times(timestamps_ms: Int64s) -> list[int]:
     """As the client takes them: 0 means the time of writing, so the first millisecond of 1970 becomes the second."""
     times: list[int] = np.where(timestamps_ms == 0, 1, timestamps_ms).tolist()
     return times
-
-
-def _coordinator_may_answer(error: KafkaError) -> bool:
-    """Whether the coordinator of a group is there soon (a broker has just started), or a transaction about to end."""
-    from confluent_kafka import KafkaError as E
-
-    return may_pass(error) or error.code() in (
-        E.COORDINATOR_LOAD_IN_PROGRESS,
-        E.COORDINATOR_NOT_AVAILABLE,
-        E.NOT_COORDINATOR,
-        E.UNSTABLE_OFFSET_COMMIT,
-    )
 
 
 def _epoch(metadata: str | None) -> int | None:

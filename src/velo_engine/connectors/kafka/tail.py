@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,10 +17,10 @@ _PATIENCE_S = 0.2
 
 
 def records_of(
-    cluster: KafkaCluster, topic: TopicView, *, last: int | None, follow: bool
+    cluster: KafkaCluster, topic: TopicView, *, last: int | None, follow: bool, stop: threading.Event | None = None
 ) -> Iterator[list[KafkaMessage]]:
     """The records of `topic`: the `last` ones (None: all there are) in the order of their timestamps, and with `follow`
-    then those that come, until the caller stops asking. Aborted records are left out.
+    then those that come, until the caller stops asking or sets `stop`. Aborted records are left out.
 
     Raises VeloError: the topic is gone, nobody lets us read.
     """
@@ -27,11 +28,12 @@ def records_of(
     firsts = {p.number: p.first_offset for p in topic.partitions}
     starts = {p: first if last is None else max(first, ends[p] - last) for p, first in firsts.items()}
     state = ConnectionState()
+    stop = stop or threading.Event()
     consumer = open_consumer(cluster, state)
     try:
-        yield from _there(cluster, consumer, state, topic.name, starts, ends, last)
+        yield from _there(cluster, consumer, state, topic.name, starts, ends, last, stop)
         if follow:
-            yield from _coming(cluster, consumer, state, topic.name, ends)
+            yield from _coming(cluster, consumer, state, topic.name, ends, stop)
     finally:
         consumer.close()
 
@@ -44,6 +46,7 @@ def _there(
     starts: Mapping[int, int],
     ends: Mapping[int, int],
     last: int | None,
+    stop: threading.Event,
 ) -> Iterator[list[KafkaMessage]]:
     from confluent_kafka import KafkaError, TopicPartition
 
@@ -53,7 +56,7 @@ def _there(
             merge.finish(p)
     consumer.assign([TopicPartition(topic, p, starts[p]) for p in merge.unfinished])
     held: list[KafkaMessage] = []
-    while merge.unfinished:
+    while merge.unfinished and not stop.is_set():
         for message in _consumed(cluster, consumer, state, topic):
             p, offset, error = message.partition(), message.offset(), message.error()
             if error is None and offset < ends[p]:
@@ -72,12 +75,17 @@ def _there(
 
 
 def _coming(
-    cluster: KafkaCluster, consumer: Any, state: ConnectionState, topic: str, ends: Mapping[int, int]
+    cluster: KafkaCluster,
+    consumer: Any,
+    state: ConnectionState,
+    topic: str,
+    ends: Mapping[int, int],
+    stop: threading.Event,
 ) -> Iterator[list[KafkaMessage]]:
     from confluent_kafka import TopicPartition
 
     consumer.assign([TopicPartition(topic, p, offset) for p, offset in ends.items()])
-    while True:
+    while not stop.is_set():
         found = [m for m in _consumed(cluster, consumer, state, topic) if m.error() is None]
         if found:
             yield found
