@@ -58,7 +58,8 @@ def _expand_if(args: tuple[Expression, ...]) -> Expression:
     if found.name in (TypeName.TIMESTAMP, TypeName.TIMESTAMP_LTZ) and args[1].type.name is found.name:
         found = args[1].type
     then, otherwise = (coerced(arg, found) for arg in args[1:])
-    return Case(((condition, then),), otherwise, found.as_nullable(any(arg.type.nullable for arg in args)))
+    result = found.as_nullable(any(arg.type.nullable for arg in args))
+    return Case(((condition, then),), otherwise, result, opaque=True)
 
 
 def _expand_nullif(args: tuple[Expression, ...]) -> Expression:

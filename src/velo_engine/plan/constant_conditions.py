@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from velo_engine.plan.expressions import Call, ColumnRef, Expression, Literal
+from velo_engine.plan.contradictions import contradictory
+from velo_engine.plan.expressions import Call, ColumnRef, Expression, Literal, columns_of
 from velo_engine.plan.nodes import (
     Correlate,
     Expand,
@@ -27,12 +28,12 @@ from velo_engine.plan.nodes import (
     WindowAggregate,
     inputs,
 )
-from velo_engine.plan.null_rows import always_true, never_true
+from velo_engine.plan.null_rows import always_true
 from velo_engine.plan.relation import column_refs
-from velo_engine.plan.rewrite import conjunction, with_inputs
+from velo_engine.plan.rewrite import conjunction, map_columns, with_inputs
+from velo_engine.plan.simplified import simplified
 from velo_engine.types import BIGINT
 
-_NO_COLUMNS: frozenset[int] = frozenset()
 _COUNTS = frozenset({"count", "approx_count_distinct"})
 """Aggregates that are 0 of no rows."""
 _NULL_OF_NOTHING = frozenset({"sum", "avg", "min", "max"})
@@ -74,36 +75,32 @@ def _empty(node: PlanNode) -> Values:
 
 
 def _filter(node: Filter) -> PlanNode:
-    parts = _conjuncts(node.predicate)
-    if _is_empty(node.input) or _contradictory(node.predicate, parts):
+    condition = simplified(conjunction([node.predicate, *_conditions_below(node.input)]) or node.predicate)
+    if _is_empty(node.input) or contradictory(condition):
         return _empty(node)
-    kept = [part for part in parts if not always_true(part)]
+    parts = _conjuncts(node.predicate)
+    kept = [part for part in parts if not always_true(simplified(part))]
     if len(kept) == len(parts):
         return node
     predicate = conjunction(kept)
     return node.input if predicate is None else replace(node, predicate=predicate)
 
 
+def _conditions_below(node: PlanNode) -> list[Expression]:
+    """What is true for all rows of `node` because of filters right below, which are one with that above in Flink."""
+    if isinstance(node, Filter):
+        return [node.predicate, *_conditions_below(node.input)]
+    if isinstance(node, Project):
+        places = {e.index: i for i, e in reversed([*enumerate(node.expressions)]) if isinstance(e, ColumnRef)}
+        below = _conditions_below(node.input)
+        return [map_columns(part, places.__getitem__) for part in below if columns_of(part) <= places.keys()]
+    return []
+
+
 def _conjuncts(predicate: Expression) -> list[Expression]:
     if isinstance(predicate, Call) and predicate.function == "and":
         return [part for arg in predicate.args for part in _conjuncts(arg)]
     return [predicate]
-
-
-def _contradictory(predicate: Expression, parts: list[Expression]) -> bool:
-    """Whether `predicate`, the conjunction of `parts`, is true for no row."""
-    if never_true(predicate, _NO_COLUMNS) or never_true(predicate, _nulls(parts)):
-        return True
-    return any(isinstance(part, Call) and part.function == "not" and part.args[0] in parts for part in parts)
-
-
-def _nulls(parts: list[Expression]) -> frozenset[int]:
-    """The columns that are NULL where all of `parts` are true."""
-    return frozenset(
-        part.args[0].index
-        for part in parts
-        if isinstance(part, Call) and part.function == "is_null" and isinstance(part.args[0], ColumnRef)
-    )
 
 
 def _of_nothing(node: GroupAggregate) -> PlanNode:

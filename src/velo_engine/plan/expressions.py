@@ -70,6 +70,8 @@ class Case:
     default: Expression
     type: SqlType
     location: Location | None = field(default=None, compare=False)
+    opaque: bool = False
+    """IF: a function to Flink's planner, which looks into CASE only when it simplifies."""
 
 
 Expression: TypeAlias = ColumnRef | Literal | Call | Cast | Case

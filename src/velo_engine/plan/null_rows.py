@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from velo_engine.functions.user_functions import PREFIX
+from velo_engine.plan.constant_values import VARYING
 from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, columns_of, walk
 
 _ANY = object()
@@ -25,7 +27,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "greater": operator.gt,
     "greater_equal": operator.ge,
 }
-_OPPOSITES = {
+OPPOSITES = {
     "equals": "not_equals",
     "not_equals": "equals",
     "less": "greater_equal",
@@ -36,7 +38,8 @@ _OPPOSITES = {
     "or": "and",
 }
 """What NOT of a call is; of AND and OR with its operands denied."""
-_STRICT = frozenset({"plus", "minus", "times", "divide", "mod", "negate", "not", "like"})
+STRICT = frozenset({*_COMPARISONS, *("plus", "minus", "times", "divide", "mod", "negate", "not", "like")})
+"""Functions that are NULL when an operand is."""
 
 
 def never_true(condition: Expression, missing: frozenset[int]) -> bool:
@@ -59,16 +62,20 @@ def _value(expression: Expression, missing: frozenset[int]) -> Any:
             return value
         case Cast(arg=arg):
             return None if _value(arg, missing) is None else _ANY
+        case Case(opaque=True):
+            return _ANY
         case Case(branches=branches, default=default):
             return _case(branches, default, missing)
         case Call(function="is_null" | "is_not_null" as function, args=(arg,)) if not (
             arg.type.nullable or columns_of(arg) & missing
         ):
             return function == "is_not_null"
-        case Call(function="not", args=(Call(function=function, args=args) as denied,)) if function in _OPPOSITES:
-            return _value(replace(denied, function=_OPPOSITES[function], args=_denied(function, args)), missing)
+        case Call(function="not", args=(Call(function=function, args=args) as denied,)) if function in OPPOSITES:
+            return _value(replace(denied, function=OPPOSITES[function], args=_denied(function, args)), missing)
         case Call(function=function, args=(left, right)) if left == right and function in _COMPARISONS:
             return _compared_with_itself(function, left, missing)
+        case Call(function="is_distinct_from" | "is_not_distinct_from", args=(left, right)) if left == right:
+            return _ANY if _varies(left) else expression.function == "is_not_distinct_from"
         case Call(function=function, args=args):
             return _call(function, [_value(arg, missing) for arg in args])
 
@@ -88,14 +95,20 @@ def _denied(function: str, args: tuple[Expression, ...]) -> tuple[Expression, ..
 
 
 def _compared_with_itself(function: str, operand: Expression, missing: frozenset[int]) -> Any:
-    if any(isinstance(part, Call) and part.function not in _STRICT for part in walk(operand)):
-        return _ANY  # a function may give another value each time
+    if _varies(operand):
+        return _ANY
     known = _value(operand, missing)
     if known is None:
         return None
     if _COMPARISONS[function](0, 0):
         return _ANY if operand.type.nullable else True
     return _NOT_TRUE if operand.type.nullable else False
+
+
+def _varies(operand: Expression) -> bool:
+    """Whether a function in `operand` may give another value each time."""
+    calls = [part for part in walk(operand) if isinstance(part, Call)]
+    return any(not call.args or call.function in VARYING or call.function.startswith(PREFIX) for call in calls)
 
 
 def _call(function: str, args: list[Any]) -> Any:
@@ -121,7 +134,7 @@ def _call(function: str, args: list[Any]) -> Any:
             return _ANY if args[0] is _ANY else (args[0] is True) is (function == "is_true")
         case "not":
             return args[0] if args[0] is _ANY or args[0] is None else not args[0]
-        case _ if function in _COMPARISONS or function in _STRICT:
+        case _ if function in STRICT:
             if any(arg is None for arg in args):
                 return None
             if function in _COMPARISONS and not any(arg is _ANY for arg in args):

@@ -78,3 +78,5 @@ class OverAggregate:
     sort_column: int | None = None
     """ARRIVAL: the column by which the functions of places sort the buffer; None: arrival."""
     sort_descending: bool = False
+    is_read: bool = False
+    """Whether planning found that it stays, read or not."""

@@ -31,6 +31,7 @@ from velo_engine.plan.relation import Relation
 from velo_engine.plan.removed_aggregates import without_single_row_aggregates
 from velo_engine.plan.removed_joins import without_unread_joins
 from velo_engine.plan.select import plan_query
+from velo_engine.plan.simplified_joins import with_simplified_joins
 from velo_engine.plan.sinks import fitted_to_target, planned_sink
 from velo_engine.plan.source_pushdown import pushed_down
 from velo_engine.plan.sources import Infer, SourceCatalog
@@ -128,7 +129,7 @@ class _ProgramPlanner:
         first = self._queries[name]
         parts = [self._part(statement) for statement in (first, *self._further.get(name, ()))]
         relation = parts[0].relation if len(parts) == 1 else united_inserts(parts, self._text)
-        node = pushed_down(without_constant_conditions(relation.node))
+        node = pushed_down(with_simplified_joins(without_constant_conditions(relation.node)))
         node = pruned(without_single_row_aggregates(without_unread_joins(pruned(node), self._planned), self._planned))
         check_insert_only(node, self._planned, self._text, first.location)
         for part in parts:

@@ -102,7 +102,7 @@ def _whole(node: PlanNode) -> PlanNode:
 
 def _project(node: Project, wanted: Columns, above: _Above) -> tuple[PlanNode, Kept]:
     own = _of_over(node)
-    if above is not _Above.PROJECTION:
+    if own and (above is not _Above.PROJECTION or _stays(node.input)):
         wanted |= own
     kept = _at_least_one(wanted)
     expressions = [node.expressions[i] for i in kept]
@@ -140,22 +140,44 @@ def _of_over(node: Project) -> Columns:
     return frozenset(i for i, e in enumerate(node.expressions) if any(c >= width for c in columns_of(e)))
 
 
+def _stays(node: PlanNode) -> bool:
+    return isinstance(node, OverAggregate) and node.is_read
+
+
 def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
     used = _used_calls(len(node.keys), len(node.calls), wanted)
     if not node.keys and not used:
         used = list(range(len(node.calls)))[:1]
     calls = [node.calls[i] for i in used]
-    below, places = _pruned(node.input, frozenset(node.keys) | arguments_of(calls), _Above.PROJECTION)
+    read = frozenset(node.keys) | arguments_of(calls) | _over_arguments(node)
+    below, places = _pruned(node.input, read, _Above.PROJECTION)
     place = _places(places)
     kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used))
     keys = tuple(place(key) for key in node.keys)
     return GroupAggregate(below, keys, _moved_calls(calls, place), node.schema.select(kept)), kept
 
 
+def _over_arguments(node: GroupAggregate | WindowAggregate) -> Columns:
+    """The results of OVER that calls read, also those that nobody reads: in Flink such a call goes later."""
+    return arguments_of(node.calls) & _results_of_over(node.input)
+
+
+def _results_of_over(node: PlanNode) -> Columns:
+    match node:
+        case OverAggregate():
+            width = len(node.input.schema)
+            return frozenset(range(width, len(node.schema))) | _results_of_over(node.input)
+        case Project():
+            below = _results_of_over(node.input)
+            return frozenset(i for i, e in enumerate(node.expressions) if columns_of(e) & below)
+        case _:
+            return frozenset()
+
+
 def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
     used = _used_calls(len(node.keys), len(node.calls), wanted)
     calls = [node.calls[i] for i in used]
-    read = frozenset(node.keys) | arguments_of(calls) | {node.time_column}
+    read = frozenset(node.keys) | arguments_of(calls) | {node.time_column} | _over_arguments(node)
     below, places = _pruned(node.input, read, _Above.WINDOW if node.of_table_function else _Above.PROJECTION)
     place = _places(places)
     width = len(node.schema)
@@ -242,14 +264,14 @@ def _join(node: RegularJoin | IntervalJoin | TemporalJoin, wanted: Columns) -> t
 def _over(node: OverAggregate, wanted: Columns, above: _Above) -> tuple[PlanNode, Kept]:
     """Without any call nothing waits for the watermark, and no row is late."""
     width = len(node.input.schema)
-    used = [i for i in range(len(node.calls)) if width + i in wanted or above is not _Above.PROJECTION]
+    kept_whole = node.is_read or above is not _Above.PROJECTION
+    used = [i for i in range(len(node.calls)) if width + i in wanted or kept_whole]
     if not used:
         return _pruned(node.input, wanted, above)
     kept = (*range(width), *(width + i for i in used))
     calls = tuple(node.calls[i] for i in used)
-    return replace(
-        node, input=_pruned(node.input, _all(node.input), above)[0], calls=calls, schema=node.schema.select(kept)
-    ), kept
+    below = _pruned(node.input, _all(node.input), above)[0]
+    return replace(node, input=below, calls=calls, schema=node.schema.select(kept), is_read=True), kept
 
 
 def _union(node: Union, wanted: Columns) -> tuple[PlanNode, Kept]:

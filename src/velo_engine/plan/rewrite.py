@@ -36,6 +36,22 @@ def map_columns(expression: Expression, move: Callable[[int], int]) -> Expressio
             return expression
 
 
+def inlined(expression: Expression, columns: Sequence[Expression]) -> Expression:
+    """`expression` over a projection as an expression over the projection's input."""
+    match expression:
+        case ColumnRef(index=index):
+            return columns[index]
+        case Call(args=args):
+            return replace(expression, args=tuple(inlined(arg, columns) for arg in args))
+        case Cast(arg=arg):
+            return replace(expression, arg=inlined(arg, columns))
+        case Case(branches=branches, default=default):
+            placed = tuple((inlined(when, columns), inlined(then, columns)) for when, then in branches)
+            return replace(expression, branches=placed, default=inlined(default, columns))
+        case _:
+            return expression
+
+
 def conjunction(parts: Sequence[Expression]) -> Expression | None:
     """All of `parts` under AND; None for none."""
     if len(parts) < 2:

@@ -7,14 +7,13 @@ other columns is none, and a row that no longer passes is deleted rather than ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate
-from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, columns_of
+from velo_engine.plan.expressions import Expression, columns_of
 from velo_engine.plan.nodes import Filter, PlanNode, Project, inputs
 from velo_engine.plan.relation import column_refs, project
-from velo_engine.plan.rewrite import with_inputs
+from velo_engine.plan.rewrite import inlined, with_inputs
 from velo_engine.plan.used_columns import read_columns
 
 
@@ -38,7 +37,7 @@ def _filtered(node: PlanNode) -> PlanNode:
         below, predicate = node.input, node.predicate
         while isinstance(below, Project):
             above.append(below)
-            predicate = _inlined(predicate, below.expressions)
+            predicate = inlined(predicate, below.expressions)
             below = below.input
         if isinstance(below, ChangelogNormalize) and below.passes is None:
             result: PlanNode = _with_predicate(below, predicate)
@@ -79,19 +78,3 @@ def _predicate_columns(node: ChangelogNormalize) -> frozenset[int]:
         return frozenset()
     predicate = node.input.expressions[node.passes]
     return columns_of(predicate)
-
-
-def _inlined(expression: Expression, columns: Sequence[Expression]) -> Expression:
-    """`expression` over a projection as an expression over the projection's input."""
-    match expression:
-        case ColumnRef(index=index):
-            return columns[index]
-        case Call(args=args):
-            return replace(expression, args=tuple(_inlined(arg, columns) for arg in args))
-        case Cast(arg=arg):
-            return replace(expression, arg=_inlined(arg, columns))
-        case Case(branches=branches, default=default):
-            inlined = tuple((_inlined(when, columns), _inlined(then, columns)) for when, then in branches)
-            return replace(expression, branches=inlined, default=_inlined(default, columns))
-        case _:
-            return expression

@@ -6,6 +6,7 @@ Source: Flink's FlinkRelMdUpsertKeys and FlinkRelMdUniqueKeys.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TypeAlias
 
 from velo_engine.plan.changelog import NO_STATEMENTS, Statements
@@ -93,7 +94,8 @@ def upsert_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
 def unranked_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
     """The keys by which Flink's planner leaves aggregations out (FlinkAggregateRemoveRule).
 
-    It knows no ranks then: ROW_NUMBER() <= n, deduplication and LIMIT are filters, and OVER is a projection.
+    It knows no ranks then: ROW_NUMBER() <= n, deduplication and LIMIT are filters, and OVER is a projection. It takes
+    the columns of GROUP BY for a key of grouping sets, although equal rows of two sets are two rows.
     """
     return upsert_keys(_unranked(node, statements), statements)
 
@@ -101,6 +103,8 @@ def unranked_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Key
 def _unranked(node: PlanNode, statements: Statements) -> PlanNode:
     if isinstance(node, Upstream):
         return _unranked(statements[node.statement].plan, statements)
+    if isinstance(node, GroupAggregate) and isinstance(node.input, Expand):
+        return _without_set_number(node)
     node = with_inputs(node, [_unranked(child, statements) for child in inputs(node)])
     if not isinstance(node, TopN | Deduplicate | WindowTopN | WindowDeduplicate | OverAggregate):
         return node
@@ -108,6 +112,16 @@ def _unranked(node: PlanNode, statements: Statements) -> PlanNode:
     width = len(node.input.schema)
     refs = [ColumnRef(i, kind) for i, kind in enumerate(types[:width])]
     return Project(node.input, (*refs, *(Literal(None, kind) for kind in types[width:])), node.schema)
+
+
+def _without_set_number(node: GroupAggregate) -> PlanNode:
+    """Grouping sets as an aggregation by their columns alone; the number of the set is the last key."""
+    number = len(node.keys) - 1
+    columns = [i for i in range(len(node.schema)) if i != number]
+    below = replace(node, keys=node.keys[:-1], schema=node.schema.select(columns))
+    types = node.schema.types
+    refs = [ColumnRef(place, types[i]) for place, i in enumerate(columns)]
+    return Project(below, (*refs[:number], Literal(None, types[number]), *refs[number:]), node.schema)
 
 
 def _window_keys(node: WindowAggregate) -> Keys:
