@@ -52,7 +52,7 @@ WRITTEN: Mapping[str, ScalarFunction] = {
 
 _VARIES = "its result differs from run to run"
 _NOT_WRITTEN = "it is not written yet"
-_OF_SINK = "declare `headers MAP<STRING, BYTES> METADATA` in the table that INSERT INTO writes"
+_OF_SINK = "what INSERT INTO writes has its headers in a column `headers MAP<STRING, BYTES> METADATA`"
 
 _LATER = (
     *("PARSE_JSON", "TRY_PARSE_JSON", "OBJECT_OF", "OBJECT_UPDATE"),

@@ -120,6 +120,11 @@ class SourceCatalog:
             )
         if declared is not None and declared.columns:
             physical = [physical_column(c) for c in declared.columns if is_physical(c)]
+            if not physical:
+                # A batch of rows without columns would have no length.
+                raise self._text.unsupported(
+                    f'reading "{name}", of which no column is in the records', table, "declare a column of the value"
+                )
             # A primary key's columns are NOT NULL, said or not.
             schema = RowSchema(
                 tuple(

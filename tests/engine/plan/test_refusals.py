@@ -534,6 +534,12 @@ REFUSED = [
         "metadata of type MAP<STRING, BYTES> NOT NULL cannot be read as INT NOT NULL",
     ),
     (
+        "CREATE TABLE t (topic STRING METADATA, n AS 1) WITH ('connector' = 'kafka'); SELECT topic FROM t",
+        ErrorCode.SQL_UNSUPPORTED,
+        "t",
+        'reading "t", of which no column is in the records is not supported',
+    ),
+    (
         "SELECT HEADER('k') FROM (SELECT symbol FROM trades)",
         ErrorCode.SQL_UNSUPPORTED,
         "HEADER",
@@ -561,7 +567,7 @@ REFUSED = [
         "SELECT SET_HEADER('k', symbol) AS s FROM trades",
         ErrorCode.SQL_UNSUPPORTED,
         "SET_HEADER",
-        "this engine does not run SET_HEADER: declare `headers MAP<STRING, BYTES> METADATA` in the table that INSERT INTO writes",
+        "this engine does not run SET_HEADER: what INSERT INTO writes has its headers in a column `headers MAP<STRING, BYTES> METADATA`",
     ),
     (
         "SELECT symbol, COUNT(qty, price) FROM trades GROUP BY symbol",

@@ -7,12 +7,14 @@ import time
 
 import numpy as np
 import pytest
+from confluent_kafka.cimpl import NewTopic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from velo_engine import Engine, VeloError
 from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.connectors.kafka.cluster_view import ClusterView
+from velo_engine.connectors.kafka.open_client import open_admin
 from velo_engine.connectors.kafka.tail import records_of
 from velo_engine.connectors.records import Records
 from velo_engine.runtime.open_kafka import sinks_cluster, sinks_settings
@@ -160,3 +162,52 @@ def test_a_column_that_is_no_timestamp(field, message):
 
     with pytest.raises(VeloError, match=message):
         engine.run(engine.plan(TIMES.format(topic="t", field=field)))
+
+
+def test_headers_and_timestamps_go_from_record_to_record(cluster, new_topic, writer):
+    topic, sink = new_topic(), new_topic()
+    headers = [(("a", b"1"), ("none", None), ("a", "é".encode())), ()]
+    writer.write(Records(topic, [value(1, "x"), value(2, "y")], None, np.array([1234, 5678]), headers))
+    writer.flush()
+    columns = (
+        "headers MAP<STRING NOT NULL, BYTES NOT NULL> METADATA, happened TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'"
+    )
+    program = f"""
+    CREATE TABLE t (id BIGINT, {columns}) WITH ('connector' = 'kafka', 'topic' = '{topic}', 'format' = 'json');
+    CREATE TABLE o ({columns}, id BIGINT, a STRING, names INT)
+      WITH ('connector' = 'kafka', 'topic' = '{sink}', 'format' = 'json');
+    INSERT INTO o SELECT headers, happened, id, HEADER('a'), CARDINALITY(HEADER_KEYS()) FROM t;
+    """
+    engine = Engine(kafka=cluster)
+
+    engine.run(engine.plan(program))
+
+    found = [
+        m for batch in records_of(cluster, ClusterView(cluster).topic(sink), last=None, follow=False) for m in batch
+    ]
+    assert [(json.loads(m.value()), m.headers(), m.timestamp()[1]) for m in found] == [
+        ({"id": 1, "a": "é", "names": 2}, [("a", "é".encode())], 1234),
+        ({"id": 2, "a": None, "names": 0}, None, 5678),
+    ]
+
+
+def test_whose_time_a_timestamp_is(cluster, new_topic, writer):
+    topics = [new_topic(), f"{new_topic()}-appended"]
+    admin = open_admin(cluster)
+    made = admin.create_topics([NewTopic(topics[1], 1, config={"message.timestamp.type": "LogAppendTime"})])
+    made[topics[1]].result(10)
+    for topic in topics:
+        writer.write(Records(topic, [value(1, "x")], None, np.array([1234])))
+    writer.flush()
+    engine = Engine(kafka=cluster)
+
+    kinds = []
+    for topic in topics:
+        ddl = f"CREATE TABLE t (id BIGINT, kind STRING METADATA FROM 'timestamp-type') WITH ('connector' = 'kafka', 'topic' = '{topic}')"
+        kinds += (
+            engine.run(engine.plan(f"{ddl}; CREATE STREAM o AS SELECT kind FROM t"))
+            .statements["o"]
+            .changelog.to_pylist()
+        )
+
+    assert kinds == [{"kind": "CreateTime", "op": "+I"}, {"kind": "LogAppendTime", "op": "+I"}]
