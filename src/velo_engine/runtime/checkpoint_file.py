@@ -127,11 +127,19 @@ def read_checkpoint(path: Path) -> Checkpoint:
                     outbox.append(_records(entry["topic"], table))
                 else:
                     operators.setdefault(entry["step"], {})[entry["name"]] = table
+        return _checkpoint(manifest, operators, tuple(outbox))
     except FileNotFoundError:
         raise VeloError(ErrorCode.FILE_NOT_FOUND, f"there is no checkpoint {path}") from None
     except OSError as problem:
         message = f"the checkpoint {path} cannot be read: {problem.strerror or problem}"
         raise VeloError(ErrorCode.FILE_UNREADABLE, message) from problem
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _damaged(path, "its manifest is not what was written") from None
+
+
+def _checkpoint(
+    manifest: Mapping[str, Any], operators: dict[int, dict[str, pa.Table]], outbox: tuple[Records, ...]
+) -> Checkpoint:
     positions: dict[str, dict[tuple[str, int], int]] = {}
     for source, topic, partition, offset in manifest["positions"]:
         positions.setdefault(source, {})[topic, partition] = offset
@@ -141,7 +149,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         positions=positions,
         operators=operators,
         steps={int(step): text for step, text in manifest["steps"].items()},
-        outbox=tuple(outbox),
+        outbox=outbox,
         finished=manifest["finished"],
     )
 

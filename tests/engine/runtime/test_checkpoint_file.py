@@ -158,3 +158,13 @@ def test_programs_with_the_same_plan_have_the_same_fingerprint() -> None:
     first, same, other = (fingerprint(plan) for plan in plans)
     assert first == same
     assert first != other
+
+
+@pytest.mark.parametrize(
+    "manifest", ["{}", "[]", "7", '{"steps": [], "tables": []}', '{"steps": {"x": "y"}, "tables": []}']
+)
+def test_a_manifest_of_something_else_is_refused(manifest: str, tmp_path: Path) -> None:
+    (tmp_path / "c").write_text(f"velostream checkpoint 1\n{manifest}\n")
+    with pytest.raises(VeloError, match="its manifest is not what was written") as refused:
+        read_checkpoint(tmp_path / "c")
+    assert refused.value.code is ErrorCode.STATE_MISMATCH
