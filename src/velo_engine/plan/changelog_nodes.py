@@ -35,6 +35,8 @@ class Deduplicate:
     keep: KeepRow
     compared: tuple[int, ...]
     schema: RowSchema
+    event_times: tuple[int, ...] = ()
+    """All event times of the input, of which the leftmost that the query reads is the one that counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,12 +65,19 @@ def _narrowed(node: PlanNode, wanted: frozenset[int]) -> PlanNode:
         case Deduplicate():
             read = wanted | set(node.partition)
             node = replace(node, compared=tuple(i for i in node.compared if i in read))
+            node = node if node.by_arrival else replace(node, time_column=_first_time(node, wanted))
     children = inputs(node)
     if not children:
         return node
     columns = read_columns(node, wanted)
     narrowed = [_narrowed(child, read) for child, read in zip(children, columns, strict=True)]
     return with_inputs(node, narrowed)
+
+
+def _first_time(node: Deduplicate, wanted: frozenset[int]) -> int:
+    """The column by which StreamExecDeduplicate compares: the first event time of its input, whatever ORDER BY says."""
+    read = wanted | {node.time_column, *node.partition}
+    return min(i for i in (node.time_column, *node.event_times) if i in read)
 
 
 def _predicate_columns(node: ChangelogNormalize) -> frozenset[int]:

@@ -159,6 +159,7 @@ def deduplicate(relation: Relation, partition: Sequence[int], order: SortKey) ->
         keep=KeepRow.LAST if order.descending else KeepRow.FIRST,
         compared=tuple(i for i in range(len(schema)) if i not in relation.processing_times),
         schema=schema,
+        event_times=relation.event_times,
     )
 
 
