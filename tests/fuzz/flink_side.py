@@ -21,7 +21,7 @@ QUIET_MS = (5, 40)
 """For the cases of a round, then for those of them that seem to differ."""
 TIMEOUT_MS = 40_000
 """For one job of a dozen rows."""
-CONFIRMING_QUIET_MS = (20, 60, 180)
+CONFIRMING_QUIET_MS = (20, 60, 180, 600)
 """A difference counts when two answers in a row agree, and one of the changes on the way when the two most patient do:
 in haste a change may have been put down to a later event."""
 

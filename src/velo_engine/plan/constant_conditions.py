@@ -7,10 +7,11 @@ SimplifyFilterConditionRule, and Calcite's ReduceExpressionsRule, PruneEmptyRule
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from velo_engine.plan.contradictions import contradictory
-from velo_engine.plan.expressions import Call, ColumnRef, Expression, Literal, columns_of
+from velo_engine.plan.expressions import Call, Expression, Literal
 from velo_engine.plan.nodes import (
     Correlate,
     Expand,
@@ -30,7 +31,7 @@ from velo_engine.plan.nodes import (
 )
 from velo_engine.plan.null_rows import always_true
 from velo_engine.plan.relation import column_refs
-from velo_engine.plan.rewrite import conjunction, map_columns, with_inputs
+from velo_engine.plan.rewrite import conjunction, inlined, with_inputs
 from velo_engine.plan.simplified import simplified
 from velo_engine.types import BIGINT
 
@@ -75,7 +76,7 @@ def _empty(node: PlanNode) -> Values:
 
 
 def _filter(node: Filter) -> PlanNode:
-    condition = simplified(conjunction([node.predicate, *_conditions_below(node.input)]) or node.predicate)
+    condition = simplified(conjunction(_conditions(node)) or node.predicate)
     if _is_empty(node.input) or contradictory(condition):
         return _empty(node)
     parts = _conjuncts(node.predicate)
@@ -86,15 +87,15 @@ def _filter(node: Filter) -> PlanNode:
     return node.input if predicate is None else replace(node, predicate=predicate)
 
 
-def _conditions_below(node: PlanNode) -> list[Expression]:
-    """What is true for all rows of `node` because of filters right below, which are one with that above in Flink."""
-    if isinstance(node, Filter):
-        return [node.predicate, *_conditions_below(node.input)]
-    if isinstance(node, Project):
-        places = {e.index: i for i, e in reversed([*enumerate(node.expressions)]) if isinstance(e, ColumnRef)}
-        below = _conditions_below(node.input)
-        return [map_columns(part, places.__getitem__) for part in below if columns_of(part) <= places.keys()]
-    return []
+def _conditions(node: PlanNode, above: Sequence[Expression] = ()) -> list[Expression]:
+    """What filters that stand in a row ask for, over what they read; projections between them are no obstacle."""
+    match node:
+        case Filter():
+            return _conditions(node.input, [*above, node.predicate])
+        case Project():
+            return _conditions(node.input, [inlined(condition, node.expressions) for condition in above])
+        case _:
+            return list(above)
 
 
 def _conjuncts(predicate: Expression) -> list[Expression]:

@@ -278,4 +278,7 @@ def _meets(operand: SqlType, constant: SqlType) -> bool:
         return constant.name in NUMERICS
     if operand.name in STRINGS:
         return constant.name in STRINGS
+    if operand.name is TypeName.DECIMAL and constant.name is TypeName.DECIMAL:
+        whole = operand.precision - operand.scale >= constant.precision - constant.scale
+        return whole and operand.scale >= constant.scale  # otherwise equality is that of a wider type
     return operand.name is constant.name and operand.name is not TypeName.BOOLEAN

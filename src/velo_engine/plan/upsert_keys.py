@@ -103,7 +103,7 @@ def unranked_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Key
 def _unranked(node: PlanNode, statements: Statements) -> PlanNode:
     if isinstance(node, Upstream):
         return _unranked(statements[node.statement].plan, statements)
-    if isinstance(node, GroupAggregate) and isinstance(node.input, Expand):
+    if isinstance(node, GroupAggregate) and node.keys and _is_set_number(node.input, node.keys[-1]):
         return _without_set_number(node)
     node = with_inputs(node, [_unranked(child, statements) for child in inputs(node)])
     if not isinstance(node, TopN | Deduplicate | WindowTopN | WindowDeduplicate | OverAggregate):
@@ -112,6 +112,14 @@ def _unranked(node: PlanNode, statements: Statements) -> PlanNode:
     width = len(node.input.schema)
     refs = [ColumnRef(i, kind) for i, kind in enumerate(types[:width])]
     return Project(node.input, (*refs, *(Literal(None, kind) for kind in types[width:])), node.schema)
+
+
+def _is_set_number(node: PlanNode, column: int) -> bool:
+    """Whether a column tells grouping sets apart: the last one that Expand gives."""
+    if isinstance(node, Project):
+        value = node.expressions[column]
+        return isinstance(value, ColumnRef) and _is_set_number(node.input, value.index)
+    return isinstance(node, Expand) and column == len(node.schema) - 1
 
 
 def _without_set_number(node: GroupAggregate) -> PlanNode:
