@@ -84,6 +84,8 @@ def run_live(engine: Engine, parsed: Program, program: PlannedProgram, run: Live
             open_things.enter_context(JobControl(job, folder.folder, stop))
         open_things.enter_context(_signals(stop))
         open_things.enter_context(StatusLine(job.statistics, _outputs(program, shown), stop))
+        if job.finished:
+            print("the job has finished before: its input had ended; begin anew with --fresh", file=sys.stderr)
         return job.run(stop)
 
 
