@@ -80,7 +80,7 @@ def kills(seed: int, exactly_once: bool) -> Iterator[Kill]:
 def campaign(bootstrap_servers: str, *, exactly_once: bool, wanted: Iterator[Kill], most: int, seed: int) -> Outcome:
     """Run a job over fresh topics until it has finished, killing it up to `most` times on the way."""
     prefix = f"recovery-{uuid.uuid4().hex[:8]}-"
-    inputs = made_inputs(seed, orders=most * 300)
+    inputs = made_inputs(seed, orders=most * 1000)
     _fill(bootstrap_servers, prefix, inputs)
     done: Counter[str] = Counter()
     processes = multiprocessing.get_context("forkserver")

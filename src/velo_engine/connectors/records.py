@@ -40,6 +40,9 @@ class RecordWriter(Protocol):
     def flush(self) -> None:
         """Waits until all records are acknowledged. Raises VeloError when one is not."""
 
+    def listen(self) -> None:
+        """Hears of the connection, for those who look at its state while there is nothing to write."""
+
     def close(self) -> None:
         """Gives back what is open, without waiting for records; may be called twice."""
 
@@ -64,6 +67,9 @@ class MemoryWriter:
 
     def flush(self) -> None:
         """Appended records are there."""
+
+    def listen(self) -> None:
+        """There is no connection."""
 
     def close(self) -> None:
         """Nothing is open."""

@@ -40,6 +40,9 @@ class Delivery(Protocol):
     def complete(self, epoch: int, outbox: tuple[Records, ...], positions: Mapping[str, Positions]) -> None:
         """After the state is saved: publish `outbox`, and tell the broker how far the input is handled."""
 
+    def listen(self) -> None:
+        """Hear of the connection, also while there is nothing to write."""
+
     def close(self) -> None:
         """Give back the connection. What was not completed is not published."""
 
@@ -68,6 +71,10 @@ class AtLeastOnce:
         assert not outbox, f"epoch {epoch} has output that is not published"
         self._acknowledge(positions)
 
+    def listen(self) -> None:
+        """Hears of the writer's connection."""
+        self.writer.listen()
+
     def close(self) -> None:
         """Closes the writer."""
         self.writer.close()
@@ -84,6 +91,9 @@ class Transactions(Protocol):
 
     def publish(self, epoch: int, records: Iterable[Records], offsets: Positions) -> None:
         """Publish in one transaction, with the epoch as the offsets' metadata."""
+
+    def listen(self) -> None:
+        """Hear of the connection."""
 
     def close(self) -> None:
         """Close the producer."""
@@ -126,6 +136,10 @@ class ExactlyOnce:
                 merged[place] = min(offset, merged.get(place, offset))
         self._transactions.publish(epoch, outbox, merged)
 
+    def listen(self) -> None:
+        """Hears of the producer's connection."""
+        self._transactions.listen()
+
     def close(self) -> None:
         """Closes the producer; what is in the outbox was not saved either."""
         self._transactions.close()
@@ -160,6 +174,9 @@ class Outbox:
 
     def flush(self) -> None:
         """They are kept until they are taken."""
+
+    def listen(self) -> None:
+        """There is no connection."""
 
     def take(self) -> tuple[Records, ...]:
         """All of them, in the order in which they were written."""

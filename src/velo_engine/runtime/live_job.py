@@ -148,6 +148,7 @@ class LiveJob:
                 if self._schedule.due:
                     self._checkpoint()
                 self._serve()
+                self._delivery.listen()
                 self._measurements.turned()
                 if span is not None and not self._input.full(span):
                     self._gather(stop)

@@ -161,6 +161,9 @@ class LogWriter:
             self._cluster.add(self._waiting.pop(0))
         self._crashes.point()
 
+    def listen(self) -> None:
+        pass
+
     def flush(self) -> None:
         while self._waiting:
             self._cluster.add(self._waiting.pop(0))
@@ -192,6 +195,9 @@ class LogTransactions:
         self._cluster.epoch = epoch
         self._cluster.offsets |= offsets
         self._crashes.point()
+
+    def listen(self) -> None:
+        pass
 
     def close(self) -> None:
         pass

@@ -37,6 +37,8 @@ MOST_ATTEMPTS = 10
 """Of one transaction, when the broker wants it to be given up and begun anew."""
 _KEEP_BROKERS = {"metadata.recovery.strategy": "none"}
 """When all brokers were away, librdkafka 2.16 else forgets the coordinator of the transaction and waits for ever."""
+_STEP_S = 1.0
+"""How long a step of a transaction is waited for before it is taken up again."""
 _BACKOFF_S = 0.05
 _LONGEST_BACKOFF_S = 5.0
 
@@ -76,6 +78,11 @@ class KafkaWriter:
                 self._check()
         except KafkaException as problem:
             raise kafka_error(problem, self._cluster, "writing") from None
+        self._check()
+
+    def listen(self) -> None:
+        """Hears what the client has to say of its connection. Raises VeloError for a record that was refused."""
+        self._producer.poll(0)
         self._check()
 
     def close(self) -> None:
@@ -164,12 +171,16 @@ class TransactionalWriter:
                 self._producer.begin_transaction()
                 for batch in batches:
                     _produce(self._producer, batch, self._check)
-                self._retried(lambda: self._producer.send_offsets_to_transaction(ends, self._group, self._timeout_s))
-                self._retried(lambda: self._producer.commit_transaction(self._timeout_s))
+                self._retried(lambda: self._producer.send_offsets_to_transaction(ends, self._group, _STEP_S))
+                self._retried(lambda: self._producer.commit_transaction(_STEP_S))
             except KafkaException as problem:
                 self._abort(problem.args[0], attempt)
             else:
                 return
+
+    def listen(self) -> None:
+        """Hears what the client has to say of its connection."""
+        self._producer.poll(0)
 
     def close(self) -> None:
         """Gives up a transaction that is not committed."""
@@ -210,6 +221,7 @@ class TransactionalWriter:
             except KafkaException as problem:
                 if not problem.args[0].retriable():
                     raise
+                self._producer.poll(0)  # so that the connection's state is known while it is waited for
             else:
                 return
 
