@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from velo_engine.formats.base import Format
 from velo_engine.schema import RowSchema
 
 
-class RecordSink:
+class RecordSink(ABC):
     """What all streams share: the topic, the key and the timestamp of a record.
 
     `key_columns` (positions) give the record key, in `key_format` (None: as text), `timestamp_column` (a TIMESTAMP) the
@@ -55,9 +56,9 @@ class RecordSink:
             self.writer.write(records)
             self.written += len(records)
 
+    @abstractmethod
     def records(self, rows: pa.Table) -> Records:
         """The records that `rows` become."""
-        raise NotImplementedError
 
     def flush(self) -> None:
         """Waits until all records written are acknowledged. Raises VeloError when one is not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -124,7 +125,7 @@ class Job:
         """Records set aside so far."""
         return self._queue.count
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A digest of the plan."""
         return fingerprint(self._program)
@@ -190,11 +191,11 @@ class Job:
         events = pa.table({"next": [self.next_seq], "opens": [self._opens]})
         return state | {JOB_TIME: self._time.snapshot() | {"alignments": pa.table(reached), "events": events}}
 
-    def step_names(self) -> dict[int, str]:
-        """What each step does that keeps state, by its place in a snapshot."""
+    def step_names(self, state: Mapping[int, Mapping[str, pa.Table]]) -> dict[int, str]:
+        """What each step does that has tables in a snapshot, by its place there."""
         named = {i: f"{step.statement}: {step.name}" for i, step in enumerate(self._pipeline.steps)}
         named |= {at: f"{step.name} before a sink" for at, step in self._sink_steps()}
-        return {at: named.get(at, "the job's time") for at, tables in self.snapshot().items() if tables}
+        return {at: named.get(at, "the job's time") for at, tables in state.items() if tables}
 
     def restore(self, state: Mapping[int, Mapping[str, pa.Table]]) -> None:
         """Load a snapshot of a job with the same plan. Steps that it does not name stay as they are."""

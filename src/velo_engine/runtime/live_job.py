@@ -199,7 +199,7 @@ class LiveJob:
         self._job.kernel.close()
 
     def _fitting(self, state: Checkpoint) -> Restored:
-        names, sources = self._job.step_names(), [source.name for source in self._sources]
+        names, sources = self._job.step_names(self._job.snapshot()), [source.name for source in self._sources]
         allow_lost = self._options.allow_lost_state
         return restored_operators(self._job.fingerprint, names, sources, state, allow_lost=allow_lost)
 
@@ -250,12 +250,13 @@ class LiveJob:
         self._checkpoints = self._checkpoints.after(done - began, size, time.time_ns() // 1_000_000)
 
     def _state(self, positions: Mapping[str, Positions], outbox: tuple[Records, ...] = ()) -> Checkpoint:
+        operators = self._job.snapshot()
         return Checkpoint(
             plan=self._job.fingerprint,
             epoch=self._epoch,
             positions=positions,
-            operators=self._job.snapshot(),
-            steps=self._job.step_names(),
+            operators=operators,
+            steps=self._job.step_names(operators),
             outbox=outbox,
             finished=self.finished,
         )
