@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from velo_engine.connectors.dead_letters import DeadLetter
 from velo_engine.errors import ErrorCode, ExitCode, VeloError
-from velo_harness.checks import RunChecks, late_of
-from velo_harness.discovery import PathPolicy
-from velo_harness.event_times import event_time_columns
-from velo_harness.execution import Broker, Execution, ProgressHook, executed, job_options, needed_sources
-from velo_harness.input_relations import InputRelations
-from velo_harness.inputs import InputMaker, RunInputs
-from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named
-from velo_harness.programs import declared_data_schema, shown_path, sink_statement
-from velo_harness.relation import Relation
-from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding, JobNumbers, Outcome, QueryResult
+from velo_harness.execution import ProgressHook
+from velo_harness.programs import shown_path
+from velo_harness.query_run import QueryRun
+from velo_harness.result import Outcome, QueryResult
 from velo_harness.settings import RunSettings
-from velo_harness.source_schemas import SchemaFinder
-from velo_harness.spec import ExpectedError, Query, Spec
-from velo_harness.templates import TemplateScope
+from velo_harness.spec import Query, Spec
 
 if TYPE_CHECKING:
-    from velo_engine.runtime.result import StatementResult
     from velo_harness.kafka.session import KafkaSession
 
 
@@ -45,21 +33,11 @@ def run_query(
     Topics are on the broker of `kafka`; without it they are in memory.
     """
     began = time.perf_counter()
-    blank = QueryResult(
-        item=item,
-        spec_file=shown_path(spec.file),
-        spec_name=spec.name,
-        query=query.name,
-        outcome=Outcome.SKIPPED,
-        seed=spec.seed if settings.seed is None else settings.seed,
-        rerun=rerun,
-        description=query.description,
-        tags=(*spec.tags, *query.tags),
-    )
+    blank = blank_result(spec, query, settings, item=item, rerun=rerun)
     if query.skip is not None:
         return replace(blank, skip_reason=query.skip)
     try:
-        result = _QueryRun(spec, query, settings, blank, on_progress, kafka).result()
+        result = QueryRun(spec, query, settings, blank, on_progress, kafka).result()
     except VeloError as error:
         failed = error.exit_code is ExitCode.FAILED and error.code is not ErrorCode.INTERNAL
         result = replace(blank, outcome=Outcome.FAILED if failed else Outcome.ERROR, error=error)
@@ -70,6 +48,21 @@ def run_query(
     return replace(result, duration_ms=(time.perf_counter() - began) * 1000)
 
 
+def blank_result(spec: Spec, query: Query, settings: RunSettings, *, item: str, rerun: str) -> QueryResult:
+    """The result of a query before it ran."""
+    return QueryResult(
+        item=item,
+        spec_file=shown_path(spec.file),
+        spec_name=spec.name,
+        query=query.name,
+        outcome=Outcome.SKIPPED,
+        seed=spec.seed if settings.seed is None else settings.seed,
+        rerun=rerun,
+        description=query.description,
+        tags=(*spec.tags, *query.tags),
+    )
+
+
 def internal_error(defect: Exception) -> VeloError:
     """A defect of ours, as people see it."""
     return VeloError(
@@ -77,142 +70,3 @@ def internal_error(defect: Exception) -> VeloError:
         f"{type(defect).__name__}: {defect}",
         hint="a defect of velostream: please report it, with the traceback of --debug (in pytest: --velo-debug)",
     )
-
-
-class _QueryRun:
-    """One run of one query."""
-
-    def __init__(
-        self,
-        spec: Spec,
-        query: Query,
-        settings: RunSettings,
-        blank: QueryResult,
-        on_progress: ProgressHook | None,
-        kafka: KafkaSession | None,
-    ) -> None:
-        self._spec = spec
-        self._query = query
-        self._settings = settings
-        self._blank = blank
-        self._on_progress = on_progress
-        self._kafka = kafka
-        self._policy = PathPolicy.for_file(spec.file, settings.allowed)
-        self._schemas = SchemaFinder(spec, self._policy)
-
-    def result(self) -> QueryResult:
-        """The result; VeloError when the query cannot be run or checked as written."""
-        wanted = self._query.expect.error if self._query.expect is not None else None
-        if wanted is not None:
-            return self._result_of_expected_error(wanted)
-        prepared = self._prepared()
-        inputs = self._inputs(prepared)
-        with self._executed(prepared, inputs) as execution:
-            return self._checked(prepared, inputs, execution)
-
-    def output(self) -> Relation:
-        """The records that the query gives out, for another query that reads them."""
-        prepared = self._prepared()
-        with self._executed(prepared, self._inputs(prepared)) as execution:
-            return execution.records_of(prepared.statement)
-
-    def _prepared(self) -> PreparedQuery:
-        return QueryPreparation(self._spec, self._query, self._settings, self._schemas, self._previous).prepared()
-
-    def _previous(self, name: str) -> Relation:
-        query = query_named(name, self._spec, self._query)
-        return _QueryRun(self._spec, query, self._settings, self._blank, None, self._kafka).output()
-
-    def _inputs(self, prepared: PreparedQuery) -> RunInputs:
-        maker = InputMaker(
-            self._spec,
-            self._query,
-            prepared.seed,
-            self._schemas,
-            self._previous,
-            self._settings.variables,
-            lambda source: declared_data_schema(prepared.text, self._settings.variables, source),
-            event_time_columns(prepared.program),
-        )
-        return maker.make(needed_sources(prepared.program, prepared.targets), prepared.given)
-
-    def _executed(self, prepared: PreparedQuery, inputs: RunInputs) -> AbstractContextManager[Execution]:
-        timeout = self._query.timeout_ms if self._settings.timeout_ms is None else self._settings.timeout_ms
-        options = job_options(self._spec, self._settings.batch_size, timeout, self._query.location, self._on_progress)
-        broker = None if self._kafka is None else Broker(self._kafka, self._spec.topic_naming)
-        return executed(prepared.program, prepared.text, prepared.targets, inputs, options, self._policy, broker)
-
-    def _checked(self, prepared: PreparedQuery, inputs: RunInputs, execution: Execution) -> QueryResult:
-        statements = execution.result.statements
-        records = {name: execution.records_of(name) for name in statements}
-        relations = InputRelations(inputs.relations, prepared.program, prepared.text.base_dir)
-        scope = TemplateScope(relations, records, self._settings.variables)
-        checks = RunChecks(self._spec, execution, relations, scope, records)
-        failed, warnings = checks.of(prepared.statement, self._query.assertions, self._query.expect)
-        count = len(self._query.assertions) + (self._query.expect is not None)
-        for output in self._query.outputs:
-            name = sink_statement(output.sink, prepared.program, output.location)
-            more, softer = checks.of(name, output.assertions, output.expect)
-            failed, warnings = failed + more, warnings + softer
-            count += len(output.assertions) + (output.expect is not None)
-        main = statements[prepared.statement]
-        late = late_of(main, prepared.program)
-        letters = execution.result.dead_letters[:SHOWN_ROWS]
-        return replace(
-            self._blank,
-            outcome=Outcome.FAILED if failed else Outcome.PASSED,
-            seed=prepared.seed,
-            failures=tuple(failed),
-            warnings=tuple(warnings),
-            notes=(*prepared.notes, *_letter_notes(execution)),
-            checks=count,
-            inputs=inputs.records,
-            output_rows=len(records[prepared.statement]),
-            numbers=_numbers(main),
-            late_rows=tuple(late.row(i) for i in range(min(len(late), SHOWN_ROWS))),
-            dead_letters=tuple(_letter_text(letter) for letter in letters),
-            execution_ms=main.elapsed_ms,
-        )
-
-    def _result_of_expected_error(self, wanted: ExpectedError) -> QueryResult:
-        """The query must end with the error that the spec describes."""
-        try:
-            prepared = self._prepared()
-            with self._executed(prepared, self._inputs(prepared)):
-                actual = "the query ended without an error"
-        except VeloError as error:
-            right_code = wanted.code is None or wanted.code in (error.code.code, error.code.name)
-            if right_code and (wanted.matches is None or re.search(wanted.matches, error.message)):
-                return replace(self._blank, outcome=Outcome.PASSED, checks=1)
-            actual = f"{error.code.code}: {error.message}"
-        parts = (wanted.code, f"matching /{wanted.matches}/" if wanted.matches is not None else None)
-        expected = "an error " + " ".join(part for part in parts if part is not None)
-        failure = CheckFailure("expect.error", Finding(expected, actual), wanted.location)
-        return replace(self._blank, outcome=Outcome.FAILED, failures=(failure,), checks=1)
-
-
-def _numbers(result: StatementResult) -> JobNumbers:
-    a = result.accounting
-    return JobNumbers(
-        a.read, a.accepted, a.filtered, a.late, a.dead_lettered, a.partly_late, a.emitted, a.written, a.state_rows
-    )
-
-
-def _letter_notes(execution: Execution) -> list[str]:
-    """What a person must know of records that no query could use."""
-    count, letters = execution.result.dead_letter_count, execution.result.dead_letters
-    if not count:
-        return []
-    noun = "record" if count == 1 else "records"
-    return [f"{count} {noun} went to the dead letter queue; the first: {_letter_text(letters[0])}"]
-
-
-def _letter_text(letter: DeadLetter) -> str:
-    """Where a dead letter came from, why it is one, and how the record begins."""
-    raw = b"" if letter.raw is None else letter.raw
-    text = raw[:SHOWN_RAW].decode(errors="replace") + ("…" if len(raw) > SHOWN_RAW else "")
-    return f"{letter.source}[{letter.partition}]@{letter.offset}: {letter.reason}" + (f": {text}" if text else "")
-
-
-SHOWN_RAW = 80
-"""Bytes of a dead letter's record that are shown."""

@@ -38,6 +38,7 @@ from velo_engine.runtime.result import JobResult, StatementResult, concatenated
 from velo_engine.runtime.scan import scan_rows
 from velo_engine.runtime.source_time import JobTime, SpanTime
 from velo_engine.runtime.statistics import StatementStatistics
+from velo_engine.runtime.step_run import StepRun
 from velo_engine.runtime.timeline import Clock, FixedClock, SystemClock, Timeline
 from velo_engine.schema import RowSchema
 
@@ -230,6 +231,7 @@ class Job:
     def _run_step(self, step: Step, span: Span, outputs: Sequence[ChangeBatch]) -> ChangeBatch:
         run = self._runs[step.statement]
         began = time.perf_counter()
+        read: list[ChangeBatch] = []
         if step.scan is not None:
             batch = self._scanned(step.scan, span)
             run.accounting.read += self._scanned_records(step.scan, span)
@@ -242,6 +244,8 @@ class Job:
             if batch.idle is None and (idle := all_idle(read)) is not None:
                 batch = replace(batch, idle=idle)
         run.seconds += time.perf_counter() - began
+        if self._options.on_step is not None:
+            self._options.on_step(StepRun(len(outputs), step.statement, step.node, step.inputs, tuple(read), batch))
         return batch
 
     def _scanned(self, scan: nodes.Scan, span: Span) -> ChangeBatch:

@@ -8,6 +8,7 @@ from enum import Enum
 
 import pyarrow as pa
 
+from velo_engine.runtime.step_run import StepRun
 from velo_engine.runtime.timeline import Tick
 
 
@@ -65,3 +66,5 @@ class JobOptions:
     """Called with a statement and a batch of its changes, in physical form, as they are given out."""
     on_progress: Callable[[Progress], None] | None = None
     """Called after every batch; may raise to stop the job."""
+    on_step: Callable[[StepRun], None] | None = None
+    """Called after every step of every batch, in the pipeline's order; may raise to stop the job."""

@@ -38,6 +38,8 @@ class Step:
     statement: str
     name: str
     """What it does, and over which types: steps with equal names can take over each other's state."""
+    node: PlanNode
+    """What it runs; of a filter below a projection, which are one step, the projection."""
     operator: Operator | None
     scan: nodes.Scan | None
     inputs: tuple[int, ...]
@@ -226,6 +228,7 @@ class PipelineBuilder:
         step = Step(
             statement=statement.name,
             name=_step_name(node, schemas),
+            node=node,
             operator=None if make is None else make(context),
             scan=scan,
             inputs=inputs,

@@ -1,0 +1,185 @@
+"""A query of a spec, run stage by stage: prepared, its inputs made, executed, checked."""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from velo_engine import JobOptions
+from velo_engine.connectors.dead_letters import DeadLetter
+from velo_engine.errors import VeloError
+from velo_harness.checks import RunChecks, late_of
+from velo_harness.discovery import PathPolicy
+from velo_harness.event_times import event_time_columns
+from velo_harness.execution import Broker, Execution, ProgressHook, executed, job_options, needed_sources
+from velo_harness.input_relations import InputRelations
+from velo_harness.inputs import InputMaker, RunInputs
+from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named
+from velo_harness.programs import declared_data_schema, sink_statement
+from velo_harness.relation import Relation
+from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding, JobNumbers, Outcome, QueryResult
+from velo_harness.settings import RunSettings
+from velo_harness.source_schemas import SchemaFinder
+from velo_harness.spec import ExpectedError, Query, Spec
+from velo_harness.templates import TemplateScope
+
+if TYPE_CHECKING:
+    from velo_engine.runtime.result import StatementResult
+    from velo_harness.kafka.session import KafkaSession
+
+
+class QueryRun:
+    """One run of one query, in stages: prepared, its inputs made, executed, checked.
+
+    `blank` is the result before anything ran. Topics are on the broker of `kafka`; without it they are in memory.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        query: Query,
+        settings: RunSettings,
+        blank: QueryResult,
+        on_progress: ProgressHook | None = None,
+        kafka: KafkaSession | None = None,
+    ) -> None:
+        self._spec = spec
+        self._query = query
+        self._settings = settings
+        self._blank = blank
+        self._on_progress = on_progress
+        self._kafka = kafka
+        self._policy = PathPolicy.for_file(spec.file, settings.allowed)
+        self._schemas = SchemaFinder(spec, self._policy)
+
+    def result(self) -> QueryResult:
+        """The result; VeloError when the query cannot be run or checked as written."""
+        wanted = self._query.expect.error if self._query.expect is not None else None
+        if wanted is not None:
+            return self._result_of_expected_error(wanted)
+        prepared = self.prepared()
+        inputs = self.inputs(prepared)
+        with self.executed(prepared, inputs) as execution:
+            return self.checked(prepared, inputs, execution)
+
+    def output(self) -> Relation:
+        """The records that the query gives out, for another query that reads them."""
+        prepared = self.prepared()
+        with self.executed(prepared, self.inputs(prepared)) as execution:
+            return execution.records_of(prepared.statement)
+
+    def prepared(self) -> PreparedQuery:
+        """The query ready to run. Errors: as of `QueryPreparation.prepared`."""
+        return QueryPreparation(self._spec, self._query, self._settings, self._schemas, self._previous).prepared()
+
+    def _previous(self, name: str) -> Relation:
+        query = query_named(name, self._spec, self._query)
+        return QueryRun(self._spec, query, self._settings, self._blank, None, self._kafka).output()
+
+    def inputs(self, prepared: PreparedQuery) -> RunInputs:
+        """What each source reads. Errors: of data files, literals and generation."""
+        maker = InputMaker(
+            self._spec,
+            self._query,
+            prepared.seed,
+            self._schemas,
+            self._previous,
+            self._settings.variables,
+            lambda source: declared_data_schema(prepared.text, self._settings.variables, source),
+            event_time_columns(prepared.program),
+        )
+        return maker.make(needed_sources(prepared.program, prepared.targets), prepared.given)
+
+    def job_options(self) -> JobOptions:
+        """How the spec, the query and the settings want the job to be run."""
+        timeout = self._query.timeout_ms if self._settings.timeout_ms is None else self._settings.timeout_ms
+        return job_options(self._spec, self._settings.batch_size, timeout, self._query.location, self._on_progress)
+
+    def executed(
+        self, prepared: PreparedQuery, inputs: RunInputs, options: JobOptions | None = None
+    ) -> AbstractContextManager[Execution]:
+        """The job, run to its end; what it wrote is there as long as the context. `options`: instead of `job_options`.
+
+        Errors: of the engine, TIMEOUT.
+        """
+        wanted = self.job_options() if options is None else options
+        broker = None if self._kafka is None else Broker(self._kafka, self._spec.topic_naming)
+        return executed(prepared.program, prepared.text, prepared.targets, inputs, wanted, self._policy, broker)
+
+    def checked(self, prepared: PreparedQuery, inputs: RunInputs, execution: Execution) -> QueryResult:
+        """The result of all checks. Errors: of assertions that cannot be evaluated as written."""
+        statements = execution.result.statements
+        records = {name: execution.records_of(name) for name in statements}
+        relations = InputRelations(inputs.relations, prepared.program, prepared.text.base_dir)
+        scope = TemplateScope(relations, records, self._settings.variables)
+        checks = RunChecks(self._spec, execution, relations, scope, records)
+        failed, warnings = checks.of(prepared.statement, self._query.assertions, self._query.expect)
+        count = len(self._query.assertions) + (self._query.expect is not None)
+        for output in self._query.outputs:
+            name = sink_statement(output.sink, prepared.program, output.location)
+            more, softer = checks.of(name, output.assertions, output.expect)
+            failed, warnings = failed + more, warnings + softer
+            count += len(output.assertions) + (output.expect is not None)
+        main = statements[prepared.statement]
+        late = late_of(main, prepared.program)
+        letters = execution.result.dead_letters[:SHOWN_ROWS]
+        return replace(
+            self._blank,
+            outcome=Outcome.FAILED if failed else Outcome.PASSED,
+            seed=prepared.seed,
+            failures=tuple(failed),
+            warnings=tuple(warnings),
+            notes=(*prepared.notes, *_letter_notes(execution)),
+            checks=count,
+            inputs=inputs.records,
+            output_rows=len(records[prepared.statement]),
+            numbers=_numbers(main),
+            late_rows=tuple(late.row(i) for i in range(min(len(late), SHOWN_ROWS))),
+            dead_letters=tuple(_letter_text(letter) for letter in letters),
+            execution_ms=main.elapsed_ms,
+        )
+
+    def _result_of_expected_error(self, wanted: ExpectedError) -> QueryResult:
+        """The query must end with the error that the spec describes."""
+        try:
+            prepared = self.prepared()
+            with self.executed(prepared, self.inputs(prepared)):
+                actual = "the query ended without an error"
+        except VeloError as error:
+            right_code = wanted.code is None or wanted.code in (error.code.code, error.code.name)
+            if right_code and (wanted.matches is None or re.search(wanted.matches, error.message)):
+                return replace(self._blank, outcome=Outcome.PASSED, checks=1)
+            actual = f"{error.code.code}: {error.message}"
+        parts = (wanted.code, f"matching /{wanted.matches}/" if wanted.matches is not None else None)
+        expected = "an error " + " ".join(part for part in parts if part is not None)
+        failure = CheckFailure("expect.error", Finding(expected, actual), wanted.location)
+        return replace(self._blank, outcome=Outcome.FAILED, failures=(failure,), checks=1)
+
+
+def _numbers(result: StatementResult) -> JobNumbers:
+    a = result.accounting
+    return JobNumbers(
+        a.read, a.accepted, a.filtered, a.late, a.dead_lettered, a.partly_late, a.emitted, a.written, a.state_rows
+    )
+
+
+def _letter_notes(execution: Execution) -> list[str]:
+    """What a person must know of records that no query could use."""
+    count, letters = execution.result.dead_letter_count, execution.result.dead_letters
+    if not count:
+        return []
+    noun = "record" if count == 1 else "records"
+    return [f"{count} {noun} went to the dead letter queue; the first: {_letter_text(letters[0])}"]
+
+
+def _letter_text(letter: DeadLetter) -> str:
+    """Where a dead letter came from, why it is one, and how the record begins."""
+    raw = b"" if letter.raw is None else letter.raw
+    text = raw[:SHOWN_RAW].decode(errors="replace") + ("…" if len(raw) > SHOWN_RAW else "")
+    return f"{letter.source}[{letter.partition}]@{letter.offset}: {letter.reason}" + (f": {text}" if text else "")
+
+
+SHOWN_RAW = 80
+"""Bytes of a dead letter's record that are shown."""
