@@ -64,7 +64,7 @@ def check_expectation(expect: Expectation, actual: ActualOutput) -> Iterator[Che
 
 
 @dataclass(frozen=True, slots=True)
-class _Literals:
+class Literals:
     """Expected rows typed by the actual columns they name."""
 
     names: tuple[str, ...]
@@ -72,13 +72,13 @@ class _Literals:
     table: pa.Table
 
 
-def _typed(rows: Sequence[RowLiteral], relation: Relation, actual: ActualOutput, noun: str = "row") -> _Literals:
+def typed_literals(rows: Sequence[RowLiteral], relation: Relation, actual: ActualOutput, noun: str = "row") -> Literals:
     """Literal rows as a table.
 
     Every row must name the same columns: a column that is left out is not the same as null.
     """
     if not rows:
-        return _Literals((), pa.table({}))
+        return Literals((), pa.table({}))
     first = tuple(rows[0].values)
     for row in rows:
         for name, node in row.values.items():
@@ -94,7 +94,7 @@ def _typed(rows: Sequence[RowLiteral], relation: Relation, actual: ActualOutput,
     columns = [replace(relation.schema.columns[p], type=relation.type(p).as_nullable()) for p in positions]
     written = RowSchema(tuple(Column(name, c.type) for name, c in zip(first, columns, strict=True)))
     table = table_of([resolved_row(row, actual.scope) for row in rows], written, actual.zone)
-    return _Literals(tuple(c.name for c in columns), table)
+    return Literals(tuple(c.name for c in columns), table)
 
 
 def _position(relation: Relation, name: str, location: Location) -> int:
@@ -106,7 +106,8 @@ def _position(relation: Relation, name: str, location: Location) -> int:
     return position
 
 
-def _from_file(expect: Expectation, actual: ActualOutput) -> _Literals:
+def literals_of_file(expect: Expectation, actual: ActualOutput) -> Literals:
+    """The rows of `rows_file`, typed by the output. Errors: of data files, UNKNOWN_COLUMN."""
     assert expect.rows_file is not None
     location = expect.key_locations.get("rows_file", expect.location)
     file = DataFile(expect.rows_file, _format_of(expect.rows_file.name), location)
@@ -117,7 +118,7 @@ def _from_file(expect: Expectation, actual: ActualOutput) -> _Literals:
     table = read_table(
         file, RowSchema(tuple(Column(n, kind) for n, kind in zip(written, types, strict=True))), actual.zone
     )
-    return _Literals(tuple(output.schema.names[p] for p in positions), table)
+    return Literals(tuple(output.schema.names[p] for p in positions), table)
 
 
 def _format_of(name: str) -> DataFormat:
@@ -127,12 +128,14 @@ def _format_of(name: str) -> DataFormat:
 
 
 def _check_rows(expect: Expectation, actual: ActualOutput) -> Finding | None:
-    literals = _from_file(expect, actual) if expect.rows is None else _typed(expect.rows, actual.final, actual)
-    problem = _column_problem(expect, literals, actual.final)
+    literals = (
+        literals_of_file(expect, actual) if expect.rows is None else typed_literals(expect.rows, actual.final, actual)
+    )
+    problem = column_problem(expect, literals, actual.final)
     if problem is not None:
         return problem
-    columns = _compared(expect, literals, actual.final)
-    key = _usable_key(expect, literals, actual)
+    columns = compared_columns(expect, literals, actual.final)
+    key = usable_key(expect, literals, actual)
     expected_rows, actual_rows = literals.table.num_rows, len(actual.final)
     if key:
         return _keyed_finding(columns, key, expected_rows, actual_rows)
@@ -157,7 +160,7 @@ def _rows_text(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
-def _column_problem(expect: Expectation, literals: _Literals, output: Relation) -> Finding | None:
+def column_problem(expect: Expectation, literals: Literals, output: Relation) -> Finding | None:
     """With `columns: exact`, every column of the output is named or ignored."""
     _check_names(expect, output)
     if expect.columns is ColumnScope.LISTED or not literals.names:
@@ -175,7 +178,7 @@ def _check_names(expect: Expectation, relation: Relation) -> None:
             _position(relation, name, expect.key_locations.get(part, expect.location))
 
 
-def _compared(expect: Expectation, literals: _Literals, output: Relation) -> list[ComparedColumn]:
+def compared_columns(expect: Expectation, literals: Literals, output: Relation) -> list[ComparedColumn]:
     """The columns that both sides have and that are not ignored."""
     ignored = {output.position(name) for name in expect.ignore}
     tolerances = {output.position(name): tolerance for name, tolerance in expect.tolerance.items()}
@@ -190,7 +193,7 @@ def _compared(expect: Expectation, literals: _Literals, output: Relation) -> lis
     return columns
 
 
-def _usable_key(expect: Expectation, literals: _Literals, actual: ActualOutput) -> tuple[str, ...]:
+def usable_key(expect: Expectation, literals: Literals, actual: ActualOutput) -> tuple[str, ...]:
     """The key to match rows by: the one the spec states, else the plan's where the expected rows have it."""
     output = actual.final
     stated = tuple(output.schema.names[p] for name in expect.key if (p := output.position(name)) is not None)
@@ -290,14 +293,14 @@ def _marked(mark: str, columns: Sequence[Any], names: Sequence[str], rows: Int64
 def _check_changelog(expect: Expectation, actual: ActualOutput) -> Finding | None:
     assert expect.changelog is not None
     changes = expect.changelog
-    literals = _typed([change.row for change in changes], actual.changelog, actual, "change")
-    problem = _column_problem(expect, literals, _without_op(actual.changelog))
+    literals = typed_literals([change.row for change in changes], actual.changelog, actual, "change")
+    problem = column_problem(expect, literals, without_op(actual.changelog))
     if problem is not None:
         return problem
     ops = (t.STRING, pa.chunked_array([pa.array([change.op for change in changes], pa.string())]))
     columns = [
         ComparedColumn("op", ops, (t.STRING, actual.changelog.table.column("op"))),
-        *_compared(expect, literals, actual.changelog),
+        *compared_columns(expect, literals, actual.changelog),
     ]
     expected_rows, actual_rows = len(changes), len(actual.changelog)
     match expect.order:
@@ -309,7 +312,8 @@ def _check_changelog(expect: Expectation, actual: ActualOutput) -> Finding | Non
             return _contained_finding(columns, expected_rows, actual_rows)
 
 
-def _without_op(changelog: Relation) -> Relation:
+def without_op(changelog: Relation) -> Relation:
+    """A changelog's columns that the statement gives out."""
     n = len(changelog.schema) - 1
     return replace(changelog, schema=changelog.schema.select(range(n)), table=changelog.table.select(range(n)))
 
@@ -377,8 +381,10 @@ def _contained_finding(columns: Sequence[ComparedColumn], expected_rows: int, ac
 def _check_late(expect: Expectation, actual: ActualOutput) -> Finding | None:
     assert expect.late is not None
     late = actual.late
-    literals = _typed([row.row for row in expect.late], late, actual, "late row")
-    columns = _compared(replace(expect, ignore=(), tolerance=_known(expect.tolerance, late)), literals, late)
+    literals = typed_literals([row.row for row in expect.late], late, actual, "late row")
+    columns = compared_columns(
+        replace(expect, ignore=(), tolerance=tolerances_of(expect.tolerance, late)), literals, late
+    )
     stated = [row.late_by_ms for row in expect.late]
     if any(ms is not None for ms in stated):
         if None in stated:
@@ -405,6 +411,6 @@ def _check_late(expect: Expectation, actual: ActualOutput) -> Finding | None:
     )
 
 
-def _known(tolerance: Mapping[str, Any], relation: Relation) -> dict[str, Any]:
+def tolerances_of(tolerance: Mapping[str, Any], relation: Relation) -> dict[str, Any]:
     """Late rows have the columns of the input: a tolerance of an output column does not concern them."""
     return {name: value for name, value in tolerance.items() if relation.position(name) is not None}
