@@ -14,12 +14,14 @@ from velo_harness.checks import RunChecks, late_of
 from velo_harness.discovery import PathPolicy
 from velo_harness.event_times import event_time_columns
 from velo_harness.execution import Broker, Execution, ProgressHook, executed, job_options, needed_sources
+from velo_harness.expectations import LATE_BY
 from velo_harness.input_relations import InputRelations
 from velo_harness.inputs import InputMaker, RunInputs
 from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named
+from velo_harness.profile import ReadingCurve, profile_of
 from velo_harness.programs import declared_data_schema, sink_statement
 from velo_harness.relation import Relation
-from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding, JobNumbers, Outcome, QueryResult
+from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding, JobNumbers, Outcome, Profile, QueryResult
 from velo_harness.settings import RunSettings
 from velo_harness.source_schemas import SchemaFinder
 from velo_harness.spec import ExpectedError, Query, Spec
@@ -50,6 +52,7 @@ class QueryRun:
         self._settings = settings
         self._blank = blank
         self._on_progress = on_progress
+        self._curve: ReadingCurve | None = None
         self._kafka = kafka
         self._policy = PathPolicy.for_file(spec.file, settings.allowed)
         self._schemas = SchemaFinder(spec, self._policy)
@@ -95,7 +98,10 @@ class QueryRun:
     def job_options(self) -> JobOptions:
         """How the spec, the query and the settings want the job to be run."""
         timeout = self._query.timeout_ms if self._settings.timeout_ms is None else self._settings.timeout_ms
-        return job_options(self._spec, self._settings.batch_size, timeout, self._query.location, self._on_progress)
+        on_progress = self._on_progress
+        if self._settings.profile:
+            self._curve = on_progress = ReadingCurve(on_progress)
+        return job_options(self._spec, self._settings.batch_size, timeout, self._query.location, on_progress)
 
     def executed(
         self, prepared: PreparedQuery, inputs: RunInputs, options: JobOptions | None = None
@@ -139,7 +145,13 @@ class QueryRun:
             late_rows=tuple(late.row(i) for i in range(min(len(late), SHOWN_ROWS))),
             dead_letters=tuple(_letter_text(letter) for letter in letters),
             execution_ms=main.elapsed_ms,
+            profile=profile_of(records[prepared.statement], late, LATE_BY, self._curve)
+            if self._settings.profile
+            else None,
         )
+
+    def _profile(self, output: Relation, late: Relation) -> Profile | None:
+        return profile_of(output, late, LATE_BY, self._curve) if self._settings.profile else None
 
     def _result_of_expected_error(self, wanted: ExpectedError) -> QueryResult:
         """The query must end with the error that the spec describes."""

@@ -70,6 +70,39 @@ class JobNumbers:
 
 
 @dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many values lie in each of equally wide bins between the smallest and the greatest."""
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """The values of one numeric output column."""
+
+    name: str
+    type: str
+    rows: int
+    nulls: int
+    mean: float | None
+    histogram: Histogram | None
+    """None without a finite value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What reports plot of a query."""
+
+    columns: tuple[ColumnProfile, ...] = ()
+    lateness_ms: Histogram | None = None
+    """By how much late rows were late; None when none was."""
+    reading: tuple[tuple[float, int], ...] = ()
+    """Milliseconds since the job began, and the records read until then."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueryResult:
     """One query of one spec, run."""
 
@@ -105,6 +138,8 @@ class QueryResult:
     """Everything: inputs, the job, the checks."""
     execution_ms: float = 0.0
     """The query's own operators."""
+    profile: Profile | None = None
+    """None unless a report of the run plots it."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -123,6 +158,34 @@ class FileError:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A number of one query, then and now."""
+
+    item: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """What changed since an earlier run. Queries are given by their ids."""
+
+    against: str
+    """The file of the earlier report."""
+    newly_failing: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+    still_failing: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    slower: tuple[Change, ...] = ()
+    """Milliseconds."""
+    faster: tuple[Change, ...] = ()
+    """Milliseconds."""
+    rows_changed: tuple[Change, ...] = ()
+    """Rows given out, where the seed is the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """All queries of a run, in the order of files and of the queries in them."""
 
@@ -131,6 +194,8 @@ class RunResult:
     duration_ms: float = 0.0
     kafka: str = "memory"
     """Where topics were: memory, embedded, containers or external."""
+    trend: Trend | None = None
+    """What changed since an earlier run, when the run is compared with one."""
 
     def count(self, outcome: Outcome) -> int:
         """How many queries ended so."""

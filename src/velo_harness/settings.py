@@ -22,3 +22,5 @@ class RunSettings:
     """Values of `${NAME}` in SQL, over those of the environment, and of `variables.NAME` in templates."""
     allowed: tuple[Path, ...] = ()
     """Folders outside the project that paths may lead to."""
+    profile: bool = False
+    """Reports of the run plot what queries gave out: distributions, lateness, throughput."""

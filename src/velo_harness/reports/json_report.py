@@ -17,27 +17,57 @@ from velo_harness.result import CheckFailure, Outcome, QueryResult, RunResult, v
 SCHEMA_VERSION = 1
 
 
+KIND = "tests"
+"""Says what a report is about, beside other reports in a folder."""
+
+
 def run_json(run: RunResult) -> str:
     """The report as one JSON document. What UTF-8 cannot hold (half of a surrogate pair) becomes a question mark."""
-    text = json.dumps(report(run), indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return json_text(report(run))
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """A document as JSON for files and terminals: secrets masked, characters that nobody sees escaped."""
+    text = json.dumps(_masked(document), indent=2, ensure_ascii=False, allow_nan=False)
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    """A character of a JSON string as its escape."""
+    return json.dumps(character)[1:-1]
+
+
+def _masked(value: Any) -> Any:
+    match value:
+        case str():
+            return masked(value)
+        case Mapping():
+            return {name: _masked(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_masked(inner) for inner in value]
+        case _:
+            return value
 
 
 def report(run: RunResult) -> dict[str, Any]:
     """The report as plain values."""
     return {
         "schema_version": SCHEMA_VERSION,
+        "kind": KIND,
         "versions": versions(),
         "kafka": run.kafka,
         "exit_code": int(run.exit_code),
         "duration_ms": round(run.duration_ms, 3),
         "counts": {outcome.value: run.count(outcome) for outcome in Outcome} | {"not_loaded": len(run.file_errors)},
-        "queries": [_query(q) for q in run.queries],
+        "queries": [query_value(q) for q in run.queries],
         "file_errors": [{"file": f.file, "error": error_value(f.error)} for f in run.file_errors],
+        "trend": None if run.trend is None else asdict(run.trend),
     }
 
 
-def _query(q: QueryResult) -> dict[str, Any]:
+def query_value(q: QueryResult) -> dict[str, Any]:
+    """One query as plain values."""
     return {
         "id": q.item,
         "spec": q.spec_name,
@@ -61,6 +91,7 @@ def _query(q: QueryResult) -> dict[str, Any]:
         "records": None if q.numbers is None else asdict(q.numbers),
         "late_rows": [_row(row) for row in q.late_rows],
         "dead_letters": list(q.dead_letters),
+        "profile": None if q.profile is None else asdict(q.profile),
     }
 
 
@@ -69,8 +100,8 @@ def _failure(failure: CheckFailure) -> dict[str, Any]:
     return {
         "check": failure.check,
         "message": failure.message,
-        "expected": masked(finding.expected),
-        "actual": masked(finding.actual),
+        "expected": finding.expected,
+        "actual": finding.actual,
         "offending_rows": finding.offending,
         "total_rows": finding.total,
         "examples": [_row(row) for row in finding.examples],
@@ -84,14 +115,14 @@ def error_value(error: VeloError) -> dict[str, Any]:
     return {
         "code": error.code.code,
         "name": error.code.name,
-        "message": masked(error.message),
+        "message": error.message,
         "hint": error.hint,
         "location": None if error.location is None else _location(error.location),
     }
 
 
 def _location(location: Location) -> dict[str, Any]:
-    return {"file": location.file, "line": location.line, "column": location.column, "text": masked(location.text)}
+    return {"file": location.file, "line": location.line, "column": location.column, "text": location.text}
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""What changed since an earlier run."""
+
+from __future__ import annotations
+
+from velo_harness.result import Change, Outcome, QueryResult, RunResult, Trend
+
+SLOWER_FACTOR = 1.5
+"""A query is slower, or faster, when its time changed by this factor, …"""
+SLOWER_MS = 50.0
+"""… and by so many milliseconds: less is the noise of a shared machine."""
+
+_BAD = (Outcome.FAILED, Outcome.ERROR)
+
+
+def trend(before: RunResult, after: RunResult, against: str) -> Trend:
+    """What changed from `before` to `after`; `against` names the earlier report.
+
+    Queries are the same when their ids are. Specs that did not load then are not there; so their queries are new.
+    """
+    old = {q.item: q for q in before.queries}
+    new = {q.item: q for q in after.queries}
+    both = [(old[item], new[item]) for item in new if item in old]
+    ran = [(b, a) for b, a in both if Outcome.SKIPPED not in (b.outcome, a.outcome)]
+    timed = [(b, a) for b, a in ran if b.outcome not in _BAD and a.outcome not in _BAD]
+    times = [Change(a.item, b.duration_ms, a.duration_ms) for b, a in timed]
+    return Trend(
+        against=against,
+        newly_failing=tuple(a.item for b, a in both if a.outcome in _BAD and b.outcome not in _BAD),
+        fixed=tuple(a.item for b, a in both if a.outcome is Outcome.PASSED and b.outcome in _BAD),
+        still_failing=tuple(a.item for b, a in both if a.outcome in _BAD and b.outcome in _BAD),
+        added=tuple(item for item in new if item not in old),
+        removed=tuple(item for item in old if item not in new),
+        slower=tuple(c for c in times if _grew(c.before, c.after)),
+        faster=tuple(c for c in times if _grew(c.after, c.before)),
+        rows_changed=tuple(Change(a.item, b.output_rows, a.output_rows) for b, a in timed if _rows_changed(b, a)),
+    )
+
+
+def _grew(small: float, large: float) -> bool:
+    return large - small >= SLOWER_MS and large >= small * SLOWER_FACTOR
+
+
+def _rows_changed(before: QueryResult, after: QueryResult) -> bool:
+    return before.seed == after.seed and before.output_rows != after.output_rows
