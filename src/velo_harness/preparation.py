@@ -45,7 +45,7 @@ class PreparedQuery:
 
 
 class QueryPreparation:
-    """Prepares one query. `previous` gives the output of another query of the spec."""
+    """Prepares one query. `previous` gives the output of another query of the spec, `text` its program, if not its own."""
 
     def __init__(
         self,
@@ -54,16 +54,18 @@ class QueryPreparation:
         settings: RunSettings,
         schemas: SchemaFinder,
         previous: Callable[[str], Relation],
+        text: ProgramText | None = None,
     ) -> None:
         self._spec = spec
         self._query = query
         self._settings = settings
         self._schemas = schemas
         self._previous = previous
+        self._text = text
 
     def prepared(self) -> PreparedQuery:
         """The query ready to run. Errors: those of SQL and of schemas, UNKNOWN_QUERY, UNKNOWN_TABLE."""
-        text = program_text(self._spec)
+        text = program_text(self._spec) if self._text is None else self._text
         program = parsed(text, self._settings.variables)
         statement, note = statement_of(self._query, self._spec, program, strict=self._settings.strict)
         given = self._given(program)
@@ -81,7 +83,7 @@ class QueryPreparation:
 
     def _warnings(self, plan: PlannedProgram) -> list[str]:
         """What in the SQL has no effect; the first one is an error in a strict run."""
-        warnings = (*plan.warnings, *_config_warnings(self._spec))
+        warnings = (*plan.warnings, *config_warnings(self._spec))
         for warning in warnings if self._settings.strict else ():
             raise VeloError(ErrorCode.BAD_PROPERTY, warning.message, location=warning.location, hint=warning.hint)
         return [warning_text(warning) for warning in warnings]
@@ -168,7 +170,7 @@ def warning_text(warning: Warning) -> str:
     return f"{warning.message} ({warning.location})" + (f"; {warning.hint}" if warning.hint else "")
 
 
-def _config_warnings(spec: Spec) -> Iterator[Warning]:
+def config_warnings(spec: Spec) -> Iterator[Warning]:
     """Job properties under `config` that nobody reads."""
     for written in spec.config:
         if property_key(written).name not in READ_WHEN_RUN:
