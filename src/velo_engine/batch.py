@@ -102,6 +102,17 @@ class StepFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionStatement:
+    """What is stated about one partition of a source, beside what its rows say."""
+
+    seq: int
+    """The event."""
+    partition: int
+    watermark_ms: int | None
+    """No row with an earlier event time, or this one, will come from it; None: it is idle."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeBatch:
     """Rows of one edge for the events `first_seq <= seq < end_seq`, with the edge's watermarks over them.
 
@@ -117,6 +128,8 @@ class ChangeBatch:
     """Milliseconds since the epoch, stamped at ingestion."""
     idle: StepFunction | None = None
     """1 while the edge holds no watermark back, else 0; None: never. The runtime sees to it for whole steps."""
+    stated: tuple[PartitionStatement, ...] = ()
+    """Between a source and where its watermark is made: what was stated about single partitions, in order."""
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from velo_engine.runtime.job import Job
     from velo_engine.runtime.live_job import LiveJob, LiveOptions
     from velo_engine.runtime.result import JobResult
+    from velo_engine.runtime.timeline import Clock
     from velo_engine.udf import UserFunction
 
 
@@ -101,6 +102,15 @@ class Engine:
 
         `inputs` replace the connectors of the sources they name.
         """
+        if options is not None and any(tick.restart for tick in options.timeline):
+            from velo_engine.runtime.restarts import run_with_restarts
+
+            return run_with_restarts(
+                lambda clock, previous: self.job(
+                    program, targets=targets, inputs=inputs, options=options, clock=clock, previous=previous
+                ),
+                options,
+            )
         job = self.job(program, targets=targets, inputs=inputs, options=options)
         try:
             return job.run()
@@ -114,8 +124,13 @@ class Engine:
         targets: Sequence[str] | None = None,
         inputs: Mapping[str, Input] | None = None,
         options: JobOptions | None = None,
+        clock: Clock | None = None,
+        previous: Job | None = None,
     ) -> Job:
-        """The job that `run` runs, for callers that drive it span by span."""
+        """The job that `run` runs, for callers that drive it span by span.
+
+        `clock` instead of what the options say; `previous` is the job that it goes on from, see `Job`.
+        """
         from velo_engine.runtime.job import Job
 
         given = inputs or {}
@@ -135,6 +150,8 @@ class Engine:
             self._kernel(program, settings),
             lambda source: self._open_source(source, given.get(source.name)),
             self._open_sink,
+            clock,
+            previous=previous,
         )
 
     def live_job(

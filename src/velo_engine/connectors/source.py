@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 import pyarrow as pa
 
@@ -88,6 +88,28 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Gives back what is open; may be called at any time, and twice."""
+
+
+class SeekableSource(Source, Protocol):
+    """A bounded input that can be read on from where another reader of it stopped."""
+
+    @property
+    def topic(self) -> str:
+        """The name under which its positions stand."""
+
+    def seek(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Goes on at these positions, per topic and partition, instead of at the start; before the first read."""
+
+
+def seekable(source: Source) -> SeekableSource:
+    """The source as one with positions. Raises VeloError when it has none."""
+    if hasattr(source, "seek") and hasattr(source, "topic"):
+        return cast("SeekableSource", source)
+    raise VeloError(
+        ErrorCode.SQL_UNSUPPORTED,
+        f'a job cannot be restarted within the input of "{source.name}", which is a file: it has no positions',
+        hint="give the rows of this source in the spec, so that they come through a topic",
+    )
 
 
 class LiveSource(Source, Protocol):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from velo_engine.batch import Int32s, Int64s
+from velo_engine.batch import Bools, Int32s, Int64s
 from velo_engine.connectors.decode_records import ReadRecords, RecordDecoder
 from velo_engine.connectors.record_formats import KeyedFormat
 from velo_engine.connectors.source import SourceBatch
@@ -26,6 +26,9 @@ class _Plan:
     partition: Int32s
     offset: Int64s
     order: Int64s
+
+    def where(self, kept: Bools) -> _Plan:
+        return _Plan(self.partition[kept], self.offset[kept], self.order[kept])
 
     def span(self, start: int, end: int) -> _Plan:
         return _Plan(self.partition[start:end], self.offset[start:end], self.order[start:end])
@@ -54,6 +57,16 @@ class TopicSource:
         self._decoder = RecordDecoder(decoder, schema, upsert_key)
         self._plan: _Plan | None = None
         self._next = 0
+        self._sought: Mapping[tuple[str, int], int] = {}
+
+    @property
+    def topic(self) -> str:
+        """The name of the topic."""
+        return self._topic.name
+
+    def seek(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Goes on at these offsets, per topic and partition; before the first read."""
+        self._sought = positions
 
     @property
     def partitions(self) -> int:
@@ -64,6 +77,9 @@ class TopicSource:
         """Up to `limit` next records; None at the end."""
         if self._plan is None:
             self._plan = _reading_plan(self._topic)
+            if self._sought:
+                starts = [self._sought.get((self.topic, p), 0) for p in range(self.partitions)]
+                self._plan = self._plan.where(self._plan.offset >= np.array(starts)[self._plan.partition])
         span = self._plan.span(self._next, self._next + limit)
         count = len(span.offset)
         if count == 0:

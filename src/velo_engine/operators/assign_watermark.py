@@ -23,6 +23,7 @@ from velo_engine.batch import (
     INITIAL_WATERMARK,
     ChangeBatch,
     Int64s,
+    PartitionStatement,
     StepFunction,
     numpy_column,
 )
@@ -61,7 +62,7 @@ class AssignWatermark(Operator):
         (batch,) = inputs
         rows = self._without_null_time(batch.rows)
         idle = batch.idle
-        if self._timeout is None and idle is None and not self._is_stated(batch):
+        if self._timeout is None and idle is None and not batch.stated and not self._is_stated(batch):
             seqs, values = self._steps(rows)
         else:
             seqs, values, idle = self._steps_by_clock(rows, batch)
@@ -168,6 +169,8 @@ class AssignWatermark(Operator):
                 self._idle[:] = False
                 self._last_row[:] = moment.before_ms if moment.after_ms is None else moment.after_ms
             self._idle |= moment.all_idle
+            for statement in moment.stated:
+                self._state(statement, moment)
             if self._timeout is not None and moment.after_ms is not None:
                 self._idle |= moment.after_ms - self._last_row >= self._timeout
             if moment.seq == _END:
@@ -190,6 +193,17 @@ class AssignWatermark(Operator):
         )
         return (*raised, idle)
 
+    def _state(self, statement: PartitionStatement, moment: _Moment) -> None:
+        """What is stated about a partition counts as if its rows had said so."""
+        p = statement.partition if self._partition is not None else 0
+        if statement.watermark_ms is None:
+            self._idle[p] = True
+            return
+        assert self._last_row is not None
+        self._highest[p] = max(self._highest[p], statement.watermark_ms)
+        self._idle[p] = False
+        self._last_row[p] = moment.before_ms if moment.after_ms is None else moment.after_ms
+
     def _moments(self, batch: ChangeBatch) -> Iterator[_Moment]:
         """What happens besides rows, in order; at last the end of the batch."""
         clock, marks, idle = batch.processing_time, batch.watermark, batch.idle
@@ -198,12 +212,17 @@ class AssignWatermark(Operator):
             stated = {}
         called = set() if idle is None else set(idle.seqs[idle.values == 1].tolist())
         ticking = set(clock.seqs.tolist())
-        seqs = sorted(ticking | stated.keys() | called)
+        of_partitions: dict[int, list[PartitionStatement]] = {}
+        for statement in batch.stated:
+            of_partitions.setdefault(statement.seq, []).append(statement)
+        seqs = sorted(ticking | stated.keys() | called | of_partitions.keys())
         before = clock.before(np.array([*seqs, _END], np.int64)).tolist()
         after = clock.after(np.array(seqs, np.int64)).tolist()
         for i, seq in enumerate(seqs):
-            yield _Moment(seq, before[i], after[i] if seq in ticking else None, stated.get(seq), seq in called)
-        yield _Moment(_END, before[-1], None, None, False)
+            moved = after[i] if seq in ticking else None
+            own = tuple(of_partitions.get(seq, ()))
+            yield _Moment(seq, before[i], moved, stated.get(seq), seq in called, own)
+        yield _Moment(_END, before[-1], None, None, False, ())
 
 
 _END = 2**63 - 1
@@ -223,6 +242,8 @@ class _Moment:
     """A stated watermark."""
     all_idle: bool
     """The source is called idle."""
+    stated: tuple[PartitionStatement, ...]
+    """Of single partitions."""
 
 
 def _rises(opening: int, seqs: Int64s, values: Int64s) -> tuple[Int64s, Int64s]:

@@ -107,11 +107,19 @@ class Pending:
         return taken
 
 
-def spans(sources: Sequence[Source], batch_size: int, first_seq: int = 0, clock: Clock | None = None) -> Iterator[Span]:
+def spans(
+    sources: Sequence[Source],
+    batch_size: int,
+    first_seq: int = 0,
+    clock: Clock | None = None,
+    *,
+    ahead: bool = True,
+) -> Iterator[Span]:
     """All records of `sources`, in order, in spans of at most `batch_size` events; the last one is marked.
 
     The ticks of `clock` stand among them, before records of the same order. Without any event there is one empty last
-    span.
+    span. Unless reading goes one span `ahead`, which shows the last one, there is always an empty last span: a span is
+    then given out before the next tick is waited for.
     """
     pending = [Pending(source) for source in sources]
     held: Span | None = None
@@ -126,6 +134,8 @@ def spans(sources: Sequence[Source], batch_size: int, first_seq: int = 0, clock:
         cut, tick_orders = orders, NO_TICKS
         if len(ticking):
             tick_orders, *cut = _first_events([ticking, *orders], [True, *(p.ended for p in pending)], batch_size)
+            assert clock is not None
+            tick_orders, cut = _before_opener(clock, tick_orders, cut)
             tick_events, *events = _numbered([tick_orders, *cut], seq)
         else:
             cut = _first_events(orders, [p.ended for p in pending], batch_size)
@@ -137,10 +147,22 @@ def spans(sources: Sequence[Source], batch_size: int, first_seq: int = 0, clock:
         end = seq + len(tick_orders) + sum(len(o) for o in cut)
         held = Span(seq, end, slices, last=False, ticks=tuple(zip(tick_events.tolist(), ticks, strict=True)))
         seq = end
+        if not ahead:
+            yield held
+            held = None
     if held is None:
         yield Span(seq, seq, (None,) * len(pending), last=True)
     else:
         yield replace(held, last=True)
+
+
+def _before_opener(clock: Clock, ticks: Int64s, records: list[Int64s]) -> tuple[Int64s, list[Int64s]]:
+    """The events in front of the first tick that must open a span, or all when there is none."""
+    first = bool(len(ticks)) and not any(len(o) and o[0] < ticks[0] for o in records)
+    at = clock.opener(len(ticks), first=first)
+    if at is None:
+        return ticks, records
+    return ticks[:at], [o[: np.searchsorted(o, ticks[at])] for o in records]
 
 
 def _first_events(orders: list[Int64s], ended: list[bool], limit: int) -> list[Int64s]:

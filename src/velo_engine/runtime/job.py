@@ -19,7 +19,7 @@ from velo_engine.batch import (
     numpy_column,
 )
 from velo_engine.connectors.dead_letters import DEFAULT_MAX_SIZE, DeadLetter, DeadLetterQueue
-from velo_engine.connectors.source import Sink, Source
+from velo_engine.connectors.source import Sink, Source, seekable
 from velo_engine.kernel import Kernel
 from velo_engine.operators.base import LateRows, RowFailures
 from velo_engine.operators.values import OPENING_EVENT
@@ -39,7 +39,7 @@ from velo_engine.runtime.scan import scan_rows
 from velo_engine.runtime.source_time import JobTime, SpanTime
 from velo_engine.runtime.statistics import StatementStatistics
 from velo_engine.runtime.step_run import StepRun
-from velo_engine.runtime.timeline import Clock, FixedClock, SystemClock, Timeline
+from velo_engine.runtime.timeline import Clock, FixedClock, PacedTimeline, SystemClock, Tick, Timeline
 from velo_engine.schema import RowSchema
 
 NO_EVENTS = np.empty(0, np.int64)
@@ -80,7 +80,10 @@ class Job:
         open_sink: Callable[[PlannedStatement], Sink | None],
         clock: Clock | None = None,
         forward_letter: Callable[[DeadLetter], None] | None = None,
+        previous: Job | None = None,
     ) -> None:
+        """`previous` is a job of the same program that this one goes on from, once `restore` has its state: sinks stay
+        open, and what it gave out and counted stays."""
         self._program = program
         self._options = options
         self.kernel = kernel
@@ -89,25 +92,39 @@ class Job:
         self._streams = _streams(program, names)
         self._sources = [open_source(program.sources[name]) for name in self._streams]
         self._readers = [[n for n in names if s in program.statements[n].sources] for s in self._streams]
-        self._queue = DeadLetterQueue(
-            DEFAULT_MAX_SIZE if options.dead_letter_max_size is None else options.dead_letter_max_size,
-            forward=forward_letter,
+        self._queue: DeadLetterQueue = (
+            previous._queue
+            if previous is not None
+            else DeadLetterQueue(
+                DEFAULT_MAX_SIZE if options.dead_letter_max_size is None else options.dead_letter_max_size,
+                forward=forward_letter,
+            )
         )
         self._letters = SpanLetters(self._queue, options.failure_strategy or FailureStrategy.DEAD_LETTER, self._sources)
-        self._runs = {n: _StatementRun(program.statements[n], open_sink(program.statements[n])) for n in names}
+        self._runs: dict[str, _StatementRun] = (
+            previous._runs
+            if previous is not None
+            else {n: _StatementRun(program.statements[n], open_sink(program.statements[n])) for n in names}
+        )
         self._late_records: dict[str, int] = {}
         """Per statement the records of this span that came too late."""
         self.clock = clock or _ticking(options, program, [program.statements[name].plan for name in names])
-        self._time = JobTime(self.clock.start(), tells_idleness=any(tick.idle for tick in options.timeline))
+        self._time = JobTime(self.clock.start(), tells_idleness=_tells_idleness(options.timeline))
         self._span_time = SpanTime(StepFunction.constant(self._time.now_ms), {}, {})
         self._alignments: dict[int, Alignment] = {}
-        self.source_records = dict.fromkeys(self._streams, 0)
+        self.source_records: dict[str, int] = (
+            dict.fromkeys(self._streams, 0) if previous is None else previous.source_records
+        )
         """Records read so far, by source."""
+        self.positions: dict[str, dict[tuple[str, int], int]] = {} if previous is None else previous.positions
+        """By source, per topic and partition the offset behind the last record handled; kept where ticks restart."""
         self.next_seq = 0
         """The event that comes next."""
-        self._watermarks: dict[str, int] = {}
-        self._seconds = 0.0
+        self._watermarks: dict[str, int] = {} if previous is None else previous._watermarks
+        self._seconds: float = 0.0 if previous is None else previous._seconds
         self._pipeline = self._built(targets)
+        if previous is not None:
+            _carry_counters(previous._pipeline, self._pipeline)
         self._opens = any(not step.inputs and step.scan is None for step in self._pipeline.steps)
         """Whether the next span is the first, and something in the program stands before the first record."""
 
@@ -133,20 +150,50 @@ class Job:
 
     def spans(self) -> Iterator[Span]:
         """The input still to be read."""
-        return spans(self._sources, self._options.batch_size, self.next_seq, self.clock)
+        ahead = not isinstance(self.clock, PacedTimeline)
+        return spans(self._sources, self._options.batch_size, self.next_seq, self.clock, ahead=ahead)
 
     def run(self) -> JobResult:
         """Read all input to its end, complete the sinks, and give the result."""
+        stopped = self.run_to_restart()
+        assert not stopped, "restarts are for runtime.restarts"
+        return self.finish()
+
+    def run_to_restart(self) -> bool:
+        """Read the input up to the next restart that ticks ask for, or to its end; whether it was a restart."""
+        keeps_positions = any(tick.restart for tick in self._options.timeline)
         try:
             for span in self.spans():
+                if any(tick.restart for _, tick in span.ticks):
+                    return True
                 self.step(span)
+                if keeps_positions:
+                    self._keep_positions(span)
         except BaseException:
             self.abort()
             raise
         finally:
             for source in self._sources:
                 source.close()
-        return self.finish()
+        return False
+
+    def seek(self, positions: Mapping[str, Mapping[tuple[str, int], int]]) -> None:
+        """Read on at these positions, by source. Raises VeloError for a source that has none."""
+        for source in self._sources:
+            if source.name in positions:
+                seekable(source).seek(positions[source.name])
+
+    def _keep_positions(self, span: Span) -> None:
+        for source, taken in zip(self._sources, span.slices, strict=True):
+            if taken is None:
+                continue
+            own = self.positions.setdefault(source.name, {})
+            topic = seekable(source).topic
+            part = slice(taken.start, taken.stop)
+            pairs = zip(taken.batch.partition[part].tolist(), taken.batch.offset[part].tolist(), strict=True)
+            failed = ((failure.partition, failure.offset) for _, failure in taken.failures)
+            for partition, offset in (*pairs, *failed):
+                own[topic, partition] = max(own.get((topic, partition), 0), offset + 1)
 
     def step(self, span: Span) -> None:
         """Handle one span of events."""
@@ -161,7 +208,7 @@ class Job:
         for name, root in self._pipeline.roots.items():
             self._watermarks[name] = outputs[root].watermark.closing
             self._deliver(self._runs[name], outputs[root])
-        self._settle(outputs)
+        self._settle(span, outputs)
         self._letters.close()
         self.next_seq = span.end_seq
         for name, taken in zip(self._streams, span.slices, strict=True):
@@ -254,7 +301,8 @@ class Job:
         rows = empty_rows(scan.schema) if taken is None else scan_rows(scan, taken, now.processing_time)
         end = span.end_seq + 1 if span.last else span.end_seq
         source = scan.source.name
-        return ChangeBatch(rows, span.first_seq, end, now.watermarks[source], now.processing_time, now.idle.get(source))
+        idle, stated = now.idle.get(source), now.stated.get(source, ())
+        return ChangeBatch(rows, span.first_seq, end, now.watermarks[source], now.processing_time, idle, stated)
 
     def _clock(self, span: Span) -> ChangeBatch:
         """The events of a span without rows, for an operator without inputs."""
@@ -283,11 +331,18 @@ class Job:
         if run.sink is not None and len(batch):
             run.sink.write(batch.rows)
 
-    def _settle(self, outputs: Sequence[ChangeBatch]) -> None:
+    def _settle(self, span: Span, outputs: Sequence[ChangeBatch]) -> None:
         """Count the fates of this span's records in every statement."""
         steps = self._pipeline.steps
+        scanned: set[tuple[str, str]] = set()
         for step in steps:
             accounting = self._runs[step.statement].accounting
+            if step.scan is not None:
+                pair = step.statement, step.scan.source.name
+                if pair in scanned:  # a record that does not decode is dead once for each scan
+                    taken = span.slices[self._streams.index(step.scan.source.name)]
+                    accounting.dead_lettered += 0 if taken is None else len(taken.failures)
+                scanned.add(pair)
             accounting.read += sum(len(outputs[i]) for i in step.inputs if steps[i].statement != step.statement)
             accounting.accepted += sum(len(outputs[i]) for i in step.accepts)
         for name, run in self._runs.items():
@@ -298,7 +353,9 @@ class Job:
                 run.accounting.accepted += len(outputs[root])
             late = self._late_records.pop(name, 0)
             run.accounting.late += late
-            run.accounting.dead_lettered += len(self._letters.dead.get(name, ()))
+            run.accounting.dead_lettered += len(self._letters.dead.get(name, ())) + self._letters.dead_again.get(
+                name, 0
+            )
             run.accounting.accepted -= late + len(self._letters.dead_after_join.get(name, ()))
 
     def statement_statistics(self) -> dict[str, StatementStatistics]:
@@ -380,8 +437,23 @@ class Job:
         return pa.table(final.columns, schema=node.schema.physical())
 
 
+def _tells_idleness(ticks: Sequence[Tick]) -> bool:
+    return any(tick.idle or tick.idle_partitions for tick in ticks)
+
+
+def _carry_counters(old: Pipeline, new: Pipeline) -> None:
+    """What became of the rows before a restart counts with those after it. State was restored: it counts itself."""
+    for before, after in zip(old.steps, new.steps, strict=True):
+        after.counters.filtered += before.counters.filtered
+        after.counters.late += before.counters.late
+        after.counters.partly_late += before.counters.partly_late
+        after.counters.dead_lettered += before.counters.dead_lettered
+
+
 def _ticking(options: JobOptions, program: PlannedProgram, plans: Sequence[PlanNode]) -> Clock:
     """Where the job's processing time comes from. The machine's clock moves it only where something depends on that."""
+    if options.paced:
+        return PacedTimeline(options.now_ms, options.timeline)
     if options.timeline:
         return Timeline(options.now_ms or 0, options.timeline)
     if options.now_ms is None and ("state.ttl" in program.properties or any(map(waits_for_the_clock, plans))):

@@ -42,12 +42,14 @@ class SpanLetters:
     """Per statement the events of this span that were dead-lettered."""
     dead_after_join: dict[str, set[int]] = field(default_factory=dict)
     """Those of them that a join had already taken in."""
+    dead_again: dict[str, int] = field(default_factory=dict)
+    """Per statement how often a dead event met its fate once more, on the way from another scan of its source."""
 
     def open(self, span: Span, readers: Sequence[Sequence[str]]) -> None:
         """Begin a span. A record that did not decode is dead for every statement that reads its source: one
         letter."""
         self.span = span
-        self.dead, self.dead_after_join = {}, {}
+        self.dead, self.dead_after_join, self.dead_again = {}, {}, {}
         for source, taken, statements in zip(self.sources, span.slices, readers, strict=True):
             for seq, failure in taken.failures if taken is not None and statements else ():
                 letter = DeadLetter(
@@ -72,6 +74,9 @@ class SpanLetters:
                     hint="the row comes from a join or an aggregation, so it cannot be set aside; guard the expression "
                     "(CASE, NULLIF, TRY_CAST)",
                 )
+            joined = place is RowPlace.JOINED
+            if seq in self.dead.get(statement, ()) and not (joined and seq in self.dead_after_join.get(statement, ())):
+                self.dead_again[statement] = self.dead_again.get(statement, 0) + 1
             self._add(seq, self._letter(statement, seq, reason), (statement,))
             if place is RowPlace.JOINED:
                 self.dead_after_join.setdefault(statement, set()).add(seq)

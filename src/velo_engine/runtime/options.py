@@ -56,6 +56,8 @@ class JobOptions:
     """Processing time and CURRENT_TIMESTAMP, milliseconds since the epoch; None for the real clock."""
     timeline: tuple[Tick, ...] = ()
     """How processing time goes on from `now_ms` (0 if that is None), and moments without records, in their order."""
+    paced: bool = False
+    """The ticks are waited for on the machine's clock. Without `now_ms` their times say how long after the start."""
     dead_letter_max_size: int | None = None
     """How many dead letters are kept; `DEFAULT_MAX_SIZE` when the program does not say either."""
     memory_limit: str | None = None

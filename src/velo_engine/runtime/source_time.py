@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import FINAL_WATERMARK, INITIAL_WATERMARK, Int64s, StepFunction
+from velo_engine.batch import FINAL_WATERMARK, INITIAL_WATERMARK, Int64s, PartitionStatement, StepFunction
 from velo_engine.runtime.ingest import NO_TICKS, Span
 from velo_engine.runtime.timeline import Tick
 
@@ -22,6 +22,8 @@ class SpanTime:
     """By source: what ticks and the end of input state."""
     idle: Mapping[str, StepFunction]
     """By source, as far as ticks ever say so: 1 while it is idle."""
+    stated: Mapping[str, tuple[PartitionStatement, ...]] = field(default_factory=dict)
+    """By source: what ticks state about its partitions."""
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class JobTime:
     """Watermarks that ticks stated, by source."""
     idle: set[str] = field(default_factory=set)
     tells_idleness: bool = False
-    """Whether any tick ever says that a source is idle."""
+    """Whether any tick ever says that a source or a partition is idle."""
 
     def _processing_time(self, ticks: Sequence[tuple[int, Tick]]) -> StepFunction:
         """The clock over the events of a span, whose ticks these are; it goes on from there."""
@@ -55,7 +57,8 @@ class JobTime:
             if idleness is not None:
                 idle[source] = idleness
         watermarks = {source: self._watermark(source, span.ticks, final) for source in sources}
-        return SpanTime(self._processing_time(span.ticks), watermarks, idle)
+        stated = {source: tuple(_of_partitions(source, span.ticks)) for source in sources} if span.ticks else {}
+        return SpanTime(self._processing_time(span.ticks), watermarks, idle, stated)
 
     def snapshot(self) -> dict[str, pa.Table]:
         """Where time stands."""
@@ -107,3 +110,13 @@ class JobTime:
         (self.idle.add if now else self.idle.discard)(source)
         seqs, values = (np.array(column, np.int64) for column in (zip(*steps, strict=True) if steps else ((), ())))
         return StepFunction(opening, seqs, values)
+
+
+def _of_partitions(source: str, ticks: Sequence[tuple[int, Tick]]) -> Iterator[PartitionStatement]:
+    """What ticks state about single partitions of `source`."""
+    for seq, tick in ticks:
+        for (name, partition), mark in tick.partition_watermarks.items():
+            if name == source:
+                yield PartitionStatement(seq, partition, mark)
+        for partition in sorted(p for name, p in tick.idle_partitions if name == source):
+            yield PartitionStatement(seq, partition, None)

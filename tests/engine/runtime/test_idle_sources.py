@@ -111,3 +111,46 @@ def test_stated_watermarks_close_windows() -> None:
 
         assert windows(changes) == [(0, 2)]  # the third row is late
         assert events == [3]
+
+
+SPOKEN = [("t", 0, 1), ("t", 1, 2), ("t", 0, 25), ("t", 0, 26)]
+"""Two rows of the window [0, 10), one of each partition; then partition 0 alone is far ahead."""
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
+def test_one_partition_is_called_idle(batch_size: int) -> None:
+    ticks = [Tick(3, idle_partitions=frozenset({("t", 1)}))]
+
+    changes, events = run(table("t", None) + COUNTS, SPOKEN, ticks, partitions=2, batch_size=batch_size)
+
+    # Events: three rows, the tick (3), a row (4), the end (5). Partition 1 held the watermark at 2 s until the tick.
+    assert windows(changes) == [(0, 2), (20, 2)]
+    assert events == [3, 5]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
+def test_what_is_stated_of_one_partition_waits_for_the_other(batch_size: int) -> None:
+    ahead = 1_704_067_200_000 + 12_000  # 2024-01-01 00:00:12
+    ticks = [
+        Tick(2, partition_watermarks={("t", 1): ahead}),  # partition 0 stands at 1 s
+        Tick(3),
+    ]
+
+    changes, events = run(table("t", None) + COUNTS, SPOKEN, ticks, partitions=2, batch_size=batch_size)
+
+    # Events: two rows, the tick (2), the row of 25 s (3) which lets the watermark rise to 12 s, …
+    assert windows(changes) == [(0, 2), (20, 2)]
+    assert events[0] == 3
+
+
+def test_an_idle_partition_that_speaks_again_counts_again() -> None:
+    rows = [("t", 0, 1), ("t", 1, 2), ("t", 0, 15), ("t", 1, 4), ("t", 1, 13), ("t", 0, 29)]
+    ticks = [Tick(3, idle_partitions=frozenset({("t", 1)}))]
+
+    for batch_size in (1, 2, 1000):
+        changes, events = run(table("t", None) + COUNTS, rows, ticks, partitions=2, batch_size=batch_size)
+
+        # The tick (event 3) lets [0, 10) close; the row of 4 s is late; partition 1 then holds back at 13 s: [10, 20)
+        # closes at the end alone.
+        assert windows(changes) == [(0, 2), (10, 2), (20, 1)]
+        assert events == [3, 7, 7]
