@@ -35,7 +35,7 @@ def parse_program(text: str, *, file: str = "<sql>", variables: Mapping[str, str
     statements: list[Statement] = []
     extents: list[tuple[int, int]] = []
     settings: dict[str, Property] = {}
-    for tokens in _split(_tokens(source, values), source):
+    for tokens in statement_tokens(program_tokens(source, values), source):
         statement = parsed(parser.parse_statement, tokens, source)
         if isinstance(statement, Setting):
             settings[statement.name] = statement.property
@@ -57,26 +57,26 @@ def parse_program(text: str, *, file: str = "<sql>", variables: Mapping[str, str
 def parse_expression(text: str, *, file: str = "<expression>") -> exp.Expression:
     """The one SQL expression of `text` (a metric's condition, a spec's `where:`), unbound. VeloError as above."""
     source = source_text(text, file)
-    return parsed(StatementParser(source).parse_expression, _tokens(source, {}), source)
+    return parsed(StatementParser(source).parse_expression, program_tokens(source, {}), source)
 
 
 def parse_type(text: str, *, file: str = "<type>") -> exp.DataType:
     """The one SQL type of `text`, for example `DECIMAL(10, 2) NOT NULL`. VeloError as above."""
     source = source_text(text, file)
-    return parsed(StatementParser(source).parse_type, _tokens(source, {}), source)
+    return parsed(StatementParser(source).parse_type, program_tokens(source, {}), source)
 
 
 def _place(warning: Warning) -> tuple[int, int]:
     return warning.location.line, warning.location.column
 
 
-def _tokens(source: SourceText, variables: Mapping[str, str]) -> list[Token]:
+def program_tokens(source: SourceText, variables: Mapping[str, str]) -> list[Token]:
     """The tokens of `source`, each with its place in the text as written, before variables were replaced."""
     expanded = expand_sql(source, variables)
     return tokenized(source, expanded.text, Velostream(), expanded.original)
 
 
-def _split(tokens: Iterable[Token], source: SourceText) -> Iterator[list[Token]]:
+def statement_tokens(tokens: Iterable[Token], source: SourceText) -> Iterator[list[Token]]:
     """The tokens of each statement, without semicolons and without the frame of a statement set."""
     opened: Token | None = None
     for chunk in chunks(tokens):
