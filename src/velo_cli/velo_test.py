@@ -12,6 +12,9 @@ import typer
 
 from velo_cli.command_line import key_values, new_app, run_app, set_debug
 from velo_cli.progress import ProgressLine
+from velo_cli.test_health import health
+from velo_cli.test_mutate import mutate
+from velo_cli.test_validate import validate
 
 if TYPE_CHECKING:
     from velo_harness.kafka.providers import KafkaChoice
@@ -150,6 +153,11 @@ def _write_file(path: Path, content: str) -> None:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise VeloError(ErrorCode.FILE_UNREADABLE, f'the report "{path}" cannot be written: {reason}') from None
+
+
+app.command("mutate")(mutate)
+app.command("validate")(validate)
+app.command("health")(health)
 
 
 def main() -> None:

@@ -1,0 +1,83 @@
+"""Going on after an error in a program: the statement that is wrong is blanked, and the rest is read again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from velo_engine.errors import ErrorCode, Location, VeloError
+from velo_engine.sql.source_text import SegmentKind, SourceText, segments
+
+_NAME = r"[`\"]?(?P<{}>[\w.]+)[`\"]?"
+_DEFINES = re.compile(
+    r"\b(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMPORARY\s+)?(?:STREAM|TABLE|VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    + _NAME.format("created")
+    + r"|INTO\s+"
+    + _NAME.format("written")
+    + ")",
+    re.IGNORECASE,
+)
+_NOT_A_LINE_BREAK = re.compile(r"[^\r\n]")
+_OF_NAMES = frozenset({ErrorCode.UNKNOWN_TABLE, ErrorCode.UNKNOWN_QUERY})
+
+
+@dataclass(slots=True)
+class BlankedProgram:
+    """A program's text, and the names that statements blanked in it define. Places stay what they are."""
+
+    text: str
+    names: set[str] = field(default_factory=set)
+
+    def blank(self, error: VeloError) -> bool | None:
+        """Blanks the statement that `error` lies in: whether it is more than a consequence of one blanked before.
+
+        None when there is no such statement.
+        """
+        extent = None if error.location is None else _extent_at(self.text, error.location)
+        if extent is None:
+            return None
+        start, end = extent
+        statement = self.text[start:end]
+        if not statement.strip():
+            return None
+        consequence = self.is_consequence(error)
+        for found in _DEFINES.finditer(statement):
+            self.names.update(name for name in found.groups() if name is not None)
+        self.text = self.text[:start] + _NOT_A_LINE_BREAK.sub(" ", statement) + self.text[end:]
+        return not consequence
+
+    def is_consequence(self, error: VeloError) -> bool:
+        """Whether an error is about a name that a blanked statement would have defined."""
+        return error.code in _OF_NAMES and not self.names.isdisjoint(_named(error))
+
+
+def _named(error: VeloError) -> set[str]:
+    """The names that an error is about: underlined, or in quotes."""
+    place = error.location
+    marked = "" if place is None else place.text[place.column - 1 : place.column - 1 + place.length]
+    return {marked.strip("`\"'"), *re.findall(r'"([^"]+)"', error.message)}
+
+
+def _extent_at(text: str, place: Location) -> tuple[int, int] | None:
+    """The offsets of the statement at a place, comments before it and its semicolon included."""
+    source = SourceText(place.file, text)
+    if place.line > len(source.line_starts):
+        return None
+    offset = min(source.line_starts[place.line - 1] + place.column - 1, max(len(text) - 1, 0))
+    try:
+        return next(((start, end) for start, end in _extents(source) if start <= offset < end), None)
+    except VeloError:  # a string or comment without an end: nothing after it can be read
+        return None
+
+
+def _extents(source: SourceText) -> Iterator[tuple[int, int]]:
+    start = 0
+    for segment in segments(source):
+        if segment.kind is SegmentKind.CODE:
+            for found in re.finditer(";", source.text[segment.start : segment.end]):
+                end = segment.start + found.end()
+                yield start, end
+                start = end
+    if start < len(source.text):
+        yield start, len(source.text)
