@@ -54,17 +54,21 @@ class RunChecks:
         )
         found, warnings = failures([self._with_files(a) for a in assertions], facts)
         if expect is not None:
-            schema = RowSchema((*result.schema.columns, Column("op", t.STRING)))
-            actual = ActualOutput(
-                final=final,
-                changelog=Relation(name, schema, result.changelog, result.aliases),
-                key=key,
-                late=late_of(result, self.execution.program),
-                scope=self.scope,
-                zone=self.spec.zone,
-            )
-            found = [*check_expectation(expect, actual), *found]
+            found = [*check_expectation(expect, self.actual(name)), *found]
         return found, warnings
+
+    def actual(self, name: str) -> ActualOutput:
+        """What a statement gave out, as expectations compare it."""
+        result = self.execution.result.statements[name]
+        schema = RowSchema((*result.schema.columns, Column("op", t.STRING)))
+        return ActualOutput(
+            final=Relation(name, result.schema, result.final, result.aliases),
+            changelog=Relation(name, schema, result.changelog, result.aliases),
+            key=tuple(result.schema.names[i] for i in result.upsert_key),
+            late=late_of(result, self.execution.program),
+            scope=self.scope,
+            zone=self.spec.zone,
+        )
 
     def _with_files(self, assertion: AssertionSpec) -> AssertionSpec:
         """The assertion looking at the files that this run wrote."""

@@ -7,9 +7,12 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from velo_engine.errors import ExitCode, Location, VeloError
+
+if TYPE_CHECKING:
+    from velo_harness.updating.written import ExpectationUpdate
 
 SHOWN_ROWS = 5
 """Offending rows that a failure shows."""
@@ -136,6 +139,8 @@ class QueryResult:
     """The first `SHOWN_ROWS` dead letters: where each came from and why."""
     duration_ms: float = 0.0
     """Everything: inputs, the job, the checks."""
+    updates: tuple[ExpectationUpdate, ...] = ()
+    """What is to be written into the spec, of a run that updates."""
     execution_ms: float = 0.0
     """The query's own operators."""
     profile: Profile | None = None

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+
+
+class Update(StrEnum):
+    """Whether expectations are written from what comes out."""
+
+    OFF = "off"
+    ALL = "all"
+    """Those that do not hold, and those that are not there yet."""
+    NEW_ONLY = "new_only"
+    """Only those that are not there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +33,6 @@ class RunSettings:
     """Values of `${NAME}` in SQL, over those of the environment, and of `variables.NAME` in templates."""
     allowed: tuple[Path, ...] = ()
     """Folders outside the project that paths may lead to."""
+    update: Update = Update.OFF
     profile: bool = False
     """Reports of the run plot what queries gave out: distributions, lateness, throughput."""
