@@ -301,6 +301,8 @@ class Spec:
     topic_naming: TopicNaming = field(default_factory=TopicNaming)
     config_locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
     """Places of the job properties."""
+    replaced_sql: str | None = None
+    """A text to run in place of the program that the spec names or holds: a mutant of it, with the same lines."""
 
     @property
     def zone(self) -> ZoneInfo | None:
