@@ -37,6 +37,11 @@ class ProgramText:
 
 def program_text(spec: Spec) -> ProgramText:
     """The SQL that a spec names, holds, or lies beside. Errors: FILE_NOT_FOUND, FILE_UNREADABLE."""
+    text = _written_program(spec)
+    return text if spec.replaced_sql is None else replace(text, text=spec.replaced_sql)
+
+
+def _written_program(spec: Spec) -> ProgramText:
     if spec.sql is not None:
         # Blank lines before it make the lines in error messages those of the spec.
         above = spec.sql_location.line if spec.sql_location is not None else 0

@@ -23,7 +23,14 @@ from velo_engine.sql.statement_parser import Setting, StatementParser
 ParserClass = TypeVar("ParserClass", bound=type[StatementParser])
 
 _LENGTHS = ("_parse_fixed_length", "_parse_distance")
-_WRAPPERS = ("_parse_wrapped", "_parse_csv", "_parse_query_modifiers", "_parse_set_operations", "_parse_window_time", "_parse_call_body")
+_WRAPPERS = (
+    "_parse_wrapped",
+    "_parse_csv",
+    "_parse_query_modifiers",
+    "_parse_set_operations",
+    "_parse_window_time",
+    "_parse_call_body",
+)
 """Methods whose result does not stand where they began, or has brackets around it that are not its own."""
 
 

@@ -1,0 +1,207 @@
+"""Judging mutants: the queries of the specs are run over a mutated program until one of them notices.
+
+What does not depend on the program is made once: the specs are loaded, the original planned and run, the inputs
+generated and encoded. A mutant costs a parse, a plan and the runs of the queries whose plan it changes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.plan.nodes import PlannedProgram
+from velo_harness.execution import needed_sources, needed_statements
+from velo_harness.inputs import RunInputs
+from velo_harness.mutation.edits import Mutant, applied
+from velo_harness.mutation.results import Fate, Verdict
+from velo_harness.preparation import PreparedQuery
+from velo_harness.programs import ParsedProgram, ProgramText, parsed
+from velo_harness.query_run import QueryRun
+from velo_harness.result import Outcome, QueryResult
+from velo_harness.runner import blank_result, run_query
+from velo_harness.settings import RunSettings
+from velo_harness.spec import Query, Spec
+
+SLOWER = 20
+"""How many times longer than the original a query over a mutant may take."""
+SHORTEST_MS = 5000
+"""A mutant has at least this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A query that passes over the original program, and what is known of it."""
+
+    spec: Spec
+    query: Query
+    duration_ms: float
+    prepared: PreparedQuery | None
+    """None for a query that expects an error: all of it is run each time."""
+    inputs: RunInputs | None
+    """None when they depend on other statements of the program."""
+    needs: frozenset[str]
+    """The statements and sources it runs, views included."""
+
+    @property
+    def name(self) -> str:
+        """How people know it."""
+        return self.query.name
+
+
+def judge_of(spec: Spec, query: Query, settings: RunSettings) -> Judge | str:
+    """The query as a judge, or why it cannot be one."""
+    if query.skip is not None:
+        return f"skipped: {query.skip}"
+    if any(mark.name in ("xfail", "skip", "skipif") for mark in (*spec.marks, *query.marks)):
+        return "marked xfail or skip"
+    began = time.perf_counter()
+    result = run_query(spec, query, settings, item=query.name, rerun="")
+    if result.outcome is not Outcome.PASSED:
+        reason = str(result.error.message) if result.error is not None else f"{len(result.failures)} checks fail"
+        return f"it does not pass over the original program: {reason}"
+    took = (time.perf_counter() - began) * 1000
+    if query.expect is not None and query.expect.error is not None:
+        return Judge(spec, query, took, None, None, frozenset())
+    run = _run(spec, query, settings)
+    prepared = run.prepared()
+    inputs = None if _reads_others(spec, query) else run.inputs(prepared)
+    return Judge(spec, query, took, prepared, inputs, _needs(spec, query, prepared, settings))
+
+
+def _run(spec: Spec, query: Query, settings: RunSettings) -> QueryRun:
+    return QueryRun(spec, query, settings, blank_result(spec, query, settings, item=query.name, rerun=""))
+
+
+def _reads_others(spec: Spec, query: Query) -> list[Query]:
+    """The queries of the spec whose output this one reads as an input."""
+    names = {one.from_previous for q in (query, *spec.queries) for one in q.inputs if one.from_previous is not None}
+    return [other for other in spec.queries if other.name in names] if _has_previous(spec, query) else []
+
+
+def _has_previous(spec: Spec, query: Query) -> bool:
+    return any(one.from_previous is not None for q in (query, *spec.queries) for one in q.inputs)
+
+
+def _needs(spec: Spec, query: Query, prepared: PreparedQuery, settings: RunSettings) -> frozenset[str]:
+    """Every relation of the program on the way to what the query checks."""
+    program = parsed(prepared.text, settings.variables)
+    waiting = [*needed_statements(prepared.program, prepared.targets)]
+    waiting += needed_sources(prepared.program, prepared.targets)
+    waiting += [name for other in _reads_others(spec, query) for name in (other.name,) if name in program.statements]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(program.reads.get(name, ()))
+    return frozenset(found)
+
+
+class Bench:
+    """The judges of one program."""
+
+    def __init__(self, text: ProgramText, specs: Sequence[Spec], settings: RunSettings) -> None:
+        self.text = text
+        self.specs = tuple(specs)
+        self._settings = settings
+        self.unusable: list[str] = []
+        self.judges: list[Judge] = []
+        for spec in specs:
+            for query in spec.queries:
+                judge = judge_of(spec, query, settings)
+                if isinstance(judge, str):
+                    self.unusable.append(f"{query.name}: {judge}")
+                else:
+                    self.judges.append(judge)
+        self.judges.sort(key=lambda judge: judge.duration_ms)
+
+    def program(self) -> ParsedProgram:
+        """The original, parsed."""
+        return parsed(self.text, self._settings.variables)
+
+    def checked(self, statement: str) -> bool:
+        """Whether some query's result depends on the statement."""
+        return any(judge.prepared is None or statement in judge.needs for judge in self.judges)
+
+    def verdict(self, mutant: Mutant) -> Verdict:
+        """The fate of a mutant."""
+        text = applied(self.text.text, mutant.edits)
+        changed = False
+        for judge in self.judges:
+            verdict = self._judged(judge, text)
+            if isinstance(verdict, Verdict):
+                return verdict
+            changed = changed or verdict
+        if not changed:
+            return Verdict(Fate.EQUIVALENT, "every query has the same plan as over the original")
+        return Verdict(Fate.SURVIVED, "")
+
+    def _judged(self, judge: Judge, text: str) -> Verdict | bool:
+        """The verdict of one judge; else whether it had anything to look at."""
+        spec = self._mutated(judge.spec, text)
+        limit = int(max(SHORTEST_MS, SLOWER * judge.duration_ms))
+        settings = replace(self._settings, timeout_ms=limit)
+        run = _run(spec, judge.query, settings)
+        if judge.prepared is None:
+            return self._judged_by_error(judge, run)
+        try:
+            prepared = run.prepared()
+        except VeloError as error:
+            return Verdict(Fate.INVALID, error.message)
+        except RecursionError:
+            return Verdict(Fate.INVALID, "the statement is nested too deeply")
+        if judge.inputs is not None and _same(judge.prepared, prepared):
+            return False
+        try:
+            inputs = judge.inputs if _same_sources(judge, prepared) else None
+            inputs = run.inputs(prepared) if inputs is None else inputs
+            with run.executed(prepared, inputs) as execution:
+                result = run.checked(prepared, inputs, execution)
+        except VeloError as error:
+            if error.code is ErrorCode.TIMEOUT:
+                return Verdict(Fate.TIMEOUT, f"{judge.name}: not done after {limit} ms")
+            return Verdict(Fate.KILLED, f"{judge.name}: the run failed: {error.message}")
+        except Exception as defect:
+            return Verdict(Fate.INVALID, f"a defect of velostream: {type(defect).__name__}: {defect}")
+        return _killed(judge, result) or True
+
+    def _mutated(self, spec: Spec, text: str) -> Spec:
+        return replace(spec, replaced_sql=text)
+
+    def _judged_by_error(self, judge: Judge, run: QueryRun) -> Verdict | bool:
+        """A query that expects an error must still get that one."""
+        try:
+            result = run.result()
+        except VeloError as error:
+            return Verdict(Fate.KILLED, f"{judge.name}: {error.message}")
+        except Exception as defect:
+            return Verdict(Fate.INVALID, f"a defect of velostream: {type(defect).__name__}: {defect}")
+        return _killed(judge, result) or True
+
+
+def _killed(judge: Judge, result: QueryResult) -> Verdict | None:
+    if result.outcome is Outcome.PASSED:
+        return None
+    check = result.failures[0].check if result.failures else result.outcome.value
+    return Verdict(Fate.KILLED, f"{judge.name}: {check}")
+
+
+def _same_sources(judge: Judge, prepared: PreparedQuery) -> bool:
+    assert judge.prepared is not None
+    before = needed_sources(judge.prepared.program, judge.prepared.targets)
+    return [*before] == [*needed_sources(prepared.program, prepared.targets)]
+
+
+def _same(one: PreparedQuery, other: PreparedQuery) -> bool:
+    """Whether two prepared queries run the same plan."""
+    return [*_parts(one.program, one.targets)] == [*_parts(other.program, other.targets)]
+
+
+def _parts(program: PlannedProgram, targets: tuple[str, ...]) -> Iterator[object]:
+    """All of a program that decides what its targets give out."""
+    yield targets
+    yield dict(program.properties), program.state_ttl_ms, program.functions
+    yield from (program.statements[name] for name in needed_statements(program, targets))
+    yield from needed_sources(program, targets).items()
