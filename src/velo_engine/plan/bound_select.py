@@ -27,6 +27,7 @@ from velo_engine.plan.relation import (
 from velo_engine.plan.scope import RelationScope
 from velo_engine.plan.select_list import SelectItem, unique_name, unwrapped
 from velo_engine.plan.subqueries import restricted, with_subqueries
+from velo_engine.plan.unread_over import without_unread_over
 from velo_engine.plan.windows import QueryWindow, WindowStyle, window_functions
 from velo_engine.sql.expression_binder import Scope
 
@@ -185,7 +186,7 @@ def _output_reference(node: exp.Expr, items: Sequence[SelectItem]) -> exp.Expr:
 def projected(bound: BoundSelect, expressions: Sequence[Expression], names: Sequence[str]) -> Relation:
     """`expressions` over the bound relation as a relation of their own."""
     below = bound.relation
-    node = project(below.node, expressions, names)
+    node = without_unread_over(project(below.node, expressions, names))
     event, processing = through_projection(below, expressions)
     windows = window_through_projection(below.windows, expressions)
     grouped = columns_through_projection(below.grouped_times, expressions)
