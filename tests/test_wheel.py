@@ -26,7 +26,10 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     strange = {Path(n).suffix for n in names if n.split("/")[0] in PACKAGES} - {
+        ".css",
         ".csv",
+        ".html",
+        ".js",
         ".py",
         ".typed",
         ".json",

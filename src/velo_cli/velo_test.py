@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,10 +17,9 @@ from velo_cli.test_validate import validate
 
 if TYPE_CHECKING:
     from velo_harness.kafka.providers import KafkaChoice
+    from velo_harness.reports.outputs import Outputs
     from velo_harness.result import RunResult
     from velo_harness.settings import RunSettings
-
-TEXT = "text"
 
 app = new_app("Test streaming SQL by specs: every query with its inputs and what must come out.")
 
@@ -37,9 +35,13 @@ def run(
     query: Annotated[list[str], typer.Option(help="run only the query of this name (repeatable)")] = [],  # noqa: B006
     seed: Annotated[int | None, typer.Option(help="seed of all generated data, instead of the specs' own")] = None,
     output: Annotated[
-        str | None, typer.Option(help="format of the report: text, json, junit", metavar="FORMAT")
+        str | None,
+        typer.Option(help="format of the report: text, json, junit, html, markdown, github", metavar="FORMAT"),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="write the report to this file, not to stdout")] = None,
+    report: Annotated[list[Path], typer.Option(help="write a report to this file (repeatable)", metavar="FILE")] = [],  # noqa: B006
+    compare_to: Annotated[
+        Path | None, typer.Option(help="say what changed since this earlier JSON report", metavar="FILE")
+    ] = None,
     timeout_ms: Annotated[int | None, typer.Option(min=1, help="time limit of a query")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="most events the engine handles at once")] = None,
     var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
@@ -65,10 +67,17 @@ def run(
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
     """Run specs. The report for people goes to stderr; a machine format goes to stdout, or to --report."""
+    from dataclasses import replace
+
     from velo_harness.kafka.providers import KafkaChoice
+    from velo_harness.reports.json_reading import read_report
+    from velo_harness.reports.outputs import outputs
+    from velo_harness.reports.trends import trend
     from velo_harness.settings import RunSettings
 
     set_debug(debug)
+    wanted = outputs(output, report)
+    earlier = None if compare_to is None else read_report(compare_to)
     choice = KafkaChoice(kafka, use_testcontainers, reuse_containers, keep_containers, kafka_image, kafka_config)
     settings = RunSettings(
         seed=seed,
@@ -78,10 +87,12 @@ def run(
         debug=debug,
         variables=key_values(var),
         allowed=tuple(allow_path),
+        profile=wanted.plotted,
     )
-    write = _writer(output or _format_of(report))
     result = _run_all(paths, settings, query, choice)
-    _report(result, write, report, verbose=verbose)
+    if earlier is not None:
+        result = replace(result, trend=trend(earlier, result, str(compare_to)))
+    _report(result, wanted, verbose=verbose)
     raise typer.Exit(result.exit_code)
 
 
@@ -107,28 +118,11 @@ def _run_all(paths: list[Path], settings: RunSettings, wanted: list[str], choice
     return replace(result, file_errors=tuple(errors))
 
 
-def _format_of(report: Path | None) -> str:
-    """The format that the ending of a report file tells."""
-    endings = {".json": "json", ".xml": "junit"}
-    return endings.get(report.suffix, TEXT) if report is not None else TEXT
+def _report(result: RunResult, wanted: Outputs, *, verbose: bool) -> None:
+    """Shows the result to people on stderr, then writes the reports. In GitHub Actions it is annotated too."""
+    from velo_harness.reports import github
+    from velo_harness.reports.outputs import write_reports
 
-
-def _writer(name: str) -> Callable[[RunResult], str] | None:
-    """What writes a report in the format called `name`; None for the text that people get anyway."""
-    from velo_harness.plugins import reporters
-    from velo_harness.reports.json_report import run_json
-    from velo_harness.reports.junit import run_junit
-
-    known = {"json": run_json, "junit": run_junit, **reporters()}
-    if name != TEXT and name not in known:
-        raise typer.BadParameter(f'"{name}" is not one of {", ".join((TEXT, *known))}', param_hint="--output")
-    return known.get(name)
-
-
-def _report(result: RunResult, write: Callable[[RunResult], str] | None, path: Path | None, *, verbose: bool) -> None:
-    from velo_harness.reports.text import run_text
-
-    text = run_text(result, verbose=verbose)
     if sys.stderr.isatty():
         from rich.console import Console
 
@@ -136,28 +130,19 @@ def _report(result: RunResult, write: Callable[[RunResult], str] | None, path: P
 
         print_run(result, Console(stderr=True), verbose=verbose)
     else:
-        print(text, file=sys.stderr)
-    content = (text if write is None else write(result)).rstrip("\n") + "\n"
-    if path is not None:
-        _write_file(path, content)
-    elif write is not None:
-        sys.stdout.write(content)
+        from velo_harness.reports.text import run_text
+
+        print(run_text(result, verbose=verbose), file=sys.stderr)
+    if github.wanted(os.environ) and wanted.stdout != "github":
+        sys.stderr.write(github.run_annotations(result))
+    write_reports(result, wanted)
 
 
-def _write_file(path: Path, content: str) -> None:
-    from velo_engine.errors import ErrorCode, VeloError
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise VeloError(ErrorCode.FILE_UNREADABLE, f'the report "{path}" cannot be written: {reason}') from None
+app.command("validate")(validate)
+app.command("health")(health)
 
 
 app.command("mutate")(mutate)
-app.command("validate")(validate)
-app.command("health")(health)
 
 
 def main() -> None:

@@ -63,12 +63,15 @@ def _examples(finding: Finding) -> Iterator[str]:
         return
     yield ""
     yield from (f"    {line}" for line in table_lines(finding.examples))
-    kinds = {row.get("difference") for row in finding.examples}
-    shown = len(finding.examples)
-    if "actual" in kinds:  # expected and actual stand under each other: two lines for one difference
-        shown -= sum(row.get("difference") == "actual" for row in finding.examples)
-    if finding.offending > shown:
-        yield f"    and {finding.offending - shown} more"
+    if left_out(finding) > 0:
+        yield f"    and {left_out(finding)} more"
+
+
+def left_out(finding: Finding) -> int:
+    """How many offending rows are not among the examples."""
+    # Of a difference, expected and actual stand under each other: two lines for one row.
+    pairs = sum(1 for row in finding.examples if row.get("difference") == "actual")
+    return max(0, finding.offending - len(finding.examples) + pairs)
 
 
 def numbers_text(result: QueryResult) -> str:
@@ -97,15 +100,7 @@ def run_text(run: RunResult, *, verbose: bool = False) -> str:
 
 def _query_lines(q: QueryResult, said: set[str], *, verbose: bool) -> Iterator[str]:
     """A query on a line, and what is to be known of it. What its file's queries have in common is `said` once."""
-    facts = ""
-    if q.outcome is Outcome.SKIPPED:
-        facts = f"skipped: {q.skip_reason}"
-    elif q.numbers is not None:
-        rows = ", ".join(f"{count:,} {name}" for name, count in q.inputs.items())
-        given = f"{rows} → " if rows else ""
-        facts = f"{_plural(q.checks, 'check')}, {given}{_plural(q.output_rows, 'row')}"
-        facts += f", {q.numbers.late:,} late" if q.numbers.late else ""
-        facts += f", {q.numbers.dead_lettered:,} dead-lettered" if q.numbers.dead_lettered else ""
+    facts = query_facts(q)
     yield f"  {_SIGNS[q.outcome]} {printable(q.query):<32} {q.duration_ms:>7.0f} ms  {printable(facts)}".rstrip()
     if q.outcome is Outcome.PASSED:
         for warning in q.warnings:
@@ -117,6 +112,19 @@ def _query_lines(q: QueryResult, said: set[str], *, verbose: bool) -> Iterator[s
     if verbose and q.late_rows:
         yield f"      late rows ({q.numbers.late if q.numbers else len(q.late_rows)}):"
         yield from (f"        {line}" for line in table_lines(q.late_rows))
+
+
+def query_facts(q: QueryResult) -> str:
+    """A query in a few words: what was checked, what went in and came out."""
+    if q.outcome is Outcome.SKIPPED:
+        return f"skipped: {q.skip_reason}"
+    if q.numbers is None:
+        return ""
+    rows = ", ".join(f"{count:,} {name}" for name, count in q.inputs.items())
+    given = f"{rows} → " if rows else ""
+    facts = f"{_plural(q.checks, 'check')}, {given}{_plural(q.output_rows, 'row')}"
+    facts += f", {q.numbers.late:,} late" if q.numbers.late else ""
+    return facts + (f", {q.numbers.dead_lettered:,} dead-lettered" if q.numbers.dead_lettered else "")
 
 
 def totals_text(run: RunResult) -> str:

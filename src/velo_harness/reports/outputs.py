@@ -1,0 +1,139 @@
+"""Which reports a run writes, and where to: formats by name, files by their endings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_harness.result import RunResult
+
+Reporter: TypeAlias = Callable[[RunResult], str]
+
+TEXT = "text"
+_ENDINGS = {".htm": "html", ".html": "html", ".json": "json", ".md": "markdown", ".txt": TEXT, ".xml": "junit"}
+_PLOTTED = ("html", "json")
+"""Formats that hold what is plotted."""
+
+
+def _text(run: RunResult) -> str:
+    from velo_harness.reports.text import run_text
+
+    return run_text(run)
+
+
+def _json(run: RunResult) -> str:
+    from velo_harness.reports.json_report import run_json
+
+    return run_json(run)
+
+
+def _junit(run: RunResult) -> str:
+    from velo_harness.reports.junit import run_junit
+
+    return run_junit(run)
+
+
+def _html(run: RunResult) -> str:
+    from velo_harness.reports.html import run_html
+
+    return run_html(run)
+
+
+def _markdown(run: RunResult) -> str:
+    from velo_harness.reports.markdown import run_markdown
+
+    return run_markdown(run)
+
+
+def _github(run: RunResult) -> str:
+    from velo_harness.reports.github import run_annotations
+
+    return run_annotations(run)
+
+
+BUILT_IN: Mapping[str, Reporter] = {
+    TEXT: _text,
+    "json": _json,
+    "junit": _junit,
+    "html": _html,
+    "markdown": _markdown,
+    "github": _github,
+}
+"""What writes each format. Its modules are imported when it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The reports that a run is to write."""
+
+    files: tuple[tuple[Path, str], ...] = ()
+    """File and format."""
+    stdout: str | None = None
+    """The format that goes to stdout; None: nothing does."""
+
+    @property
+    def plotted(self) -> bool:
+        """Whether one of them holds what is plotted: see `RunSettings.profile`."""
+        return any(name in _PLOTTED for name in (*(name for _, name in self.files), self.stdout))
+
+
+def outputs(output: str | None, files: Sequence[Path]) -> Outputs:
+    """What `--output` and `--report` ask for.
+
+    A file's ending says its format; where it says none, `output` does, else it is text. `output` goes to stdout unless
+    a file has it. Raises VeloError for a format that there is not.
+    """
+    known = known_formats()
+    if output is not None and output not in known:
+        hint = did_you_mean(output, known, noun="format")
+        raise VeloError(ErrorCode.BAD_VALUE, f'there is no report format "{output}"', hint=hint)
+    chosen = tuple((path, _format_of(path, known) or output or TEXT) for path in files)
+    taken = output is None or output == TEXT or output in (name for _, name in chosen)
+    return Outputs(chosen, None if taken else output)
+
+
+def known_formats() -> dict[str, Reporter]:
+    """Every format: ours, and those of plugins."""
+    from velo_harness.plugins import reporters
+
+    return {**BUILT_IN, **reporters()}
+
+
+def write_reports(run: RunResult, wanted: Outputs) -> None:
+    """Writes the reports. Raises VeloError for a file that cannot be written, once all others are."""
+    known = known_formats()
+    refused: VeloError | None = None
+    for path, name in wanted.files:
+        try:
+            _write_file(path, known[name](run))
+        except VeloError as error:
+            refused = refused or error
+    if wanted.stdout is not None:
+        sys.stdout.write(_ended(known[wanted.stdout](run)))
+    if refused is not None:
+        raise refused
+
+
+def _format_of(path: Path, known: Mapping[str, Reporter]) -> str | None:
+    """The format that a file's ending tells: one of ours, or the name of a plugin's."""
+    ending = path.suffix.lower()
+    return _ENDINGS.get(ending) or (ending[1:] if ending[1:] in known else None)
+
+
+def _ended(text: str) -> str:
+    """Text of whole lines."""
+    return text.rstrip("\n") + "\n" if text else ""
+
+
+def _write_file(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_ended(text), encoding="utf-8")
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise VeloError(ErrorCode.FILE_UNREADABLE, f'the report "{path}" cannot be written: {reason}') from None

@@ -1,0 +1,104 @@
+"""Plots as SVG text: coloured by the page's style sheet, with a title on every mark for those who point at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+from velo_harness.reports.shown_values import printable
+from velo_harness.result import Histogram
+
+WIDTH, HEIGHT = 320, 132
+_LEFT, _TOP, _FLOOR = 4, 16, 108
+"""The drawing stands between these; below is the axis with its labels."""
+
+
+def histogram_svg(histogram: Histogram, name: str, unit: str = "") -> Markup:
+    """Bars over the range of the values, with its ends and the highest count."""
+    bins, most = len(histogram.counts), max(histogram.counts)
+    width = (WIDTH - 2 * _LEFT) / bins
+    step = (histogram.high - histogram.low) / bins
+    bars = []
+    for i, count in enumerate(histogram.counts):
+        height = max(1.5, (_FLOOR - _TOP) * count / most) if count else 0.0
+        low, high = histogram.low + i * step, histogram.low + (i + 1) * step
+        span = short(low) if bins == 1 else f"{short(low)} … {short(high)}"
+        title = f"{span}{unit}: {count:,} of {sum(histogram.counts):,}"
+        gap = min(2.0, width / 6)
+        shape = f'<rect class="bar" x="{_LEFT + i * width + gap / 2:.1f}" y="{_FLOOR - height:.1f}" '
+        shape += f'width="{width - gap:.1f}" height="{height:.1f}" rx="1.5">'
+        bars.append(f"{shape}<title>{escape(title)}</title></rect>")
+    ends = [short(histogram.low) + unit] if bins == 1 else [short(histogram.low) + unit, short(histogram.high) + unit]
+    return _framed(name, bars, ends, f"{most:,}")
+
+
+def curve_svg(points: Sequence[tuple[float, int]], name: str) -> Markup:
+    """Records read over time, as a line from the beginning."""
+    last_ms, last = max(points[-1][0], 1e-9), max(points[-1][1], 1)
+    places = [(0.0, 0), *points]
+    xy = [(_LEFT + (WIDTH - 2 * _LEFT) * ms / last_ms, _FLOOR - (_FLOOR - _TOP) * count / last) for ms, count in places]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in xy)
+    area = f"{_LEFT},{_FLOOR} {line} {xy[-1][0]:.1f},{_FLOOR}"
+    rate = f"{last:,} records in {last_ms:,.0f} ms"
+    marks = [f'<polygon class="area" points="{area}"/>', f'<polyline class="line" points="{line}"/>']
+    marks += [
+        f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{ms:,.0f} ms: {count:,}</title></circle>'
+        for (x, y), (ms, count) in zip(xy, places, strict=True)
+    ]
+    return _framed(name, marks, ["0 ms", f"{last_ms:,.0f} ms"], rate)
+
+
+def share_svg(parts: Sequence[tuple[str, int]]) -> Markup:
+    """One bar, split into named parts (the name is the part's class in the style sheet), in their order."""
+    total = sum(count for _, count in parts)
+    if not total:
+        return Markup()
+    marks, at = [], 0.0
+    for name, count in parts:
+        width = 1000 * count / total
+        if count:
+            kind = name.replace(" ", "-")
+            title = f"{name}: {count:,} of {total:,}"
+            rect = f'<rect class="{escape(kind)}" x="{at:.2f}" y="0" width="{width:.2f}" height="10">'
+            marks.append(f"{rect}<title>{escape(title)}</title></rect>")
+        at += width
+    label = ", ".join(f"{name} {count:,}" for name, count in parts if count)
+    opening = '<svg class="share" viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" '
+    return _markup(f'{opening}aria-label="{escape(label)}">{"".join(marks)}</svg>')
+
+
+def meter_svg(value: float, most: float) -> Markup:
+    """A bar as long as `value` of `most`."""
+    share = 100 * value / most if most > 0 else 0.0
+    bar = f'<rect class="bar" x="0" y="0" width="{max(share, 0.8 if value else 0):.1f}" height="6" rx="1"/>'
+    return _markup(f'<svg class="meter" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">{bar}</svg>')
+
+
+def short(value: float) -> str:
+    """A number as short as an axis needs it."""
+    size = abs(value)
+    if value == int(value) and size < 1e6:
+        return f"{value:,.0f}"
+    for limit, divisor, letter in ((1e15, 1e12, "T"), (1e12, 1e9, "G"), (1e9, 1e6, "M"), (1e6, 1e3, "k")):
+        if limit > size >= divisor and size >= 1e5:
+            return f"{value / divisor:.3g}{letter}"
+    return f"{value:,.1f}" if 1000 <= size < 1e5 else f"{value:.4g}"
+
+
+def _framed(name: str, marks: Sequence[str], ends: Sequence[str], top: str) -> Markup:
+    """The marks above an axis with labels at its ends, or one in the middle; `top` is what the height means."""
+    if len(ends) == 1:
+        labels = f'<text class="middle" x="{WIDTH / 2}" y="{_FLOOR + 16}">{escape(ends[0])}</text>'
+    else:
+        labels = f'<text x="{_LEFT}" y="{_FLOOR + 16}">{escape(ends[0])}</text>'
+        labels += f'<text class="end" x="{WIDTH - _LEFT}" y="{_FLOOR + 16}">{escape(ends[1])}</text>'
+    axis = f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _LEFT}" y1="{_FLOOR}" y2="{_FLOOR}"/>'
+    scale = f'<text class="end" x="{WIDTH - _LEFT}" y="10">{escape(top)}</text>'
+    opening = f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(printable(name))}">'
+    return _markup(f"{opening}{''.join(marks)}{axis}{labels}{scale}</svg>")
+
+
+def _markup(made: str) -> Markup:
+    """Text of ours, in which everything from outside is escaped."""
+    return Markup(made)  # noqa: S704 - see above
