@@ -25,7 +25,7 @@ from velo_harness.result import Change, Outcome, QueryResult, RunResult, Trend, 
 
 SHOWN_CELL = 400
 """Characters of one value in a table."""
-SHOWN_LINES = 25
+SHOWN_LINES = 15
 """Lines of a table of queries."""
 
 
@@ -44,7 +44,7 @@ def run_html(run: RunResult) -> str:
         counts=[(o.value, run.count(o)) for o in Outcome] + [("not loaded", len(run.file_errors))],
         records_read=sum(q.numbers.read for q in run.queries if q.numbers is not None),
         throughput=rated,
-        fastest=max((rate for _, rate in rated), default=0.0),
+        fastest=max((rate for _, rate in rated[:SHOWN_LINES]), default=0.0),
         files=[(file, [q for q in run.queries if q.spec_file == file]) for file in specs],
         numbers={q.item: number for number, q in enumerate(run.queries)},
     )
@@ -67,13 +67,17 @@ def page(template: str, document: Mapping[str, Any], **values: Any) -> str:
 
 def script_json(document: Mapping[str, Any]) -> Markup:
     """A document as JSON that no text in it can leave: what could end or open a tag is escaped."""
-    text = json_text(document)
+    text = json_text(document, indent=None)
     return _ours(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
+MEASURABLE_RECORDS = 100
+"""Of fewer records the time says nothing about throughput."""
+
+
 def read_rate(query: QueryResult) -> float | None:
-    """Records a second that a query read, by the time of its own operators; None where there is nothing to measure."""
-    if query.numbers is None or not query.numbers.read or query.execution_ms <= 0:
+    """Records a second that a query read, by the time of its own operators; None where there is too little to measure."""
+    if query.numbers is None or query.numbers.read < MEASURABLE_RECORDS or query.execution_ms <= 0:
         return None
     return query.numbers.read / query.execution_ms * 1000
 

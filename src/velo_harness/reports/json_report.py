@@ -26,9 +26,9 @@ def run_json(run: RunResult) -> str:
     return json_text(report(run))
 
 
-def json_text(document: Mapping[str, Any]) -> str:
+def json_text(document: Mapping[str, Any], *, indent: int | None = 2) -> str:
     """A document as JSON for files and terminals: secrets masked, characters that nobody sees escaped."""
-    text = json.dumps(_masked(document), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_masked(document), indent=indent, ensure_ascii=False, allow_nan=False)
     text = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
 
