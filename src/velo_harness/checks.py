@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from velo_engine import types as t
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import PlannedProgram, PlanNode, WindowAggregate
 from velo_engine.schema import Column, RowSchema
+from velo_engine.types import arrow_type
 from velo_harness.assertions.evaluate import OutputFacts, failures
 from velo_harness.execution import Execution
 from velo_harness.expectations import LATE_BY, ActualOutput, check_expectation
@@ -79,16 +82,38 @@ class RunChecks:
 
 
 def late_of(result: StatementResult, program: PlannedProgram) -> Relation:
-    """The rows that came too late, with `late_by_ms`."""
-    window = _window_node(program, result.name)
-    columns = window.input.schema.columns if window is not None else ()
-    schema = RowSchema((*columns, Column(LATE_BY, t.BIGINT)))
+    """The rows that came too late, with `late_by_ms`: with the columns of the operators that they came too late for."""
+    known = _input_columns(program.statements[result.name].plan)
     table = result.late
-    if tuple(table.column_names) != schema.names:
+    if table.num_rows:
+        fields = [field for field in table.schema if field.name != LATE_BY]
+        columns = [_column_of(field, known) for field in fields]
+    else:
+        columns = list({column.name: column for column in reversed(known)}.values())
+    schema = RowSchema((*columns, Column(LATE_BY, t.BIGINT)))
+    if not table.num_rows:
         table = schema.arrow().empty_table()
     # Columns that the planner computed for itself mean nothing to a person.
     named = [i for i, name in enumerate(schema.names) if not name.startswith("$")]
     return Relation(f"late rows of {result.name}", schema.select(named), table.select(named))
+
+
+def _input_columns(plan: PlanNode) -> list[Column]:
+    """The columns of what the operators of a plan read, those nearest to the sources first."""
+    found: list[Column] = []
+    waiting = [plan]
+    while waiting:
+        below = nodes.inputs(waiting.pop(0))
+        waiting.extend(below)
+        found.extend(column for node in below for column in node.schema.columns)
+    return found[::-1]
+
+
+def _column_of(field: pa.Field, known: Sequence[Column]) -> Column:
+    """The column of late rows that is stored as `field`; several of one name have numbers behind it there."""
+    stored = [column for column in known if arrow_type(column.type) == field.type]
+    same = next((column for column in stored if column.name == field.name), None)
+    return Column(field.name, (same or next(c for c in stored if field.name.startswith(c.name))).type)
 
 
 def window_of(program: PlannedProgram, statement: str) -> nodes.WindowSpec | None:

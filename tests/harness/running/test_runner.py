@@ -439,6 +439,35 @@ def test_late_rows_are_expected_and_shown(run: Run, write) -> None:
     assert run(query + "    expect: { late: [] }\n").failures[0].check == "expect.late"
 
 
+LATE_FOR = {
+    "over": "SELECT k, LAG(at) OVER (PARTITION BY k ORDER BY at) AS before FROM people",
+    "first row": "SELECT k, at FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY at) AS n FROM people) WHERE n = 1",
+    "sort": "SELECT at, k FROM people ORDER BY at",
+}
+
+
+@pytest.mark.parametrize("query", LATE_FOR.values(), ids=LATE_FOR.keys())
+def test_late_rows_of_every_operator_are_compared(run: Run, write, query: str) -> None:
+    write(
+        "app.sql",
+        f"CREATE TABLE people (k STRING, at TIMESTAMP(3), WATERMARK FOR at AS at);\nCREATE STREAM s AS {query};",
+    )
+    text = """\
+  - name: s
+    inputs:
+      - source: people
+        rows:
+          - { k: b, at: 2025-01-01 00:00:20 }
+          - { k: a, at: 2025-01-01 00:00:40 }
+          - { k: b, at: 2025-01-01 00:00:10 }
+    expect: { late: [%s] }
+"""
+
+    assert passed(run(text % "{ k: b, at: 2025-01-01 00:00:10 }"))
+    assert run(text % "").failures[0].check == "expect.late"
+    assert run(text % "{ k: b, at: 2025-01-01 00:00:11 }").failures[0].check == "expect.late"
+
+
 def test_equal_runs_give_equal_results(run: Run) -> None:
     check = "    assertions: [{ type: aggregate_check, expression: SUM(amount), less_than: 0 }]\n"
     seeds = [run("  - name: large\n" + check, seed=seed).failures[0].finding.actual for seed in (1, 1, 2)]
