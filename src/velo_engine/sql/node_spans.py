@@ -168,7 +168,7 @@ class _RecordingParser(StatementParser):
             self.lengths.append(span)
 
     def all_lengths(self, trees: list[exp.Expr]) -> tuple[Span, ...]:
-        """Those of grammar rules, and the intervals that became numbers of a node (`GROUP BY TUMBLE(ts, INTERVAL …)`)."""
+        """Those of grammar rules, and intervals that became numbers of a node (`GROUP BY TUMBLE(ts, INTERVAL …)`)."""
         alive = {id(node) for tree in trees for node in tree.walk()}
         gone = (self.spans[id(n)] for n in self.nodes if isinstance(n, exp.Interval) and id(n) not in alive)
         return tuple(sorted({*self.lengths, *gone}, key=lambda span: span.start))

@@ -426,7 +426,8 @@ def arithmetic(subject: Subject) -> Found:
         span = subject.between(node.this, node.expression, written)
         if span is not None:
             kill = f"a row for which {subject.of(node)} is not the same with {other}, and a check of the value"
-            yield (Edit(span, f" {other} " if other == "-" else other),), kill
+            spaced = subject.text[span.start - 1].isspace() and subject.text[span.end].isspace()
+            yield (Edit(span, other if spaced else f" {other} "),), kill  # two dashes would begin a comment
 
 
 def emissions(subject: Subject) -> Found:
@@ -489,12 +490,50 @@ OPERATORS: dict[str, Operator] = {
 """All operators, by the names that `--operators` takes."""
 
 
+def _repeated(subject: Subject) -> list[list[Span]]:
+    """The places of each expression that stands in GROUP BY and in the same words in the select list or in HAVING.
+
+    To change one of them alone would never plan; they are changed together.
+    """
+    found: list[list[Span]] = []
+    for select in subject.all(exp.Select):
+        group = select.args.get("group")
+        for key in group.expressions if group is not None else ():
+            if isinstance(key, exp.Column) or subject.statement.span(key) is None:
+                continue
+            written = subject.of(key)
+            places = [subject.span(key)]
+            for node in select.walk():
+                span = subject.statement.span(node) if node == key and node is not key else None
+                if span is not None and subject.text[span.start : span.end] == written:
+                    places.append(span)
+            found.append(list(dict.fromkeys(places)))
+    return found
+
+
+def _everywhere(edits: tuple[Edit, ...], repeated: list[list[Span]]) -> tuple[Edit, ...]:
+    """The edits, in every repetition of the expression they change."""
+    for places in repeated:
+        home = next((p for p in places if all(p.start <= e.span.start and e.span.end <= p.end for e in edits)), None)
+        if home is not None and any(edit.span != home for edit in edits):
+            return tuple(
+                Edit(
+                    Span(edit.span.start + place.start - home.start, edit.span.end + place.start - home.start),
+                    edit.text,
+                )
+                for place in places
+                for edit in edits
+            )
+    return edits
+
+
 def mutants_of(statement: SpannedStatement, text: str, operators: tuple[str, ...]) -> list[Mutant]:
     """The mutants of one statement by `operators`, in the order of the text; none twice."""
     subject = Subject(statement, text)
+    repeated = _repeated(subject)
     found: dict[tuple[Edit, ...], Mutant] = {}
     for name in operators:
         for edits, kill in OPERATORS[name](subject):
-            ordered = tuple(sorted(edits, key=lambda edit: edit.span.start))
+            ordered = tuple(sorted(_everywhere(edits, repeated), key=lambda edit: edit.span.start))
             found.setdefault(ordered, Mutant(name, statement.statement.name, ordered, " ".join(kill.split())))
     return sorted(found.values(), key=lambda mutant: (mutant.edits[0].span.start, mutant.operator))

@@ -123,7 +123,8 @@ class _Judgement:
         mutants, unchecked = mutants_for(bench, self._run, self._settings)
         folders = dict.fromkeys(spec.file.parent for spec in self._program.specs)
         entries = [entry for folder in folders for entry in equivalent_entries(folder)]
-        own = [entry for entry in entries if entry.statement in bench.program().statements]
+        known = {*bench.program().statements, *bench.program().sources} - set(unchecked)
+        own = [entry for entry in entries if entry.statement in known]
         results: list[MutantResult] = []
         for mutant, verdict in zip(mutants, self._verdicts(bench, mutants), strict=True):
             what = shown(text.text, text.file, mutant)
@@ -132,9 +133,7 @@ class _Judgement:
         accepted, stale = _with_equivalents(results, own)
         complete = self._settings.maximum is None and self._settings.operators == tuple(OPERATORS)
         specs = tuple(str(spec.file) for spec in self._program.specs)
-        return ProgramMutants(
-            text.file, specs, accepted, unchecked, tuple(bench.unusable), stale if complete and not unchecked else ()
-        )
+        return ProgramMutants(text.file, specs, accepted, unchecked, tuple(bench.unusable), stale if complete else ())
 
     def _verdicts(self, bench: Bench, mutants: Sequence[Mutant]) -> Iterator[Verdict]:
         count = min(self._settings.processes, max(1, len(mutants) // 8))
