@@ -50,6 +50,7 @@ def check_constraints(constraints: FieldConstraints, kind: SqlType, type_place: 
         raise bad_value(message, places.get(name, type_place))
 
     _check_source(constraints, kind, type_place)
+    _check_arrival(constraints, kind, type_place)
     if constraints.range is not None:
         if kind.name not in _RANGED:
             refuse("range" if "range" in places else "min" if "min" in places else "max")
@@ -70,6 +71,21 @@ def check_constraints(constraints: FieldConstraints, kind: SqlType, type_place: 
         or isinstance(constraints.source, Derived | Correlation | Probability)
     ):
         refuse("unique")
+
+
+def _check_arrival(constraints: FieldConstraints, kind: SqlType, type_place: Location) -> None:
+    if constraints.arrival is None:
+        return
+    name = next(key for key in ("arrival", "seasonality", "bursts", "sessions") if key in constraints.locations)
+    place, source = constraints.place(name, type_place), constraints.source
+    epoch_ms = isinstance(source, TimeRange) and source.epoch_ms
+    if not epoch_ms and kind.name not in TIMESTAMPS:
+        raise bad_value(f"{name} has no effect on a field of type {kind.as_nullable()}", place)
+    if not (source is None or isinstance(source, TimeRange)) or constraints.range or constraints.distribution:
+        hint = "give the range of the times as start and end"
+        raise bad_value(f"{name} has no effect on times that are not spread from start to end", place, hint=hint)
+    if constraints.unique:
+        raise bad_value(f'"unique" has no effect beside "{name}"', constraints.place("unique", place))
 
 
 def _check_source(constraints: FieldConstraints, kind: SqlType, type_place: Location) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_harness.arrival_keys import ARRIVAL, ARRIVAL_KEYS, arrival_of
 from velo_harness.constraints import (
     Correlation,
     Derived,
@@ -26,7 +27,7 @@ from velo_harness.constraints import (
     Shape,
     TimeRange,
 )
-from velo_harness.keys import Fields, JsonSchema, Key, Kind, LaterKey, ObjectFormat, bad_value, read_object
+from velo_harness.keys import Fields, JsonSchema, Key, Kind, ObjectFormat, bad_value, read_object
 from velo_harness.kinds import (
     FRACTION,
     NAMES,
@@ -237,11 +238,12 @@ CONSTRAINTS = ObjectFormat(
         Key("unique", Boolean(), "No value stands twice.", False),
         Key("faker", Text("a Faker provider"), "A Faker provider: name, email, company, …"),
         Key("correlated_with", Object(_CORRELATION), "Follows another field."),
+        *ARRIVAL_KEYS,
+        Key("arrival", Object(ARRIVAL), "The same three, wrapped."),
         Key("null_probability", FRACTION, "How often it is NULL."),
         Key("precision", Integer(1, 38), "Digits of a decimal."),
         Key("scale", Integer(0, 38), "Digits of a decimal after the point."),
     ),
-    tuple(LaterKey(name) for name in ("seasonality", "bursts", "sessions", "arrival")),
 )
 
 
@@ -262,6 +264,7 @@ def constraints_of(fields: Fields) -> FieldConstraints:
         _length(fields),
         fields["unique"],
         _float(fields["null_probability"]),
+        arrival_of(fields),
         locations,
     )
 

@@ -167,6 +167,53 @@ OnlySource: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class Seasonality:
+    """The rate rises and falls as `1 + amplitude * cos`, once in `period_ms`.
+
+    It is highest `peak_ms` after the start of each period: a multiple of it since the epoch, of weeks since a Monday.
+    """
+
+    period_ms: int
+    amplitude: float = 0.8
+    peak_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bursts:
+    """For `length_ms` the rate is `factor` times as high: every `every_ms`, or `count` times somewhere in the range."""
+
+    length_ms: int
+    factor: float
+    every_ms: int | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The rows of an entity come in sessions.
+
+    A session is at most `length_ms` long and its rows stand less than `gap_ms` apart; between two sessions of an entity
+    lies more than `gap_ms`.
+    """
+
+    entity: tuple[str, ...]
+    """The fields whose values tell entities apart."""
+    gap_ms: int
+    length_ms: int
+    events: int = 5
+    """Rows of a session, on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When rows come within the range of a time."""
+
+    seasonality: tuple[Seasonality, ...] = ()
+    bursts: Bursts | None = None
+    sessions: Sessions | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FieldConstraints:
     """The constraints of one field."""
 
@@ -177,6 +224,8 @@ class FieldConstraints:
     length: Length | None = None
     unique: bool = False
     null_probability: float | None = None
+    arrival: Arrival | None = None
+    """How times are spread over their range; None: evenly."""
     locations: dict[str, Location] = field(default_factory=dict, compare=False)
     """Places of what is written, by key."""
 
@@ -192,6 +241,13 @@ class FieldConstraints:
             yield self.source.field, "correlated_with"
         if self.distribution is not None:
             yield from ((name, "distribution") for name in self.distribution.group_by)
+        if self.sessions is not None:
+            yield from ((name, "sessions") for name in self.sessions.entity)
+
+    @property
+    def sessions(self) -> Sessions | None:
+        """The sessions of its arrival pattern."""
+        return None if self.arrival is None else self.arrival.sessions
 
     def overridden(self, other: FieldConstraints) -> FieldConstraints:
         """These with `other` put over them: a new source of values replaces the old one, the rest by itself."""
@@ -205,5 +261,6 @@ class FieldConstraints:
             length=other.length or self.length,
             unique=self.unique or other.unique,
             null_probability=self.null_probability if other.null_probability is None else other.null_probability,
+            arrival=other.arrival or self.arrival,
             locations=self.locations | other.locations,
         )

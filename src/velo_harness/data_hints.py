@@ -124,6 +124,8 @@ def _children(kind: SqlType, location: Location) -> tuple[DataField, ...]:
         parts = kind.fields
     elif kind.name is TypeName.ARRAY and kind.element is not None:
         parts = (("items", kind.element),)
+    elif kind.name is TypeName.MAP and kind.key is not None and kind.element is not None:
+        parts = (("key", kind.key), ("items", kind.element))
     return tuple(_hinted_field(name, inner, DataHints(), location) for name, inner in parts)
 
 

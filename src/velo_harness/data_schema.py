@@ -227,6 +227,8 @@ def _children(fields: Fields) -> Iterator[DataField]:
     for key in wanted:
         if key == "fields" and fields.has(key):
             yield from _data_fields(fields[key])
+        elif key == "key" and fields.has(key):
+            yield _key_of_map(_data_field(key, fields[key]))
         elif fields.has(key):
             yield _data_field(key, fields[key])
         elif key == "key":
@@ -235,6 +237,14 @@ def _children(fields: Fields) -> Iterator[DataField]:
         else:
             message = f'a field of type {name} needs the key "{key}"'
             raise VeloError(ErrorCode.MISSING_KEY, message, location=fields.at("type"))
+
+
+def _key_of_map(key: DataField) -> DataField:
+    """A map's key, of which no value is NULL. Errors: BAD_VALUE."""
+    if key.constraints.null_probability:
+        place = key.constraints.place("null_probability", key.location)
+        raise bad_value("the key of a map is never null", place)
+    return replace(key, declared_nullable=False)
 
 
 _TYPES: dict[str, SqlType] = {

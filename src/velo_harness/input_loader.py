@@ -124,6 +124,8 @@ def _time_simulation(fields: Fields) -> TimeSimulation | None:
         given["sequential"],
         given["jitter_ms"],
         given["events_per_second"],
+        given["time_scale"],
+        given["batch_size"],
         given.locations,
     )
     if rate is None:

@@ -14,8 +14,8 @@ from velo_engine.formats import open_format
 from velo_engine.plan.nodes import SourceKind, SourceTable
 from velo_harness import data_files
 from velo_harness.assertions.operands import resolved_row
-from velo_harness.constraints import Reference
 from velo_harness.data_schema import DataSchema
+from velo_harness.input_order import in_reference_order, referenced_schemas
 from velo_harness.made_once import encoded_once, generated_once, read_once
 from velo_harness.relation import Relation
 from velo_harness.source_schemas import SchemaFinder
@@ -144,15 +144,36 @@ class InputMaker:
         self, wanted: Mapping[str, tuple[DataSchema, Input | None]], others: Mapping[str, SourceRows]
     ) -> dict[str, SourceRows]:
         """Generated rows; a source that others refer to is made before them."""
+        asked = self._with_referenced(wanted, others)
         made: dict[str, SourceRows] = {}
-        waiting = dict(wanted)
+        for name in in_reference_order(asked):
+            schema, given = asked[name]
+            made[name] = self._generate(name, schema, given, {**others, **made}, asked)
+        return {name: rows for name, rows in made.items() if name in wanted}
+
+    def _with_referenced(
+        self, wanted: Mapping[str, tuple[DataSchema, Input | None]], others: Mapping[str, SourceRows]
+    ) -> dict[str, tuple[DataSchema, Input | None]]:
+        """`wanted`, and what their foreign keys point into that this query does not read, where a schema is found.
+
+        Its rows are those that a query that does read it gets, so that keys agree across the queries of a spec.
+        """
+        asked = dict(wanted)
+        waiting = list(wanted)
         while waiting:
-            ready = [name for name, asked in waiting.items() if not _referenced(*asked) & _names(waiting, name)]
-            ready.sort(key=lambda name: bool(_referenced(*waiting[name])))
-            for name in ready or list(waiting)[:1]:
-                schema, given = waiting.pop(name)
-                made[name] = self._generate(name, schema, given, {**others, **made}, wanted)
-        return made
+            own = waiting.pop(0)
+            for name in sorted(referenced_schemas(*asked[own])):
+                known = {*asked, *others, *(schema.name for schema, _ in asked.values())}
+                found = None if name in known else self._schemas.find(name, self._inputs_elsewhere(name))
+                if found is not None:
+                    asked[name] = (found, self._inputs_elsewhere(name))
+                    waiting.append(name)
+        return asked
+
+    def _inputs_elsewhere(self, source: str) -> Input | None:
+        """The generated input that another query gives to a source."""
+        given = (one for query in self._spec.queries for one in query.inputs if one.source == source)
+        return next((one for one in given if (one.rows, one.data_file, one.from_previous) == (None, None, None)), None)
 
     def _generate(
         self,
@@ -168,7 +189,7 @@ class InputMaker:
         for other in [*references]:
             if other in wanted:
                 references[wanted[other][0].name] = references[other]
-        referenced = _referenced(schema, given)
+        referenced = referenced_schemas(schema, given)
         if referenced <= set(references):  # else all of them, for the hint
             references = {n: t for n, t in references.items() if n in referenced}
         simulation = given.time_simulation if given is not None else None
@@ -219,16 +240,3 @@ def _records(query: Query, schema: DataSchema, given: Input | None) -> int:
     """How many rows are generated: as the input says, the query, the schema, else `DEFAULT_RECORDS`."""
     choices = (given.records if given is not None else None, query.default_records, schema.record_count)
     return next((count for count in choices if count is not None), DEFAULT_RECORDS)
-
-
-def _referenced(schema: DataSchema, given: Input | None) -> set[str]:
-    """The schemas into which foreign keys point, those of `schema` and those that the input puts over its fields."""
-    overrides = given.overrides if given is not None else {}
-    sources = (c.source for c in (*(f.constraints for f in schema.fields), *overrides.values()))
-    return {source.schema for source in sources if isinstance(source, Reference)}
-
-
-def _names(waiting: Mapping[str, tuple[DataSchema, Input | None]], own: str) -> set[str]:
-    """What the other waiting sources are called, by themselves and by their schemas."""
-    others = {name: schema for name, (schema, _) in waiting.items() if name != own}
-    return {*others, *(schema.name for schema in others.values())}

@@ -203,6 +203,10 @@ class TimeSimulation:
     sequential: bool = True
     jitter_ms: int = 0
     events_per_second: Decimal | None = None
+    time_scale: Decimal = Decimal(1)
+    """Seconds of event time in a second of the rate."""
+    batch_size: int = 1
+    """Rows that have the same time."""
     locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
 

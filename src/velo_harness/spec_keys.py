@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from velo_harness.assertion_loader import Assertion
 from velo_harness.constraint_keys import CONSTRAINTS
 from velo_harness.keys import Key, LaterKey, ObjectFormat
@@ -46,8 +48,9 @@ TIME_SIMULATION = ObjectFormat(
         Key("sequential", Boolean(), "Times rise from row to row; otherwise they are spread at random.", True),
         Key("jitter_ms", Duration(), "Each time is moved back by up to this much, so that rows come out of order.", 0),
         Key("events_per_second", Number(0), "The distance of event times."),
+        Key("time_scale", Number(0), "Seconds of event time in one second of the rate.", Decimal(1)),
+        Key("batch_size", Integer(1, 1_000_000), "So many rows have the same time, as if sent at once.", 1),
     ),
-    _later("time_scale", "batch_size"),
 )
 
 SOURCE_TYPE = ObjectFormat(

@@ -336,7 +336,7 @@ def test_a_missing_end_of_a_time_range():
             ErrorCode.BAD_VALUE,
             2,
         ),
-        ("name: s\nfields: [{name: f, type: int, constraints: {bursts: {}}}]\n", ErrorCode.NOT_YET_SUPPORTED, 2),
+        ("name: s\nfields: [{name: f, type: int, constraints: {bursts: {}}}]\n", ErrorCode.MISSING_KEY, 2),
         ("name: s\nfields: [{name: f, type: int, constrains: {}}]\n", ErrorCode.UNKNOWN_KEY, 2),
         ("name: s\nfields: [{name: f, type: row, fields: [{name: g, type: int, mni: 1}]}]\n", ErrorCode.UNKNOWN_KEY, 2),
     ],

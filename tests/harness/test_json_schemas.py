@@ -176,7 +176,11 @@ FIELDS = {
     "{name: f, type: int, constraints: {references: a.b}}": True,
     "{name: f, type: int, constraints: {references: {schema: a, field: b, match_rate: 2}}}": False,
     "{name: f, type: int, constraints: {sequence: true}}": True,
-    "{name: f, type: int, constraints: {seasonality: {}}}": False,
+    "{name: f, type: timestamp, constraints: {seasonality: Daily}}": True,
+    "{name: f, type: timestamp, constraints: {seasonality: [weekly, {period: 2h, peak: 5m}]}}": True,
+    "{name: f, type: timestamp, constraints: {seasonality: {amplitude: 2}}}": False,
+    "{name: f, type: timestamp, constraints: {arrival: {bursts: {length: 5s, every: 1m}}}}": True,
+    "{name: f, type: timestamp, constraints: {sessions: {gap: 5m, length: 1m}}}": False,
     "{name: f, type: timestamp, constraints: {range: relative, start: -1h, end: now}}": True,
     "{name: f, type: timestamp, constraints: {timestamp_range: {start: -1h}}}": False,
 }

@@ -271,8 +271,6 @@ def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
         (one_input("timeline: []"), 6, 9),
         (one_input("format: protobuf"), 6, 17),
         (one_input("source_type: {type: file, path: x.csv, watch: true}"), 6, 48),
-        (one_input("time_simulation: {time_scale: 2}"), 6, 27),
-        (one_input("overrides: {a: {seasonality: {}}}"), 6, 25),
         (one_query("assertions: [{type: percentile, field: a, p99: 5}]"), 4, 25),
         (one_query("assertions: [{type: dlq_count, equals: 0}]"), 4, 25),
     ],

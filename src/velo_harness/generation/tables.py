@@ -9,15 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from velo_engine.batch import Int64s
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.types import TIMESTAMPS, TypeName
 from velo_harness.constraint_checks import check_constraints
-from velo_harness.constraints import Derived, FieldConstraints, TimeRange
+from velo_harness.constraints import Derived, FieldConstraints, Reference, TimeRange
 from velo_harness.data_schema import DataField, DataSchema
-from velo_harness.generation import times
 from velo_harness.generation.columns import ColumnMaker
-from velo_harness.generation.randomness import stream
 from velo_harness.keys import bad_value
 from velo_harness.spec import TimeSimulation
 
@@ -57,13 +54,14 @@ def generate(
     _check_overrides(schema, overrides or {}, null_probability, location)
     fields = [_overridden(field, overrides or {}, null_probability, location) for field in schema.fields]
     table = name or schema.name
-    instants: dict[str, Int64s] = {}
+    simulations: dict[str, TimeSimulation] = {}
     if event_times is not None:
-        target = _event_time_field(fields, event_times, location)
-        instants[target] = times.simulated(
-            stream(seed, table, target, "event time"), records, event_times.simulation, now, zone
-        )
-    maker = ColumnMaker(table, records, seed, now, zone, references or {}, instants)
+        simulations[_event_time_field(fields, event_times, location)] = event_times.simulation
+    own_names = tuple(
+        {f.constraints.source.schema for f in fields if isinstance(f.constraints.source, Reference)}
+        & {table, schema.name} - set(references or {})
+    )
+    maker = ColumnMaker(table, records, seed, now, zone, references or {}, own_names, simulations)
     return pa.table(maker.columns(fields), schema=schema.row_schema().arrow())
 
 

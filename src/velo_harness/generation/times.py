@@ -62,32 +62,43 @@ def is_sequential(given: TimeRange, kind: SqlType) -> bool:
     return kind.name is not TypeName.DATE if given.sequential is None else given.sequential
 
 
-def simulated(
-    rng: np.random.Generator, n: int, simulation: TimeSimulation, now: datetime, zone: ZoneInfo | None
-) -> Int64s:
-    """Event times by a spec's time_simulation, in the order in which rows arrive. Errors: BAD_VALUE.
+def spaced(rng: np.random.Generator, n: int, window: tuple[int, int], simulation: TimeSimulation) -> Int64s:
+    """Event times by a spec's time_simulation, in the order in which rows arrive, before jitter. Errors: BAD_VALUE.
 
-    At `events_per_second` rows stand a fixed distance apart, else evenly between start and end. Each is then moved back
-    by up to `jitter_ms`, and rows keep their order: so times come out of order, and rows may be late.
+    Rows stand a fixed distance apart, or are spread at random; a batch of `batch_size` rows has one time.
     """
-    start, end = _simulated_window(n, simulation, now, zone)
+    start, end = window
+    size = simulation.batch_size
     if simulation.sequential:
-        times: Int64s = start + (np.arange(n) * ((end - start) / max(n, 1))).astype(np.int64)
-    else:
-        times = rng.integers(start, max(end, start + 1), n)
+        times: Int64s = start + (np.arange(n) // size * size * ((end - start) / max(n, 1))).astype(np.int64)
+        return times
+    if size > 1:
+        message = "batch_size has no effect on times that do not rise"
+        raise VeloError(ErrorCode.BAD_VALUE, message, location=simulation.locations.get("batch_size"))
+    return rng.integers(start, max(end, start + 1), n)
+
+
+def jittered(rng: np.random.Generator, times: Int64s, simulation: TimeSimulation) -> Int64s:
+    """The times moved back by up to `jitter_ms`. Rows keep their order: times come out of order, rows may be late."""
     if simulation.jitter_ms:
-        times -= rng.integers(0, simulation.jitter_ms * 1000, n, endpoint=True)
+        times = times - rng.integers(0, simulation.jitter_ms * 1000, len(times), endpoint=True)
     return times
 
 
-def _simulated_window(n: int, simulation: TimeSimulation, now: datetime, zone: ZoneInfo | None) -> tuple[int, int]:
-    """Start and end of the event times, in microseconds."""
+def simulated_window(n: int, simulation: TimeSimulation, now: datetime, zone: ZoneInfo | None) -> tuple[int, int]:
+    """Start and end of the event times of `n` rows, in microseconds. Errors: BAD_VALUE.
+
+    With a rate, rows are `time_scale / rate` seconds apart: the rate is that of a clock `time_scale` times as slow.
+    """
     places, rate = simulation.locations, simulation.events_per_second
     end = instant(simulation.end_time or "now", now, zone, places.get("end_time"))
     if rate is not None and rate <= 0:
         message = "events_per_second must be greater than 0"
         raise VeloError(ErrorCode.BAD_VALUE, message, location=places.get("events_per_second"))
-    length = DEFAULT_TIME_SPAN if rate is None else int(n / rate * 1_000_000)
+    if rate is None and simulation.time_scale != 1:
+        message, hint = "time_scale has no effect without a rate", "give events_per_second or rate_per_second"
+        raise VeloError(ErrorCode.BAD_VALUE, message, location=places.get("time_scale"), hint=hint)
+    length = DEFAULT_TIME_SPAN if rate is None else int(n / rate * simulation.time_scale * 1_000_000)
     if simulation.start_time is None:
         return end - length, end
     start = instant(simulation.start_time, now, zone, places.get("start_time"))
@@ -103,6 +114,11 @@ def _simulated_window(n: int, simulation: TimeSimulation, now: datetime, zone: Z
         hint = "leave one of end_time and events_per_second out, or generate fewer records"
         raise VeloError(ErrorCode.BAD_VALUE, message, location=places.get("events_per_second"), hint=hint)
     return start, start + length
+
+
+def unit_of_time(kind: SqlType) -> int:
+    """The finest difference that a field of instants keeps, in microseconds."""
+    return 1000 if kind.name in INTEGERS else int(10 ** (6 - kind.precision))
 
 
 def encoded(instants: Int64s, kind: SqlType, zone: ZoneInfo | None) -> pa.Array:

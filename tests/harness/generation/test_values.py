@@ -350,8 +350,43 @@ def test_arrays_and_rows():
     assert {(row["a"], row["b"]) for row in rows} == {(True, 1), (False, 0)}
 
 
-def test_generated_maps_are_for_a_later_version():
-    assert refused("type: map, value: {type: date}").code is ErrorCode.NOT_YET_SUPPORTED
+def test_maps_have_different_keys_and_values_by_their_constraints():
+    values = column(
+        "type: map, key: {type: string, constraints: {enum: [a, b, c]}},"
+        " items: {type: integer, constraints: {min: 1, max: 3}}, constraints: {length: {min: 2, max: 3}}"
+    )
+    assert {len(value) for value in values} == {2, 3}
+    for value in values:
+        assert len({key for key, _ in value}) == len(value)
+    assert {key for value in values for key, _ in value} == {"a", "b", "c"}
+    assert {number for value in values for _, number in value} == {1, 2, 3}
+
+
+def test_a_map_without_enough_keys_is_refused():
+    error = refused(
+        "type: map, key: {type: string, constraints: {enum: [a]}}, items: {type: date}, constraints: {length: 2}"
+    )
+    assert error.message == "a map needs more different keys than there seem to be"
+    assert (error.location.line, error.hint is not None) == (3, True)
+
+
+def test_the_key_of_a_map_is_never_null():
+    error = refused("type: map, key: {type: string, null_probability: 0.5}, items: {type: date}")
+    assert error.message == "the key of a map is never null"
+
+
+def test_constraints_hold_deep_inside():
+    values = column(
+        "type: row, fields: [{name: lines, type: array, constraints: {length: 2}, items: {type: row, fields: ["
+        "{name: sku, type: string, constraints: {pattern: '[A-Z]{3}'}},"
+        "{name: labels, type: map, items: {type: array, items: {type: integer, null_probability: 0.5}}}]}}]",
+        300,
+    )
+    lines = [line for value in values for line in value["lines"]]
+    assert len(lines) == 600
+    assert all(len(line["sku"]) == 3 and line["sku"].isupper() for line in lines)
+    numbers = [n for line in lines for _, found in line["labels"] for n in found]
+    assert 0.4 < sum(n is None for n in numbers) / len(numbers) < 0.6
 
 
 def test_a_random_walk_moves_in_small_steps_within_its_range():
