@@ -61,7 +61,8 @@ def _same_windows(left: WindowColumns, right: WindowColumns) -> bool:
 
 
 def _with_times(keyed: KeyedSides, relation: Relation, kind: JoinKind) -> Relation:
-    """Time attributes stay what they are, and the bounds of a side that is never padded stay bounds."""
+    """Time attributes stay what they are, the bounds of a side that is never padded stay bounds, and the starts of the
+    other one beside them: a padded row is of the window that the bounds say."""
     left, right = keyed.left, keyed.right
     windows = left.windows
     assert windows is not None
@@ -70,13 +71,13 @@ def _with_times(keyed: KeyedSides, relation: Relation, kind: JoinKind) -> Relati
         return replace(relation, event_times=left.event_times, processing_times=left.processing_times, windows=windows)
     of_left = kind in (JoinKind.INNER, JoinKind.LEFT)
     of_right = kind in (JoinKind.INNER, JoinKind.RIGHT)
-    kept = [windows if of_left else None, _moved(right.windows, keyed) if of_right else None]
-    sides = [side for side in kept if side is not None]
+    both = (windows, _moved(right.windows, keyed))
+    sides = [side for side, never_padded in zip(both, (of_left, of_right), strict=True) if never_padded]
     joined = None
     if sides:
         joined = replace(
             windows,
-            starts=tuple(i for side in sides for i in side.starts),
+            starts=tuple(i for side in both for i in side.starts),
             ends=tuple(i for side in sides for i in side.ends),
             times=tuple(i for side in sides for i in side.times),
             partition=sides[0].partition,

@@ -43,13 +43,13 @@ def window_top_n(
     schema = relation.node.schema
     if rank_name is not None:
         schema = RowSchema((*schema.columns, Column(rank_name, BIGINT.as_nullable(False))))
-    end, local = _window_end(relation, partition)
+    end, local, keys = _window_keys(relation, partition)
     first, limit = ranks
     return WindowTopN(
         input=relation.node,
         end_column=end,
         local_time=local,
-        partition=tuple(partition),
+        partition=keys,
         order=tuple(order),
         first=first,
         limit=limit,
@@ -63,12 +63,12 @@ def window_deduplicate(
     relation: Relation, partition: Sequence[int], order: SortKey, late_data: LateData
 ) -> WindowDeduplicate:
     """The first row of each partition by the event time `order`, or the last where it descends."""
-    end, local = _window_end(relation, partition)
+    end, local, keys = _window_keys(relation, partition)
     return WindowDeduplicate(
         input=relation.node,
         end_column=end,
         local_time=local,
-        partition=tuple(partition),
+        partition=keys,
         time_column=order.column,
         keeps_last=order.descending,
         late_data=late_data,
@@ -76,7 +76,13 @@ def window_deduplicate(
     )
 
 
-def _window_end(relation: Relation, partition: Sequence[int]) -> tuple[int, bool]:
+def _window_keys(relation: Relation, partition: Sequence[int]) -> tuple[int, bool, tuple[int, ...]]:
+    """The end of the window, whether it is a local time, and the columns that partition the rows.
+
+    Those are the end, which tells windows apart, and those of `partition` that are no bounds, as in Flink's rules: the
+    start of a padded row is NULL.
+    """
     windows = relation.windows
     assert windows is not None, "ranked_in_window says so"
-    return next(i for i in windows.ends if i in partition), windows.local_time
+    end = next(i for i in windows.ends if i in partition)
+    return end, windows.local_time, tuple(i for i in partition if i == end or i not in windows.bounds)
