@@ -92,6 +92,12 @@ def session(config: pytest.Config) -> KafkaSession | None:
     return config.stash[_SESSION]
 
 
+def place(config: pytest.Config) -> str:
+    """Where topics are, as reports call it."""
+    opened = config.stash.get(_SESSION, None)
+    return "memory" if opened is None else opened.provider.name
+
+
 def header(config: pytest.Config) -> str | None:
     """The line at the head of the report that says where topics are, when they are not in memory.
 

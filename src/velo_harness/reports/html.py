@@ -76,7 +76,7 @@ MEASURABLE_RECORDS = 100
 
 
 def read_rate(query: QueryResult) -> float | None:
-    """Records a second that a query read, by the time of its own operators; None where there is too little to measure."""
+    """Records a second that a query read, by the time of its own operators; None where there are too few."""
     if query.numbers is None or query.numbers.read < MEASURABLE_RECORDS or query.execution_ms <= 0:
         return None
     return query.numbers.read / query.execution_ms * 1000

@@ -25,6 +25,8 @@ LARGEST = 60_000
 
 _SIGNS = {Outcome.PASSED: "✅", Outcome.FAILED: "❌", Outcome.ERROR: "⚠️", Outcome.SKIPPED: "⏭️"}
 _BAD = (Outcome.FAILED, Outcome.ERROR)
+_READ = re.compile(r"""[^\w\s./,:;=+%?-]|(?<!\w)_|_(?!\w)|:(?=/)|(?<=www)\.""")
+"""What Markdown, HTML and GitHub could read: all but letters, digits, quiet marks; `_` at the edge of a word; links."""
 
 
 def run_markdown(run: RunResult) -> str:
@@ -33,8 +35,15 @@ def run_markdown(run: RunResult) -> str:
     head = [f"### {'❌' if bad else '✅'} velostream: {totals_text(run)}", ""]
     if run.trend is not None:
         head += [*trend_lines(run.trend), ""]
-    head += query_table(run.queries)
+    noted = [q for q in run.queries if q.outcome is not Outcome.PASSED or q.warnings]
+    passed = [q for q in run.queries if q.outcome is Outcome.PASSED and not q.warnings]
+    head += query_table(sorted(noted, key=lambda q: q.outcome not in _BAD))
     details = [*_file_errors(run), *(_detail(q) for q in run.queries if q.outcome in _BAD or q.warnings)]
+    if passed:
+        table = "\n".join(query_table(passed))
+        details.append(
+            f"<details><summary>{_SIGNS[Outcome.PASSED]} {len(passed)} passed</summary>\n\n{table}\n\n</details>"
+        )
     return joined(head, details)
 
 
@@ -52,18 +61,17 @@ def joined(head: Sequence[str], details: Iterable[str]) -> str:
 
 
 def query_table(queries: Sequence[QueryResult]) -> list[str]:
-    """A line a query: those that failed first."""
+    """A line a query."""
     if not queries:
         return []
-    order = sorted(queries, key=lambda q: q.outcome not in _BAD)
     lines = ["| | query | checks | read | given out | time |", "|---|---|--:|--:|--:|--:|"]
-    for q in order[:SHOWN_ROWS]:
+    for q in queries[:SHOWN_ROWS]:
         read = f"{q.numbers.read:,}" if q.numbers is not None else ""
         rows = f"{q.output_rows:,}" if q.numbers is not None else ""
         sign = _SIGNS[q.outcome]
         lines.append(f"| {sign} | {code(q.item)} | {q.checks:,} | {read} | {rows} | {q.duration_ms:,.0f} ms |")
-    if len(order) > SHOWN_ROWS:
-        lines.append(f"| | and {len(order) - SHOWN_ROWS} more | | | | |")
+    if len(queries) > SHOWN_ROWS:
+        lines.append(f"| | and {len(queries) - SHOWN_ROWS} more | | | | |")
     return lines
 
 
@@ -103,7 +111,7 @@ def folded(summary: str, text: str) -> str:
 def code(text: str) -> str:
     """Text of others, in one line, as code that nothing reads."""
     shown = printable(printable_lines(text).replace("\n", " "))
-    return "<code>" + "".join(c if c.isalnum() or c in " -" else f"&#{ord(c)};" for c in shown) + "</code>"
+    return f"<code>{_READ.sub(lambda found: f'&#{ord(found[0])};', shown)}</code>"
 
 
 def pre(text: str) -> str:
