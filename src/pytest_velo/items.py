@@ -88,6 +88,7 @@ class QueryItem(pytest.Item):
             kafka=kafka.session(self.config),
         )
         self.user_properties.append(("velo_seed", result.seed))
+        self.velo_updates = result.updates
         for warning in result.warnings:
             self.user_properties.append((summary.PROPERTY, check_text(warning)))
         for note in result.notes:

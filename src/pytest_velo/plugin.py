@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_velo import kafka, options, summary
+from pytest_velo import kafka, options, summary, updates
 
 if TYPE_CHECKING:
     from pytest_velo.items import SpecFile
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declares the `--velo-*` options and the ini setting `velo_paths`."""
     options.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuses options that contradict each other."""
+    updates.refuse_both(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -40,9 +45,27 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
     return SpecFile.from_parent(parent, path=file_path) if is_ours(file_path, parent.config) else None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+    call: pytest.CallInfo[None],  # noqa: ARG001 - the hook's
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Lets the reports of queries carry the expectations that are to be written."""
+    report = yield
+    updates.put_on_report(item, report)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Writes expectations, once for all workers."""
+    updates.finish(session)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints what people should know about queries that passed (warnings of assertions, notes), and what is left."""
     summary.print_warnings(terminalreporter)
+    updates.print_lines(terminalreporter)
     kafka.say_what_stays(terminalreporter)
 
 

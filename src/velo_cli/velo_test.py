@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from velo_cli.command_line import key_values, new_app, run_app, set_debug
+from velo_cli.expectation_updates import update_of, with_updates
 from velo_cli.progress import ProgressLine
 from velo_cli.test_health import health
 from velo_cli.test_mutate import mutate
@@ -47,6 +48,12 @@ def run(
     var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
     allow_path: Annotated[list[Path], typer.Option(help="a folder outside the project that specs may use")] = [],  # noqa: B006
     strict: Annotated[bool, typer.Option("--strict", help="what would be a warning is an error")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="write expectations that do not hold, and missing ones")
+    ] = False,
+    update_new_only: Annotated[
+        bool, typer.Option("--update-new-only", help="write the expectations of queries that have none")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show late rows of queries that pass, too")] = False,
     kafka: Annotated[
         str | None, typer.Option(help="where topics are: memory (default), embedded, HOST:PORT", metavar="WHERE")
@@ -87,6 +94,7 @@ def run(
         debug=debug,
         variables=key_values(var),
         allowed=tuple(allow_path),
+        update=update_of(update, update_new_only),
         profile=wanted.plotted,
     )
     result = _run_all(paths, settings, query, choice)
@@ -115,7 +123,7 @@ def _run_all(paths: list[Path], settings: RunSettings, wanted: list[str], choice
         )
     if session is not None and session.provider.stays is not None:
         print(session.provider.stays, file=sys.stderr)
-    return replace(result, file_errors=tuple(errors))
+    return with_updates(replace(result, file_errors=tuple(errors)))
 
 
 def _report(result: RunResult, wanted: Outputs, *, verbose: bool) -> None:

@@ -50,6 +50,8 @@ class ErrorCode(Enum):
     NO_TESTS = ("VELO2010", ExitCode.WRONG_INPUT, "nothing to run was found")
     NOT_YET_SUPPORTED = ("VELO2011", ExitCode.WRONG_INPUT, "a part of the format that this version does not do")
 
+    UNUSED_ROWS = ("VELO2012", ExitCode.FAILED, "a file of expected rows that no spec names")
+
     # 3xxx: files, topics and records
     FILE_NOT_FOUND = ("VELO3001", ExitCode.WRONG_INPUT, "a file that does not exist")
     FILE_UNREADABLE = ("VELO3002", ExitCode.WRONG_INPUT, "a file that cannot be read")

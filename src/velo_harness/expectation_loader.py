@@ -23,8 +23,8 @@ CHANGES = ("+I", "-U", "+U", "-D")
 _CONTENTS = ("rows", "rows_file", "changelog", "late", "error")
 
 
-def expectation(fields: Fields, folder: Path, policy: PathPolicy) -> Expectation:
-    """The expectation as the model has it.
+def expectation(fields: Fields, folder: Path, policy: PathPolicy, *, unfinished: bool = False) -> Expectation:
+    """The expectation as the model has it. In an `unfinished` one the file of rows need not be there.
 
     Errors: NOTHING_CHECKED, BAD_VALUE, MISSING_KEY, FILE_NOT_FOUND, PATH_OUTSIDE_PROJECT.
     """
@@ -37,7 +37,7 @@ def expectation(fields: Fields, folder: Path, policy: PathPolicy) -> Expectation
     rows_file = fields["rows_file"]
     return Expectation(
         rows=fields["rows"],
-        rows_file=None if rows_file is None else find_data(rows_file, folder, policy, fields.at("rows_file")),
+        rows_file=None if rows_file is None else _rows_file(rows_file, folder, policy, fields, unfinished=unfinished),
         changelog=None if fields["changelog"] is None else tuple(_changes(fields["changelog"])),
         late=None if fields["late"] is None else tuple(_late(row) for row in fields["late"]),
         error=_error(fields["error"]),
@@ -49,6 +49,16 @@ def expectation(fields: Fields, folder: Path, policy: PathPolicy) -> Expectation
         location=fields.location,
         key_locations=fields.locations,
     )
+
+
+def _rows_file(text: str, folder: Path, policy: PathPolicy, fields: Fields, *, unfinished: bool) -> Path:
+    place = fields.at("rows_file")
+    try:
+        return find_data(text, folder, policy, place)
+    except VeloError as error:
+        if not unfinished or error.code is not ErrorCode.FILE_NOT_FOUND:
+            raise
+        return policy.resolve(text, folder, place)
 
 
 def _check_combinations(fields: Fields) -> None:

@@ -22,10 +22,11 @@ from velo_harness.profile import ReadingCurve, profile_of
 from velo_harness.programs import declared_data_schema, sink_statement
 from velo_harness.relation import Relation
 from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding, JobNumbers, Outcome, Profile, QueryResult
-from velo_harness.settings import RunSettings
+from velo_harness.settings import RunSettings, Update
 from velo_harness.source_schemas import SchemaFinder
 from velo_harness.spec import ExpectedError, Query, Spec
 from velo_harness.templates import TemplateScope
+from velo_harness.updating.written import Updated
 
 if TYPE_CHECKING:
     from velo_engine.runtime.result import StatementResult
@@ -121,13 +122,16 @@ class QueryRun:
         relations = InputRelations(inputs.relations, prepared.program, prepared.text.base_dir)
         scope = TemplateScope(relations, records, self._settings.variables)
         checks = RunChecks(self._spec, execution, relations, scope, records)
-        failed, warnings = checks.of(prepared.statement, self._query.assertions, self._query.expect)
+        updates = self._settings.update is not Update.OFF
+        failed, warnings = checks.of(prepared.statement, self._query.assertions, None if updates else self._query.expect)
         count = len(self._query.assertions) + (self._query.expect is not None)
         for output in self._query.outputs:
             name = sink_statement(output.sink, prepared.program, output.location)
-            more, softer = checks.of(name, output.assertions, output.expect)
+            more, softer = checks.of(name, output.assertions, None if updates else output.expect)
             failed, warnings = failed + more, warnings + softer
             count += len(output.assertions) + (output.expect is not None)
+        updated = self._updated(prepared, checks) if updates else Updated()
+        failed = [*updated.failures, *failed]
         main = statements[prepared.statement]
         late = late_of(main, prepared.program)
         letters = execution.result.dead_letters[:SHOWN_ROWS]
@@ -139,6 +143,7 @@ class QueryRun:
             warnings=tuple(warnings),
             notes=(*prepared.notes, *_letter_notes(execution)),
             checks=count,
+            updates=updated.updates,
             inputs=inputs.records,
             output_rows=len(records[prepared.statement]),
             numbers=_numbers(main),
@@ -152,6 +157,13 @@ class QueryRun:
 
     def _profile(self, output: Relation, late: Relation) -> Profile | None:
         return profile_of(output, late, LATE_BY, self._curve) if self._settings.profile else None
+
+    def _updated(self, prepared: PreparedQuery, checks: RunChecks) -> Updated:
+        """What of the expectations is to be written, and what of them fails nevertheless."""
+        from velo_harness.updating.query_update import QueryUpdate
+
+        update = QueryUpdate(self._spec, self._query, self._settings.update, self._policy)
+        return update.of_query(prepared.statement, prepared.program, checks.actual)
 
     def _result_of_expected_error(self, wanted: ExpectedError) -> QueryResult:
         """The query must end with the error that the spec describes."""

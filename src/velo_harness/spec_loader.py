@@ -18,6 +18,7 @@ from velo_harness.spec import (
     DEFAULT_SEED,
     DEFAULT_TIMEOUT_MS,
     DataFile,
+    Expectation,
     Input,
     Mark,
     OutputSpec,
@@ -30,21 +31,24 @@ from velo_harness.typed_values import parse_timestamp
 from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, read_yaml
 
 
-def load_spec(path: Path, *, allowed: Sequence[Path] = ()) -> Spec:
+def load_spec(path: Path, *, allowed: Sequence[Path] = (), unfinished: bool = False) -> Spec:
     """The spec in a file. `allowed` are folders outside the project that its paths may lead to.
+
+    In an `unfinished` spec queries may check nothing yet, and files of expected rows need not be there: an update
+    writes them.
 
     Errors: those of reading YAML, UNKNOWN_KEY, BAD_VALUE, MISSING_KEY, NOT_YET_SUPPORTED, NOTHING_CHECKED,
     PATH_OUTSIDE_PROJECT, FILE_NOT_FOUND; each at its place.
     """
-    return spec_of(read_yaml(path), path, PathPolicy.for_file(path, allowed))
+    return spec_of(read_yaml(path), path, PathPolicy.for_file(path, allowed), unfinished=unfinished)
 
 
-def spec_of(node: YamlNode, path: Path, policy: PathPolicy) -> Spec:
-    """The spec that a tree says; relative paths start at the folder of `path`. Errors: as `load_spec`."""
+def spec_of(node: YamlNode, path: Path, policy: PathPolicy, *, unfinished: bool = False) -> Spec:
+    """The spec that a tree says; relative paths start at the folder of `path`. Arguments and errors: as `load_spec`."""
     fields = read_object(node, SPEC)
     suite = _suite(fields)
     config, config_places = _config(fields)
-    head = _Head(path.resolve().parent, policy, *_defaults(fields, suite))
+    head = _Head(path.resolve().parent, policy, *_defaults(fields, suite), unfinished=unfinished)
     sql_file = _sql_file(fields, head)
     spec = Spec(
         file=path,
@@ -73,11 +77,20 @@ def spec_of(node: YamlNode, path: Path, policy: PathPolicy) -> Spec:
 class _Head:
     """What the parts of a spec need to know of the whole."""
 
-    def __init__(self, folder: Path, policy: PathPolicy, timeout_ms: int, records: int | None) -> None:
+    def __init__(
+        self, folder: Path, policy: PathPolicy, timeout_ms: int, records: int | None, *, unfinished: bool
+    ) -> None:
         self.folder = folder
         self.policy = policy
         self.timeout_ms = timeout_ms
         self.records = records
+        self.unfinished = unfinished
+
+    def expectation(self, fields: Fields | None) -> Expectation | None:
+        """An `expect` block as the model has it."""
+        if fields is None:
+            return None
+        return expectation(fields, self.folder, self.policy, unfinished=self.unfinished)
 
 
 def _suite(fields: Fields) -> Fields | None:
@@ -218,9 +231,9 @@ def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
     inputs = tuple(input_of(given, head.folder, head.policy, before) for given in fields["inputs"])
     _check_sources(inputs)
     outputs = tuple(_outputs(fields["outputs"], head))
-    expect = None if fields["expect"] is None else expectation(fields["expect"], head.folder, head.policy)
+    expect = head.expectation(fields["expect"])
     assertions = tuple(assertion_spec(given, head.folder, head.policy) for given in fields["assertions"])
-    if not (assertions or expect or any(output.assertions or output.expect for output in outputs)):
+    if not head.unfinished and not (assertions or expect or any(output.assertions or output.expect for output in outputs)):
         message = f'the query "{fields["name"]}" checks nothing'
         hint = "add assertions or expect; a test that checks nothing cannot fail"
         raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("name"), hint=hint)
@@ -256,7 +269,7 @@ def _outputs(many: tuple[Fields, ...], head: _Head) -> Iterator[OutputSpec]:
             raise bad_value(f'there are two outputs "{sink}"', fields.at("sink"))
         seen.add(sink)
         assertions = tuple(assertion_spec(given, head.folder, head.policy) for given in fields["assertions"])
-        expect = None if fields["expect"] is None else expectation(fields["expect"], head.folder, head.policy)
+        expect = head.expectation(fields["expect"])
         if not assertions and expect is None:
             message = f'the output "{sink}" checks nothing'
             raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("sink"))

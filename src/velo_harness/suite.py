@@ -19,7 +19,7 @@ from velo_harness.plugins import plugin_manager
 from velo_harness.programs import shown_path
 from velo_harness.result import CheckFailure, FileError, Finding, Outcome, QueryResult, RunResult
 from velo_harness.runner import run_query
-from velo_harness.settings import RunSettings
+from velo_harness.settings import RunSettings, Update
 from velo_harness.spec import Mark, Query, Spec
 from velo_harness.spec_detection import Verdict, judge
 from velo_harness.spec_loader import load_spec
@@ -116,7 +116,8 @@ def load_items(
 
 def load_shown(path: Path, settings: RunSettings) -> Spec:
     """The spec in a file; its places say the file as people write it. Errors: as `spec_loader.load_spec`."""
-    spec = load_spec(Path(shown_path(path)), allowed=settings.allowed)
+    unfinished = settings.update is not Update.OFF
+    spec = load_spec(Path(shown_path(path)), allowed=settings.allowed, unfinished=unfinished)
     return replace(spec, file=path.absolute())
 
 

@@ -1,0 +1,1 @@
+"""Writing expectations from what a run gave out, by editing the text of specs."""

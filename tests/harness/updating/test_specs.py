@@ -1,0 +1,295 @@
+"""What an update makes of the text of a spec: the expected texts are written by hand."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+from tests.harness.updating.conftest import Project
+
+from velo_harness.result import Outcome
+from velo_harness.settings import Update
+
+INPUTS = """\
+    inputs:
+      - source: orders
+        rows:
+          - {id: 1, kind: a, amount: 5.00}
+          - {id: 2, kind: a, amount: 12.50}  # the first large one
+          - {id: 3, kind: b, amount: 99.00}
+"""
+HEAD = "application: orders  # who asks\nqueries:\n"
+LARGE = HEAD + "  - name: large\n" + INPUTS
+PER_KIND = HEAD + "  - name: per_kind\n" + INPUTS
+
+
+def below(head: str, text: str) -> str:
+    return head + "".join(f"    {line}" if line.strip() else line for line in dedent(text).splitlines(keepends=True))
+
+
+def check(project: Project, head: str, before: str, after: str, update: Update = Update.ALL) -> None:
+    assert project.updated(below(head, before), update) == below(head, after)
+
+
+def test_a_query_that_checks_nothing_gets_its_rows(project: Project) -> None:
+    after = """\
+        expect:
+          rows:
+            - {id: 2, amount: 12.50}
+            - {id: 3, amount: 99.00}
+        """
+    check(project, LARGE, "", after)
+    check(project, LARGE, "", after, Update.NEW_ONLY)
+
+
+def test_a_query_with_assertions_only_gets_its_rows_behind_them(project: Project) -> None:
+    check(
+        project,
+        LARGE,
+        """\
+        assertions:
+          - type: record_count
+            equals: 2  # two
+
+        # the end
+        """,
+        """\
+        assertions:
+          - type: record_count
+            equals: 2  # two
+        expect:
+          rows:
+            - {id: 2, amount: 12.50}
+            - {id: 3, amount: 99.00}
+
+        # the end
+        """,
+    )
+
+
+def test_one_wrong_value_changes_and_everything_around_it_stays(project: Project) -> None:
+    check(
+        project,
+        LARGE,
+        """\
+        expect:
+          # in the order of ids
+          rows:
+            - { id: 2,   amount: 12.5 }   # aligned
+            - { id: 3,   amount: '98.00' }   # wrong
+          tolerance: {amount: {abs: 0.01}}
+        assertions: []
+        """,
+        """\
+        expect:
+          # in the order of ids
+          rows:
+            - { id: 2,   amount: 12.5 }   # aligned
+            - { id: 3,   amount: '99.00' }   # wrong
+          tolerance: {amount: {abs: 0.01}}
+        assertions: []
+        """,
+    )
+
+
+def test_rows_come_and_go_in_the_style_of_the_list(project: Project) -> None:
+    check(
+        project,
+        LARGE,
+        """\
+        expect:
+          rows:
+          - id: 7  # gone
+            amount: 1.00
+          # the dear one
+          - id: 3
+            amount: 99.00
+          - id: 8
+            amount: 2.00
+        """,
+        """\
+        expect:
+          rows:
+          - id: 2  # gone
+            amount: 12.50
+          # the dear one
+          - id: 3
+            amount: 99.00
+        """,
+    )
+    check(project, LARGE, "expect: {rows: [{ id: 3 }]}\n", "expect: {rows: [{ id: 3 }, { id: 2 }]}\n")
+    check(
+        project, LARGE, "expect: {rows: [{id: 9}, {id: 2}, {id: 8}, {id: 3}]}\n", "expect: {rows: [{id: 2}, {id: 3}]}\n"
+    )
+    check(project, LARGE, "expect: {rows: []}\n", "expect: {rows: [{id: 2, amount: 12.50}, {id: 3, amount: 99.00}]}\n")
+
+
+def test_a_list_that_becomes_empty_and_one_that_was(project: Project) -> None:
+    project.write("app.sql", (project.root / "app.sql").read_text().replace("> 10", "> 1000"))
+    check(
+        project,
+        LARGE,
+        """\
+        expect:
+          rows:  # the large ones
+            - {id: 2}
+            # and
+            - {id: 3}
+          ignore: [amount]
+        """,
+        """\
+        expect:
+          rows: []  # the large ones
+            # and
+          ignore: [amount]
+        """,
+    )
+    project.write("app.sql", (project.root / "app.sql").read_text().replace("> 1000", "> 10"))
+    check(
+        project,
+        LARGE,
+        """\
+        expect:
+          rows: []  # none?
+          ignore: [amount]
+        """,
+        """\
+        expect:
+          rows:
+            - {id: 2}
+            - {id: 3}  # none?
+          ignore: [amount]
+        """,
+    )
+
+
+def test_only_the_parts_that_are_there_are_written(project: Project) -> None:
+    check(
+        project,
+        PER_KIND,
+        """\
+        expect:
+          changelog:
+            - {op: +I, kind: a, n: 1}
+            - {op: -U, kind: a, n: 1}
+            - {op: +U, kind: a, n: 3}
+          key: [kind]
+        """,
+        """\
+        expect:
+          changelog:
+            - {op: +I, kind: a, n: 1}
+            - {op: -U, kind: a, n: 1}
+            - {op: +U, kind: a, n: 2}
+            - {op: +I, kind: b, n: 1}
+          key: [kind]
+        """,
+    )
+
+
+def test_rows_are_matched_by_their_key(project: Project) -> None:
+    check(
+        project,
+        PER_KIND,
+        """\
+        expect:
+          rows:
+            - {kind: b, n: 2, total: 99.00}
+            - {kind: a, n: 2, total: 17.00}
+          key: [kind]
+        """,
+        """\
+        expect:
+          rows:
+            - {kind: b, n: 1, total: 99.00}
+            - {kind: a, n: 2, total: 17.50}
+          key: [kind]
+        """,
+    )
+
+
+def test_a_column_that_is_no_more_makes_all_rows_new(project: Project) -> None:
+    check(
+        project,
+        PER_KIND,
+        """\
+        expect:
+          rows:
+            - {species: a, n: 2}
+          key: [species]
+        """,
+        """\
+        expect:
+          rows:
+            - {kind: a, n: 2, total: 17.50}
+            - {kind: b, n: 1, total: 99.00}
+          key: [kind]
+        """,
+    )
+
+
+def test_several_queries_of_one_file(project: Project) -> None:
+    two = (
+        LARGE
+        + "    expect:\n      rows: [{id: 2}]\n"
+        + "  - name: per_kind\n"
+        + INPUTS
+        + "    expect:\n      rows: []\n"
+    )
+    assert project.updated(two) == two.replace("rows: [{id: 2}]", "rows: [{id: 2}, {id: 3}]").replace(
+        "rows: []\n", "rows:\n        - {kind: a, n: 2, total: 17.50}\n        - {kind: b, n: 1, total: 99.00}\n"
+    )
+
+
+def test_line_endings_and_a_byte_order_mark_stay(project: Project) -> None:
+    before = "\ufeff" + below(LARGE, "expect:\n  rows:\n    - {id: 2}\n").replace("\n", "\r\n")
+    after = project.updated(before)
+    assert after == before + "        - {id: 3}\r\n"
+
+
+def test_new_only_leaves_a_wrong_expectation_alone(project: Project) -> None:
+    text = below(LARGE, "expect:\n  rows:\n    - {id: 2}\n")
+    project.write("app.test.yaml", text)
+    result = project.run(Update.NEW_ONLY)
+    assert [q.outcome for q in result.queries] == [Outcome.FAILED]
+    assert result.queries[0].updates == ()
+
+
+def test_a_failed_assertion_stays_a_failure(project: Project) -> None:
+    project.write("app.test.yaml", below(LARGE, "assertions: [{type: record_count, equals: 7}]\n"))
+    (query,) = project.run(Update.ALL).queries
+    assert query.outcome is Outcome.FAILED
+    assert [failure.check for failure in query.failures] == ["record_count"]
+
+
+def test_a_file_that_is_right_is_not_touched(project: Project) -> None:
+    path = project.write("app.test.yaml", below(LARGE, "expect: {rows: [{id: 2}, {id: 3}]}\n"))
+    before = path.stat().st_mtime_ns
+    assert project.update() == []
+    assert path.stat().st_mtime_ns == before
+
+
+def test_an_expectation_with_an_alias_is_refused(project: Project) -> None:
+    project.write("app.test.yaml", below(LARGE, "expect: {rows: [&two {id: 2}, *two]}\n"))
+    (query,) = project.run(Update.ALL).queries
+    assert query.error is not None
+    assert "anchors or aliases" in query.error.message
+
+
+@pytest.mark.parametrize("update", [Update.ALL, Update.NEW_ONLY])
+def test_a_rows_file_that_is_not_there_yet_is_made(project: Project, update: Update) -> None:
+    text = below(LARGE, "expect:\n  rows_file: expected/large.csv\n")
+    assert project.updated(text, update) == text
+    assert (project.root / "expected/large.csv").read_text() == "id,amount\n2,12.50\n3,99.00\n"
+
+
+def test_a_rows_file_keeps_its_columns_its_order_and_its_line_breaks(project: Project) -> None:
+    project.write("expected/large.csv", "id\r\n3\r\n4\r\n")
+    project.updated(below(LARGE, "expect:\n  rows_file: expected/large.csv\n"))
+    assert (project.root / "expected/large.csv").read_bytes() == b"id\r\n3\r\n2\r\n"
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl", "parquet"])
+def test_rows_files_of_all_formats(project: Project, ending: str) -> None:
+    project.updated(below(PER_KIND, f"expect:\n  rows_file: expected/totals.{ending}\n"))
+    assert (project.root / f"expected/totals.{ending}").exists()
