@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_velo import kafka, options, summary
+from pytest_velo import kafka, options, reports, summary
 from velo_harness.discovery import is_spec_name
 from velo_harness.spec_detection import Verdict, judge
 
@@ -48,6 +48,7 @@ class SpecFile(pytest.File):
         from velo_harness.reports.shown_values import printable_lines
 
         if isinstance(excinfo.value, VeloError):
+            reports.remember_file_error(self.config, self.nodeid, excinfo.value)
             return printable_lines(str(excinfo.value))
         return super().repr_failure(excinfo, *args, **kwargs)
 
@@ -87,6 +88,7 @@ class QueryItem(pytest.Item):
             rerun=self._rerun_command(),
             kafka=kafka.session(self.config),
         )
+        reports.remember(self, result)
         self.user_properties.append(("velo_seed", result.seed))
         self.velo_updates = result.updates
         for warning in result.warnings:
@@ -95,6 +97,13 @@ class QueryItem(pytest.Item):
             self.user_properties.append((summary.PROPERTY, note))
         if result.outcome is not Outcome.PASSED:
             raise QueryFailed(result)
+
+    def blank_result(self) -> QueryResult:
+        """The result of the query before it ran."""
+        from velo_harness.runner import blank_result
+
+        settings = options.run_settings(self.config)
+        return blank_result(self.spec, self.query, settings, item=self.nodeid, rerun=self._rerun_command())
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         """What failed and why, in the harness's words; a traceback only for what is not ours."""

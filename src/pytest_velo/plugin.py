@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_velo import kafka, options, summary, updates
+from pytest_velo import kafka, options, reports, summary, updates
 
 if TYPE_CHECKING:
     from pytest_velo.items import SpecFile
@@ -20,8 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuses options that contradict each other."""
+    """Refuses options that contradict each other, and looks at what reports are asked for."""
     updates.refuse_both(config)
+    reports.configure(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -45,21 +46,35 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile |
     return SpecFile.from_parent(parent, path=file_path) if is_ours(file_path, parent.config) else None
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
     call: pytest.CallInfo[None],  # noqa: ARG001 - the hook's
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Lets the reports of queries carry the expectations that are to be written."""
+    """Lets the reports of queries carry their results, and the expectations that are to be written."""
     report = yield
     updates.put_on_report(item, report)
+    reports.put_on_report(item, report)
     return report
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Writes expectations, once for all workers."""
+    """Writes expectations and reports, once for all workers."""
     updates.finish(session)
+    reports.finish(session)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Remembers the order of the items, in which reports show them."""
+    reports.number_items(config, items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes what a worker of xdist sends when it ends."""
+    reports.receive(node.config, getattr(node, "workeroutput", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -67,6 +82,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     summary.print_warnings(terminalreporter)
     updates.print_lines(terminalreporter)
     kafka.say_what_stays(terminalreporter)
+    reports.say_where(terminalreporter)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
