@@ -37,6 +37,7 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NAME=VALUE",
         help="a value for ${NAME} (repeatable)",
     )
+    group.addoption("--velo-realtime", action="store_true", help="keep to the rates and waits of specs in real time")
     group.addoption("--velo-strict", action="store_true", help="what would be a warning is an error")
     group.addoption("--velo-debug", action="store_true", help="show the traceback of a defect of velostream itself")
     updates.add_options(group)
@@ -53,6 +54,7 @@ def run_settings(config: pytest.Config) -> RunSettings:
         seed=config.getoption("velo_seed"),
         timeout_ms=config.getoption("velo_timeout_ms"),
         batch_size=config.getoption("velo_batch_size"),
+        realtime=config.getoption("velo_realtime"),
         strict=config.getoption("velo_strict"),
         debug=config.getoption("velo_debug"),
         variables=dict(config.getoption("velo_var")),

@@ -47,6 +47,9 @@ def run(
     batch_size: Annotated[int | None, typer.Option(min=1, help="most events the engine handles at once")] = None,
     var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
     allow_path: Annotated[list[Path], typer.Option(help="a folder outside the project that specs may use")] = [],  # noqa: B006
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="keep to the rates and waits of specs in real time")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="what would be a warning is an error")] = False,
     update: Annotated[
         bool, typer.Option("--update", help="write expectations that do not hold, and missing ones")
@@ -90,6 +93,7 @@ def run(
         seed=seed,
         timeout_ms=timeout_ms,
         batch_size=batch_size,
+        realtime=realtime,
         strict=strict,
         debug=debug,
         variables=key_values(var),

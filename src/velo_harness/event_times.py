@@ -5,6 +5,7 @@ from __future__ import annotations
 from velo_engine.plan import nodes
 from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.nodes import AssignWatermark, PlannedProgram, PlanNode, Project, Scan
+from velo_engine.types import SqlType
 
 
 def event_time_columns(program: PlannedProgram) -> dict[str, str]:
@@ -19,6 +20,22 @@ def event_time_columns(program: PlannedProgram) -> dict[str, str]:
                 source, column = _origin(node.input, node.time_column)
                 if source is not None and column is not None:
                     found.setdefault(source, column)
+    return found
+
+
+def event_time_types(program: PlannedProgram) -> dict[str, SqlType]:
+    """Source → the type of its event time, computed or not, for sources that have one."""
+    found: dict[str, SqlType] = {}
+    for statement in program.statements.values():
+        waiting: list[PlanNode] = [statement.plan]
+        while waiting:
+            node = waiting.pop()
+            waiting.extend(nodes.inputs(node))
+            below: PlanNode = node
+            while isinstance(below, AssignWatermark | Project | nodes.Filter):
+                below = below.input
+            if isinstance(node, AssignWatermark) and isinstance(below, Scan):
+                found.setdefault(below.source.name, node.schema.columns[node.time_column].type)
     return found
 
 

@@ -11,6 +11,7 @@ from velo_harness.constraint_keys import constraints_of
 from velo_harness.discovery import PathPolicy, find_data
 from velo_harness.keys import Fields, bad_value
 from velo_harness.spec import DataFile, DataFormat, Input, TimeSimulation
+from velo_harness.timeline_loader import timeline_of
 
 _FORMATS = {
     ".csv": DataFormat.CSV,
@@ -34,6 +35,7 @@ def input_of(fields: Fields, folder: Path, policy: PathPolicy, before: Sequence[
             raise bad_value("give data_file or source_type with a path, not both", fields.at("data_file"))
         file = data_file(fields["data_file"], None, folder, policy, fields.at("data_file"))
     _check_one_origin(fields, file)
+    timeline = None if fields["timeline"] is None else timeline_of(fields["timeline"], fields["partitions"])
     return Input(
         source=fields["source"],
         schema=fields["schema"],
@@ -41,7 +43,7 @@ def input_of(fields: Fields, folder: Path, policy: PathPolicy, before: Sequence[
         seed=fields["seed"],
         null_probability=None if fields["null_probability"] is None else float(fields["null_probability"]),
         overrides={name: constraints_of(given) for name, given in fields["overrides"].items()},
-        rows=fields["rows"],
+        rows=fields["rows"] if timeline is None else timeline.rows,
         data_file=file,
         from_previous=_from_previous(fields, before),
         key_field=fields["key_field"],
@@ -51,6 +53,8 @@ def input_of(fields: Fields, folder: Path, policy: PathPolicy, before: Sequence[
         time_simulation=_time_simulation(fields),
         location=fields.at("source"),
         key_locations=fields.locations,
+        rate_per_second=fields["rate_per_second"],
+        timeline=None if timeline is None else timeline.entries,
     )
 
 
@@ -84,7 +88,7 @@ def _source_type(fields: Fields, folder: Path, policy: PathPolicy) -> tuple[Data
 
 def _check_one_origin(fields: Fields, file: DataFile | None) -> None:
     """Rows come from one place, and what shapes generated rows is only given for those."""
-    origins = [name for name in ("rows", "data_file", "from_previous") if fields.has(name)]
+    origins = [name for name in ("rows", "timeline", "data_file", "from_previous") if fields.has(name)]
     if file is not None and "data_file" not in origins:
         origins.append("source_type")
     if len(origins) > 1:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
 import pyarrow as pa
 
-from velo_engine import TableInput, TopicInput
+from velo_engine import JobOptions, TableInput, TopicInput
 from velo_engine.formats import open_format
 from velo_engine.plan.nodes import SourceKind, SourceTable
+from velo_engine.runtime.timeline import Tick
 from velo_harness import data_files
+from velo_harness.arrangement import Arrangement, StreamRecords
 from velo_harness.assertions.operands import resolved_row
 from velo_harness.data_schema import DataSchema
 from velo_harness.input_order import in_reference_order, referenced_schemas
@@ -21,7 +23,7 @@ from velo_harness.relation import Relation
 from velo_harness.source_schemas import SchemaFinder
 from velo_harness.spec import DEFAULT_RECORDS, DataFile, Input, Query, Spec
 from velo_harness.templates import TemplateScope
-from velo_harness.topic_inputs import DEFAULT_FORMAT, RecordLayout, record_format, topic_of, written_properties
+from velo_harness.topic_inputs import DEFAULT_FORMAT, RecordLayout, record_format, written_properties
 from velo_harness.typed_values import table_of
 
 EngineInput: TypeAlias = TopicInput | TableInput
@@ -46,6 +48,21 @@ class RunInputs:
     """Rows that decode; a record that does not is among the records only."""
     records: Mapping[str, int]
     """Records given to each source."""
+    ticks: tuple[Tick, ...] = ()
+    """What happens between the records; processing times are after the start of the run."""
+    paced: bool = False
+    """The ticks are waited for in reality."""
+
+    def timed(self, options: JobOptions) -> JobOptions:
+        """The options of a job that reads these inputs."""
+        if not self.ticks:
+            return options
+        shift = options.now_ms or 0
+        ticks = (
+            t if t.processing_time_ms is None else replace(t, processing_time_ms=t.processing_time_ms + shift)
+            for t in self.ticks
+        )
+        return replace(options, timeline=tuple(ticks), paced=self.paced)
 
 
 class InputMaker:
@@ -61,6 +78,7 @@ class InputMaker:
         variables: Mapping[str, str],
         declared: Callable[[SourceTable], DataSchema],
         event_times: Mapping[str, str],
+        arrangement: Arrangement,
     ) -> None:
         """`previous` gives the output of another query, `event_times` the event-time column of a source.
 
@@ -74,6 +92,7 @@ class InputMaker:
         self._variables = variables
         self._declared = declared
         self._event_times = event_times
+        self._arrangement = arrangement
 
     def make(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> RunInputs:
         """The inputs of `sources`; `given` are the spec's.
@@ -82,20 +101,19 @@ class InputMaker:
         """
         rows = self._rows_of(sources, given)
         engine: dict[str, EngineInput] = {}
-        records: dict[str, int] = {}
-        sequence = 0
+        streams: dict[str, StreamRecords] = {}
         for name in _in_writing_order(rows, given):
             source, found = sources[name], rows[name]
             if source.kind is SourceKind.TABLE:
                 engine[name] = TableInput(found.relation.table)
-                records[name] = len(found.relation)
                 continue
             layout = self._layout(source, given.get(name), found)
             values = found.messages or encoded_once(found.relation.table, found.relation.schema, layout)
-            engine[name] = topic_of(values, found.relation.table, found.relation.schema, layout, sequence)
-            records[name] = len(values)
-            sequence += len(values)
-        return RunInputs(engine, {name: found.relation for name, found in rows.items()}, records)
+            streams[name] = StreamRecords(layout, values, found.relation.table, found.relation.schema)
+        arranged = self._arrangement.of(streams, given, sources)
+        relations = {name: found.relation for name, found in rows.items()}
+        records = {**{name: len(relations[name]) for name in engine}, **arranged.records}
+        return RunInputs({**engine, **arranged.topics}, relations, records, arranged.ticks, arranged.paced)
 
     def _rows_of(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> dict[str, SourceRows]:
         """The rows of every source that does not read its own file; generated ones last: they may refer to others."""

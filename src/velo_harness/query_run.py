@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from velo_engine import JobOptions
 from velo_engine.connectors.dead_letters import DeadLetter
 from velo_engine.errors import VeloError
+from velo_harness.arrangement import Arrangement
 from velo_harness.checks import RunChecks, late_of
 from velo_harness.discovery import PathPolicy
 from velo_harness.event_times import event_time_columns
@@ -93,6 +94,7 @@ class QueryRun:
             self._settings.variables,
             lambda source: declared_data_schema(prepared.text, self._settings.variables, source),
             event_time_columns(prepared.program),
+            Arrangement(self._spec, self._query, self._settings, prepared.seed, prepared.program),
         )
         return maker.make(needed_sources(prepared.program, prepared.targets), prepared.given)
 
@@ -111,7 +113,7 @@ class QueryRun:
 
         Errors: of the engine, TIMEOUT.
         """
-        wanted = self.job_options() if options is None else options
+        wanted = inputs.timed(self.job_options() if options is None else options)
         broker = None if self._kafka is None else Broker(self._kafka, self._spec.topic_naming)
         return executed(prepared.program, prepared.text, prepared.targets, inputs, wanted, self._policy, broker)
 

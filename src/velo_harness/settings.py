@@ -25,6 +25,8 @@ class RunSettings:
     seed: int | None = None
     timeout_ms: int | None = None
     batch_size: int | None = None
+    realtime: bool = False
+    """Rates and waits of specs are kept in real time."""
     strict: bool = False
     """What would be a warning is an error."""
     debug: bool = False

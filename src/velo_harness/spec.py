@@ -210,6 +210,33 @@ class TimeSimulation:
     locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
 
+class TimelineAction(StrEnum):
+    """What one entry of a timeline does."""
+
+    ROW = "row"
+    WATERMARK = "watermark"
+    IDLE = "idle"
+    ADVANCE = "advance_processing_time"
+    WAIT = "wait"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One thing that happens in the timeline of an input."""
+
+    action: TimelineAction
+    partition: int | None
+    """Of a row (None: by its key or in turns), a watermark or idleness (None: of all partitions)."""
+    at_ms: int | None
+    """When it happens, in milliseconds of processing time after the start; None: right after the entry before it."""
+    watermark: str | None
+    """Of WATERMARK: the time as written."""
+    duration_ms: int
+    """Of ADVANCE and WAIT."""
+    location: Location = field(compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One input of a query. Exactly one of rows, data_file, from_previous, or none of them: then it is generated."""
@@ -236,6 +263,10 @@ class Input:
     location: Location
     key_locations: Mapping[str, Location] = field(compare=False)
     """Places of the values that are written, by key."""
+    rate_per_second: Decimal | None = None
+    """At which the records come when a run keeps to real time; else it only spaces their event times."""
+    timeline: tuple[TimelineEntry, ...] | None = None
+    """What happens when; its rows are `rows`, in their order."""
 
 
 @dataclass(frozen=True, slots=True)

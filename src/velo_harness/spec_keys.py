@@ -28,6 +28,7 @@ from velo_harness.kinds import (
     words,
 )
 from velo_harness.spec import ChangelogOrder, ColumnScope, DataFormat
+from velo_harness.timeline_keys import TIMELINE_ENTRY
 from velo_harness.topic_naming import DEFAULT_PATTERN, MAX_TOPIC_LENGTH
 
 
@@ -91,10 +92,10 @@ INPUT = ObjectFormat(
         Key("key_field", Text("a column name"), "The column that is the record's key."),
         Key("headers", MapOf(Text("a value or a column name")), "Header → a column of the row, or a fixed text.", {}),
         Key("partitions", Integer(1, 1000), "Partitions of the topic.", 1),
-        Key("rate_per_second", Number(0), "The distance of event times."),
+        Key("rate_per_second", Number(0), "The distance of event times, and of records in real time."),
         Key("time_simulation", Object(TIME_SIMULATION), "How event times run."),
+        Key("timeline", ListOf(Object(TIMELINE_ENTRY), 1), "Rows, watermarks, idleness, the clock and restarts."),
     ),
-    _later("timeline"),
 )
 
 TOLERANCE = ObjectFormat(

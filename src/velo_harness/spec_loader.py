@@ -12,7 +12,7 @@ from velo_harness.assertion_loader import assertion_spec
 from velo_harness.discovery import PathPolicy, find_data
 from velo_harness.expectation_loader import expectation
 from velo_harness.input_loader import data_file, input_of
-from velo_harness.keys import Fields, bad_value, not_supported, read_object, shown
+from velo_harness.keys import Fields, bad_value, read_object, shown
 from velo_harness.spec import (
     DEFAULT_NOW,
     DEFAULT_SEED,
@@ -70,7 +70,6 @@ def spec_of(node: YamlNode, path: Path, policy: PathPolicy, *, unfinished: bool 
         topic_naming=topic_naming(fields["topic_naming"]),
         config_locations=config_places,
     )
-    _check_pacing(spec)
     return spec
 
 
@@ -282,11 +281,3 @@ def _check_sources(inputs: Sequence[Input]) -> None:
         if given.source in seen:
             raise bad_value(f'there are two inputs for the source "{given.source}"', given.location)
         seen.add(given.source)
-
-
-def _check_pacing(spec: Spec) -> None:
-    """With the real clock a rate would have to be kept in real time."""
-    for query in spec.queries if spec.now is None else ():
-        for given in query.inputs:
-            if "rate_per_second" in given.key_locations:
-                raise not_supported("rate_per_second with now: wall", given.key_locations["rate_per_second"])

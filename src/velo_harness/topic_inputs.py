@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from velo_engine import TopicInput
+from velo_engine.batch import Int32s, Int64s
 from velo_engine.connectors.keys import KeyEncoder
+from velo_engine.connectors.murmur2 import partitions_of
 from velo_engine.connectors.source import NO_TIMESTAMP, Headers
 from velo_engine.connectors.topics import Topic
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
@@ -62,25 +64,53 @@ def encoded(table: pa.Table, schema: RowSchema, layout: RecordLayout) -> list[by
     return open_format(layout.format, schema, layout.properties).encode(_physical(table, schema))
 
 
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Where the records of one input stand."""
+
+    sequences: Int64s
+    """Their places in the run's global order."""
+    timestamps_ms: Int64s | None = None
+    """None: the layout's, for all."""
+    partitions: Int32s | None = None
+    """-1 for a record that goes by its key, or takes its turn; None: all do."""
+
+
 def topic_of(
-    values: Sequence[bytes], rows: pa.Table, schema: RowSchema, layout: RecordLayout, first_sequence: int
+    values: Sequence[bytes], rows: pa.Table, schema: RowSchema, layout: RecordLayout, placing: Placing
 ) -> TopicInput:
-    """A topic with these values, keyed by the rows, numbered from `first_sequence` in the run's global order.
+    """A topic with these values, keyed by the rows.
 
     Values without rows (records that do not decode stay in the input) have no key. Where no key is asked for, records
     take turns in the partitions.
     """
     count = len(values)
     topic = Topic(layout.topic, layout.partitions)
+    keys = _keys(rows, schema, layout) if rows.num_rows == count else None
+    stamp = layout.timestamp_ms if layout.timestamp_ms >= 0 else NO_TIMESTAMP
     topic.append_batch(
         values,
-        keys=_keys(rows, schema, layout) if rows.num_rows == count else None,
-        partitions=np.arange(count, dtype=np.int32) % layout.partitions if layout.key_field is None else None,
-        timestamps_ms=np.full(count, layout.timestamp_ms if layout.timestamp_ms >= 0 else NO_TIMESTAMP, np.int64),
-        sequences=np.arange(first_sequence, first_sequence + count, dtype=np.int64),
+        keys=keys,
+        partitions=_partitions(keys, layout, placing, count),
+        timestamps_ms=np.full(count, stamp, np.int64) if placing.timestamps_ms is None else placing.timestamps_ms,
+        sequences=placing.sequences,
         headers=_headers(rows, schema, layout, count) if layout.headers else None,
     )
     return TopicInput(topic, layout.format, layout.properties)
+
+
+def _partitions(
+    keys: Sequence[bytes | None] | None, layout: RecordLayout, placing: Placing, count: int
+) -> Int32s | None:
+    """The partition of each record; None: each goes by its key."""
+    own = np.arange(count, dtype=np.int32) % layout.partitions if layout.key_field is None else None
+    if placing.partitions is None:
+        return own
+    if own is None:
+        keyed = [i for i, key in enumerate(keys or ()) if key is not None]
+        own = np.zeros(count, np.int32)
+        own[keyed] = partitions_of([key for key in keys or () if key is not None], layout.partitions)
+    return np.where(placing.partitions >= 0, placing.partitions, own)
 
 
 def _keys(rows: pa.Table, schema: RowSchema, layout: RecordLayout) -> list[bytes | None] | None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.docs.pages import DOCS, PAGES, Block, Heading, blocks, headings
-from velo_harness import constraint_keys, data_schema, spec_keys
+from velo_harness import constraint_keys, data_schema, spec_keys, timeline_keys
 from velo_harness.assertion_types import ASSERTION_TYPES
 from velo_harness.constraints import Shape
 from velo_harness.keys import Key, ObjectFormat
@@ -34,6 +34,7 @@ SCHEMAS = {
     "Constraints": constraint_keys.CONSTRAINTS,
 }
 TABLES = [("specs.md", section, table) for section, table in SPECS.items()]
+TABLES += [("time.md", "Timeline entry", timeline_keys.TIMELINE_ENTRY)]
 TABLES += [("data-schemas.md", section, table) for section, table in SCHEMAS.items()]
 
 

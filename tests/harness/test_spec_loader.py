@@ -268,7 +268,6 @@ def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
         (one_query("output: {sink_type: {type: file}}"), 4, 5),
         (one_query("runners: [engine, flink]"), 4, 23),
         (one_query("capture_format: avro"), 4, 21),
-        (one_input("timeline: []"), 6, 9),
         (one_input("format: protobuf"), 6, 17),
         (one_input("source_type: {type: file, path: x.csv, watch: true}"), 6, 48),
         (one_query("assertions: [{type: percentile, field: a, p99: 5}]"), 4, 25),
@@ -324,12 +323,6 @@ def test_combinations_of_which_one_part_would_have_no_effect(refused, text, line
     assert error.code is ErrorCode.BAD_VALUE
     assert message in error.message
     assert place(error)[:2] == (line, column)
-
-
-def test_pacing_by_the_real_clock_is_for_a_later_version(refused):
-    error = refused("now: wall\n" + one_input("rate_per_second: 5"))
-    assert error.code is ErrorCode.NOT_YET_SUPPORTED
-    assert error.location.line == 7
 
 
 def test_the_whole_head_of_a_spec(load, project):

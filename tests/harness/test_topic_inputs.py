@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 
 from velo_engine.schema import RowSchema
 from velo_engine.types import BIGINT, STRING, decimal
-from velo_harness.topic_inputs import RecordLayout, topic_of
+from velo_harness.topic_inputs import Placing, RecordLayout, topic_of
 
 SCHEMA = RowSchema.of(("id", BIGINT), ("name", STRING), ("amount", decimal(6, 2)))
 ROWS = pa.table(
@@ -18,7 +19,7 @@ ROWS = pa.table(
 
 def headers(given: dict[str, str], values: list[bytes], partitions: int = 1):
     layout = RecordLayout("t", partitions, None, None, {}, -1, given)
-    topic = topic_of(values, ROWS, SCHEMA, layout, 0).topic
+    topic = topic_of(values, ROWS, SCHEMA, layout, Placing(np.arange(len(values)))).topic
     return [log.headers for log in topic.logs]
 
 

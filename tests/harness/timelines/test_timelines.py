@@ -1,0 +1,291 @@
+"""Timelines of inputs. Expected values by hand, from Flink's rules for watermarks, idleness and windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from velo_engine.errors import ErrorCode, VeloError
+from velo_harness.kafka.session import KafkaSession
+from velo_harness.result import Outcome, QueryResult
+
+Run = Callable[..., QueryResult]
+BATCHES = pytest.mark.parametrize("batch_size", [1, 7, None])
+
+HEAD = """
+application: timelines
+now: 2025-01-01T12:00:00Z
+sql: |
+  CREATE TABLE clicks (who STRING, n INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+  WITH ('connector' = 'kafka', 'topic' = 'clicks', 'format' = 'json');
+  CREATE TABLE taps (who STRING) WITH ('connector' = 'kafka', 'topic' = 'taps', 'format' = 'json');
+  CREATE TABLE views (who STRING) WITH ('connector' = 'kafka', 'topic' = 'views', 'format' = 'json');
+  CREATE TABLE windows AS
+  SELECT window_start AS w, COUNT(*) AS n
+  FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;
+  CREATE TABLE stamped AS SELECT who, CURRENT_TIMESTAMP AS at FROM taps;
+  CREATE TABLE both_sides AS
+  SELECT who, 'tap' AS what, CAST(CURRENT_TIMESTAMP AS STRING) AS at FROM taps
+  UNION ALL SELECT who, 'view' AS what, CAST(CURRENT_TIMESTAMP AS STRING) AS at FROM views;
+  CREATE TABLE sums AS SELECT who, SUM(n) AS total FROM clicks GROUP BY who;
+  CREATE TABLE minutes AS
+  SELECT COUNT(*) AS n FROM (SELECT who, PROCTIME() AS p FROM clicks) GROUP BY TUMBLE(p, INTERVAL '1' MINUTE);
+queries:
+"""
+
+
+def spec(query: str, timeline: str, checks: str, options: str = "", source: str = "clicks") -> str:
+    return f"""{HEAD}
+  - name: {query}
+    inputs:
+      - source: {source}
+        timeline:
+{indented(timeline, 10)}
+{indented(options, 8)}
+{indented(checks, 4)}
+"""
+
+
+def indented(text: str, by: int) -> str:
+    return "\n".join(" " * by + line for line in text.strip("\n").splitlines())
+
+
+def passed(result: QueryResult) -> bool:
+    assert result.outcome is Outcome.PASSED, (result.error, result.failures)
+    return True
+
+
+WINDOWS = """
+- row: { who: a, n: 1, ts: 2025-01-01 12:00:01 }
+- row: { who: b, n: 1, ts: 2025-01-01 12:00:04 }
+- watermark: 2025-01-01 12:00:10
+- row: { who: c, n: 1, ts: 2025-01-01 12:00:05 }
+- row: { who: d, n: 1, ts: 2025-01-01 12:00:12 }
+"""
+
+
+@BATCHES
+def test_a_stated_watermark_closes_a_window_and_makes_rows_late(run: Run, batch_size: int | None) -> None:
+    checks = """
+expect:
+  changelog:
+    - { op: +I, w: 2025-01-01 12:00:00, n: 2 }
+    - { op: +I, w: 2025-01-01 12:00:10, n: 1 }
+  late:
+    - { who: c, late_by: 1ms }
+"""
+    # The window [0, 10) closes at 9.999 s; the row of 5 s sees the watermark 10 s.
+    assert passed(run(spec("windows", WINDOWS, checks), batch_size=batch_size))
+
+
+def test_without_the_watermark_the_row_is_not_late(run: Run) -> None:
+    rows = WINDOWS.replace("- watermark: 2025-01-01 12:00:10\n", "")
+    checks = "expect: { rows: [{ w: 2025-01-01 12:00:00, n: 2 }, { w: 2025-01-01 12:00:10, n: 1 }] }"
+
+    result = run(spec("windows", rows, checks))
+
+    assert result.outcome is Outcome.FAILED
+    assert result.numbers is not None
+    assert result.numbers.late == 0
+
+
+PARTITIONS = """
+- row: { who: a, n: 1, ts: 2025-01-01 12:00:01 }
+  partition: 0
+- row: { who: b, n: 1, ts: 2025-01-01 12:00:02 }
+  partition: 1
+- row: { who: c, n: 1, ts: 2025-01-01 12:00:25 }
+  partition: 0
+"""
+LATE_ROW = "- row: { who: d, n: 1, ts: 2025-01-01 12:00:03 }\n  partition: 0\n"
+
+
+@BATCHES
+@pytest.mark.parametrize(
+    ("step", "late"),
+    [
+        ("", 0),  # partition 1 stands at 2 s and holds the watermark back
+        ("- idle: 1", 1),  # the watermark is that of partition 0: 25 s
+        ("- idle: 0", 0),
+        ("- { watermark: 2025-01-01 12:00:11, partition: 1 }", 1),  # 11 s
+        ("- { watermark: 2025-01-01 12:00:09, partition: 1 }", 0),  # 9 s: [0, 10) is still open
+        ("- { watermark: 2025-01-01 12:00:09.999, partition: 1 }", 1),
+        ("- watermark: 2025-01-01 12:00:11", 1),  # of all partitions
+        ("- idle: 1\n- { row: { who: e, n: 1, ts: 2025-01-01 12:00:26 }, partition: 1 }", 1),
+    ],
+)
+def test_partitions(run: Run, step: str, late: int, batch_size: int | None) -> None:
+    checks = f"assertions: [{{ type: record_count, greater_than: {0 if late else 1} }}]"
+
+    result = run(spec("windows", PARTITIONS + step + "\n" + LATE_ROW, checks, "partitions: 2"), batch_size=batch_size)
+
+    assert passed(result)
+    assert result.numbers is not None
+    assert result.numbers.late == late
+
+
+@BATCHES
+def test_the_clock_moves_on(run: Run, batch_size: int | None) -> None:
+    rows = """
+- row: { who: a }
+- advance_processing_time: 5s
+- row: { who: b }
+- wait: 200ms
+- row: { who: c }
+- row: { who: d }
+  at: 1 minute
+"""
+    checks = """
+expect:
+  rows:
+    - { who: a, at: 2025-01-01T12:00:00Z }
+    - { who: b, at: 2025-01-01T12:00:05Z }
+    - { who: c, at: 2025-01-01T12:00:05.2Z }
+    - { who: d, at: 2025-01-01T12:01:00Z }
+"""
+    text = spec("stamped", rows, checks, source="taps")
+    assert passed(run(text, batch_size=batch_size))
+    wrong = text.replace("who: b, at: 2025-01-01T12:00:05Z", "who: b, at: 2025-01-01T12:00:00Z")
+    assert run(wrong, batch_size=batch_size).outcome is Outcome.FAILED
+
+
+ROWS = [
+    f"- row: {{ who: {who}, n: {n}, ts: 2025-01-01 12:00:{s:02} }}"
+    for who, n, s in (("a", 1, 1), ("b", 2, 2), ("a", 4, 3), ("b", 8, 4))
+]
+
+
+@BATCHES
+def test_processing_time_windows_close_by_the_clock(run: Run, batch_size: int | None) -> None:
+    rows = "\n".join([ROWS[0], ROWS[1], "- advance_processing_time: 1m", ROWS[2]])
+    checks = "expect: { changelog: [{ op: +I, n: 2 }] }"
+
+    # The clock stays at 12:01, within the window that the third row is in; nothing but the clock closes it.
+    assert passed(run(spec("minutes", rows, checks), batch_size=batch_size))
+    assert run(spec("minutes", "\n".join(ROWS[:3]), checks), batch_size=batch_size).outcome is Outcome.FAILED
+
+
+@BATCHES
+@pytest.mark.parametrize("places", [[0], [2], [4], [1, 3], [0, 1, 2, 3, 4]])
+def test_sums_survive_restarts(run: Run, places: list[int], batch_size: int | None, embedded: KafkaSession) -> None:
+    lines = list(ROWS)
+    for place in sorted(places, reverse=True):
+        lines.insert(place, "- restart: true")
+    checks = """
+expect:
+  order: exact
+  changelog:
+    - { op: +I, who: a, total: 1 }
+    - { op: +I, who: b, total: 2 }
+    - { op: -U, who: a, total: 1 }
+    - { op: +U, who: a, total: 5 }
+    - { op: -U, who: b, total: 2 }
+    - { op: +U, who: b, total: 10 }
+"""
+    text = spec("sums", "\n".join(lines), checks, "partitions: 3")
+    assert passed(run(text, batch_size=batch_size))
+    if batch_size == 7:
+        assert passed(run(text, batch_size=batch_size, kafka=embedded))
+
+
+@BATCHES
+def test_open_windows_survive_a_restart(run: Run, batch_size: int | None) -> None:
+    rows = WINDOWS.replace("- watermark", "- restart: true\n- watermark")
+    checks = """
+expect:
+  rows: [{ w: 2025-01-01 12:00:00, n: 2 }, { w: 2025-01-01 12:00:10, n: 1 }]
+  late: [{ who: c }]
+"""
+    assert passed(run(spec("windows", rows, checks), batch_size=batch_size))
+
+
+TWO = """
+  - name: both_sides
+    inputs:
+      - source: views
+        timeline:
+          - row: { who: v1 }
+          - advance_processing_time: 2s
+          - row: { who: v2 }
+      - source: taps
+        timeline:
+          - row: { who: c1 }
+          - row: { who: c2 }
+          - row: { who: c3 }
+            at: 1s
+          - advance_processing_time: 4s
+          - row: { who: c4 }
+    expect:
+      order: exact
+      changelog:
+        - { op: +I, who: v1, what: view, at: "2025-01-01 12:00:00.000" }
+        - { op: +I, who: c1, what: tap, at: "2025-01-01 12:00:00.000" }
+        - { op: +I, who: c2, what: tap, at: "2025-01-01 12:00:00.000" }
+        - { op: +I, who: c3, what: tap, at: "2025-01-01 12:00:01.000" }
+        - { op: +I, who: v2, what: view, at: "2025-01-01 12:00:02.000" }
+        - { op: +I, who: c4, what: tap, at: "2025-01-01 12:00:05.000" }
+"""
+
+
+@BATCHES
+def test_two_timelines_merge_by_their_moments(run: Run, batch_size: int | None, embedded: KafkaSession) -> None:
+    assert passed(run(HEAD + TWO, batch_size=batch_size))
+    if batch_size is None:
+        assert passed(run(HEAD + TWO, kafka=embedded))
+    assert run((HEAD + TWO).replace("at: 1s", "at: 3s"), batch_size=batch_size).outcome is Outcome.FAILED
+
+
+def error_of(run: Run, text: str) -> VeloError:
+    try:
+        result = run(text)
+    except VeloError as error:
+        return error
+    assert result.error is not None, result.outcome
+    return result.error
+
+
+ANY = "assertions: [{ type: record_count, greater_than: 0 }]"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("- partition: 0", "this entry does nothing: give one of row, watermark, idle"),
+        ("- { row: { who: a }, restart: true }", "restart and row are two things"),
+        ("- { restart: true, partition: 0 }", "partition has no effect on restart"),
+        ("- { row: { who: a }, partition: 1 }", "the input has the partitions 0 to 0"),
+        ("- idle: 1", "the input has the partitions 0 to 0"),
+        ("- { row: { who: a }, at: 5s }\n- { row: { who: a }, at: 4s }", "at goes back"),
+        ("- { wait: 5s }\n- { row: { who: a }, at: 4s }", "at goes back"),
+        ("- watermark: soon", '"soon" is not a time'),
+        ("- restart: false", "this must be true"),
+        ("- advance_processing_time: quickly", "this must be a duration"),
+        ("- rows: [{ who: a }]", 'unknown key "rows" in a timeline entry'),
+    ],
+)
+def test_entries_that_say_nothing_sensible(run: Run, rows: str, message: str) -> None:
+    assert message in error_of(run, spec("windows", rows, ANY)).message
+
+
+def test_a_watermark_without_event_time(run: Run) -> None:
+    text = spec("stamped", "- watermark: 2025-01-01 12:00:00", ANY, source="taps")
+
+    error = error_of(run, text)
+
+    assert error.code is ErrorCode.BAD_VALUE
+    assert "watermark has no effect: no query that runs here has event time from taps" in error.message
+
+
+def test_rows_and_a_timeline_are_one_too_many(run: Run) -> None:
+    error = error_of(run, spec("sums", ROWS[0], ANY, "rows: []"))
+
+    assert '"timeline" and "rows" both give the rows' in error.message
+
+
+def test_nobody_advances_the_real_clock(run: Run) -> None:
+    error = error_of(
+        run, spec("sums", "- advance_processing_time: 1s", ANY).replace("now: 2025-01-01T12:00:00Z", "now: wall")
+    )
+
+    assert "nobody can advance the real clock" in error.message
