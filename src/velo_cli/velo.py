@@ -11,10 +11,14 @@ from typing import Annotated
 import typer
 
 from velo_cli.command_line import key_values, milliseconds, new_app, run_app, set_debug
+from velo_cli.fmt_command import fmt
 from velo_cli.kafka_commands import kafka_app
+from velo_cli.velo_test import app as test_app
 
-app = new_app("Streaming SQL: run programs over files, start projects, look up formats.")
+app = new_app("Streaming SQL: run programs, test them, format them, look up formats.")
 app.add_typer(kafka_app, name="kafka")
+app.add_typer(test_app, name="test")
+app.command("fmt")(fmt)
 
 
 class SchemaName(StrEnum):
@@ -46,7 +50,7 @@ def velo(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None:
-    """Streaming SQL: run programs over files, start projects, look up formats."""
+    """Streaming SQL: run programs, test them, format them, look up formats."""
 
 
 @app.command()

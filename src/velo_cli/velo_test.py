@@ -12,8 +12,10 @@ import typer
 from velo_cli.command_line import key_values, new_app, run_app, set_debug
 from velo_cli.expectation_updates import update_of, with_updates
 from velo_cli.progress import ProgressLine
+from velo_cli.run_by_default import RunByDefault
 from velo_cli.test_health import health
 from velo_cli.test_mutate import mutate
+from velo_cli.test_run_all import run_all_of
 from velo_cli.test_validate import validate
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 app = new_app("Test streaming SQL by specs: every query with its inputs and what must come out.")
 
 
-@app.callback()
+@app.callback(cls=RunByDefault)
 def velo_test() -> None:
     """Test streaming SQL by specs: every query with its inputs and what must come out."""
 
@@ -57,6 +59,7 @@ def run(
     update_new_only: Annotated[
         bool, typer.Option("--update-new-only", help="write the expectations of queries that have none")
     ] = False,
+    by_folder: Annotated[bool, typer.Option("--by-folder", help="sum up each folder")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show late rows of queries that pass, too")] = False,
     kafka: Annotated[
         str | None, typer.Option(help="where topics are: memory (default), embedded, HOST:PORT", metavar="WHERE")
@@ -105,6 +108,10 @@ def run(
     if earlier is not None:
         result = replace(result, trend=trend(earlier, result, str(compare_to)))
     _report(result, wanted, verbose=verbose)
+    if by_folder:
+        from velo_harness.reports.folders import folders_text
+
+        print(f"\n{folders_text(result)}", file=sys.stderr)
     raise typer.Exit(result.exit_code)
 
 
@@ -150,6 +157,7 @@ def _report(result: RunResult, wanted: Outputs, *, verbose: bool) -> None:
     write_reports(result, wanted)
 
 
+app.command("run-all")(run_all_of(run))
 app.command("validate")(validate)
 app.command("health")(health)
 

@@ -182,7 +182,7 @@ def _broker(wanted: Wanted, environment: Mapping[str, str]) -> Check:
         if cluster is None:
             remedy = "tests need none (--kafka embedded); else --brokers HOST:PORT or VELO_KAFKA_BOOTSTRAP_SERVERS"
             return Check("broker", State.MISSING, "no cluster is named", remedy)
-        topics = len(ClusterView(cluster).topics())
+        topics = len(ClusterView(replace(cluster, connect_timeout_s=TIMEOUT_S)).topics())
     except VeloError as problem:
         return Check("broker", State.WRONG, problem.message, problem.hint or "check the address, and that it runs")
     return Check("broker", State.OK, f"{cluster.bootstrap_servers} answers, {topics} topics")

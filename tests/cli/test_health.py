@@ -80,10 +80,13 @@ def test_docker_without_a_daemon_is_wrong(command, bare: Path) -> None:
     assert "ok       docker           daemon 27.1.1" in command("velo-test", "health").out
 
 
-def test_a_broker_that_answers_is_ok_and_one_that_does_not_is_exit_code_3(command) -> None:
+def test_a_broker_that_answers_is_ok_and_one_that_does_not_is_exit_code_3(
+    command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with EmbeddedBroker() as broker:
         ran = command("velo-test", "health", "--brokers", broker.bootstrap_servers, "--output", "json")
         assert (ran.code, states(ran.out)["broker"]) == (0, "ok")
+    monkeypatch.setattr("velo_harness.health.TIMEOUT_S", 0.3)
     ran = command("velo-test", "health", "--brokers", "127.0.0.1:1", "--output", "json")
     assert (ran.code, states(ran.out)["broker"]) == (3, "wrong")
 

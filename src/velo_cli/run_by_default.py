@@ -1,0 +1,24 @@
+"""`velo test x.sql`: what is no command of velo-test is something to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from typer.core import TyperGroup
+
+RUN = "run"
+
+
+class RunByDefault(TyperGroup):
+    """A group that runs paths: `velo-test specs/` means `velo-test run specs/`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the words mean. A word that is neither a command nor a path is an error, as usual."""
+        if args and args[0] not in self.commands and _is_path(args[0]):
+            args = [RUN, *args]
+        return super().resolve_command(ctx, args)
+
+
+def _is_path(word: str) -> bool:
+    return not word.startswith("-") and (word.endswith((".sql", ".yaml", ".yml", "/")) or Path(word).exists())

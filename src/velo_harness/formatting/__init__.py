@@ -1,0 +1,1 @@
+"""`velo fmt`: SQL and YAML in one form, comments kept, meaning unchanged."""
