@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_velo import kafka, options, reports, summary
+from pytest_velo import coverage, kafka, options, reports, summary
 from velo_harness.discovery import is_spec_name
 from velo_harness.spec_detection import Verdict, judge
 
@@ -89,6 +89,7 @@ class QueryItem(pytest.Item):
             kafka=kafka.session(self.config),
         )
         reports.remember(self, result)
+        coverage.remember(self, result)
         self.user_properties.append(("velo_seed", result.seed))
         self.velo_updates = result.updates
         for warning in result.warnings:

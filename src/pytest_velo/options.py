@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_velo import kafka, reports, updates
+from pytest_velo import coverage, kafka, reports, updates
 
 if TYPE_CHECKING:
     from velo_harness.settings import RunSettings
@@ -40,6 +40,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--velo-realtime", action="store_true", help="keep to the rates and waits of specs in real time")
     group.addoption("--velo-strict", action="store_true", help="what would be a warning is an error")
     group.addoption("--velo-debug", action="store_true", help="show the traceback of a defect of velostream itself")
+    coverage.add_options(group)
     updates.add_options(group)
     reports.add_options(group)
     kafka.add_options(group)
@@ -58,6 +59,7 @@ def run_settings(config: pytest.Config) -> RunSettings:
         strict=config.getoption("velo_strict"),
         debug=config.getoption("velo_debug"),
         variables=dict(config.getoption("velo_var")),
+        coverage=coverage.wanted(config),
         profile=reports.is_plotted(config),
         update=updates.wanted(config),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_velo import kafka, options, reports, summary, updates
+from pytest_velo import coverage, kafka, options, reports, summary, updates
 
 if TYPE_CHECKING:
     from pytest_velo.items import SpecFile
@@ -55,6 +55,7 @@ def pytest_runtest_makereport(
     report = yield
     updates.put_on_report(item, report)
     reports.put_on_report(item, report)
+    coverage.put_on_report(item, report)
     return report
 
 
@@ -63,6 +64,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Writes expectations and reports, once for all workers."""
     updates.finish(session)
     reports.finish(session)
+    coverage.finish(session)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -80,6 +82,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints what people should know about queries that passed (warnings of assertions, notes), and what is left."""
     summary.print_warnings(terminalreporter)
+    coverage.print_lines(terminalreporter)
     updates.print_lines(terminalreporter)
     kafka.say_what_stays(terminalreporter)
     reports.say_where(terminalreporter)

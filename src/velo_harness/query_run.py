@@ -66,8 +66,20 @@ class QueryRun:
             return self._result_of_expected_error(wanted)
         prepared = self.prepared()
         inputs = self.inputs(prepared)
+        if self._settings.coverage:
+            return self._covered(prepared, inputs)
         with self.executed(prepared, inputs) as execution:
             return self.checked(prepared, inputs, execution)
+
+    def _covered(self, prepared: PreparedQuery, inputs: RunInputs) -> QueryResult:
+        """The result, with what the run has covered of the SQL."""
+        from velo_harness.coverage.collector import CoverageCollector
+
+        zone = self._spec.config.get("time_zone", prepared.program.properties.get("time.zone", "UTC"))
+        collector = CoverageCollector(prepared, self._settings.variables, zone)
+        options = replace(self.job_options(), on_step=collector.observe)
+        with self.executed(prepared, inputs, options) as execution:
+            return replace(self.checked(prepared, inputs, execution), coverage=collector.points(execution))
 
     def output(self) -> Relation:
         """The records that the query gives out, for another query that reads them."""

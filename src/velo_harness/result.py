@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from velo_engine.errors import ExitCode, Location, VeloError
+from velo_harness.coverage.points import CoverPoint, merged
 
 if TYPE_CHECKING:
     from velo_harness.updating.written import ExpectationUpdate
@@ -143,6 +144,8 @@ class QueryResult:
     """What is to be written into the spec, of a run that updates."""
     execution_ms: float = 0.0
     """The query's own operators."""
+    coverage: tuple[CoverPoint, ...] = ()
+    """The points of the SQL under test and what the run saw of them; empty unless asked for."""
     profile: Profile | None = None
     """None unless a report of the run plots it."""
 
@@ -201,6 +204,11 @@ class RunResult:
     """Where topics were: memory, embedded, containers or external."""
     trend: Trend | None = None
     """What changed since an earlier run, when the run is compared with one."""
+
+    @property
+    def coverage(self) -> tuple[CoverPoint, ...]:
+        """What all queries together have covered; empty unless asked for."""
+        return merged(point for query in self.queries for point in query.coverage)
 
     def count(self, outcome: Outcome) -> int:
         """How many queries ended so."""

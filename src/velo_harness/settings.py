@@ -36,5 +36,7 @@ class RunSettings:
     allowed: tuple[Path, ...] = ()
     """Folders outside the project that paths may lead to."""
     update: Update = Update.OFF
+    coverage: bool = False
+    """Runs say which ways through the SQL their rows have taken."""
     profile: bool = False
     """Reports of the run plot what queries gave out: distributions, lateness, throughput."""

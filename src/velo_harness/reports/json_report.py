@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from velo_engine.errors import Location, VeloError
+from velo_harness.coverage.report import coverage_value
 from velo_harness.reports.shown_values import json_value, masked
 from velo_harness.result import CheckFailure, Outcome, QueryResult, RunResult, versions
 
@@ -62,6 +63,7 @@ def report(run: RunResult) -> dict[str, Any]:
         "counts": {outcome.value: run.count(outcome) for outcome in Outcome} | {"not_loaded": len(run.file_errors)},
         "queries": [query_value(q) for q in run.queries],
         "file_errors": [{"file": f.file, "error": error_value(f.error)} for f in run.file_errors],
+        "coverage": coverage_value(run.coverage),
         "trend": None if run.trend is None else asdict(run.trend),
     }
 
