@@ -1,4 +1,4 @@
-"""SQL coverage of a pytest run (`--velo-cov`): what each item covered travels on its report, also from xdist's workers."""
+"""SQL coverage of a pytest run (`--velo-cov`): what an item covered travels on its report, also from xdist workers."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from velo_cli.coverage_output import CoverageChoice
 from velo_cli.command_line import key_values, new_app, run_app, set_debug
 from velo_cli.expectation_updates import update_of, with_updates
 from velo_cli.progress import ProgressLine
@@ -59,6 +60,13 @@ def run(
     update_new_only: Annotated[
         bool, typer.Option("--update-new-only", help="write the expectations of queries that have none")
     ] = False,
+    cov: Annotated[bool, typer.Option("--cov", help="say which ways through the SQL no row has taken")] = False,
+    cov_fail_under: Annotated[
+        float | None, typer.Option(min=0, max=100, help="fail below this SQL coverage in percent", metavar="PERCENT")
+    ] = None,
+    cov_annotate: Annotated[
+        Path | None, typer.Option(help="write the SQL with a mark beside each line to this file", metavar="FILE")
+    ] = None,
     by_folder: Annotated[bool, typer.Option("--by-folder", help="sum up each folder")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show late rows of queries that pass, too")] = False,
     kafka: Annotated[
@@ -82,6 +90,7 @@ def run(
     """Run specs. The report for people goes to stderr; a machine format goes to stdout, or to --report."""
     from dataclasses import replace
 
+    from velo_engine.errors import ExitCode
     from velo_harness.kafka.providers import KafkaChoice
     from velo_harness.reports.json_reading import read_report
     from velo_harness.reports.outputs import outputs
@@ -92,6 +101,7 @@ def run(
     wanted = outputs(output, report)
     earlier = None if compare_to is None else read_report(compare_to)
     choice = KafkaChoice(kafka, use_testcontainers, reuse_containers, keep_containers, kafka_image, kafka_config)
+    coverage = CoverageChoice(cov, cov_fail_under, cov_annotate)
     settings = RunSettings(
         seed=seed,
         timeout_ms=timeout_ms,
@@ -102,6 +112,7 @@ def run(
         variables=key_values(var),
         allowed=tuple(allow_path),
         update=update_of(update, update_new_only),
+        coverage=coverage.wanted,
         profile=wanted.plotted,
     )
     result = _run_all(paths, settings, query, choice)
@@ -112,7 +123,8 @@ def run(
         from velo_harness.reports.folders import folders_text
 
         print(f"\n{folders_text(result)}", file=sys.stderr)
-    raise typer.Exit(result.exit_code)
+    covered = coverage.show(result)
+    raise typer.Exit(result.exit_code or (ExitCode.PASSED if covered else ExitCode.FAILED))
 
 
 def _run_all(paths: list[Path], settings: RunSettings, wanted: list[str], choice: KafkaChoice) -> RunResult:

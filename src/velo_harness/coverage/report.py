@@ -115,13 +115,8 @@ def coverage_value(points: Sequence[CoverPoint]) -> dict[str, Any] | None:
     """Coverage of a run as plain values; None of a run that did not ask for it."""
     if not points:
         return None
-    return {
-        "share": share(merged(points)),
-        "files": [
-            {"file": file, "share": share(own), "points": [point_value(point) for point in own]}
-            for file, own in by_file(points).items()
-        ],
-    }
+    files = [{"file": file, "share": share(own)} for file, own in by_file(points).items()]
+    return {"share": share(merged(points)), "files": files}
 
 
 def point_value(point: CoverPoint) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from velo_engine.errors import ErrorCode, Location, VeloError
+from velo_harness.coverage.points import CoverPoint
 from velo_harness.reports.json_report import SCHEMA_VERSION
 from velo_harness.result import (
     CheckFailure,
@@ -72,6 +73,7 @@ class _Query(msgspec.Struct):
     records: JobNumbers | None = None
     late_rows: tuple[dict[str, Any], ...] = ()
     dead_letters: tuple[str, ...] = ()
+    coverage: tuple[CoverPoint, ...] = ()
     profile: Profile | None = None
 
 
@@ -164,6 +166,7 @@ def _result(q: _Query) -> QueryResult:
         dead_letters=q.dead_letters,
         duration_ms=q.duration_ms,
         execution_ms=q.execution_ms,
+        coverage=q.coverage,
         profile=q.profile,
     )
 

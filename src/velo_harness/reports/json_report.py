@@ -93,6 +93,7 @@ def query_value(q: QueryResult) -> dict[str, Any]:
         "records": None if q.numbers is None else asdict(q.numbers),
         "late_rows": [_row(row) for row in q.late_rows],
         "dead_letters": list(q.dead_letters),
+        "coverage": [asdict(point) for point in q.coverage],
         "profile": None if q.profile is None else asdict(q.profile),
     }
 
