@@ -38,9 +38,10 @@ class SpecFile(pytest.File):
         plugin_manager()
         wanted = self.config.getoption("velo_query")
         spec = load_shown(self.path, options.run_settings(self.config))
-        for query in spec.queries:
-            if not wanted or query.name in wanted:
-                yield QueryItem.from_parent(self, name=query.name, spec=spec, query=query)
+        for run, query in spec.runs():
+            name = run.item_name(query)
+            if not wanted or query.name in wanted or name in wanted:
+                yield QueryItem.from_parent(self, name=name, spec=run, query=query)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         """The error as a person reads it, without traceback."""

@@ -55,6 +55,7 @@ def input_of(fields: Fields, folder: Path, policy: PathPolicy, before: Sequence[
         key_locations=fields.locations,
         rate_per_second=fields["rate_per_second"],
         timeline=None if timeline is None else timeline.entries,
+        watched=fields["source_type"] is not None and fields["source_type"]["watch"],
     )
 
 
@@ -74,7 +75,8 @@ def _source_type(fields: Fields, folder: Path, policy: PathPolicy) -> tuple[Data
     given: Fields | None = fields["source_type"]
     if given is None:
         return None, None
-    wanted, foreign = (("topic",), ("path", "format")) if given["type"] == "kafka" else (("path", "format"), ("topic",))
+    of_files = ("path", "format", "watch")
+    wanted, foreign = (("topic",), of_files) if given["type"] == "kafka" else (of_files, ("topic",))
     for name in foreign:
         if given.has(name):
             raise bad_value(f"{name} has no effect on a source of type {given['type']}", given.at(name))

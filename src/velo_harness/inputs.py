@@ -52,9 +52,12 @@ class RunInputs:
     """What happens between the records; processing times are after the start of the run."""
     paced: bool = False
     """The ticks are waited for in reality."""
+    unending: frozenset[str] = frozenset()
+    """Sources that go on although there are no more records of them."""
 
     def timed(self, options: JobOptions) -> JobOptions:
         """The options of a job that reads these inputs."""
+        options = replace(options, unending=self.unending) if self.unending else options
         if not self.ticks:
             return options
         shift = options.now_ms or 0
@@ -112,8 +115,9 @@ class InputMaker:
             streams[name] = StreamRecords(layout, values, found.relation.table, found.relation.schema)
         arranged = self._arrangement.of(streams, given, sources)
         relations = {name: found.relation for name, found in rows.items()}
+        unending = frozenset(name for name, one in given.items() if one.watched and name in streams)
         records = {**{name: len(relations[name]) for name in engine}, **arranged.records}
-        return RunInputs({**engine, **arranged.topics}, relations, records, arranged.ticks, arranged.paced)
+        return RunInputs({**engine, **arranged.topics}, relations, records, arranged.ticks, arranged.paced, unending)
 
     def _rows_of(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> dict[str, SourceRows]:
         """The rows of every source that does not read its own file; generated ones last: they may refer to others."""

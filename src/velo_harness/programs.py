@@ -33,11 +33,13 @@ class ProgramText:
     """What error messages call it."""
     base_dir: Path
     """Where its relative paths start."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Values of `${NAME}` that the spec gives."""
 
 
 def program_text(spec: Spec) -> ProgramText:
     """The SQL that a spec names, holds, or lies beside. Errors: FILE_NOT_FOUND, FILE_UNREADABLE."""
-    text = _written_program(spec)
+    text = replace(_written_program(spec), variables=tuple(sorted(spec.variables.items())))
     return text if spec.replaced_sql is None else replace(text, text=spec.replaced_sql)
 
 
@@ -94,8 +96,8 @@ def parsed(text: ProgramText, variables: Mapping[str, str]) -> ParsedProgram:
 
 
 def _values(text: ProgramText, given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The values of `${NAME}` in the text: those given, else the environment's. None when the text has no reference."""
-    return tuple(sorted({**os.environ, **given}.items())) if "${" in text.text else ()
+    """The values of `${NAME}` in the text: those given, else the spec's, else the environment's. None when the text has no reference."""
+    return tuple(sorted({**os.environ, **dict(text.variables), **given}.items())) if "${" in text.text else ()
 
 
 @lru_cache(maxsize=CACHED_PROGRAMS)

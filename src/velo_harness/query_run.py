@@ -51,7 +51,7 @@ class QueryRun:
     ) -> None:
         self._spec = spec
         self._query = query
-        self._settings = settings
+        self._settings = replace(settings, variables={**spec.variables, **settings.variables})
         self._blank = blank
         self._on_progress = on_progress
         self._curve: ReadingCurve | None = None

@@ -7,8 +7,8 @@ text does (`velo_harness.scalars`). Everything else is a plain Python value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -265,6 +265,8 @@ class Input:
     """Places of the values that are written, by key."""
     rate_per_second: Decimal | None = None
     """At which the records come when a run keeps to real time; else it only spaces their event times."""
+    watched: bool = False
+    """Its file is a source that goes on: event time does not end with its last row."""
     timeline: tuple[TimelineEntry, ...] | None = None
     """What happens when; its rows are `rows`, in their order."""
 
@@ -305,6 +307,19 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Scenario:
+    """Another run of the same program."""
+
+    name: str
+    description: str | None
+    queries: tuple[Query, ...]
+    seed: int | None
+    """None: the spec's."""
+    variables: Mapping[str, str]
+    """Over those of the spec."""
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """A test spec."""
 
@@ -336,8 +351,34 @@ class Spec:
     topic_naming: TopicNaming = field(default_factory=TopicNaming)
     config_locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
     """Places of the job properties."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Values of `${NAME}` in the SQL and of `variables.NAME` in templates, unless the command line gives others."""
+    scenarios: tuple[Scenario, ...] = ()
+    """Further runs of the program. Each is a spec of its own (`runs`)."""
+    scenario: str | None = None
+    """The scenario that this spec is; None: it is the spec of the file."""
     replaced_sql: str | None = None
     """A text to run in place of the program that the spec names or holds: a mutant of it, with the same lines."""
+
+    def runs(self) -> Iterator[tuple[Spec, Query]]:
+        """Every query to run, with the spec that it is of: this one, then those of its scenarios."""
+        for query in self.queries:
+            yield self, query
+        for one in self.scenarios:
+            spec = replace(
+                self,
+                queries=one.queries,
+                seed=self.seed if one.seed is None else one.seed,
+                variables={**self.variables, **one.variables},
+                scenarios=(),
+                scenario=one.name,
+            )
+            for query in one.queries:
+                yield spec, query
+
+    def item_name(self, query: Query) -> str:
+        """What the query is called among all of the file: its name, of a scenario's `scenario/query`."""
+        return query.name if self.scenario is None else f"{self.scenario}/{query.name}"
 
     @property
     def zone(self) -> ZoneInfo | None:

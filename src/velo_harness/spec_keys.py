@@ -62,8 +62,8 @@ SOURCE_TYPE = ObjectFormat(
         Key("topic", Text(), "kafka: the topic; by default the one that the SQL names."),
         Key("path", PathText(), "file: the file whose rows are the input."),
         Key("format", Choice(DATA_FORMATS), "file: its format; by default its ending tells."),
+        Key("watch", Boolean(), "file: it goes on being written, so event time does not end with its last row.", False),
     ),
-    _later("watch"),
 )
 
 INPUT = ObjectFormat(
@@ -185,6 +185,20 @@ QUERY = ObjectFormat(
     _later("metric_assertions", "output", "capture_schema", "fault_injection"),
 )
 
+SCENARIO = ObjectFormat(
+    "scenario",
+    "Another run of the same program, with data or checks of its own.",
+    (
+        Key("name", Text("a name"), "Its queries are called name/query in reports and for pytest.", required=True),
+        Key("description", Text(), "Shown in reports, for queries that have none."),
+        Key("default_records", Integer(0), "Rows of each generated input that says nothing."),
+        Key("seed", Integer(0), "The seed of its generated data."),
+        Key("variables", MapOf(Text("a value")), "Variables that have other values in it.", {}),
+        Key("queries", ListOf(Object(QUERY), 1), "Its queries; by default those of the spec, run once more."),
+        Key("assertions", ListOf(Assertion()), "What must hold for each of its queries, beside their own checks.", ()),
+    ),
+)
+
 SUITE_DEFAULTS = ObjectFormat(
     "test suite's defaults",
     "What holds where queries say nothing.",
@@ -253,7 +267,9 @@ SPEC = ObjectFormat(
             {},
         ),
         Key("topic_naming", Object(TOPIC_NAMING), "What topics are called on a broker."),
+        Key("variables", MapOf(Text("a value")), "Values of ${NAME} in the SQL and variables.NAME in templates.", {}),
         Key("queries", ListOf(Object(QUERY), 1), "What is tested.", required=True),
+        Key("scenarios", ListOf(Object(SCENARIO)), "Further runs of the same program.", ()),
     ),
-    _later("fault_injection", "stress_test", "debug", "scenarios", "variables"),
+    _later("fault_injection", "stress_test", "debug"),
 )

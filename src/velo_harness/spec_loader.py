@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +24,7 @@ from velo_harness.spec import (
     Mark,
     OutputSpec,
     Query,
+    Scenario,
     Spec,
 )
 from velo_harness.spec_keys import SPEC
@@ -69,6 +71,8 @@ def spec_of(node: YamlNode, path: Path, policy: PathPolicy, *, unfinished: bool 
         sql_location=fields.locations.get("sql_file") or fields.locations.get("sql"),
         topic_naming=topic_naming(fields["topic_naming"]),
         config_locations=config_places,
+        variables=fields["variables"],
+        scenarios=tuple(_scenarios(fields, head)),
     )
     return spec
 
@@ -84,6 +88,15 @@ class _Head:
         self.timeout_ms = timeout_ms
         self.records = records
         self.unfinished = unfinished
+        self.more_assertions: tuple[Fields, ...] = ()
+        """Of every query."""
+
+    def of_scenario(self, fields: Fields) -> _Head:
+        """What the parts of a scenario need to know."""
+        records = self.records if fields["default_records"] is None else fields["default_records"]
+        own = _Head(self.folder, self.policy, self.timeout_ms, records, unfinished=self.unfinished)
+        own.more_assertions = fields["assertions"]
+        return own
 
     def expectation(self, fields: Fields | None) -> Expectation | None:
         """An `expect` block as the model has it."""
@@ -217,7 +230,7 @@ def _reference_tables(fields: Fields, head: _Head) -> dict[str, DataFile | str]:
 _DATA_ENDINGS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".csv.gz", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
 
-def _queries(many: tuple[Fields, ...], head: _Head) -> Iterator[Query]:
+def _queries(many: Iterable[Fields], head: _Head) -> Iterator[Query]:
     seen: list[str] = []
     for fields in many:
         if fields["name"] in seen:
@@ -226,12 +239,38 @@ def _queries(many: tuple[Fields, ...], head: _Head) -> Iterator[Query]:
         seen.append(fields["name"])
 
 
+def _scenarios(spec: Fields, head: _Head) -> Iterator[Scenario]:
+    base = {query["name"]: query for query in spec["queries"]}
+    seen: set[str] = set()
+    for fields in spec["scenarios"]:
+        name = fields["name"]
+        if name in seen:
+            raise bad_value(f'there are two scenarios "{name}"', fields.at("name"))
+        if "/" in name or "::" in name:
+            raise bad_value("the name of a scenario stands before a / in reports: it has neither / nor ::", fields.at("name"))
+        seen.add(name)
+        own = head.of_scenario(fields)
+        many = base.values() if fields["queries"] is None else [_with_inputs(q, base) for q in fields["queries"]]
+        queries = (
+            replace(query, description=query.description or fields["description"]) for query in _queries(many, own)
+        )
+        yield Scenario(name, fields["description"], tuple(queries), fields["seed"], fields["variables"])
+
+
+def _with_inputs(query: Fields, base: Mapping[str, Fields]) -> Fields:
+    """A scenario's query; what it does not say of its inputs is as in the spec's query of that name."""
+    if query.has("inputs") or query["name"] not in base:
+        return query
+    return replace(query, values={**query.values, "inputs": base[query["name"]]["inputs"]})
+
+
 def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
     inputs = tuple(input_of(given, head.folder, head.policy, before) for given in fields["inputs"])
     _check_sources(inputs)
     outputs = tuple(_outputs(fields["outputs"], head))
     expect = head.expectation(fields["expect"])
-    assertions = tuple(assertion_spec(given, head.folder, head.policy) for given in fields["assertions"])
+    written = (*fields["assertions"], *head.more_assertions)
+    assertions = tuple(assertion_spec(given, head.folder, head.policy) for given in written)
     if not head.unfinished and not (assertions or expect or any(output.assertions or output.expect for output in outputs)):
         message = f'the query "{fields["name"]}" checks nothing'
         hint = "add assertions or expect; a test that checks nothing cannot fail"

@@ -46,6 +46,11 @@ class SuiteItem:
     spec: Spec
     query: Query
 
+    @property
+    def names(self) -> set[str]:
+        """What `--query` may call it."""
+        return {self.query.name, self.spec.item_name(self.query)}
+
 
 def find_spec_files(paths: Sequence[Path]) -> list[SpecFile]:
     """The specs that `paths` mean, each once: a spec itself, the spec of a SQL file, every spec below a folder.
@@ -105,13 +110,13 @@ def load_items(
         except VeloError as error:
             errors.append(FileError(shown_path(file.path), error))
             continue
-        items += [SuiteItem(spec, query) for query in spec.queries]
-    names = {item.query.name for item in items}
+        items += [SuiteItem(*run) for run in spec.runs()]
+    names = {name for item in items for name in item.names}
     for name in wanted:
         if name not in names and not errors:
             hint = did_you_mean(name, names, noun="query")
             raise VeloError(ErrorCode.UNKNOWN_QUERY, f'no spec has a query "{name}"', hint=hint)
-    return [item for item in items if not wanted or item.query.name in wanted], errors
+    return [item for item in items if not wanted or not item.names.isdisjoint(wanted)], errors
 
 
 def load_shown(path: Path, settings: RunSettings) -> Spec:
@@ -158,7 +163,7 @@ def _run(
     marks = {mark.name: mark for mark in (*item.spec.marks, *item.query.marks)}
     spec = item.spec
     query = replace(item.query, skip=item.query.skip or _skip_reason(marks))
-    name = f"{shown_path(spec.file)}::{query.name}"
+    name = f"{shown_path(spec.file)}::{spec.item_name(query)}"
     result = run_query(
         spec, query, settings, item=name, rerun=_rerun(spec, query, settings), on_progress=on_progress, kafka=kafka
     )
@@ -185,5 +190,5 @@ def _with_expected_failure(result: QueryResult, mark: Mark) -> QueryResult:
 
 
 def _rerun(spec: Spec, query: Query, settings: RunSettings) -> str:
-    command = f"velo-test run {shlex.quote(shown_path(spec.file))} --query {shlex.quote(query.name)}"
+    command = f"velo-test run {shlex.quote(shown_path(spec.file))} --query {shlex.quote(spec.item_name(query))}"
     return command if settings.seed is None else f"{command} --seed {settings.seed}"

@@ -19,6 +19,7 @@ SPECS = {
     "Test suite defaults": spec_keys.SUITE_DEFAULTS,
     "Reference table": spec_keys.REFERENCE_TABLE,
     "Topic naming": spec_keys.TOPIC_NAMING,
+    "Scenario": spec_keys.SCENARIO,
     "Query": spec_keys.QUERY,
     "Input": spec_keys.INPUT,
     "Time simulation": spec_keys.TIME_SIMULATION,

@@ -250,7 +250,7 @@ def test_what_checks_nothing_is_an_error(refused, text, line, column):
 
 @pytest.mark.parametrize(
     "key",
-    ["fault_injection", "stress_test", "debug", "scenarios"],
+    ["fault_injection", "stress_test", "debug"],
 )
 def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
     error = refused(f"application: a\n{key}: {{enabled: true}}\n" + textwrap.dedent(QUERY))
@@ -269,7 +269,6 @@ def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
         (one_query("runners: [engine, flink]"), 4, 23),
         (one_query("capture_format: avro"), 4, 21),
         (one_input("format: protobuf"), 6, 17),
-        (one_input("source_type: {type: file, path: x.csv, watch: true}"), 6, 48),
         (one_query("assertions: [{type: percentile, field: a, p99: 5}]"), 4, 25),
         (one_query("assertions: [{type: dlq_count, equals: 0}]"), 4, 25),
     ],

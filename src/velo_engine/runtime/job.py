@@ -109,7 +109,9 @@ class Job:
         self._late_records: dict[str, int] = {}
         """Per statement the records of this span that came too late."""
         self.clock = clock or _ticking(options, program, [program.statements[name].plan for name in names])
-        self._time = JobTime(self.clock.start(), tells_idleness=_tells_idleness(options.timeline))
+        self._time = JobTime(
+            self.clock.start(), tells_idleness=_tells_idleness(options.timeline), unending=options.unending
+        )
         self._span_time = SpanTime(StepFunction.constant(self._time.now_ms), {}, {})
         self._alignments: dict[int, Alignment] = {}
         self.source_records: dict[str, int] = (

@@ -58,6 +58,8 @@ class JobOptions:
     """How processing time goes on from `now_ms` (0 if that is None), and moments without records, in their order."""
     paced: bool = False
     """The ticks are waited for on the machine's clock. Without `now_ms` their times say how long after the start."""
+    unending: frozenset[str] = frozenset()
+    """Sources whose event time does not end with their input: what waits for it stays open."""
     dead_letter_max_size: int | None = None
     """How many dead letters are kept; `DEFAULT_MAX_SIZE` when the program does not say either."""
     memory_limit: str | None = None

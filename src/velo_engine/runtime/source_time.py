@@ -36,6 +36,8 @@ class JobTime:
     idle: set[str] = field(default_factory=set)
     tells_idleness: bool = False
     """Whether any tick ever says that a source or a partition is idle."""
+    unending: frozenset[str] = frozenset()
+    """Sources whose event time does not end with their input."""
 
     def _processing_time(self, ticks: Sequence[tuple[int, Tick]]) -> StepFunction:
         """The clock over the events of a span, whose ticks these are; it goes on from there."""
@@ -56,7 +58,8 @@ class JobTime:
             idleness = self._idleness(source, span.ticks, records, final)
             if idleness is not None:
                 idle[source] = idleness
-        watermarks = {source: self._watermark(source, span.ticks, final) for source in sources}
+        ends = {source: None if source in self.unending else final for source in sources}
+        watermarks = {source: self._watermark(source, span.ticks, ends[source]) for source in sources}
         stated = {source: tuple(_of_partitions(source, span.ticks)) for source in sources} if span.ticks else {}
         return SpanTime(self._processing_time(span.ticks), watermarks, idle, stated)
 

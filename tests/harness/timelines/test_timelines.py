@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.runtime import job
 from velo_harness.kafka.session import KafkaSession
 from velo_harness.result import Outcome, QueryResult
 
 Run = Callable[..., QueryResult]
+PACED_INIT: Any = job.PacedTimeline.__init__
 BATCHES = pytest.mark.parametrize("batch_size", [1, 7, None])
 
 HEAD = """
@@ -289,3 +293,43 @@ def test_nobody_advances_the_real_clock(run: Run) -> None:
     )
 
     assert "nobody can advance the real clock" in error.message
+
+
+PACED = """
+application: paced
+now: 2025-01-01T12:00:00Z
+sql: |
+  CREATE TABLE taps (who STRING, ts TIMESTAMP(3)) WITH ('connector' = 'kafka', 'topic' = 'taps', 'format' = 'json');
+  CREATE TABLE stamped AS SELECT CAST(CURRENT_TIMESTAMP AS STRING) AS at FROM taps;
+queries:
+  - name: stamped
+    inputs: [{ source: taps, records: 4, rate_per_second: 10 }]
+    assertions: [{ type: field_values, field: at, operator: equals, value: "2025-01-01 12:00:00.000" }]
+"""
+
+
+def test_a_rate_is_kept_when_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(job.PacedTimeline, "__init__", functools.partialmethod(_paced, slept))
+    in_real_time = PACED.replace(
+        'assertions: [{ type: field_values, field: at, operator: equals, value: "2025-01-01 12:00:00.000" }]',
+        'expect: { rows: [{ at: "2025-01-01 12:00:00.000" }, { at: "2025-01-01 12:00:00.100" },'
+        ' { at: "2025-01-01 12:00:00.200" }, { at: "2025-01-01 12:00:00.300" }] }',
+    )
+
+    assert passed(run(PACED))
+    assert slept == []
+    assert run(PACED, realtime=True).outcome is Outcome.FAILED
+    assert passed(run(in_real_time, realtime=True))
+    assert run(in_real_time).outcome is Outcome.FAILED
+    assert slept == [0.1, 0.1, 0.1] * 2
+
+
+def _paced(self: object, slept: list[float], now_ms: int, ticks: object, *_: object) -> None:
+    time = [0.0]
+
+    def sleep(seconds: float) -> None:
+        slept.append(round(seconds, 3))
+        time[0] += seconds
+
+    PACED_INIT(self, now_ms, ticks, lambda: time[0], sleep)
