@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from velo_cli.coverage_output import CoverageChoice
 from velo_cli.command_line import key_values, new_app, run_app, set_debug
+from velo_cli.coverage_output import CoverageChoice
 from velo_cli.expectation_updates import update_of, with_updates
 from velo_cli.progress import ProgressLine
 from velo_cli.run_by_default import RunByDefault
