@@ -249,7 +249,7 @@ def _parens(part: Parens, before: Part | None) -> Iterator[Document]:
 
 def _as_written(parts: Sequence[Part]) -> str:
     """A row pattern: its spaces tell quantifiers from what they belong to."""
-    texts = []
+    texts: list[str] = []
     for at, part in enumerate(parts):
         if at and head(part).spaced and not texts[-1].endswith("\n"):
             texts.append(" ")
