@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -97,21 +97,24 @@ class Engine:
         targets: Sequence[str] | None = None,
         inputs: Mapping[str, Input] | None = None,
         options: JobOptions | None = None,
+        on_job: Callable[[Job], None] = lambda _: None,
     ) -> JobResult:
         """Run `targets` (default: every statement) and all they read, to the end of the input.
 
-        `inputs` replace the connectors of the sources they name.
+        `inputs` replace the connectors of the sources they name. `on_job` is given the job before it runs, and each one
+        that goes on from it after a restart.
         """
+
+        def made(clock: Clock | None = None, previous: Job | None = None) -> Job:
+            one = self.job(program, targets=targets, inputs=inputs, options=options, clock=clock, previous=previous)
+            on_job(one)
+            return one
+
         if options is not None and any(tick.restart for tick in options.timeline):
             from velo_engine.runtime.restarts import run_with_restarts
 
-            return run_with_restarts(
-                lambda clock, previous: self.job(
-                    program, targets=targets, inputs=inputs, options=options, clock=clock, previous=previous
-                ),
-                options,
-            )
-        job = self.job(program, targets=targets, inputs=inputs, options=options)
+            return run_with_restarts(made, options)
+        job = made()
         try:
             return job.run()
         finally:

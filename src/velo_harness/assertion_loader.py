@@ -8,23 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
+from velo_harness.assertion_tables.values import PERCENTILES
 from velo_harness.assertion_types import (
     ASSERTION_TYPES,
     COMMON_KEYS,
-    LATER_TYPES,
+    COMPARISON_KEYS,
     SHORT_FORMS,
     AssertionType,
     Compares,
 )
 from velo_harness.discovery import PathPolicy
-from velo_harness.keys import Fields, JsonSchema, Kind, bad_value, not_supported, read_object, shown
+from velo_harness.keys import Fields, JsonSchema, Kind, bad_value, read_object, shown
 from velo_harness.kinds import PathText, Regex, defined
+from velo_harness.parameter_rules import check_parameters
 from velo_harness.scalars import decimal_of
 from velo_harness.spec import AssertionSpec, Comparison, Operator
 from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, YamlSequence
 
 TEMPLATE_START = "{{"
-_HOLDS_ALWAYS = {"min_completeness": 0, "min_match_rate": 0, "max_duplicate_percent": 100}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,12 @@ class Assertion(Kind):
         return isinstance(node, YamlMapping)
 
     def read(self, node: YamlNode) -> tuple[AssertionType, Fields]:
-        """The type and the keys. Errors: MISSING_KEY, BAD_VALUE, NOT_YET_SUPPORTED, UNKNOWN_KEY, NOTHING_CHECKED."""
+        """The type and the keys. Errors: MISSING_KEY, BAD_VALUE, UNKNOWN_KEY, NOTHING_CHECKED."""
         if not isinstance(node, YamlMapping):
             raise self.refuse(node)
         kind = _type_of(node)
         fields = read_object(node, kind.format())
-        if kind.one_of and not any(fields.has(name) and fields[name] not in ((), {}) for name in kind.one_of):
+        if kind.one_of and not any(_given(fields, name) for name in _ways(kind)):
             message = f"this {kind.name} assertion checks nothing"
             hint = f"give {' or '.join(kind.one_of)}"
             raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("type"), hint=hint)
@@ -54,13 +55,24 @@ class Assertion(Kind):
         return defined("assertion", definitions, lambda: _assertion_schema(definitions))
 
 
+def _ways(kind: AssertionType) -> tuple[str, ...]:
+    """The keys of which one makes the assertion check something."""
+    comparing = tuple(key.name for key in COMPARISON_KEYS) if kind.compares is Compares.OPTIONAL else ()
+    return (*kind.one_of, *comparing)
+
+
+def _given(fields: Fields, name: str) -> bool:
+    """Whether the key says something. No columns are nothing; no rows expected are something."""
+    return fields.has(name) and (name == "expect" or fields[name] not in ((), {}))
+
+
 def _assertion_schema(definitions: dict[str, JsonSchema]) -> JsonSchema:
     branches = []
     for kind in ASSERTION_TYPES.values():
         schema = kind.format().json_schema(definitions)
         schema["properties"]["type"] = {"const": kind.name, "description": kind.doc}
         if kind.one_of:
-            spelt = [s for key in kind.parameters if key.name in kind.one_of for s in key.spellings]
+            spelt = [s for key in kind.format().keys if key.name in _ways(kind) for s in key.spellings]
             schema["anyOf"] = [{"required": [name]} for name in spelt]
         then = defined(f"{kind.name} assertion", definitions, lambda schema=schema: schema)  # type: ignore[misc]
         branches.append({"if": {"properties": {"type": {"const": kind.name}}, "required": ["type"]}, "then": then})
@@ -80,8 +92,6 @@ def _type_of(node: YamlMapping) -> AssertionType:
         raise VeloError(ErrorCode.MISSING_KEY, message, location=node.location, hint=hint)
     if not isinstance(given, YamlScalar):
         raise bad_value(f"the type of an assertion must be a name, not {shown(given)}", given.location)
-    if given.text in LATER_TYPES:
-        raise not_supported(f'the assertion type "{given.text}"', given.location)
     if given.text not in ASSERTION_TYPES:
         hint = did_you_mean(given.text, ASSERTION_TYPES, noun="assertion type")
         raise bad_value(f'unknown assertion type "{given.text}"', given.location, hint=hint)
@@ -104,41 +114,21 @@ def assertion_spec(read: tuple[AssertionType, Fields], folder: Path, policy: Pat
         value = fields[key.name]
         if isinstance(key.kind, PathText) and value is not None:
             value = policy.resolve(value, folder, fields.at(key.name))
+        if kind.name == "percentile" and key.name in PERCENTILES and value is not None:
+            value = _comparison(fields["mode"], value, fields.at(key.name))
         parameters[key.name] = value
-    _check_parameters(kind, fields)
+    check_parameters(kind.name, fields)
     return AssertionSpec(
         kind.name,
         parameters,
         comparisons,
         fields["message"],
         fields["severity"],
-        fields["where"],
+        fields.values.get("where"),
         fields["allow_empty"],
         fields.at("type"),
         {name: place for name, place in fields.locations.items() if name in parameters or name == "where"},
     )
-
-
-def _check_parameters(kind: AssertionType, fields: Fields) -> None:
-    """Combinations of parameters that cannot be meant."""
-    for name, always in _HOLDS_ALWAYS.items():
-        if name in fields.values and fields[name] == always:
-            message = f"{name}: {always} holds whatever comes out"
-            raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at(name))
-    for low, high in (("min_ms", "max_ms"), ("min_size_bytes", "max_size_bytes")):
-        if low in fields.values and fields[low] is not None and fields[high] is not None and fields[low] > fields[high]:
-            raise bad_value(f"{low} is greater than {high}", fields.at(low))
-    if kind.name == "aggregate_check":
-        if fields.has("function") and fields.has("expression"):
-            raise bad_value("give function or expression, not both", fields.at("expression"))
-        if fields.has("function") and fields["function"] != "count" and not fields.has("field"):
-            message = f'the function "{fields["function"]}" needs the key "field"'
-            raise VeloError(ErrorCode.MISSING_KEY, message, location=fields.at("function"))
-        if fields.has("expression") and fields.has("field"):
-            raise bad_value("field belongs to function; the expression names its columns itself", fields.at("field"))
-    if kind.name == "window_boundary" and fields["verify_containment"] and not fields.has("timestamp_field"):
-        message = "verify_containment needs timestamp_field"
-        raise VeloError(ErrorCode.MISSING_KEY, message, location=fields.at("verify_containment"))
 
 
 def _comparisons(fields: Fields) -> Iterator[Comparison]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from velo_engine import types as t
+from velo_engine.batch import Int64s, RowKind, numpy_column
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import PlannedProgram, PlanNode, WindowAggregate
 from velo_engine.schema import Column, RowSchema
 from velo_engine.types import arrow_type
 from velo_harness.assertions.evaluate import OutputFacts, failures
-from velo_harness.execution import Execution
+from velo_harness.assertions.run_facts import RunFacts
+from velo_harness.execution import Execution, needed_sources, needed_statements
 from velo_harness.expectations import LATE_BY, ActualOutput, check_expectation
 from velo_harness.relation import Relation
 from velo_harness.result import CheckFailure
@@ -54,6 +57,8 @@ class RunChecks:
             time_zone=self.spec.config.get("time_zone", "UTC"),
             execution_ms=result.elapsed_ms,
             window=window_of(self.execution.program, name),
+            run=self._run_facts(name, result),
+            outputs=self.records,
         )
         found, warnings = failures([self._with_files(a) for a in assertions], facts)
         if expect is not None:
@@ -73,12 +78,45 @@ class RunChecks:
             zone=self.spec.zone,
         )
 
+    def _run_facts(self, name: str, result: StatementResult) -> RunFacts:
+        """The numbers and dead letters of a statement's run."""
+        program, job, measured = self.execution.program, self.execution.result, self.execution.measured
+        needed = needed_statements(program, (name,))
+        sources = needed_sources(program, (name,))
+        clock = measured.clock
+        given_out = _given_out(result)
+        return RunFacts(
+            records=sum(measured.source_records.get(source, 0) for source in sources),
+            job_records=job.records,
+            job_seconds=job.elapsed_ms / 1000,
+            late=result.accounting.late,
+            late_rows=late_of(result, program),
+            letters=tuple(d for d in job.dead_letters if not set(d.statement.split(", ")).isdisjoint(needed)),
+            lost_letters=job.dead_letter_count - len(job.dead_letters),
+            letter_topic=program.properties.get("job.dlq_topic"),
+            topics={source: table.properties.get("topic", source) for source, table in sources.items()},
+            now_ms=self._now_ms() if clock is None else clock.closing,
+            given_out_ms=None if clock is None else clock.after(given_out),
+            measured=measured,
+        )
+
+    def _now_ms(self) -> int:
+        now = self.spec.now or datetime.now(UTC)
+        return int(now.timestamp() * 1000)
+
     def _with_files(self, assertion: AssertionSpec) -> AssertionSpec:
         """The assertion looking at the files that this run wrote."""
         files = self.execution.files
         paths = {k: p for k in ("path", "actual_path") if isinstance(p := assertion.parameters.get(k), Path)}
         moved = {k: files[p] for k, p in paths.items() if p in files}
         return replace(assertion, parameters={**assertion.parameters, **moved}) if moved else assertion
+
+
+def _given_out(result: StatementResult) -> Int64s:
+    """The events that gave out the +I and +U rows, in order."""
+    kind = numpy_column(result.rows, "kind")
+    seqs: Int64s = numpy_column(result.rows, "seq")[(kind == RowKind.INSERT) | (kind == RowKind.UPDATE_AFTER)]
+    return seqs
 
 
 def late_of(result: StatementResult, program: PlannedProgram) -> Relation:

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,12 @@ from velo_harness.discovery import PathPolicy
 from velo_harness.inputs import RunInputs, reads_own_file
 from velo_harness.programs import ProgramText
 from velo_harness.relation import Relation
+from velo_harness.run_probe import Measured, RunProbe
 from velo_harness.spec import Spec
 from velo_harness.topic_naming import TopicNaming
 
 if TYPE_CHECKING:
+    from velo_engine.runtime.inputs import Input
     from velo_engine.runtime.result import JobResult, StatementResult
     from velo_harness.kafka.broker_run import BrokerRun
     from velo_harness.kafka.session import KafkaSession
@@ -48,6 +50,7 @@ class Execution:
     """The path of a sink in the SQL → the file that this run wrote instead."""
     read_back: Mapping[str, Relation]
     """Statement → the records in its topic; empty when topics are in memory."""
+    measured: Measured = field(default_factory=Measured)
 
     def records_of(self, statement: str) -> Relation:
         """Every record that a statement gave out, in order: the +I and +U rows."""
@@ -83,8 +86,9 @@ def executed(
     options: JobOptions,
     policy: PathPolicy,
     broker: Broker | None,
+    probe: RunProbe | None = None,
 ) -> Iterator[Execution]:
-    """Runs `targets`, with topics on `broker`, or in memory.
+    """Runs `targets`, with topics on `broker`, or in memory; `probe` measures the job.
 
     The files and topics that sinks wrote exist until the context ends: a test leaves nothing behind, and can run again.
     """
@@ -98,14 +102,33 @@ def executed(
         redirected, files = _redirected(program, sinks, text.base_dir, Path(folder))
         if broker is None:
             engine = Engine(base_dir=text.base_dir, udf_paths=[text.base_dir])
-            result = engine.run(in_memory(redirected), targets=targets, inputs=inputs.engine, options=options)
-            yield Execution(result, program, files, {})
+            result, measured = _run(engine, in_memory(redirected), targets, inputs.engine, options, probe)
+            yield Execution(result, program, files, {}, measured)
             return
         with _on_broker(broker, redirected, needed, inputs) as run:
             engine = Engine(base_dir=text.base_dir, udf_paths=[text.base_dir], kafka=run.cluster)
-            result = engine.run(run.program, targets=targets, inputs=run.inputs, options=options)
+            result, measured = _run(engine, run.program, targets, run.inputs, options, probe)
             result, records = _read_back(result, run, text.base_dir)
-            yield Execution(result, program, files, records)
+            yield Execution(result, program, files, records, measured)
+
+
+def _run(
+    engine: Engine,
+    program: PlannedProgram,
+    targets: tuple[str, ...],
+    inputs: Mapping[str, Input],
+    options: JobOptions,
+    probe: RunProbe | None,
+) -> tuple[JobResult, Measured]:
+    """Runs the job to its end."""
+    if probe is None:
+        return engine.run(program, targets=targets, inputs=inputs, options=options), Measured()
+    try:
+        watched = probe.watching(options)
+        result = engine.run(program, targets=targets, inputs=inputs, options=watched, on_job=probe.attach)
+        return result, probe.measured()
+    finally:
+        probe.close()
 
 
 def _on_broker(

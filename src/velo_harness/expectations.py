@@ -156,6 +156,28 @@ def _check_rows(expect: Expectation, actual: ActualOutput) -> Finding | None:
     )
 
 
+def difference_of_rows(
+    rows: tuple[RowLiteral, ...], relation: Relation, scope: TemplateScope, time_zone: str
+) -> Finding | None:
+    """How a relation differs from the rows expected, as a bag; None when it does not. Errors: of the literals."""
+    place = rows[0].location if rows else Location("<rows>", 1)
+    expect = Expectation(
+        rows=rows,
+        rows_file=None,
+        changelog=None,
+        late=None,
+        error=None,
+        key=(),
+        order=ChangelogOrder.EXACT,
+        tolerance={},
+        ignore=(),
+        columns=ColumnScope.LISTED,
+        location=place,
+        key_locations={},
+    )
+    return _check_rows(expect, ActualOutput(relation, relation, (), relation, scope, ZoneInfo(time_zone)))
+
+
 def _rows_text(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
 

@@ -230,7 +230,7 @@ def _parts(word: str) -> list[str]:
 
 
 def _either_case(part: str) -> str:
-    return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else f"\\{c}" for c in part)
+    return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else re.escape(c) for c in part)
 
 
 def words(*names: str) -> dict[str, str]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 
-def rows_where(relation: Relation, predicate: str, location: Location, time_zone: str) -> Relation:
-    """The rows for which `predicate` is true.
+def where_true(relation: Relation, predicate: str, location: Location, time_zone: str) -> pa.Array:
+    """For each row whether `predicate` is true.
 
     Errors, at their place in the spec: those of SQL expressions, EXPRESSION_FAILED when a row has no value.
     """
@@ -38,7 +38,7 @@ def rows_where(relation: Relation, predicate: str, location: Location, time_zone
     if len(failed):
         message = f"the predicate has no value for {len(failed)} rows: {failed[0]}"
         raise VeloError(ErrorCode.EXPRESSION_FAILED, message, location=location)
-    return relation.filtered(result.column("held").cast(pa.bool_()).fill_null(False).combine_chunks())
+    return result.column("held").cast(pa.bool_()).fill_null(False).combine_chunks()
 
 
 def _bound(relation: Relation, predicate: str) -> Expression:

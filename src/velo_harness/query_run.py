@@ -11,25 +11,36 @@ from velo_engine import JobOptions
 from velo_engine.connectors.dead_letters import DeadLetter
 from velo_engine.errors import VeloError
 from velo_harness.arrangement import Arrangement
+from velo_harness.assertions.failures import expected_error_text
 from velo_harness.checks import RunChecks, late_of
 from velo_harness.discovery import PathPolicy
 from velo_harness.event_times import event_time_columns
-from velo_harness.execution import Broker, Execution, ProgressHook, executed, job_options, needed_sources
+from velo_harness.execution import (
+    Broker,
+    Execution,
+    ProgressHook,
+    executed,
+    job_options,
+    needed_sources,
+    needed_statements,
+)
 from velo_harness.expectations import LATE_BY
 from velo_harness.input_relations import InputRelations
 from velo_harness.inputs import InputMaker, RunInputs
 from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named
 from velo_harness.profile import ReadingCurve, profile_of
-from velo_harness.programs import declared_data_schema, sink_statement
+from velo_harness.programs import declared_data_schema, parsed, sink_statement
 from velo_harness.relation import Relation
 from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding, JobNumbers, Outcome, Profile, QueryResult
+from velo_harness.run_probe import Measure, RunProbe, measures_for
 from velo_harness.settings import RunSettings, Update
 from velo_harness.source_schemas import SchemaFinder
-from velo_harness.spec import ExpectedError, Query, Spec
+from velo_harness.spec import EXPECT_ERROR, AssertionSpec, ExpectedError, Query, Spec
 from velo_harness.templates import TemplateScope
 from velo_harness.updating.written import Updated
 
 if TYPE_CHECKING:
+    from velo_engine.observability.metric_annotations import MetricDefinition
     from velo_engine.runtime.result import StatementResult
     from velo_harness.kafka.session import KafkaSession
 
@@ -61,7 +72,7 @@ class QueryRun:
 
     def result(self) -> QueryResult:
         """The result; VeloError when the query cannot be run or checked as written."""
-        wanted = self._query.expect.error if self._query.expect is not None else None
+        wanted = expected_error(self._query)
         if wanted is not None:
             return self._result_of_expected_error(wanted)
         prepared = self.prepared()
@@ -127,7 +138,20 @@ class QueryRun:
         """
         wanted = inputs.timed(self.job_options() if options is None else options)
         broker = None if self._kafka is None else Broker(self._kafka, self._spec.topic_naming)
-        return executed(prepared.program, prepared.text, prepared.targets, inputs, wanted, self._policy, broker)
+        probe = self._probe(prepared)
+        return executed(prepared.program, prepared.text, prepared.targets, inputs, wanted, self._policy, broker, probe)
+
+    def _probe(self, prepared: PreparedQuery) -> RunProbe:
+        """Measures what the query's assertions look at. Errors: of metrics that the program declares."""
+        measures = measures_for(all_assertions(self._query))
+        definitions: list[MetricDefinition] = []
+        if Measure.METRICS in measures:
+            from velo_engine.observability.metric_annotations import metric_definitions
+
+            run = needed_statements(prepared.program, prepared.targets)
+            found = metric_definitions(parsed(prepared.text, self._settings.variables).program)
+            definitions = [definition for definition in found if definition.statement in run]
+        return RunProbe(measures, prepared.program, definitions, self._spec.config.get("time_zone", "UTC"))
 
     def checked(self, prepared: PreparedQuery, inputs: RunInputs, execution: Execution) -> QueryResult:
         """The result of all checks. Errors: of assertions that cannot be evaluated as written."""
@@ -137,7 +161,9 @@ class QueryRun:
         scope = TemplateScope(relations, records, self._settings.variables)
         checks = RunChecks(self._spec, execution, relations, scope, records)
         updates = self._settings.update is not Update.OFF
-        failed, warnings = checks.of(prepared.statement, self._query.assertions, None if updates else self._query.expect)
+        failed, warnings = checks.of(
+            prepared.statement, self._query.assertions, None if updates else self._query.expect
+        )
         count = len(self._query.assertions) + (self._query.expect is not None)
         for output in self._query.outputs:
             name = sink_statement(output.sink, prepared.program, output.location)
@@ -190,10 +216,25 @@ class QueryRun:
             if right_code and (wanted.matches is None or re.search(wanted.matches, error.message)):
                 return replace(self._blank, outcome=Outcome.PASSED, checks=1)
             actual = f"{error.code.code}: {error.message}"
-        parts = (wanted.code, f"matching /{wanted.matches}/" if wanted.matches is not None else None)
-        expected = "an error " + " ".join(part for part in parts if part is not None)
-        failure = CheckFailure("expect.error", Finding(expected, actual), wanted.location)
+        finding = Finding(expected_error_text(wanted.code, wanted.matches), actual)
+        failure = CheckFailure(wanted.check, finding, wanted.location, wanted.message)
         return replace(self._blank, outcome=Outcome.FAILED, failures=(failure,), checks=1)
+
+
+def expected_error(query: Query) -> ExpectedError | None:
+    """The error with which a query must end: of `expect`, or of an assertion."""
+    if query.expect is not None and query.expect.error is not None:
+        return query.expect.error
+    found = next((assertion for assertion in query.assertions if assertion.type == EXPECT_ERROR), None)
+    if found is None:
+        return None
+    code, matches = found.parameters["code"], found.parameters["matches"]
+    return ExpectedError(code, matches, found.location, EXPECT_ERROR, found.message)
+
+
+def all_assertions(query: Query) -> tuple[AssertionSpec, ...]:
+    """Those of the query itself and of its outputs."""
+    return (*query.assertions, *(assertion for output in query.outputs for assertion in output.assertions))
 
 
 def _numbers(result: StatementResult) -> JobNumbers:

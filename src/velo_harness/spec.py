@@ -128,6 +128,14 @@ class ExpectedError:
     code: str | None
     matches: str | None
     location: Location = field(compare=False)
+    check: str = "expect.error"
+    """What a failure calls it."""
+    message: str | None = None
+    """What the author says about it."""
+
+
+EXPECT_ERROR = "expect_error"
+"""The type of assertion that says the same."""
 
 
 @dataclass(frozen=True, slots=True)

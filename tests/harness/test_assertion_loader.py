@@ -8,7 +8,7 @@ import pytest
 
 from velo_engine.errors import ErrorCode, VeloError
 from velo_harness.assertion_loader import Assertion, assertion_spec
-from velo_harness.assertion_types import ASSERTION_TYPES, COMMON_KEYS, COMPARISON_KEYS, LATER_TYPES, OPERATORS
+from velo_harness.assertion_types import ASSERTION_TYPES, COMMON_KEYS, COMPARISON_KEYS, OPERATORS
 from velo_harness.discovery import PathPolicy
 from velo_harness.spec import Operator
 from velo_harness.yaml_source import parse_yaml
@@ -158,21 +158,13 @@ def test_an_unknown_type_gets_the_nearest_one():
     assert (error.code, error.hint, error.location.column) == (ErrorCode.BAD_VALUE, 'did you mean "record_count"?', 8)
 
 
-@pytest.mark.parametrize("name", LATER_TYPES)
-def test_types_of_later_versions_are_refused(name):
-    error = refused(f"{{type: {name}, any: thing}}")
-    assert error.code is ErrorCode.NOT_YET_SUPPORTED
-    assert f'"{name}" is not supported by this version' in error.message
-
-
 def test_every_type_of_the_format_is_known_to_the_reader():
     """The list of SPEC_FORMAT.md, section 2."""
     listed = """record_count schema_contains no_nulls completeness field_values field_in_set unique_values no_duplicates
         data_quality distribution percentile aggregate_check template sql join_coverage ordering event_ordering window_boundary
         table_freshness latency execution_time throughput memory_usage state dlq_count error_rate late_count expect_error
         file_exists file_row_count file_contains file_matches metric_exists metric_counter metric_gauge metric_histogram"""
-    assert set(listed.split()) == set(ASSERTION_TYPES) | set(LATER_TYPES)
-    assert not set(ASSERTION_TYPES) & set(LATER_TYPES)
+    assert set(listed.split()) == set(ASSERTION_TYPES)
 
 
 @pytest.mark.parametrize("kind", ASSERTION_TYPES.values(), ids=str)

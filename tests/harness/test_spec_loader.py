@@ -269,8 +269,6 @@ def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
         (one_query("runners: [engine, flink]"), 4, 23),
         (one_query("capture_format: avro"), 4, 21),
         (one_input("format: protobuf"), 6, 17),
-        (one_query("assertions: [{type: percentile, field: a, p99: 5}]"), 4, 25),
-        (one_query("assertions: [{type: dlq_count, equals: 0}]"), 4, 25),
     ],
 )
 def test_other_parts_of_later_versions_too(refused, text, line, column):

@@ -150,25 +150,28 @@ def column_holds(relation: Relation, position: int, comparison: Comparison, scop
     match comparison.operator:
         case Operator.BETWEEN:
             low, high = operands
-            above = _column_related(kind, column, Operator.GREATER_THAN_OR_EQUAL, low, comparison)
-            return above & _column_related(kind, column, Operator.LESS_THAN_OR_EQUAL, high, comparison)
+            above = column_related(kind, column, Operator.GREATER_THAN_OR_EQUAL, low, comparison)
+            return above & column_related(kind, column, Operator.LESS_THAN_OR_EQUAL, high, comparison)
         case Operator.IN:
             return column_in(kind, column, operands, comparison)
         case op if op in _TEXT_OPERATORS:
             return _text_column_holds(kind, column, op, operands[0], comparison)
         case op:
-            return _column_related(kind, column, op, operands[0], comparison)
+            return column_related(kind, column, op, operands[0], comparison)
 
 
 def column_in(kind: SqlType, column: Any, operands: list[Any], comparison: Comparison | None) -> Bools:
     """For each row whether its value is one of `operands`."""
     held = np.zeros(len(column), bool)
     for value in operands:
-        held |= _column_related(kind, column, Operator.EQUALS, value, comparison)
+        held |= column_related(kind, column, Operator.EQUALS, value, comparison)
     return held
 
 
-def _column_related(kind: SqlType, column: Any, op: Operator, expected: Any, comparison: Comparison | None) -> Bools:
+def column_related(
+    kind: SqlType, column: Any, op: Operator, expected: Any, comparison: Comparison | None = None
+) -> Bools:
+    """For each row whether its value relates so to `expected`, a value of its type. `comparison`: its place."""
     import pyarrow.compute as pc
 
     if expected is None:
@@ -219,16 +222,25 @@ def _text_column_holds(kind: SqlType, column: Any, op: Operator, expected: Any, 
             f"{op} compares text, but the column is {kind}",
             location=comparison.operands[0].location,
         )
+    if op is Operator.MATCHES:
+        return column_matches(column, expected)
     kernels = {
         Operator.CONTAINS: pc.match_substring,
         Operator.STARTS_WITH: pc.starts_with,
         Operator.ENDS_WITH: pc.ends_with,
-        Operator.MATCHES: pc.match_substring_regex,
     }
+    held: Bools = pc.fill_null(kernels[op](column, expected), False).to_numpy()
+    return held
+
+
+def column_matches(column: Any, pattern: str) -> Bools:
+    """For each text whether the regular expression is found in it; False for NULL."""
+    import pyarrow.compute as pc
+
     try:
-        held: Bools = pc.fill_null(kernels[op](column, expected), False).to_numpy()
+        held: Bools = pc.fill_null(pc.match_substring_regex(column, pattern), False).to_numpy()
     except pa.ArrowInvalid:  # a pattern that Python knows and Arrow's RE2 does not: look-around, back-references
-        found = re.compile(expected)
+        found = re.compile(pattern)
         held = np.array([v is not None and found.search(v) is not None for v in column.to_pylist()], bool)
     return held
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
+from velo_engine.batch import Int64s
 from velo_engine.plan.nodes import WindowSpec
+from velo_harness.assertions.run_facts import RunFacts
 from velo_harness.relation import Relation
 from velo_harness.result import SHOWN_ROWS, Finding
 from velo_harness.spec import AssertionSpec
@@ -43,6 +45,11 @@ class CheckContext:
     execution_ms: float
     window: WindowSpec | None
     """The window of the query's plan, when it has one."""
+    run: RunFacts
+    rows: Int64s
+    """Where each row of `output` stands in the whole view."""
+    outputs: Mapping[str, Relation]
+    """Statement → the records it gave out."""
 
 
 Check: TypeAlias = Callable[[AssertionSpec, CheckContext], Finding | None]
@@ -75,3 +82,10 @@ def offending(relation: Relation, mask: Any) -> tuple[int, tuple[dict[str, Any],
 
     at = np.flatnonzero(mask)
     return len(at), tuple(relation.row(int(i)) for i in at[:SHOWN_ROWS])
+
+
+def column_called(relation: Relation, name: str) -> Any:
+    """The values of a column, which must exist."""
+    position = relation.position(name)
+    assert position is not None
+    return relation.column(position)

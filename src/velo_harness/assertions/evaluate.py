@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from velo_engine.batch import Int64s
 from velo_engine.plan.nodes import WindowSpec
 from velo_harness.assertions.context import AssertionKind, CheckContext, View
 from velo_harness.assertions.registry import assertion_kind
-from velo_harness.predicates import rows_where
+from velo_harness.assertions.run_facts import RunFacts
+from velo_harness.predicates import where_true
 from velo_harness.relation import Relation
 from velo_harness.result import CheckFailure, Finding
 from velo_harness.spec import AssertionSpec, Severity
@@ -29,17 +33,26 @@ class OutputFacts:
     time_zone: str
     execution_ms: float
     window: WindowSpec | None
-    _filtered: dict[tuple[View, str], Relation] = field(default_factory=dict, compare=False)
+    run: RunFacts = field(default_factory=RunFacts)
+    outputs: Mapping[str, Relation] = field(default_factory=dict)
+    """Statement → the records it gave out."""
+    _chosen: dict[tuple[View, str], tuple[Relation, Int64s]] = field(default_factory=dict, compare=False)
 
     def view(self, view: View, assertion: AssertionSpec) -> Relation:
         """The rows of one view that the assertion's `where` chooses."""
+        return self.chosen(view, assertion)[0]
+
+    def chosen(self, view: View, assertion: AssertionSpec) -> tuple[Relation, Int64s]:
+        """The rows of one view that the assertion's `where` chooses, and where they stand in it."""
         whole = self.final if view is View.FINAL else self.records
         if assertion.where is None:
-            return whole
-        if (view, assertion.where) not in self._filtered:
+            return whole, np.arange(len(whole), dtype=np.int64)
+        if (view, assertion.where) not in self._chosen:
             place = assertion.parameter_locations.get("where", assertion.location)
-            self._filtered[view, assertion.where] = rows_where(whole, assertion.where, place, self.time_zone)
-        return self._filtered[view, assertion.where]
+            mask = where_true(whole, assertion.where, place, self.time_zone)
+            rows = np.flatnonzero(mask.to_numpy(zero_copy_only=False))
+            self._chosen[view, assertion.where] = whole.filtered(mask), rows
+        return self._chosen[view, assertion.where]
 
 
 def failures(assertions: Sequence[AssertionSpec], facts: OutputFacts) -> tuple[list[CheckFailure], list[CheckFailure]]:
@@ -59,7 +72,7 @@ def failures(assertions: Sequence[AssertionSpec], facts: OutputFacts) -> tuple[l
 
 def _finding(assertion: AssertionSpec, facts: OutputFacts) -> Finding | None:
     kind = assertion_kind(assertion.type)
-    output = facts.view(kind.view, assertion)
+    output, rows = facts.chosen(kind.view, assertion)
     if kind.needs_rows and not len(output):
         return None if assertion.allow_empty else _nothing_to_check(assertion, kind, facts)
     context = CheckContext(
@@ -72,6 +85,9 @@ def _finding(assertion: AssertionSpec, facts: OutputFacts) -> Finding | None:
         time_zone=facts.time_zone,
         execution_ms=facts.execution_ms,
         window=facts.window,
+        run=facts.run,
+        rows=rows,
+        outputs=facts.outputs,
     )
     return kind.check(assertion, context)
 

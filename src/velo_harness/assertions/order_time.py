@@ -11,7 +11,7 @@ from velo_engine.batch import Bools, Int64s
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.plan.nodes import WindowKind
 from velo_engine.types import INTEGERS, TIMESTAMPS
-from velo_harness.assertions.context import CheckContext, missing_field, offending
+from velo_harness.assertions.context import CheckContext, column_called, missing_field, offending
 from velo_harness.relation import Relation
 from velo_harness.result import Finding
 from velo_harness.row_codes import TypedColumn, codes_of, columns_of
@@ -28,7 +28,7 @@ def ordering(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
             return missing_field(output, name)
     descending = wanted["direction"] == "descending"
     ranks = [_ranks(column, assertion) for column in columns_of(output, wanted["field"])]
-    wrong = _out_of_order(ranks, _partitions(output, wanted["partition_by"]), descending, wanted["allow_equal"])
+    wrong = _out_of_order(ranks, partitions_of(output, wanted["partition_by"]), descending, wanted["allow_equal"])
     if not wrong.any():
         return None
     count, examples = offending(output, wrong)
@@ -50,7 +50,8 @@ def _ranks(typed: TypedColumn, assertion: AssertionSpec) -> Int64s:
     return np.where(column.is_null().to_numpy(), 0, ranks)
 
 
-def _partitions(relation: Relation, names: tuple[str, ...]) -> Int64s:
+def partitions_of(relation: Relation, names: tuple[str, ...]) -> Int64s:
+    """For each row a number of its partition: all rows are one without columns."""
     return codes_of(columns_of(relation, names)) if names else np.zeros(len(relation), np.int64)
 
 
@@ -71,6 +72,57 @@ def _out_of_order(ranks: list[Int64s], partition: Int64s, descending: bool, allo
     return result
 
 
+def event_ordering(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
+    """Few enough records come after one that is later in their partition, and no gap is too long.
+
+    A NULL has no place in the order and is a failure.
+    """
+    output, wanted = context.output, assertion.parameters
+    name = wanted["timestamp_field"]
+    for field in (name, *wanted["partition_field"]):
+        if output.position(field) is None:
+            return missing_field(output, field)
+    nulls = column_called(output, name).is_null().to_numpy()
+    if nulls.any():
+        count, examples = offending(output, nulls)
+        return Finding(f"{name} in every row", f"{count} NULLs", count, len(output), examples)
+    times = milliseconds(output, name, assertion)
+    partition = partitions_of(output, wanted["partition_field"])
+    late = _behind(times if wanted["direction"] == "ascending" else -times, partition)
+    percent = 100 * float(late.mean())
+    if percent > float(wanted["max_out_of_order_percent"]):
+        count, examples = offending(output, late)
+        allowed = wanted["max_out_of_order_percent"]
+        expected = f"{wanted['direction']} {name}" + (f" but for {allowed} % of the rows" if allowed else "")
+        return Finding(expected, f"{count} rows out of order ({percent:.2f} %)", count, len(output), examples)
+    return _gap_finding(assertion, output, times, partition) if wanted["max_gap_ms"] is not None else None
+
+
+def _behind(times: Int64s, partition: Int64s) -> Bools:
+    """For each row whether one before it in its partition has a greater time."""
+    order = np.argsort(partition, kind="stable")
+    ordered, group = times[order], partition[order]
+    starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
+    behind = np.zeros(len(times), bool)
+    for start, end in zip(starts, [*starts[1:], len(times)], strict=True):
+        behind[order[start:end]] = ordered[start:end] < np.maximum.accumulate(ordered[start:end])
+    return behind
+
+
+def _gap_finding(assertion: AssertionSpec, output: Relation, times: Int64s, partition: Int64s) -> Finding | None:
+    limit = assertion.parameters["max_gap_ms"]
+    order = np.lexsort((times, partition))
+    same = partition[order][1:] == partition[order][:-1]
+    gaps = np.where(same, np.diff(times[order]), 0)
+    wide = np.zeros(len(times), bool)
+    wide[order[1:]] = gaps > limit
+    if not wide.any():
+        return None
+    count, examples = offending(output, wide)
+    actual = f"{count} gaps, the longest {int(gaps.max())} ms; the rows after them"
+    return Finding(f"no gap longer than {limit} ms", actual, count, len(output), examples)
+
+
 def window_boundary(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
     """Every window has its size, starts where windows start, and holds the row's time; its end is exclusive."""
     output, wanted = context.output, assertion.parameters
@@ -81,11 +133,11 @@ def window_boundary(assertion: AssertionSpec, context: CheckContext) -> Finding 
         if output.position(name) is None:
             return missing_field(output, name)
     for name in names:
-        nulls = _column(output, name).is_null().to_numpy()
+        nulls = column_called(output, name).is_null().to_numpy()
         if nulls.any():
             count, examples = offending(output, nulls)
             return Finding(f"{name} in every row", f"{count} NULLs", count, len(output), examples)
-    start, end, *time = (_milliseconds(output, name, assertion) for name in names)
+    start, end, *time = (milliseconds(output, name, assertion) for name in names)
     for wrong, expected in _window_rules(assertion, context, start, end, time[0] if time else None):
         if wrong.any():
             count, examples = offending(output, wrong)
@@ -119,13 +171,7 @@ def _window_rules(
     return rules
 
 
-def _column(relation: Relation, name: str) -> Any:
-    position = relation.position(name)
-    assert position is not None
-    return relation.column(position)
-
-
-def _milliseconds(relation: Relation, name: str, assertion: AssertionSpec) -> Int64s:
+def milliseconds(relation: Relation, name: str, assertion: AssertionSpec) -> Int64s:
     """A column of times, or of whole numbers of epoch milliseconds, as milliseconds."""
     position = relation.position(name)
     assert position is not None
