@@ -13,6 +13,7 @@ from velo_cli.command_line import key_values, new_app, run_app, set_debug
 from velo_cli.coverage_output import CoverageChoice
 from velo_cli.expectation_updates import update_of, with_updates
 from velo_cli.progress import ProgressLine
+from velo_cli.test_explain import explain
 from velo_cli.run_by_default import RunByDefault
 from velo_cli.test_health import health
 from velo_cli.test_mutate import mutate
@@ -175,6 +176,9 @@ app.command("health")(health)
 
 
 app.command("mutate")(mutate)
+
+
+app.command("explain")(explain)
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from velo_harness.execution import (
 from velo_harness.expectations import LATE_BY
 from velo_harness.input_relations import InputRelations
 from velo_harness.inputs import InputMaker, RunInputs
+from velo_harness.missing_rows.command_line import with_explain_command
 from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named
 from velo_harness.profile import ReadingCurve, profile_of
 from velo_harness.programs import declared_data_schema, parsed, sink_statement
@@ -172,6 +173,8 @@ class QueryRun:
             count += len(output.assertions) + (output.expect is not None)
         updated = self._updated(prepared, checks) if updates else Updated()
         failed = [*updated.failures, *failed]
+        key = checks.actual(prepared.statement).key if failed else ()
+        failed = [with_explain_command(f, self._spec, self._query, key, self._settings.seed) for f in failed]
         main = statements[prepared.statement]
         late = late_of(main, prepared.program)
         letters = execution.result.dead_letters[:SHOWN_ROWS]

@@ -119,6 +119,21 @@ def load_items(
     return [item for item in items if not wanted or not item.names.isdisjoint(wanted)], errors
 
 
+def one_query(path: Path, settings: RunSettings, name: str | None) -> SuiteItem:
+    """The one query that a path and a name mean.
+
+    Errors: those of loading, NO_TESTS, UNKNOWN_QUERY, BAD_VALUE when there are several and none is named.
+    """
+    items, errors = load_items(find_spec_files([path]), settings, [] if name is None else [name])
+    for failed in errors:
+        raise failed.error
+    if len(items) > 1:
+        names = ", ".join(item.query.name for item in items)
+        hint = f"name it with --query: {names}"
+        raise VeloError(ErrorCode.BAD_VALUE, f"{shown_path(path)} has {len(items)} queries", hint=hint)
+    return items[0]
+
+
 def load_shown(path: Path, settings: RunSettings) -> Spec:
     """The spec in a file; its places say the file as people write it. Errors: as `spec_loader.load_spec`."""
     unfinished = settings.update is not Update.OFF
