@@ -12,6 +12,7 @@ import pyarrow as pa
 from velo_engine import JobOptions, TableInput, TopicInput
 from velo_engine.formats import open_format
 from velo_engine.plan.nodes import SourceKind, SourceTable
+from velo_engine.runtime.open_connector import with_schema_files
 from velo_engine.runtime.timeline import Tick
 from velo_harness import data_files
 from velo_harness.arrangement import Arrangement, StreamRecords
@@ -19,14 +20,18 @@ from velo_harness.assertions.operands import resolved_row
 from velo_harness.data_schema import DataSchema
 from velo_harness.input_order import in_reference_order, referenced_schemas
 from velo_harness.made_once import encoded_once, generated_once, read_once
+from velo_harness.programs import program_text
 from velo_harness.relation import Relation
 from velo_harness.source_schemas import SchemaFinder
 from velo_harness.spec import DEFAULT_RECORDS, DataFile, Input, Query, Spec
 from velo_harness.templates import TemplateScope
-from velo_harness.topic_inputs import DEFAULT_FORMAT, RecordLayout, record_format, written_properties
+from velo_harness.topic_inputs import RecordLayout, record_format, written_properties
 from velo_harness.typed_values import table_of
 
 EngineInput: TypeAlias = TopicInput | TableInput
+
+JSON_RECORDS = frozenset({"json", "debezium-json"})
+"""Formats whose records a JSON file may hold as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +146,9 @@ class InputMaker:
             scope = TemplateScope({}, {}, self._variables)
             literal = [resolved_row(row, scope) for row in given.rows]
             table = table_of(literal, source.schema, self._spec.zone)
-            return SourceRows(Relation(source.name, source.schema, table), None, given.key_field)
+            return SourceRows(Relation(source.name, source.schema, table), None, self._key_field(source, given))
         if given is not None and given.data_file is not None:
-            return self._from_file(source, given.data_file, given.key_field)
+            return self._from_file(source, given.data_file, self._key_field(source, given))
         if given is not None and given.from_previous is not None:
             previous = self._previous(given.from_previous)
             return SourceRows(Relation(source.name, previous.schema, previous.table), None, given.key_field)
@@ -152,12 +157,18 @@ class InputMaker:
             return self._from_file(source, reference, None)
         return None
 
+    def _key_field(self, source: SourceTable, given: Input) -> str | None:
+        """The column that is the key of written rows: as the input says, else its data schema."""
+        schema = None if given.key_field is not None else self._schemas.find(source.name, given)
+        return given.key_field if schema is None else schema.key_field
+
     def _from_file(self, source: SourceTable, file: DataFile, key_field: str | None) -> SourceRows:
-        as_records = source.kind is SourceKind.STREAM and record_format(source.properties) == DEFAULT_FORMAT
-        if as_records and data_files.is_json(file):
+        form = record_format(source.properties)
+        if source.kind is SourceKind.STREAM and form in JSON_RECORDS and data_files.is_json(file):
             messages = tuple(data_files.json_messages(file))
-            decoded = open_format("json", source.schema, source.properties).decode(messages)
-            table = pa.table(decoded.table.columns, schema=source.schema.arrow())
+            decoded = open_format(form, source.schema, source.properties).decode(messages)
+            columns = decoded.table.columns[: len(source.schema)]
+            table = pa.table(columns, schema=source.schema.arrow())
             return SourceRows(Relation(source.name, source.schema, table), messages, key_field)
         table = read_once(file, source.schema, self._spec.zone)
         return SourceRows(Relation(source.name, source.schema, table), None, key_field)
@@ -237,12 +248,14 @@ class InputMaker:
             if given is not None and given.topic is not None
             else source.properties.get("topic", source.name)
         )
+        # Paths of schemas start at the SQL file, as for the engine.
+        properties = with_schema_files(source.properties, program_text(self._spec).base_dir, None)
         return RecordLayout(
             topic=topic,
             partitions=given.partitions if given is not None else 1,
             key_field=rows.key_field,
             key_location=given.key_locations.get("key_field") if given is not None else None,
-            properties=source.properties if rows.messages is not None else written_properties(source.properties),
+            properties=properties if rows.messages is not None else written_properties(properties),
             timestamp_ms=int(self._spec.now.timestamp() * 1000) if self._spec.now is not None else -1,
             headers=given.headers if given is not None else {},
         )

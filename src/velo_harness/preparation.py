@@ -115,7 +115,9 @@ class QueryPreparation:
         schemas: dict[str, RowSchema] = {}
         unknown: set[str] = set()
         for name in program.sources:
-            chosen = given.get(name) or self._inherited_input(name)
+            chosen = given.get(name)
+            if chosen is None and name not in program.statements:
+                chosen = self._inherited_input(name)
             if chosen is not None and chosen.from_previous is not None:
                 if name in given:
                     schemas[name] = self._previous(chosen.from_previous).schema

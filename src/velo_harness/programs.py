@@ -161,7 +161,9 @@ def _planned(
 ) -> PlannedProgram:
     program = _parsed(text, variables).program
     if stand.left_out:
-        program = replace(program, statements=tuple(s for s in program.statements if s.name not in stand.left_out))
+        # What declares a table stays: the rows that stand for its INSERT are records of that table.
+        kept = (s for s in program.statements if s.name not in stand.left_out or s.kind is StatementKind.SOURCE)
+        program = replace(program, statements=tuple(kept))
     schemas: dict[str, RowSchema | SourceTable] = dict(stand.schemas)
     for name in stand.tables:
         schemas[name] = SourceTable(name, SourceKind.TABLE, dict(stand.schemas).get(name, RowSchema(())), {})
