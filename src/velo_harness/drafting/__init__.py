@@ -1,0 +1,1 @@
+"""Drafts: a spec, schemas, metrics and monitoring written from a program's plan."""
