@@ -16,6 +16,7 @@ from velo_cli.progress import ProgressLine
 from velo_cli.test_explain import explain
 from velo_cli.run_by_default import RunByDefault
 from velo_cli.test_health import health
+from velo_cli.test_init import init
 from velo_cli.test_mutate import mutate
 from velo_cli.test_run_all import run_all_of
 from velo_cli.test_validate import validate
@@ -173,6 +174,7 @@ def _report(result: RunResult, wanted: Outputs, *, verbose: bool) -> None:
 app.command("run-all")(run_all_of(run))
 app.command("validate")(validate)
 app.command("health")(health)
+app.command("init")(init)
 
 
 app.command("mutate")(mutate)
