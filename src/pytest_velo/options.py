@@ -37,6 +37,9 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NAME=VALUE",
         help="a value for ${NAME} (repeatable)",
     )
+    group.addoption(
+        "--velo-permute", type=_positive, default=0, metavar="N", help="try N other orders of arrival of each query"
+    )
     group.addoption("--velo-realtime", action="store_true", help="keep to the rates and waits of specs in real time")
     group.addoption("--velo-strict", action="store_true", help="what would be a warning is an error")
     group.addoption("--velo-debug", action="store_true", help="show the traceback of a defect of velostream itself")
@@ -59,6 +62,7 @@ def run_settings(config: pytest.Config) -> RunSettings:
         strict=config.getoption("velo_strict"),
         debug=config.getoption("velo_debug"),
         variables=dict(config.getoption("velo_var")),
+        permute=config.getoption("velo_permute"),
         coverage=coverage.wanted(config),
         profile=reports.is_plotted(config),
         update=updates.wanted(config),

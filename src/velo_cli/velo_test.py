@@ -62,6 +62,9 @@ def run(
     update_new_only: Annotated[
         bool, typer.Option("--update-new-only", help="write the expectations of queries that have none")
     ] = False,
+    permute: Annotated[
+        int, typer.Option(min=0, help="try so many other orders of arrival of each query", metavar="N")
+    ] = 0,
     cov: Annotated[bool, typer.Option("--cov", help="say which ways through the SQL no row has taken")] = False,
     cov_fail_under: Annotated[
         float | None, typer.Option(min=0, max=100, help="fail below this SQL coverage in percent", metavar="PERCENT")
@@ -114,6 +117,7 @@ def run(
         variables=key_values(var),
         allowed=tuple(allow_path),
         update=update_of(update, update_new_only),
+        permute=permute,
         coverage=coverage.wanted,
         profile=wanted.plotted,
     )

@@ -32,7 +32,16 @@ from velo_harness.preparation import PreparedQuery, QueryPreparation, query_name
 from velo_harness.profile import ReadingCurve, profile_of
 from velo_harness.programs import declared_data_schema, parsed, sink_statement
 from velo_harness.relation import Relation
-from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding, JobNumbers, Outcome, Profile, QueryResult
+from velo_harness.result import (
+    SHOWN_ROWS,
+    CheckFailure,
+    Finding,
+    JobNumbers,
+    Outcome,
+    Permutations,
+    Profile,
+    QueryResult,
+)
 from velo_harness.run_probe import Measure, RunProbe, measures_for
 from velo_harness.settings import RunSettings, Update
 from velo_harness.source_schemas import SchemaFinder
@@ -43,6 +52,7 @@ from velo_harness.updating.written import Updated
 if TYPE_CHECKING:
     from velo_engine.observability.metric_annotations import MetricDefinition
     from velo_engine.runtime.result import StatementResult
+    from velo_harness.coverage.collector import CoverageCollector
     from velo_harness.kafka.session import KafkaSession
 
 
@@ -78,20 +88,33 @@ class QueryRun:
             return self._result_of_expected_error(wanted)
         prepared = self.prepared()
         inputs = self.inputs(prepared)
-        if self._settings.coverage:
-            return self._covered(prepared, inputs)
-        with self.executed(prepared, inputs) as execution:
-            return self.checked(prepared, inputs, execution)
+        collector = self._collector(prepared) if self._settings.coverage else None
+        options = None if collector is None else replace(self.job_options(), on_step=collector.observe)
+        with self.executed(prepared, inputs, options) as execution:
+            result = self.checked(prepared, inputs, execution)
+            if collector is not None:
+                result = replace(result, coverage=collector.points(execution))
+            return self._permuted(prepared, inputs, execution, result) if self._settings.permute else result
 
-    def _covered(self, prepared: PreparedQuery, inputs: RunInputs) -> QueryResult:
-        """The result, with what the run has covered of the SQL."""
+    def _collector(self, prepared: PreparedQuery) -> CoverageCollector:
+        """What watches the run for its coverage of the SQL."""
         from velo_harness.coverage.collector import CoverageCollector
 
         zone = self._spec.config.get("time_zone", prepared.program.properties.get("time.zone", "UTC"))
-        collector = CoverageCollector(prepared, self._settings.variables, zone)
-        options = replace(self.job_options(), on_step=collector.observe)
-        with self.executed(prepared, inputs, options) as execution:
-            return replace(self.checked(prepared, inputs, execution), coverage=collector.points(execution))
+        return CoverageCollector(prepared, self._settings.variables, zone)
+
+    def _permuted(
+        self, prepared: PreparedQuery, inputs: RunInputs, execution: Execution, result: QueryResult
+    ) -> QueryResult:
+        """The result, with what other orders of the records give."""
+        from velo_harness.permutation.run import Permuter
+
+        def executes(other: RunInputs) -> AbstractContextManager[Execution]:
+            return self.executed(prepared, other)
+
+        if self._kafka is not None:
+            return replace(result, permutations=Permutations(prepared.seed, skipped="topics are on a broker"))
+        return Permuter(self._query, prepared, inputs, executes, self._settings.permute).result(result, execution)
 
     def output(self) -> Relation:
         """The records that the query gives out, for another query that reads them."""

@@ -107,6 +107,21 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Permutations:
+    """What a query gave with its records in other orders."""
+
+    seed: int
+    orders: int = 0
+    """How many other orders were compared."""
+    discarded: int = 0
+    """How many were not, since they made other rows late."""
+    failing: int | None = None
+    """The number of the order that gave another result; None: none did."""
+    skipped: str | None = None
+    """Why no other order was tried."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueryResult:
     """One query of one spec, run."""
 
@@ -146,6 +161,8 @@ class QueryResult:
     """The query's own operators."""
     coverage: tuple[CoverPoint, ...] = ()
     """The points of the SQL under test and what the run saw of them; empty unless asked for."""
+    permutations: Permutations | None = None
+    """None unless other orders were asked for."""
     profile: Profile | None = None
     """None unless a report of the run plots it."""
 

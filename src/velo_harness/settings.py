@@ -36,6 +36,8 @@ class RunSettings:
     allowed: tuple[Path, ...] = ()
     """Folders outside the project that paths may lead to."""
     update: Update = Update.OFF
+    permute: int = 0
+    """So many other orders of arrival are tried of each query."""
     coverage: bool = False
     """Runs say which ways through the SQL their rows have taken."""
     profile: bool = False

@@ -299,6 +299,8 @@ class Query:
     marks: tuple[Mark, ...]
     skip: str | None
     """The reason why it is skipped; None: it runs."""
+    order_dependent: str | None
+    """Why its result may depend on the order in which records arrive; None: it may not."""
     dependencies: tuple[str, ...]
     """Statements that must run first, beside those the SQL shows."""
     inputs: tuple[Input, ...]

@@ -168,6 +168,7 @@ QUERY = ObjectFormat(
         _TAGS,
         Key("marks", _MARKS, "pytest marks.", ()),
         Key("skip", AnyOf((Boolean(), Text("a reason"))), "true, or the reason why it is not run.", False),
+        Key("order_dependent", Text("a reason"), "Why the result may depend on the order in which records arrive."),
         Key("dependencies", NAMES, "Statements that must run first, beside those the SQL shows.", ()),
         Key(
             "inputs",

@@ -281,6 +281,7 @@ def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
         tags=fields["tags"],
         marks=_marks(fields),
         skip=_skip(fields["skip"]),
+        order_dependent=fields["order_dependent"],
         dependencies=fields["dependencies"],
         inputs=inputs,
         expect=expect,

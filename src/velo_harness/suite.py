@@ -206,4 +206,5 @@ def _with_expected_failure(result: QueryResult, mark: Mark) -> QueryResult:
 
 def _rerun(spec: Spec, query: Query, settings: RunSettings) -> str:
     command = f"velo-test run {shlex.quote(shown_path(spec.file))} --query {shlex.quote(spec.item_name(query))}"
-    return command if settings.seed is None else f"{command} --seed {settings.seed}"
+    permute = f" --permute {settings.permute}" if settings.permute else ""
+    return command + permute if settings.seed is None else f"{command} --seed {settings.seed}{permute}"

@@ -16,6 +16,7 @@ from velo_harness.result import (
     Finding,
     JobNumbers,
     Outcome,
+    Permutations,
     Profile,
     QueryResult,
     RunResult,
@@ -74,6 +75,7 @@ class _Query(msgspec.Struct):
     late_rows: tuple[dict[str, Any], ...] = ()
     dead_letters: tuple[str, ...] = ()
     coverage: tuple[CoverPoint, ...] = ()
+    permutations: Permutations | None = None
     profile: Profile | None = None
 
 
@@ -167,6 +169,7 @@ def _result(q: _Query) -> QueryResult:
         duration_ms=q.duration_ms,
         execution_ms=q.execution_ms,
         coverage=q.coverage,
+        permutations=q.permutations,
         profile=q.profile,
     )
 

@@ -94,6 +94,7 @@ def query_value(q: QueryResult) -> dict[str, Any]:
         "late_rows": [_row(row) for row in q.late_rows],
         "dead_letters": list(q.dead_letters),
         "coverage": [asdict(point) for point in q.coverage],
+        "permutations": None if q.permutations is None else asdict(q.permutations),
         "profile": None if q.profile is None else asdict(q.profile),
     }
 

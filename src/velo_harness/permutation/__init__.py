@@ -1,0 +1,1 @@
+"""Permutation mode: whether a query's result depends on the order in which its records arrive."""
