@@ -129,6 +129,7 @@ def _beside(select: exp.Select, found: _Correlation, outer: Scope, width: int, c
     inner.set("expressions", [*(item.copy() for item in select.expressions), *items])
     inner.set("where", _where(found.own))
     if grouped:
+        inner.set("where", _where([*found.own, *(_is_not_null(node) for node in hidden.values())]))
         group = inner.args.get("group") or exp.Group(expressions=[])
         group.set("expressions", [*group.expressions, *(node.copy() for node in hidden.values())])
         inner.set("group", group)
@@ -158,6 +159,11 @@ def _own_sides(
         condition,
         "compare one expression of each side with =",
     )
+
+
+def _is_not_null(node: exp.Expr) -> exp.Expr:
+    """What Flink's decorrelation leaves of an equality: a group of NULL has no match."""
+    return exp.Not(this=exp.Is(this=node.copy(), expression=exp.Null()))
 
 
 def _where(parts: Sequence[exp.Expr]) -> exp.Where | None:

@@ -25,10 +25,19 @@ def without_single_row_aggregates(node: PlanNode, statements: Statements) -> Pla
         return node
     if not any(key <= set(node.keys) for key in unranked_keys(node.input, statements)):
         return node
+    if node.calls and _are_computed(node):
+        return node
     schema = node.input.schema
     values = [_typed(schema, i, node.schema.types[at]) for at, i in enumerate(node.keys)]
     values += [_typed(schema, call.args[0], call.type) for call in node.calls]
     return Project(node.input, tuple(values), node.schema)
+
+
+def _are_computed(node: GroupAggregate) -> bool:
+    """Whether every key is computed right below: of a single row, whose key is empty, Flink then does not see it
+    (RelMdColumnUniqueness looks at plain columns of a projection)."""
+    below = node.input
+    return isinstance(below, Project) and not any(isinstance(below.expressions[i], ColumnRef) for i in node.keys)
 
 
 def _is_simple(call: AggregateCall) -> bool:

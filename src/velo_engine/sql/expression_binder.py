@@ -279,6 +279,8 @@ class _Binder:
         constant = all(isinstance(item, Literal) for item in items)
         kinds = {value.type.name, *(item.type.name for item in items)} - {TypeName.NULL}
         alike = kinds <= STRINGS or len(kinds - {TypeName.DECIMAL}) == len(kinds) == 1
+        if constant and kinds == {TypeName.DECIMAL} and _is_rounded(tests, items):
+            return self.within(value, items[0], items[0], node)
         if constant and alike and len(tests) > 1:
             compared = [test.args[1] for test in tests if isinstance(test, Call)]
             return self.call("in", (value, *compared), node)
@@ -445,6 +447,16 @@ _BESIDE_STRINGS = NUMERICS | TEMPORALS | {TypeName.BOOLEAN}
 def _in_words(node: exp.Expression) -> str:
     """`SubqueryPredicate` as `subquery predicate`."""
     return re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
+
+
+def _is_rounded(tests: Sequence[Expression], items: Sequence[Expression]) -> bool:
+    """Whether equality rounds the one constant of a list, because the common type of both sides has no room for it.
+
+    Flink compares a list of one exactly, and rounds the constants of others and that of `=`.
+    """
+    pairs = ((test.args[1].type, item.type) for test, item in zip(tests, items, strict=True) if isinstance(test, Call))
+    one = len({item.value for item in items if isinstance(item, Literal)}) == 1
+    return one and any(compared.scale < written.scale for compared, written in pairs)
 
 
 def _json_kind(what: exp.Expression) -> str:
