@@ -104,18 +104,21 @@ class RowTracer:
 
     def followed(self, source: str, wanted: Wanted) -> Explanation:
         """Where a record of a source with these values went."""
-        scan = self._scan(source)
-        rows = matching(scan.output.rows, wanted)
-        if not rows:
-            return self._not_read(_NotRead(scan, wanted))
-        return self._follow(scan, rows[0], len(rows))
+        scans = self._scans(source)
+        found = [
+            self._follow(scan, rows[0], len(rows)) for scan in scans if (rows := matching(scan.output.rows, wanted))
+        ]
+        if not found:
+            return self._not_read(_NotRead(scans[0], wanted))
+        # Where a query reads a source twice, the way that comes furthest is the answer.
+        return next((one for one in found if one.fate.kind is FateKind.PRESENT), found[0])
 
-    def _scan(self, source: str) -> RecordedStep:
-        return next(
-            step
-            for step in self._recording.steps.values()
-            if isinstance(step.node, nodes.Scan) and step.node.source.name == source
-        )
+    def _scans(self, source: str) -> list[RecordedStep]:
+        """The scans of a source that lead to the statement's output; when none does, all."""
+        steps = self._recording.steps.values()
+        scans = [s for s in steps if isinstance(s.node, nodes.Scan) and s.node.source.name == source]
+        target = self._recording.root(self.statement).at
+        return [scan for scan in scans if target in self._reached(scan.at)] or scans
 
     def _taken_back(self, root: RecordedStep, position: int) -> Explanation:
         gone = retraction(root.output, position, self._recording)

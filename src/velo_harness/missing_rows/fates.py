@@ -95,14 +95,14 @@ def fate_of(step: RecordedStep, side: int, position: int, around: Surroundings) 
             return _calculated(step, position, around)
         case nodes.TopN() | nodes.WindowTopN():
             return ranked_fates.ranked(step, position, around)
-        case nodes.Deduplicate() | nodes.WindowDeduplicate():
+        case nodes.Deduplicate() | nodes.WindowDeduplicate() | nodes.ChangelogNormalize():
             return ranked_fates.deduplicated(step, position, around)
         case nodes.RegularJoin() | nodes.IntervalJoin() | nodes.TemporalJoin() | nodes.WindowJoin():
             return join_fates.joined(step, side, position, around)
         case nodes.TableJoin():
             return join_fates.looked_up(step, position, around)
         case nodes.WindowAggregate():
-            return window_fates.aggregated(step, position)
+            return window_fates.aggregated(step, position, around)
         case nodes.GroupAggregate():
             return _grouped(step, position, around)
         case _:
@@ -117,7 +117,13 @@ def plain_fate(step: RecordedStep, side: int, position: int, around: Surrounding
     letter = _letter(step, position, around)
     if letter is not None:
         return letter
-    return Fate(FateKind.LOST, f"{step_name(step.node)} gave out nothing for it")
+    match step.node:
+        case nodes.Correlate():
+            return Fate(FateKind.FILTERED, f"the table function {step.node.function.name} gave no row for it")
+        case nodes.MatchRecognize():
+            return Fate(FateKind.LOST, "no match of the pattern carries its values on")
+        case _:
+            return Fate(FateKind.LOST, f"{step_name(step.node)} gave out nothing for it")
 
 
 def passed(rows: Sequence[int], text: str = "") -> Fate:

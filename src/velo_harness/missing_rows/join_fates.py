@@ -71,15 +71,22 @@ def _unjoined(
     key = [row[i] for i in keys[0]]
     shown = shown_key([edge.schema.names[i] for i in keys[0]], key)
     facts: dict[str, Any] = {"key": shown}
-    if node.kind is JoinKind.ANTI and side == 0:
-        return Fate(
-            FateKind.FILTERED, f"it has a match where {shown}, and the query keeps rows without one", facts=facts
-        )
+    if node.kind.one_sided and side == 1:
+        text = f"rows of this side only decide which rows of the other side stay: this one those where {shown}"
+        return Fate(FateKind.FILTERED, text, facts=facts)
+    if node.kind is JoinKind.ANTI:
+        has = f"it has a match where {shown}" if shown else "it has a match"
+        return Fate(FateKind.FILTERED, f"{has}, and the query keeps rows without one", facts=facts)
     if None in key and len(getattr(node, "null_safe_keys", ())) < len(key):
         return Fate(
             FateKind.NO_PARTNER, f"no join partner: its key is NULL ({shown}), which matches nothing", facts=facts
         )
-    partners = matching(other.rows, dict(zip(keys[1], key, strict=True)))
+    wanted = dict(zip(keys[1], key, strict=True))
+    partners = matching(other.rows, wanted)
+    if partners and other.batches and not matching(other.final(), wanted):
+        gone = retraction(other, partners[-1], around.recording)
+        text = f"no join partner at the end: {shown_row(other.named(partners[-1]))} was taken back {gone}"
+        return Fate(FateKind.NO_PARTNER, text, facts=facts)
     if not partners:
         near = nearest_keys(_keys_of(other, keys[1]), tuple(key), SHOWN_KEYS)
         nearest = "; ".join(shown_key([other.schema.names[i] for i in keys[1]], found) for found in near)

@@ -7,6 +7,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from velo_engine.plan import nodes
+from velo_engine.plan.changelog_nodes import KeepRow
 from velo_engine.plan.nodes import SortKey
 from velo_harness.missing_rows.fates import (
     Fate,
@@ -19,7 +20,7 @@ from velo_harness.missing_rows.fates import (
     shown_key,
     shown_row,
 )
-from velo_harness.missing_rows.recording import Edge, RecordedStep
+from velo_harness.missing_rows.recording import Edge, RecordedStep, is_shown
 from velo_harness.missing_rows.row_search import equal_values, matching
 
 
@@ -62,18 +63,30 @@ def _first_rows(limit: int) -> str:
 def deduplicated(step: RecordedStep, position: int, around: Surroundings) -> Fate:
     """A row of a deduplication: the row of its key that stands instead."""
     node = step.node
-    assert isinstance(node, nodes.Deduplicate | nodes.WindowDeduplicate)
+    assert isinstance(node, nodes.Deduplicate | nodes.WindowDeduplicate | nodes.ChangelogNormalize)
+    partition = node.keys if isinstance(node, nodes.ChangelogNormalize) else node.partition
     edge = step.inputs[0]
     row, names = edge.row(position), edge.schema.names
+    if isinstance(node, nodes.ChangelogNormalize) and node.passes is not None and row[node.passes] is not True:
+        return Fate(FateKind.FILTERED, "filtered: the condition on the newest rows of its source is not true for it")
     rows = descendants(step, 0, position)
     if any(retraction(step.output, i, around.recording) is None for i in rows):
         return passed(rows)
-    stands = _final_rows(step.output, node.partition, row)
+    stands = _final_rows(step.output, partition, row)
+    key = shown_key([names[i] for i in partition], [row[i] for i in partition])
+    if not stands and rows:
+        gone = retraction(step.output, rows[-1], around.recording)
+        return Fate(FateKind.RETRACTED, f"the row with {key} was taken back {gone}", facts={"key": key})
     if not stands:
         return plain_fate(step, 0, position, around)
-    key = shown_key([names[i] for i in node.partition], [row[i] for i in node.partition])
-    last = node.keeps_last if isinstance(node, nodes.WindowDeduplicate) else node.keep.value == "last"
-    kept = dict(zip(names, stands[0][: len(names)], strict=True))
+    kept = {n: v for n, v in zip(names, stands[0], strict=False) if is_shown(n)}
+    match node:
+        case nodes.WindowDeduplicate():
+            last = node.keeps_last
+        case nodes.Deduplicate():
+            last = node.keep is KeepRow.LAST
+        case _:
+            last = True
     which = "last" if last else "first"
     text = f"dropped as a duplicate: of the rows with {key} the query keeps the {which} one, {shown_row(kept)}"
     if rows:

@@ -52,8 +52,8 @@ def explain_row(spec: Spec, query: Query, settings: RunSettings, question: RowQu
     run = QueryRun(spec, query, settings, blank_result(spec, query, settings, item=query.name, rerun=""))
     prepared = run.prepared()
     inputs = run.inputs(prepared)
-    # Columns that no statement reads may be what the row is known by. When they are decoded, too, a record may fail that
-    # does not in a run of the query: then it is run as it is.
+    # Columns that no statement reads may be what the row is known by. When they are decoded, too, a record may fail
+    # that does not in a run of the query: then it is run as it is.
     for attempt in (_reading_all(prepared), prepared):
         recording = Recording(attempt.program)
         options = replace(run.job_options(), on_step=recording.take)
@@ -76,7 +76,7 @@ def _explained(
         recording,
         {name: result.late for name, result in results.items()},
         execution.result.dead_letters,
-        spec.config.get("time_zone", "UTC"),
+        spec.config.get("time_zone") or prepared.program.properties.get("time.zone", "UTC"),
         0 if spec.now is None else int(spec.now.timestamp() * 1000),
     )
     result = results[prepared.statement]

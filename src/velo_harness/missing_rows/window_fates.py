@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from velo_engine.batch import FINAL_WATERMARK
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import WindowKind, WindowSpec
 from velo_engine.schema import RowSchema
+from velo_engine.types import TypeName
 from velo_harness.expectations import LATE_BY
 from velo_harness.missing_rows.fates import Fate, FateKind, Surroundings, descendants, passed, shown_key, step_name
 from velo_harness.missing_rows.recording import RecordedStep
@@ -50,9 +52,9 @@ def late_fate(step: RecordedStep, side: int, position: int, around: Surroundings
     wanted = {late.schema.get_field_index(name): v for name, v in values.items() if name in late.column_names}
     found = matching(late, wanted) if wanted else []
     time_column = getattr(step.node, "time_column", None)
-    time = None if time_column is None else edge.row(position)[time_column]
+    time = None if time_column is None else _local_time(step, side, position, time_column, around)
     window = _last_window(step.node, time)
-    if not found or (window is not None and not _has_closed(step.node, window[1], watermark)):
+    if not found or (window is not None and not _has_closed(step.node, window[1], watermark, around)):
         return None
     late_by = late.column(LATE_BY)[found[0]].as_py()
     text = f"late: it came {shown_span(late_by)} too late; the watermark stood at {shown_time(watermark)}"
@@ -79,9 +81,19 @@ _DROP_LATE = (
 )
 
 
-def _has_closed(node: Any, end: datetime, watermark: int) -> bool:
+def _has_closed(node: Any, end: datetime, watermark: int, around: Surroundings) -> bool:
+    """Whether the watermark had reached the last millisecond of a window. In other zones than UTC: not told here."""
     lateness = getattr(node, "allowed_lateness_ms", 0)
-    return (end - EPOCH) // timedelta(milliseconds=1) - 1 + lateness <= watermark
+    return around.time_zone != "UTC" or (end - EPOCH) // timedelta(milliseconds=1) - 1 + lateness <= watermark
+
+
+def _local_time(step: RecordedStep, side: int, position: int, column: int, around: Surroundings) -> Any:
+    """The event time of a row as windows cut it: of an instant, the wall clock of the session's zone."""
+    edge = step.inputs[side]
+    time = edge.row(position)[column]
+    if not isinstance(time, datetime) or edge.schema.types[column].name is not TypeName.TIMESTAMP_LTZ:
+        return time
+    return time.replace(tzinfo=UTC).astimezone(ZoneInfo(around.time_zone)).replace(tzinfo=None)
 
 
 def _last_window(node: Any, time: Any) -> tuple[datetime, datetime] | None:
@@ -97,15 +109,14 @@ def _last_window(node: Any, time: Any) -> tuple[datetime, datetime] | None:
     return EPOCH + timedelta(milliseconds=start), EPOCH + timedelta(milliseconds=start + window.size_ms)
 
 
-def aggregated(step: RecordedStep, position: int) -> Fate:
+def aggregated(step: RecordedStep, position: int, around: Surroundings) -> Fate:
     """A row of a window aggregation is counted in its windows, which may not have closed."""
     node = step.node
     assert isinstance(node, nodes.WindowAggregate)
     edge = step.inputs[0]
     row, names = edge.row(position), edge.schema.names
-    rows = [
-        i for i in _of_group(step, position) if _takes(step.output.schema, step.output.row(i), row[node.time_column])
-    ]
+    time = _local_time(step, 0, position, node.time_column, around) if node.by_event_time else None
+    rows = [i for i in _of_group(step, position) if _takes(step.output.schema, step.output.row(i), time)]
     key = shown_key([names[i] for i in node.keys], [row[i] for i in node.keys])
     group = f"the group {key}" if key else "all rows"
     if rows:

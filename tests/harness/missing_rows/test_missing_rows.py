@@ -208,3 +208,38 @@ def test_the_reports(why: Why) -> None:
     told = json.loads(explanation_json(found, "q", '{"id": 1}'))
     assert (told["schema_version"], told["fate"], told["facts"]["values"]) == (1, "filtered", {"amount": "5.00"})
     assert told["location"]["line"] == 8
+
+
+def test_a_row_that_is_given_up_because_it_has_a_match(why: Why) -> None:
+    found = why("SELECT id FROM orders WHERE kind NOT IN (SELECT kind FROM names WHERE label <> 'x')", '{"id": 3}')
+    # Record 3 comes before the names do, so that it stands until its match comes.
+    assert found.fate.kind is FateKind.RETRACTED
+    assert "was taken back at the event of record 1 of names" in found.fate.text
+
+
+def test_windows_of_instants_are_those_of_the_time_zone(why: Why, tmp_path: Path) -> None:
+    query = """SELECT window_start, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE moments, DESCRIPTOR(ts), INTERVAL '1' DAY))
+GROUP BY window_start, window_end;
+CREATE TABLE moments (id BIGINT, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts)
+WITH ('connector' = 'kafka', 'topic' = 'moments', 'format' = 'json')"""
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "app.sql").write_text(f"CREATE TABLE q AS\n{query};\n")
+    (tmp_path / "app.test.yaml").write_text(
+        """application: x
+config: {time_zone: Europe/Berlin}
+queries:
+  - name: q
+    inputs: [{source: moments, rows: [{id: 1, ts: 2025-01-01T23:30:00Z}]}]
+    assertions: [{type: record_count, equals: 1}]
+"""
+    )
+    item = one_query(tmp_path / "app.test.yaml", RunSettings(), None)
+    found = explain_row(item.spec, item.query, RunSettings(), RowQuestion(row_of('{"id": 1}')))
+    # 23:30 UTC is half past midnight of the second of January in Berlin.
+    assert found.fate.text == "it is in the output, as {window_start: 2025-01-02 00:00:00, n: 1}"
+
+
+def test_of_two_ways_into_a_query_the_one_that_arrives_is_told(why: Why) -> None:
+    query = "SELECT id FROM orders WHERE amount > 1000 UNION ALL SELECT id FROM orders WHERE amount < 6"
+    found = why(query, '{"id": 1, "amount": 5.00}')
+    assert found.fate.kind is FateKind.PRESENT
