@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_velo import coverage, kafka, options, reports, summary
+from pytest_velo import coverage, extensions, kafka, options, reports, summary
 from velo_harness.discovery import is_spec_name
 from velo_harness.spec_detection import Verdict, judge
 
@@ -32,10 +32,9 @@ class SpecFile(pytest.File):
 
     def collect(self) -> Iterator[QueryItem]:
         """One item a query, in the order of the file."""
-        from velo_harness.plugins import plugin_manager
         from velo_harness.suite import load_shown
 
-        plugin_manager()
+        extensions.load(self.config)
         wanted = self.config.getoption("velo_query")
         spec = load_shown(self.path, options.run_settings(self.config))
         for run, query in spec.runs():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_velo import extensions
+
 if TYPE_CHECKING:
     from velo_harness.kafka.providers import KafkaChoice
     from velo_harness.kafka.session import KafkaSession
@@ -88,6 +90,7 @@ def session(config: pytest.Config) -> KafkaSession | None:
     from velo_harness.kafka.session import chosen_session
 
     if _SESSION not in config.stash:
+        extensions.load(config)
         config.stash[_SESSION] = chosen_session(choice(config))
     return config.stash[_SESSION]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_velo import coverage, kafka, options, reports, summary, updates
+from pytest_velo import coverage, extensions, kafka, options, reports, summary, updates
 
 if TYPE_CHECKING:
     from pytest_velo.items import SpecFile
@@ -89,5 +89,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Gives back the broker of the session."""
+    """Gives back the broker of the session, and takes back what its conftest.py files added."""
     kafka.close(config)
+    extensions.unload(config)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_velo import kafka
+from pytest_velo import extensions, kafka
 
 if TYPE_CHECKING:
     from pytest_velo.items import QueryItem
@@ -65,6 +65,7 @@ def configure(config: pytest.Config) -> None:
     from velo_harness.reports.outputs import outputs
 
     try:
+        extensions.load(config)
         earlier = None if compared is None or _is_worker(config) else read_report(Path(compared))
         config.stash[_COLLECTED] = Collected(outputs(None, files), earlier, compared or "")
     except VeloError as refused:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from velo_harness.reports.outputs import Outputs
     from velo_harness.result import RunResult
     from velo_harness.settings import RunSettings
+    from velo_harness.suite import SpecFile
 
 app = new_app("Test streaming SQL by specs: every query with its inputs and what must come out.")
 
@@ -97,12 +98,16 @@ def run(
 
     from velo_engine.errors import ExitCode
     from velo_harness.kafka.providers import KafkaChoice
+    from velo_harness.plugin_files import load_conftests
     from velo_harness.reports.json_reading import read_report
     from velo_harness.reports.outputs import outputs
     from velo_harness.reports.trends import trend
     from velo_harness.settings import RunSettings
+    from velo_harness.suite import find_spec_files
 
     set_debug(debug)
+    files = find_spec_files(paths)
+    load_conftests(file.path for file in files)
     wanted = outputs(output, report)
     earlier = None if compare_to is None else read_report(compare_to)
     choice = KafkaChoice(kafka, use_testcontainers, reuse_containers, keep_containers, kafka_image, kafka_config)
@@ -121,7 +126,7 @@ def run(
         coverage=coverage.wanted,
         profile=wanted.plotted,
     )
-    result = _run_all(paths, settings, query, choice)
+    result = _run_all(files, settings, query, choice)
     if earlier is not None:
         result = replace(result, trend=trend(earlier, result, str(compare_to)))
     _report(result, wanted, verbose=verbose)
@@ -133,14 +138,14 @@ def run(
     raise typer.Exit(result.exit_code or (ExitCode.PASSED if covered else ExitCode.FAILED))
 
 
-def _run_all(paths: list[Path], settings: RunSettings, wanted: list[str], choice: KafkaChoice) -> RunResult:
+def _run_all(files: list[SpecFile], settings: RunSettings, wanted: list[str], choice: KafkaChoice) -> RunResult:
     from contextlib import closing, nullcontext
     from dataclasses import replace
 
     from velo_harness.kafka.session import chosen_session
-    from velo_harness.suite import find_spec_files, load_items, run_items
+    from velo_harness.suite import load_items, run_items
 
-    items, errors = load_items(find_spec_files(paths), settings, wanted)
+    items, errors = load_items(files, settings, wanted)
     session = chosen_session(choice)
     with closing(session) if session is not None else nullcontext(), ProgressLine(len(items)) as line:
         result = run_items(

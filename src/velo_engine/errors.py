@@ -51,6 +51,7 @@ class ErrorCode(Enum):
     NOT_YET_SUPPORTED = ("VELO2011", ExitCode.WRONG_INPUT, "a part of the format that this version does not do")
 
     UNUSED_ROWS = ("VELO2012", ExitCode.FAILED, "a file of expected rows that no spec names")
+    PLUGIN_FAILED = ("VELO2013", ExitCode.WRONG_INPUT, "a plugin of yours or of a package that cannot be used")
 
     # 3xxx: files, topics and records
     FILE_NOT_FOUND = ("VELO3001", ExitCode.WRONG_INPUT, "a file that does not exist")

@@ -6,6 +6,7 @@ from velo_engine.errors import Location
 from velo_engine.types import BINARIES, FLOATS, NUMERICS, STRINGS, TIMESTAMPS, SqlType, TypeName
 from velo_harness.constraints import (
     Correlation,
+    Custom,
     Derived,
     Distribution,
     Enumeration,
@@ -33,6 +34,7 @@ _SOURCE_TYPES: dict[type, tuple[str, frozenset[TypeName]]] = {
     Sequence: ("sequence", NUMERICS | STRINGS),
     TimeRange: ("start", TIMESTAMPS | {TypeName.DATE}),
     Faker: ("faker", STRINGS),
+    Custom: ("generator", _SCALARS),
     Reference: ("references", _SCALARS),
     Derived: ("derived", _SCALARS),
     Correlation: ("correlated_with", NUMERICS),

@@ -12,6 +12,7 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_harness.arrival_keys import ARRIVAL, ARRIVAL_KEYS, arrival_of
 from velo_harness.constraints import (
     Correlation,
+    Custom,
     Derived,
     Distribution,
     Enumeration,
@@ -36,6 +37,7 @@ from velo_harness.kinds import (
     Choice,
     Integer,
     ListOf,
+    MapOf,
     Number,
     Object,
     Regex,
@@ -43,6 +45,7 @@ from velo_harness.kinds import (
     Text,
     defined,
 )
+from velo_harness.scalars import plain_value
 from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar
 
 _SCALARS = ListOf(ScalarLiteral(), 1)
@@ -204,6 +207,14 @@ _CORRELATION = ObjectFormat(
         Key("noise", Number(0), "The standard deviation of the noise.", Decimal(0)),
     ),
 )
+_GENERATOR = ObjectFormat(
+    "generator",
+    "A generator that a plugin adds.",
+    (
+        Key("name", Text("a name"), "Its name.", required=True),
+        Key("options", MapOf(ScalarLiteral()), "What it is told.", {}),
+    ),
+)
 _WORD_RANGE = Choice({"relative": "relative", "absolute": "absolute"})
 
 CONSTRAINTS = ObjectFormat(
@@ -237,6 +248,11 @@ CONSTRAINTS = ObjectFormat(
         Key("sequence", AnyOf((Boolean(), Object(_SEQUENCE))), "start, start + step, …; true: 1, 2, …"),
         Key("unique", Boolean(), "No value stands twice.", False),
         Key("faker", Text("a Faker provider"), "A Faker provider: name, email, company, …"),
+        Key(
+            "generator",
+            AnyOf((Object(_GENERATOR), Text("a name"))),
+            "A plugin's generator: its name, or {name, options}.",
+        ),
         Key("correlated_with", Object(_CORRELATION), "Follows another field."),
         *ARRIVAL_KEYS,
         Key("arrival", Object(ARRIVAL), "The same three, wrapped."),
@@ -290,6 +306,7 @@ def _sources(fields: Fields) -> Iterator[tuple[str, OnlySource]]:
         "references": _reference,
         "probability": lambda value: Probability(float(value)),
         "faker": Faker,
+        "generator": _generator,
         "correlated_with": _correlation,
     }
     if (enumeration := _enumeration(fields)) is not None:
@@ -360,6 +377,12 @@ def _length(fields: Fields) -> Length | None:
     if length.maximum is not None and length.minimum > length.maximum:
         raise bad_value("the smallest length is greater than the greatest", fields.at(flat[0] if flat else "length"))
     return length
+
+
+def _generator(value: Fields | str) -> Custom:
+    if isinstance(value, str):
+        return Custom(value)
+    return Custom(value["name"], {name: plain_value(node) for name, node in value["options"].items()})
 
 
 def _derived(value: Fields | str) -> Derived:

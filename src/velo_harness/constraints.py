@@ -7,11 +7,11 @@ the source gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from velo_engine.errors import Location
 from velo_harness.yaml_source import YamlScalar
@@ -143,6 +143,14 @@ class Faker:
 
 
 @dataclass(frozen=True, slots=True)
+class Custom:
+    """A generator that a plugin adds, with what the schema tells it."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Pattern:
     """A regular expression that every value matches."""
 
@@ -162,7 +170,18 @@ class Probability:
 
 
 OnlySource: TypeAlias = (
-    Enumeration | Pattern | Sequence | TimeRange | Faker | Reference | Derived | Correlation | Probability | Uuid | None
+    Enumeration
+    | Pattern
+    | Sequence
+    | TimeRange
+    | Faker
+    | Custom
+    | Reference
+    | Derived
+    | Correlation
+    | Probability
+    | Uuid
+    | None
 )
 
 

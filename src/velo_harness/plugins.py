@@ -1,34 +1,63 @@
-"""What installed packages can add: assertion types and report formats, as pluggy hooks of the entry-point group `velo`.
+"""What plugins add: assertion types, generators, record formats, Kafka providers, reports. Provisional until 1.0.
 
-Provisional until 1.0. A package declares `[project.entry-points.velo]` with a module that has functions marked
-`hookimpl`:
+A plugin is a module with functions called as the hooks below. It is
 
-    from velo_harness.plugins import NewAssertionType, hookimpl
+* a module of an installed package that declares it in the entry-point group `velo`, or
+* a `conftest.py`: see `plugin_files`.
 
-    @hookimpl
-    def velo_assertion_types():
-        return [NewAssertionType(format=AssertionType(…), kind=AssertionKind(…))]
+docs/extending.md has an example of each hook. Whatever a plugin does wrong is an error that names it.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from importlib.metadata import entry_points
+from typing import Any
 
 import pluggy
 
-from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.connectors.kafka.client import KafkaCluster
+from velo_engine.errors import ErrorCode, VeloError, nearest
+from velo_engine.formats.added import FormatFactory, add_format, remove_format
 from velo_harness.assertion_types import ASSERTION_TYPES, AssertionType
-from velo_harness.assertions.context import AssertionKind
-from velo_harness.assertions.registry import register
-from velo_harness.result import RunResult
+from velo_harness.assertions.context import AssertionKind, View, missing_field
+from velo_harness.assertions.registry import register, unregister
+from velo_harness.generation.custom import Generator, add_generator, remove_generator
+from velo_harness.kafka.providers import ProviderFactory, TopicRules, add_provider, remove_provider
+from velo_harness.keys import Key
+from velo_harness.kinds import Boolean, Choice, Integer, Number, Text
+from velo_harness.plugin_guard import guarded, guarded_format, plugin_error
+from velo_harness.result import Finding, RunResult
+
+__all__ = [
+    "AssertionKind",
+    "AssertionType",
+    "Boolean",
+    "Choice",
+    "Finding",
+    "Integer",
+    "KafkaCluster",
+    "Key",
+    "NewAssertionType",
+    "Number",
+    "RunResult",
+    "Text",
+    "TopicRules",
+    "View",
+    "hookimpl",
+    "missing_field",
+]
+"""What plugins need."""
 
 GROUP = "velo"
 """The entry-point group, and the name of the hooks' project."""
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
+"""Marks a hook, where pluggy's options are wanted; without it the name is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,40 +77,175 @@ class VeloHooks:
         raise NotImplementedError
 
     @hookspec
-    def velo_reporters(self) -> Mapping[str, Callable[[RunResult], str]]:
-        """Report formats for `velo-test run --output`: a name, and what writes the report."""
+    def velo_generators(self) -> Mapping[str, Generator]:
+        """Generators for `constraints: {generator: NAME}`: a name, and what gives so many values."""
         raise NotImplementedError
+
+    @hookspec
+    def velo_formats(self) -> Mapping[str, FormatFactory]:
+        """Record formats for sources and sinks: a name, and what makes the format for a schema."""
+        raise NotImplementedError
+
+    @hookspec
+    def velo_kafka_providers(self) -> Mapping[str, ProviderFactory]:
+        """Providers for `--kafka NAME`: a name, and what makes the provider."""
+        raise NotImplementedError
+
+    @hookspec
+    def velo_reporters(self) -> Mapping[str, Callable[[RunResult], str]]:
+        """Report formats for `--output NAME` and `--report FILE.NAME`: a name, and what writes the report."""
+        raise NotImplementedError
+
+
+HOOKS = tuple(name for name in vars(VeloHooks) if name.startswith("velo_"))
+"""The names of the hooks."""
+
+
+class _Manager(pluggy.PluginManager):
+    """Takes functions by their names, as pytest does."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options is None and name in HOOKS and inspect.isroutine(getattr(plugin, name, None)):
+            return pluggy.HookimplOpts(
+                wrapper=False, hookwrapper=False, optionalhook=False, tryfirst=False, trylast=False, specname=None
+            )
+        return options
+
+
+_reporters: dict[str, Callable[[RunResult], str]] = {}
+_undo: dict[int, list[Callable[[], None]]] = {}
+"""By the identity of a plugin: what takes back everything it added."""
 
 
 @cache
 def plugin_manager() -> pluggy.PluginManager:
-    """The installed plugins, loaded once, their assertion types registered.
+    """The plugins, those of installed packages loaded once.
 
-    Errors: BAD_VALUE for one that does not load.
+    Errors: PLUGIN_FAILED for one that does not load.
     """
-    manager = pluggy.PluginManager(GROUP)
+    manager = _Manager(GROUP)
     manager.add_hookspecs(VeloHooks)
-    try:
-        manager.load_setuptools_entrypoints(GROUP)
-        for types in manager.hook.velo_assertion_types():
-            for new in types:
-                _add(new)
-    except Exception as error:
-        message = f"an installed plugin of velostream cannot be used: {type(error).__name__}: {error}"
-        raise VeloError(ErrorCode.BAD_VALUE, message, hint="mend it or uninstall it") from error
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+        name = f"{entry.name} of {entry.dist.name}" if entry.dist is not None else entry.name
+        try:
+            module = entry.load()
+        except Exception as error:
+            raise plugin_error(name, "cannot be imported", error, None) from error
+        _add(manager, module, name)
     return manager
+
+
+def add_plugin(plugin: object, name: str) -> None:
+    """Takes in what a plugin adds; `name` is what errors call it. One that is there already stays as it is.
+
+    Errors: PLUGIN_FAILED.
+    """
+    manager = plugin_manager()
+    if not manager.is_registered(plugin):
+        _add(manager, plugin, name)
+
+
+def remove_plugin(plugin: object, manager: pluggy.PluginManager | None = None) -> None:
+    """Takes back what a plugin added."""
+    manager = manager or plugin_manager()
+    if manager.is_registered(plugin):
+        manager.unregister(plugin)
+        for undo in _undo.pop(id(plugin), []):
+            undo()
 
 
 def reporters() -> dict[str, Callable[[RunResult], str]]:
     """The report formats of plugins."""
-    found: dict[str, Callable[[RunResult], str]] = {}
-    for formats in plugin_manager().hook.velo_reporters():
-        found.update(formats)
-    return found
+    plugin_manager()
+    return dict(_reporters)
 
 
-def _add(new: NewAssertionType) -> None:
-    if new.format.name != new.kind.name:
-        raise ValueError(f'the assertion type "{new.format.name}" is evaluated as "{new.kind.name}"')
-    register(new.kind)
-    ASSERTION_TYPES[new.format.name] = new.format
+def is_plugin(candidate: object) -> bool:
+    """Whether an object has hooks of ours."""
+    return any(inspect.isroutine(getattr(candidate, name, None)) for name in HOOKS)
+
+
+def _add(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
+    _refuse_misspelt(plugin, name)
+    manager.register(plugin, name)
+    undo = _undo.setdefault(id(plugin), [])
+    try:
+        for caller in manager.get_hookcallers(plugin) or []:
+            for implementation in caller.get_hookimpls():
+                if implementation.plugin is plugin:
+                    _TAKE[caller.name](implementation.function(), name, undo)
+    except Exception as error:
+        remove_plugin(plugin, manager)
+        if isinstance(error, VeloError):
+            raise
+        raise plugin_error(name, "cannot be used", error, getattr(plugin, "__file__", None)) from error
+
+
+def _refuse_misspelt(plugin: object, name: str) -> None:
+    """A function that is nearly called as a hook would never be called: an error."""
+    for attribute, value in vars(plugin).items() if hasattr(plugin, "__dict__") else ():
+        if attribute.startswith("velo_") and attribute not in HOOKS and inspect.isfunction(value):
+            close = nearest(attribute, HOOKS)
+            if close is not None:
+                message = f'the plugin {name} has a function "{attribute}", which is no hook'
+                raise VeloError(ErrorCode.PLUGIN_FAILED, message, hint=f'did you mean "{close}"?')
+
+
+def _take_assertion_types(types: Sequence[NewAssertionType], plugin: str, undo: list[Callable[[], None]]) -> None:
+    for new in types:
+        called = new.format.name
+        if called != new.kind.name:
+            raise ValueError(f'the assertion type "{called}" is evaluated as "{new.kind.name}"')
+        check = guarded(new.kind.check, plugin, f'assertion type "{called}"')
+        register(replace(new.kind, check=check))
+        ASSERTION_TYPES[called] = new.format
+        undo.append(partial(_forget_assertion_type, called))
+
+
+def _forget_assertion_type(name: str) -> None:
+    unregister(name)
+    ASSERTION_TYPES.pop(name, None)
+
+
+def _take_generators(found: Mapping[str, Generator], plugin: str, undo: list[Callable[[], None]]) -> None:
+    for name, generator in found.items():
+        add_generator(name, guarded(generator, plugin, f'generator "{name}"'))
+        undo.append(partial(remove_generator, name))
+
+
+def _take_formats(found: Mapping[str, FormatFactory], plugin: str, undo: list[Callable[[], None]]) -> None:
+    for name, factory in found.items():
+        add_format(name, guarded_format(factory, plugin, name))
+        undo.append(partial(remove_format, name))
+
+
+def _take_providers(found: Mapping[str, ProviderFactory], plugin: str, undo: list[Callable[[], None]]) -> None:
+    for name, factory in found.items():
+        add_provider(name, guarded(factory, plugin, f'Kafka provider "{name}"'))
+        undo.append(partial(remove_provider, name))
+
+
+def _take_reporters(
+    found: Mapping[str, Callable[[RunResult], str]], plugin: str, undo: list[Callable[[], None]]
+) -> None:
+    from velo_harness.reports.outputs import BUILT_IN
+
+    for name, write in found.items():
+        if name in BUILT_IN or name in _reporters:
+            raise ValueError(f'there is already a report format "{name}"')
+        _reporters[name] = guarded(write, plugin, f'report format "{name}"')
+        undo.append(partial(_forget_reporter, name))
+
+
+def _forget_reporter(name: str) -> None:
+    _reporters.pop(name, None)
+
+
+_TAKE: dict[str, Callable[[Any, str, list[Callable[[], None]]], None]] = {
+    "velo_assertion_types": _take_assertion_types,
+    "velo_generators": _take_generators,
+    "velo_formats": _take_formats,
+    "velo_kafka_providers": _take_providers,
+    "velo_reporters": _take_reporters,
+}

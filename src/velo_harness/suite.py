@@ -15,7 +15,7 @@ from velo_harness.discovery import SPEC_SUFFIXES, find_specs, find_sql, is_spec_
 from velo_harness.execution import ProgressHook
 from velo_harness.kafka.providers import MEMORY
 from velo_harness.marks import condition_holds
-from velo_harness.plugins import plugin_manager
+from velo_harness.plugin_files import load_conftests
 from velo_harness.programs import shown_path
 from velo_harness.result import CheckFailure, FileError, Finding, Outcome, QueryResult, RunResult
 from velo_harness.runner import run_query
@@ -99,9 +99,10 @@ def load_items(
 ) -> tuple[list[SuiteItem], list[FileError]]:
     """The queries of the specs, and the specs that do not load. `wanted` are names of queries; none means all.
 
-    Errors: UNKNOWN_QUERY when no query is called as wanted.
+    Plugins are loaded: what is loaded here is to be run. Errors: UNKNOWN_QUERY when no query is called as wanted,
+    PLUGIN_FAILED.
     """
-    plugin_manager()
+    load_conftests(file.path for file in files)
     items: list[SuiteItem] = []
     errors: list[FileError] = []
     for file in files:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from velo_engine.batch import Int8s, Int64s
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.formats.added import added_format, added_names
 from velo_engine.schema import RowSchema
 from velo_engine.types import SqlType
 
@@ -89,6 +90,9 @@ def open_format(
 
     Raises VeloError: an unknown format, an option value that means nothing, or a type that the format cannot carry.
     """
+    added = added_format(name)
+    if added is not None:
+        return added(schema, options)
     match name.casefold():
         case "json":
             from velo_engine.formats.json_format import JsonFormat
@@ -128,7 +132,7 @@ def open_format(
             raise VeloError(
                 ErrorCode.BAD_PROPERTY,
                 f'"{name}" is not a format',
-                hint=did_you_mean(name, FORMAT_NAMES, noun="format"),
+                hint=did_you_mean(name, (*FORMAT_NAMES, *added_names()), noun="format"),
             )
 
 

@@ -13,6 +13,7 @@ from velo_harness import constraints as c
 from velo_harness.data_schema import DataField
 from velo_harness.generation import characters
 from velo_harness.generation.choices import AliasTable, Drawing, fitting, taken
+from velo_harness.generation.custom import custom_drawing
 from velo_harness.generation.faker_pools import pool, pool_size
 from velo_harness.generation.foreign_keys import referenced
 from velo_harness.generation.numbers import bounds_of, draw, zipf_ranks
@@ -40,6 +41,8 @@ def drawing_of(one: DataField, maker: ColumnMaker) -> Drawing:
             return _of_length(_matching(given.source.expression, one), one)
         case c.Faker():
             return _of_length(_faker(given.source, one, maker), one)
+        case c.Custom():
+            return _of_length(custom_drawing(given.source, kind, given.place("generator", one.location)), one)
         case c.Reference():
             place = given.place("references", one.location)
             return referenced(given.source, maker.references, kind, place, unique=given.unique)

@@ -7,10 +7,10 @@ Every provider gives a cluster; what is done with it (topics, records, results) 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from velo_engine.connectors.kafka.client import KafkaCluster, cluster_from
 from velo_engine.errors import ErrorCode, VeloError, nearest
@@ -95,11 +95,41 @@ class EmbeddedProvider:
         self._broker.start()
         return KafkaCluster(self._broker.bootstrap_servers)
 
+    def restart(self) -> None:
+        """Stops the broker and starts it again: the same address, and what it holds is still there."""
+        if self._broker is not None:
+            self._broker.stop()
+            self._broker.start()
+
+    def drop_connections(self) -> None:
+        """Cuts all connections of clients."""
+        if self._broker is not None:
+            self._broker.drop_connections()
+
     def stop(self) -> None:
         """Stops the broker; what it holds is gone."""
         if self._broker is not None:
             self._broker.stop()
             self._broker = None
+
+
+ProviderFactory: TypeAlias = Callable[[], KafkaProvider]
+
+_ADDED: dict[str, ProviderFactory] = {}
+
+
+def add_provider(name: str, factory: ProviderFactory) -> None:
+    """Makes `--kafka name` choose a provider. Raises ValueError when the name is taken or could be an address."""
+    if name in (MEMORY, EMBEDDED, CONTAINERS, EXTERNAL) or name in _ADDED:
+        raise ValueError(f'there is already a Kafka provider "{name}"')
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise ValueError(f'"{name}" cannot be the name of a Kafka provider')
+    _ADDED[name] = factory
+
+
+def remove_provider(name: str) -> None:
+    """Takes an added provider back."""
+    _ADDED.pop(name, None)
 
 
 def chosen_provider(choice: KafkaChoice, environment: Mapping[str, str]) -> KafkaProvider | None:
@@ -124,6 +154,10 @@ def chosen_provider(choice: KafkaChoice, environment: Mapping[str, str]) -> Kafk
         if choice.config_file is not None:
             raise _contradiction(f"--kafka-config has no effect on --kafka {choice.kafka}", "leave it out")
         return None if choice.kafka == MEMORY else EmbeddedProvider()
+    if choice.kafka in _ADDED:
+        if choice.config_file is not None:
+            raise _contradiction(f"--kafka-config has no effect on --kafka {choice.kafka}", "leave it out")
+        return _ADDED[choice.kafka]()
     cluster = cluster_from(choice.kafka, choice.config_file, environment)
     if cluster is None:
         if choice.config_file is None:
@@ -141,8 +175,12 @@ def _check_addresses(written: str) -> None:
     """Raises VeloError for text that is no list of addresses."""
     for address in written.split(","):
         if _ADDRESS.fullmatch(address.strip().partition("://")[2] or address.strip()) is None:
-            close = nearest(written, (MEMORY, EMBEDDED))
-            hint = "write HOST:PORT, embedded or memory" if close is None else f'did you mean "{close}"?'
+            close = nearest(written, (MEMORY, EMBEDDED, *_ADDED))
+            hint = (
+                f"write HOST:PORT, {', '.join((*_ADDED, EMBEDDED))} or memory"
+                if close is None
+                else f'did you mean "{close}"?'
+            )
             raise VeloError(ErrorCode.BAD_VALUE, f'"{written}" is not where a Kafka is', hint=hint)
 
 

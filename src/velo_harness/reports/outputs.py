@@ -85,14 +85,14 @@ class Outputs:
 def outputs(output: str | None, files: Sequence[Path]) -> Outputs:
     """What `--output` and `--report` ask for.
 
-    A file's ending says its format; where it says none, `output` does, else it is text. `output` goes to stdout unless
+    A file's ending says its format; where it has none, `output` does, else it is text. `output` goes to stdout unless
     a file has it. Raises VeloError for a format that there is not.
     """
     known = known_formats()
     if output is not None and output not in known:
         hint = did_you_mean(output, known, noun="format")
         raise VeloError(ErrorCode.BAD_VALUE, f'there is no report format "{output}"', hint=hint)
-    chosen = tuple((path, _format_of(path, known) or output or TEXT) for path in files)
+    chosen = tuple((path, _format_of(path, known) or output or _without_ending(path, known)) for path in files)
     taken = output is None or output == TEXT or output in (name for _, name in chosen)
     return Outputs(chosen, None if taken else output)
 
@@ -123,6 +123,15 @@ def _format_of(path: Path, known: Mapping[str, Reporter]) -> str | None:
     """The format that a file's ending tells: one of ours, or the name of a plugin's."""
     ending = path.suffix.lower()
     return _ENDINGS.get(ending) or (ending[1:] if ending[1:] in known else None)
+
+
+def _without_ending(path: Path, known: Mapping[str, Reporter]) -> str:
+    """The format of a file that nothing says: text, unless it has an ending, which then means something else."""
+    if not path.suffix:
+        return TEXT
+    hint = f"known: {', '.join((*_ENDINGS, *(f'.{name}' for name in known if name not in BUILT_IN)))}; or give --output"
+    message = f'the ending of "{path}" is that of no report format'
+    raise VeloError(ErrorCode.BAD_VALUE, message, hint=hint)
 
 
 def _ended(text: str) -> str:
