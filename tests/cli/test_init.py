@@ -35,6 +35,11 @@ SELECT customer, id, place FROM (
     SELECT customer, id, ROW_NUMBER() OVER (PARTITION BY customer ORDER BY amount DESC) AS place FROM orders
 ) WHERE place <= 2;
 """
+HOURLY = SQL[SQL.index("SELECT customer, window_start") : SQL.index(";\nCREATE STREAM named")]
+HOURLY_IN_DISORDER = f"""\
+SELECT customer, window_start, CASE WHEN MOD(orders_n, 2) = 0 THEN window_end ELSE window_start END AS window_end,
+       orders_n, total
+FROM ({HOURLY})"""
 OTHER_PROGRAMS = [
     ("amount > 10 AND ", ""),
     ("WHERE amount > 10", "WHERE amount > 11"),
@@ -56,10 +61,7 @@ OTHER_PROGRAMS = [
     ("COUNT(*) AS orders_n", "CAST(NULL AS BIGINT) AS orders_n"),
     ("SUM(amount) AS total", "SUM(amount) + 1 AS total"),
     ("SUM(amount) AS total", "CAST(SUM(amount) AS DOUBLE) AS total"),
-    (
-        "customer, window_start, window_end, COUNT(*)",
-        "customer, window_start, CASE WHEN MOD(COUNT(*), 2) = 0 THEN window_end ELSE window_start END AS window_end, COUNT(*)",
-    ),
+    (HOURLY, HOURLY_IN_DISORDER),
     ("JOIN customers c ON o.customer = c.customer", "LEFT JOIN customers c ON o.customer = c.customer"),
     ("SELECT o.id, c.tier", "SELECT CAST(NULL AS BIGINT) AS id, c.tier"),
     ("SELECT o.id, c.tier", "SELECT c.tier, o.id"),
