@@ -20,7 +20,7 @@ _FORMATS = {
     ".ndjson": DataFormat.JSON_LINES,
     ".parquet": DataFormat.PARQUET,
 }
-_GENERATING = ("records", "seed", "null_probability", "overrides", "time_simulation", "rate_per_second")
+_GENERATING = ("generate", "records", "seed", "null_probability", "overrides", "time_simulation", "rate_per_second")
 """Keys that have an effect on generated rows only."""
 
 
@@ -35,6 +35,7 @@ def input_of(fields: Fields, folder: Path, policy: PathPolicy, before: Sequence[
             raise bad_value("give data_file or source_type with a path, not both", fields.at("data_file"))
         file = data_file(fields["data_file"], None, folder, policy, fields.at("data_file"))
     _check_one_origin(fields, file)
+    _check_boundaries(fields)
     timeline = None if fields["timeline"] is None else timeline_of(fields["timeline"], fields["partitions"])
     return Input(
         source=fields["source"],
@@ -53,6 +54,7 @@ def input_of(fields: Fields, folder: Path, policy: PathPolicy, before: Sequence[
         time_simulation=_time_simulation(fields),
         location=fields.at("source"),
         key_locations=fields.locations,
+        boundaries=fields["generate"] is not None,
         rate_per_second=fields["rate_per_second"],
         timeline=None if timeline is None else timeline.entries,
         watched=fields["source_type"] is not None and fields["source_type"]["watch"],
@@ -103,6 +105,14 @@ def _check_one_origin(fields: Fields, file: DataFile | None) -> None:
     if "from_previous" in origins and fields.has("schema"):
         message = "schema has no effect on the output of a query, which has its own columns"
         raise bad_value(message, fields.key_locations["schema"])
+
+
+def _check_boundaries(fields: Fields) -> None:
+    """What the SQL decides about rows on its boundaries is given by nobody else."""
+    for name in ("records", "time_simulation", "rate_per_second") if fields.has("generate") else ():
+        if fields.has(name):
+            message = f"{name} has no effect on rows on boundaries: the SQL decides"
+            raise bad_value(message, fields.key_locations[name])
 
 
 def _from_previous(fields: Fields, before: Sequence[str]) -> str | None:

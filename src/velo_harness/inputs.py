@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -29,6 +29,12 @@ from velo_harness.topic_inputs import RecordLayout, record_format, written_prope
 from velo_harness.typed_values import table_of
 
 EngineInput: TypeAlias = TopicInput | TableInput
+
+Boundaries: TypeAlias = Callable[[Mapping[str, Relation], Sequence[str]], Mapping[str, pa.Table]]
+"""Makes the rows on boundaries of some sources from the rows that all sources have otherwise."""
+
+ROWS_BEHIND_BOUNDARIES = 600
+"""Generated rows that rows on boundaries take from whatever is not on one."""
 
 JSON_RECORDS = frozenset({"json", "debezium-json"})
 """Formats whose records a JSON file may hold as they are."""
@@ -87,6 +93,7 @@ class InputMaker:
         declared: Callable[[SourceTable], DataSchema],
         event_times: Mapping[str, str],
         arrangement: Arrangement,
+        boundaries: Boundaries,
     ) -> None:
         """`previous` gives the output of another query, `event_times` the event-time column of a source.
 
@@ -101,6 +108,7 @@ class InputMaker:
         self._declared = declared
         self._event_times = event_times
         self._arrangement = arrangement
+        self._boundaries = boundaries
 
     def make(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> RunInputs:
         """The inputs of `sources`; `given` are the spec's.
@@ -138,6 +146,11 @@ class InputMaker:
                 continue
             generated[name] = (schema or self._declared(source), given.get(name))
         rows.update(self._generated(generated, rows))
+        wanted = [name for name in rows if name in given and given[name].boundaries]
+        made = self._boundaries({name: found.relation for name, found in rows.items()}, wanted) if wanted else {}
+        for name, table in made.items():
+            relation = Relation(name, rows[name].relation.schema, table)
+            rows[name] = SourceRows(relation, None, rows[name].key_field)
         return rows
 
     def _given_rows(self, source: SourceTable, given: Input | None) -> SourceRows | None:
@@ -273,5 +286,7 @@ def _in_writing_order(rows: Mapping[str, SourceRows], given: Mapping[str, Input]
 
 def _records(query: Query, schema: DataSchema, given: Input | None) -> int:
     """How many rows are generated: as the input says, the query, the schema, else `DEFAULT_RECORDS`."""
+    if given is not None and given.boundaries:
+        return ROWS_BEHIND_BOUNDARIES
     choices = (given.records if given is not None else None, query.default_records, schema.record_count)
     return next((count for count in choices if count is not None), DEFAULT_RECORDS)

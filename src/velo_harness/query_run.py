@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from velo_engine import JobOptions
@@ -50,6 +52,8 @@ from velo_harness.templates import TemplateScope
 from velo_harness.updating.written import Updated
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from velo_engine.observability.metric_annotations import MetricDefinition
     from velo_engine.runtime.result import StatementResult
     from velo_harness.coverage.collector import CoverageCollector
@@ -142,8 +146,20 @@ class QueryRun:
             lambda source: declared_data_schema(prepared.text, self._settings.variables, source),
             event_time_columns(prepared.program),
             Arrangement(self._spec, self._query, self._settings, prepared.seed, prepared.program),
+            lambda rows, wanted: self._on_boundaries(prepared, rows, wanted),
         )
         return maker.make(needed_sources(prepared.program, prepared.targets), prepared.given)
+
+    def _on_boundaries(
+        self, prepared: PreparedQuery, rows: Mapping[str, Relation], wanted: Sequence[str]
+    ) -> Mapping[str, pa.Table]:
+        from velo_harness.generation.boundaries import boundary_tables
+
+        now, zone = self._spec.now or datetime.now(UTC), self._spec.zone
+        statements = needed_statements(prepared.program, prepared.targets)
+        return boundary_tables(
+            prepared.program, statements, rows, wanted, now, "UTC" if zone is None else zone.key
+        )
 
     def job_options(self) -> JobOptions:
         """How the spec, the query and the settings want the job to be run."""

@@ -271,6 +271,8 @@ class Input:
     location: Location
     key_locations: Mapping[str, Location] = field(compare=False)
     """Places of the values that are written, by key."""
+    boundaries: bool = False
+    """The rows are those on the boundaries of the SQL."""
     rate_per_second: Decimal | None = None
     """At which the records come when a run keeps to real time; else it only spaces their event times."""
     watched: bool = False
