@@ -154,6 +154,7 @@ class Engine:
             lambda source: self._open_source(source, given.get(source.name)),
             self._open_sink,
             clock,
+            settings.on_letter,
             previous=previous,
         )
 

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from velo_engine import TopicInput
+from velo_engine.batch import Int64s
 from velo_engine.plan.nodes import PlannedProgram, SourceTable
 from velo_engine.runtime.timeline import Tick
 from velo_engine.schema import RowSchema
 from velo_engine.types import TypeName
-from velo_harness.event_times import event_time_types
+from velo_harness.event_times import event_time_columns, event_time_types
+from velo_harness.faults.fates import RunFaults, placed
+from velo_harness.faults.injection import FaultyRecords, inject
 from velo_harness.keys import bad_value
 from velo_harness.settings import RunSettings
 from velo_harness.spec import Input, Query, Spec, TimelineAction, TimelineEntry
@@ -43,6 +46,7 @@ class Arranged:
     """Processing times are after the start."""
     paced: bool
     """The ticks are waited for in reality."""
+    faults: RunFaults | None
 
 
 class Arrangement:
@@ -54,6 +58,7 @@ class Arrangement:
         self._settings = settings
         self._seed = seed
         self._time_types = event_time_types(program)
+        self._time_columns = event_time_columns(program)
 
     def of(
         self, streams: Mapping[str, StreamRecords], given: Mapping[str, Input], sources: Mapping[str, SourceTable]
@@ -62,10 +67,12 @@ class Arrangement:
         for name, one in given.items():
             if one.timeline is not None and name in sources:
                 self._check_timeline(name, one, is_stream=name in streams)
-        flows = [self._flow(name, len(records.values), given.get(name)) for name, records in streams.items()]
-        plan = scheduled(flows, self._event_time_ms)
+        faulty = {name: self._with_faults(name, records, given.get(name)) for name, records in streams.items()}
+        plan = scheduled(
+            [self._flow(records, given.get(name)) for name, records in faulty.items()], self._event_time_ms
+        )
         topics = {}
-        for name, records in streams.items():
+        for name, records in faulty.items():
             timeline = given[name].timeline if name in given else None
             start_ms = records.layout.timestamp_ms
             placing = Placing(
@@ -74,18 +81,37 @@ class Arrangement:
                 None if timeline is None else partitions_said(timeline),
             )
             topics[name] = topic_of(records.values, records.rows, records.schema, records.layout, placing)
-        counts = {name: len(records.values) for name, records in streams.items()}
-        return Arranged(topics, counts, plan.ticks, paced=self._is_paced and bool(plan.ticks))
+        counts = {name: len(records.values) for name, records in faulty.items()}
+        faults = self._injected(faulty, topics, plan.sequences)
+        return Arranged(topics, counts, plan.ticks, self._is_paced and bool(plan.ticks), faults)
+
+    def _with_faults(self, name: str, records: StreamRecords, given: Input | None) -> FaultyRecords:
+        found = FaultyRecords(name, records.layout, records.values, records.rows, records.schema)
+        wanted = self._query.faults
+        if wanted is not None:
+            seed = self._seed if wanted.seed is None else wanted.seed
+            scripted = given is not None and given.timeline is not None
+            inject(found, wanted, seed, self._time_columns.get(name), scripted=scripted)
+        return found
+
+    def _injected(
+        self, records: Mapping[str, FaultyRecords], topics: Mapping[str, TopicInput], sequences: Mapping[str, Int64s]
+    ) -> RunFaults | None:
+        wanted = self._query.faults
+        if wanted is None:
+            return None
+        found = (placed(name, one.hit, topics[name].topic, sequences[name]) for name, one in records.items())
+        return RunFaults(wanted, tuple(found))
 
     @property
     def _is_paced(self) -> bool:
         return self._spec.now is None or self._settings.realtime
 
-    def _flow(self, name: str, count: int, given: Input | None) -> InputFlow:
-        if given is None:
-            return InputFlow(name, count)
-        rate = given.rate_per_second if self._is_paced else None
-        return InputFlow(name, count, given.timeline, None if rate is None else float(rate))
+    def _flow(self, records: FaultyRecords, given: Input | None) -> InputFlow:
+        count = len(records.values)
+        timeline = None if given is None else given.timeline
+        rate = given.rate_per_second if given is not None and self._is_paced else None
+        return InputFlow(records.source, count, timeline, None if rate is None else float(rate), records.delays_ms)
 
     def _check_timeline(self, name: str, given: Input, *, is_stream: bool) -> None:
         assert given.timeline is not None

@@ -17,6 +17,7 @@ from velo_harness.discovery import PathPolicy
 from velo_harness.inputs import RunInputs, reads_own_file
 from velo_harness.programs import ProgramText
 from velo_harness.relation import Relation
+from velo_harness.result import FaultCount
 from velo_harness.run_probe import Measured, RunProbe
 from velo_harness.spec import Spec
 from velo_harness.topic_naming import TopicNaming
@@ -51,6 +52,8 @@ class Execution:
     read_back: Mapping[str, Relation]
     """Statement → the records in its topic; empty when topics are in memory."""
     measured: Measured = field(default_factory=Measured)
+    faults: tuple[FaultCount, ...] = ()
+    """What was injected, and what became of it."""
 
     def records_of(self, statement: str) -> Relation:
         """Every record that a statement gave out, in order: the +I and +U rows."""

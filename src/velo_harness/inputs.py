@@ -18,6 +18,7 @@ from velo_harness import data_files
 from velo_harness.arrangement import Arrangement, StreamRecords
 from velo_harness.assertions.operands import resolved_row
 from velo_harness.data_schema import DataSchema
+from velo_harness.faults.fates import RunFaults
 from velo_harness.input_order import in_reference_order, referenced_schemas
 from velo_harness.made_once import encoded_once, generated_once, read_once
 from velo_harness.programs import program_text
@@ -63,6 +64,8 @@ class RunInputs:
     """What happens between the records; processing times are after the start of the run."""
     paced: bool = False
     """The ticks are waited for in reality."""
+    faults: RunFaults | None = None
+    """What was injected into them."""
     unending: frozenset[str] = frozenset()
     """Sources that go on although there are no more records of them."""
 
@@ -130,7 +133,7 @@ class InputMaker:
         relations = {name: found.relation for name, found in rows.items()}
         unending = frozenset(name for name, one in given.items() if one.watched and name in streams)
         records = {**{name: len(relations[name]) for name in engine}, **arranged.records}
-        return RunInputs({**engine, **arranged.topics}, relations, records, arranged.ticks, arranged.paced, unending)
+        return RunInputs({**engine, **arranged.topics}, relations, records, arranged.ticks, arranged.paced, arranged.faults, unending)
 
     def _rows_of(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> dict[str, SourceRows]:
         """The rows of every source that does not read its own file; generated ones last: they may refer to others."""

@@ -27,6 +27,7 @@ from velo_harness.execution import (
     needed_statements,
 )
 from velo_harness.expectations import LATE_BY
+from velo_harness.faults.run import run_with_faults
 from velo_harness.input_relations import InputRelations
 from velo_harness.inputs import InputMaker, RunInputs
 from velo_harness.missing_rows.command_line import with_explain_command
@@ -179,7 +180,13 @@ class QueryRun:
         wanted = inputs.timed(self.job_options() if options is None else options)
         broker = None if self._kafka is None else Broker(self._kafka, self._spec.topic_naming)
         probe = self._probe(prepared)
-        return executed(prepared.program, prepared.text, prepared.targets, inputs, wanted, self._policy, broker, probe)
+        program, text, targets, policy = prepared.program, prepared.text, prepared.targets, self._policy
+        return run_with_faults(
+            inputs,
+            wanted,
+            self._kafka,
+            lambda chosen: executed(program, text, targets, inputs, chosen, policy, broker, probe),
+        )
 
     def _probe(self, prepared: PreparedQuery) -> RunProbe:
         """Measures what the query's assertions look at. Errors: of metrics that the program declares."""
@@ -231,6 +238,7 @@ class QueryRun:
             numbers=_numbers(main),
             late_rows=tuple(late.row(i) for i in range(min(len(late), SHOWN_ROWS))),
             dead_letters=tuple(_letter_text(letter) for letter in letters),
+            faults=execution.faults,
             execution_ms=main.elapsed_ms,
             profile=profile_of(records[prepared.statement], late, LATE_BY, self._curve)
             if self._settings.profile

@@ -122,6 +122,19 @@ class Permutations:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultCount:
+    """Faults of one kind that were injected into one source."""
+
+    kind: str
+    """`malformed_records.truncated`, `duplicates`, `broker.restart_after`, …"""
+    source: str
+    """Empty for those of the broker."""
+    injected: int
+    fates: Mapping[str, int]
+    """What became of them: dead_lettered, late, deduplicated, processed, not_read; recovered, not_reached."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueryResult:
     """One query of one spec, run."""
 
@@ -153,6 +166,8 @@ class QueryResult:
     """The first `SHOWN_ROWS` rows that came too late."""
     dead_letters: tuple[str, ...] = ()
     """The first `SHOWN_ROWS` dead letters: where each came from and why."""
+    faults: tuple[FaultCount, ...] = ()
+    """What `fault_injection` injected."""
     duration_ms: float = 0.0
     """Everything: inputs, the job, the checks."""
     updates: tuple[ExpectationUpdate, ...] = ()

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from velo_engine.errors import Location
 from velo_harness.constraints import FieldConstraints
+from velo_harness.faults.model import FaultPlan
 from velo_harness.topic_naming import TopicNaming
 from velo_harness.yaml_source import YamlNode
 
@@ -316,6 +317,8 @@ class Query:
     """The name's place."""
     key_locations: Mapping[str, Location] = field(compare=False)
     """Places of the values that are written, by key."""
+    faults: FaultPlan | None = None
+    """What is injected into its inputs: its own plan, else the scenario's, else the spec's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from velo_harness.assertion_loader import Assertion
 from velo_harness.constraint_keys import CONSTRAINTS
+from velo_harness.faults.keys import FAULT_INJECTION
 from velo_harness.keys import Key, LaterKey, ObjectFormat
 from velo_harness.kinds import (
     FRACTION,
@@ -38,6 +39,7 @@ def _later(*names: str) -> tuple[LaterKey, ...]:
 
 DATA_FORMATS = {f.value: f for f in DataFormat} | {"jsonl": DataFormat.JSON_LINES, "ndjson": DataFormat.JSON_LINES}
 _MARKS = ListOf(AnyOf((Text("a mark's name"), MapOf(Text(), "a mark with its argument"))))
+_FAULTS = Key("fault_injection", Object(FAULT_INJECTION), "Faults that are injected into the inputs, and counted.")
 _TAGS = Key("tags", NAMES, "Free words, shown in reports; pytest selects by them with `-k`.", ())
 
 TIME_SIMULATION = ObjectFormat(
@@ -183,8 +185,9 @@ QUERY = ObjectFormat(
         Key("timeout_ms", Integer(1), "Fails when it runs longer."),
         Key("capture_format", Choice(words("json"), ("avro", "protobuf")), "How the output is read.", "json"),
         Key("runners", ListOf(Choice(words("engine"), ("flink", "recorded")), 1), "What runs it.", ("engine",)),
+        _FAULTS,
     ),
-    _later("metric_assertions", "output", "capture_schema", "fault_injection"),
+    _later("metric_assertions", "output", "capture_schema"),
 )
 
 SCENARIO = ObjectFormat(
@@ -198,6 +201,7 @@ SCENARIO = ObjectFormat(
         Key("variables", MapOf(Text("a value")), "Variables that have other values in it.", {}),
         Key("queries", ListOf(Object(QUERY), 1), "Its queries; by default those of the spec, run once more."),
         Key("assertions", ListOf(Assertion()), "What must hold for each of its queries, beside their own checks.", ()),
+        _FAULTS,
     ),
 )
 
@@ -272,6 +276,7 @@ SPEC = ObjectFormat(
         Key("variables", MapOf(Text("a value")), "Values of ${NAME} in the SQL and variables.NAME in templates.", {}),
         Key("queries", ListOf(Object(QUERY), 1), "What is tested.", required=True),
         Key("scenarios", ListOf(Object(SCENARIO)), "Further runs of the same program.", ()),
+        _FAULTS,
     ),
-    _later("fault_injection", "stress_test", "debug"),
+    _later("stress_test", "debug"),
 )

@@ -12,6 +12,8 @@ from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_harness.assertion_loader import assertion_spec
 from velo_harness.discovery import PathPolicy, find_data
 from velo_harness.expectation_loader import expectation
+from velo_harness.faults.loader import fault_plan
+from velo_harness.faults.model import FaultPlan
 from velo_harness.input_loader import data_file, input_of
 from velo_harness.keys import Fields, bad_value, read_object, shown
 from velo_harness.spec import (
@@ -51,6 +53,7 @@ def spec_of(node: YamlNode, path: Path, policy: PathPolicy, *, unfinished: bool 
     suite = _suite(fields)
     config, config_places = _config(fields)
     head = _Head(path.resolve().parent, policy, *_defaults(fields, suite), unfinished=unfinished)
+    head.faults = fault_plan(fields["fault_injection"])
     sql_file = _sql_file(fields, head)
     spec = Spec(
         file=path,
@@ -90,12 +93,15 @@ class _Head:
         self.unfinished = unfinished
         self.more_assertions: tuple[Fields, ...] = ()
         """Of every query."""
+        self.faults: FaultPlan | None = None
+        """Of queries that have none of their own."""
 
     def of_scenario(self, fields: Fields) -> _Head:
         """What the parts of a scenario need to know."""
         records = self.records if fields["default_records"] is None else fields["default_records"]
         own = _Head(self.folder, self.policy, self.timeout_ms, records, unfinished=self.unfinished)
         own.more_assertions = fields["assertions"]
+        own.faults = fault_plan(fields["fault_injection"]) or self.faults
         return own
 
     def expectation(self, fields: Fields | None) -> Expectation | None:
@@ -291,6 +297,7 @@ def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
         default_records=head.records,
         location=fields.at("name"),
         key_locations=fields.locations,
+        faults=fault_plan(fields["fault_injection"]) or head.faults,
     )
 
 

@@ -10,6 +10,7 @@ from tests.docs.pages import DOCS, PAGES, Block, Heading, blocks, headings
 from velo_harness import constraint_keys, data_schema, spec_keys, timeline_keys
 from velo_harness.assertion_types import ASSERTION_TYPES
 from velo_harness.constraints import Shape
+from velo_harness.faults import keys as fault_keys
 from velo_harness.keys import Key, ObjectFormat
 from velo_harness.yaml_source import YamlMapping, parse_yaml
 
@@ -29,6 +30,15 @@ SPECS = {
     "Expected error": spec_keys.EXPECTED_ERROR,
     "Output": spec_keys.OUTPUT,
 }
+FAULTS = {
+    "Fault injection": fault_keys.FAULT_INJECTION,
+    "Malformed records": fault_keys.MALFORMED_RECORDS,
+    "Duplicates": fault_keys.DUPLICATES,
+    "Out of order": fault_keys.OUT_OF_ORDER,
+    "Field corruption": fault_keys.FIELD_CORRUPTION,
+    "Slow processing": fault_keys.SLOW_PROCESSING,
+    "Broker": fault_keys.BROKER,
+}
 SCHEMAS = {
     "The schema": data_schema.DATA_SCHEMA,
     "Fields": data_schema.FIELD,
@@ -36,6 +46,7 @@ SCHEMAS = {
 }
 TABLES = [("specs.md", section, table) for section, table in SPECS.items()]
 TABLES += [("time.md", "Timeline entry", timeline_keys.TIMELINE_ENTRY)]
+TABLES += [("faults.md", section, table) for section, table in FAULTS.items()]
 TABLES += [("data-schemas.md", section, table) for section, table in SCHEMAS.items()]
 
 

@@ -216,6 +216,8 @@ class Job:
         for name, taken in zip(self._streams, span.slices, strict=True):
             self.source_records[name] += 0 if taken is None else taken.records
         self._seconds += time.perf_counter() - began
+        if self._options.on_span is not None:
+            self._options.on_span(self._streams, span)
         if self._options.on_progress is not None:
             self._options.on_progress(Progress(self.records, span.last))
 
@@ -407,6 +409,8 @@ class Job:
 
         def too_late(rows: pa.Table, lateness_ms: Int64s) -> None:
             seqs = numpy_column(rows, "seq")
+            if self._options.on_late is not None:
+                self._options.on_late(statement, seqs)
             count = len(np.unique(seqs)) if joined else len(seqs)
             self._late_records[statement] = self._late_records.get(statement, 0) + count
             columns = [pa.nulls(len(seqs), field.type) for field in schema]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 import pyarrow as pa
 
+from velo_engine.batch import Int64s
+from velo_engine.connectors.dead_letters import DeadLetter
+from velo_engine.runtime.ingest import Span
 from velo_engine.runtime.step_run import StepRun
 from velo_engine.runtime.timeline import Tick
 
@@ -70,5 +73,11 @@ class JobOptions:
     """Called with a statement and a batch of its changes, in physical form, as they are given out."""
     on_progress: Callable[[Progress], None] | None = None
     """Called after every batch; may raise to stop the job."""
+    on_span: Callable[[Sequence[str], Span], None] | None = None
+    """Called with the names of the sources and the records of each, once they are handled; may raise."""
+    on_letter: Callable[[DeadLetter], None] | None = None
+    """Called with every dead letter."""
+    on_late: Callable[[str, Int64s], None] | None = None
+    """Called with a statement and the events of rows that came too late for it."""
     on_step: Callable[[StepRun], None] | None = None
     """Called after every step of every batch, in the pipeline's order; may raise to stop the job."""

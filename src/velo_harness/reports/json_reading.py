@@ -17,6 +17,7 @@ from velo_harness.result import (
     JobNumbers,
     Outcome,
     Permutations,
+    FaultCount,
     Profile,
     QueryResult,
     RunResult,
@@ -74,6 +75,7 @@ class _Query(msgspec.Struct):
     records: JobNumbers | None = None
     late_rows: tuple[dict[str, Any], ...] = ()
     dead_letters: tuple[str, ...] = ()
+    faults: tuple[FaultCount, ...] = ()
     coverage: tuple[CoverPoint, ...] = ()
     permutations: Permutations | None = None
     profile: Profile | None = None
@@ -166,6 +168,7 @@ def _result(q: _Query) -> QueryResult:
         numbers=q.records,
         late_rows=q.late_rows,
         dead_letters=q.dead_letters,
+        faults=q.faults,
         duration_ms=q.duration_ms,
         execution_ms=q.execution_ms,
         coverage=q.coverage,

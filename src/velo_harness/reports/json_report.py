@@ -93,6 +93,7 @@ def query_value(q: QueryResult) -> dict[str, Any]:
         "records": None if q.numbers is None else asdict(q.numbers),
         "late_rows": [_row(row) for row in q.late_rows],
         "dead_letters": list(q.dead_letters),
+        "faults": [asdict(fault) for fault in q.faults],
         "coverage": [asdict(point) for point in q.coverage],
         "permutations": None if q.permutations is None else asdict(q.permutations),
         "profile": None if q.profile is None else asdict(q.profile),

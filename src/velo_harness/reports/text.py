@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from velo_engine.errors import Location
 from velo_harness.kafka.providers import MEMORY
+from velo_harness.reports.fault_lines import fault_lines
 from velo_harness.reports.shown_values import printable, printable_lines, table_lines
 from velo_harness.result import CheckFailure, Finding, Outcome, QueryResult, RunResult
 
@@ -26,6 +27,7 @@ def query_text(result: QueryResult) -> str:
     for warning in result.warnings:
         lines += ["warning: " + check_text(warning), ""]
     lines += [f"note: {printable_lines(note)}" for note in result.notes]
+    lines += fault_lines(result.faults)
     if result.numbers is not None:
         lines.append(f"records: {numbers_text(result)}")
     lines.append(f"run it again: {result.rerun}")
@@ -109,6 +111,7 @@ def _query_lines(q: QueryResult, said: set[str], *, verbose: bool) -> Iterator[s
             if note not in said:
                 said.add(note)
                 yield f"      note: {printable_lines(note)}"
+    yield from (f"      {line}" for line in fault_lines(q.faults))
     if verbose and q.late_rows:
         yield f"      late rows ({q.numbers.late if q.numbers else len(q.late_rows)}):"
         yield from (f"        {line}" for line in table_lines(q.late_rows))

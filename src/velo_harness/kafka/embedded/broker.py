@@ -90,6 +90,15 @@ class EmbeddedBroker:
         thread.join()
         self._loop = self._thread = None
 
+    def drop_connections(self) -> None:
+        """Cuts every connection. Nothing happens when it is not running."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._drop)
+
+    def _drop(self) -> None:
+        for connection in list(self._connections):
+            connection.close()
+
     def size(self) -> BrokerSize:
         """What it holds now."""
         topics = self._cluster.topics.all()
