@@ -13,12 +13,14 @@ import typer
 from velo_cli.command_line import key_values, milliseconds, new_app, run_app, set_debug
 from velo_cli.fmt_command import fmt
 from velo_cli.kafka_commands import kafka_app
+from velo_cli.report_command import report
 from velo_cli.velo_test import app as test_app
 
 app = new_app("Streaming SQL: run programs, test them, format them, look up formats.")
 app.add_typer(kafka_app, name="kafka")
 app.add_typer(test_app, name="test")
 app.command("fmt")(fmt)
+app.command("report")(report)
 
 
 class SchemaName(StrEnum):
@@ -27,6 +29,7 @@ class SchemaName(StrEnum):
     SPEC = "spec"
     DATA = "data"
     REPORT = "report"
+    MIGRATION_REPORT = "migration-report"
 
 
 class SummaryFormat(StrEnum):

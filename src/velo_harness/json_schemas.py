@@ -37,7 +37,7 @@ NAMES = tuple(_FORMATS)
 
 def file_name(name: str) -> str:
     """The shipped file of a schema, in the package's folder `schemas`."""
-    return f"{name}.schema.json"
+    return f"{name.replace('-', '_')}.schema.json"
 
 
 def shipped_text(name: str) -> str:

@@ -44,7 +44,7 @@ def _masked(value: Any) -> Any:
         case str():
             return masked(value)
         case Mapping():
-            return {name: _masked(inner) for name, inner in value.items()}
+            return {masked(str(name)): _masked(inner) for name, inner in value.items()}
         case list() | tuple():
             return [_masked(inner) for inner in value]
         case _:
