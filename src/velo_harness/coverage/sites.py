@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -95,7 +96,8 @@ def _is_in(node: exp.Expr) -> bool:
 
 def statement_sites(text: ProgramText, variables: Mapping[str, str]) -> dict[str, StatementSites]:
     """The places of every statement, by name."""
-    return _sites(text, tuple(sorted(variables.items())))
+    values = {**os.environ, **variables} if "${" in text.text else {}
+    return _sites(text, tuple(sorted(values.items())))
 
 
 @lru_cache(maxsize=16)

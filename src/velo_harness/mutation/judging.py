@@ -17,12 +17,13 @@ from velo_harness.inputs import RunInputs
 from velo_harness.mutation.edits import Mutant, applied
 from velo_harness.mutation.results import Fate, Verdict
 from velo_harness.preparation import PreparedQuery
-from velo_harness.programs import ParsedProgram, ProgramText, parsed
-from velo_harness.query_run import QueryRun
+from velo_harness.programs import ParsedProgram, ProgramText, parsed, program_text
+from velo_harness.query_run import QueryRun, expected_error
 from velo_harness.result import Outcome, QueryResult
 from velo_harness.runner import blank_result, run_query
 from velo_harness.settings import RunSettings
 from velo_harness.spec import Query, Spec
+from velo_harness.suite import SuiteItem
 
 SLOWER = 20
 """How many times longer than the original a query over a mutant may take."""
@@ -62,8 +63,8 @@ def judge_of(spec: Spec, query: Query, settings: RunSettings) -> Judge | str:
         reason = str(result.error.message) if result.error is not None else f"{len(result.failures)} checks fail"
         return f"it does not pass over the original program: {reason}"
     took = (time.perf_counter() - began) * 1000
-    if query.expect is not None and query.expect.error is not None:
-        return Judge(spec, query, took, None, None, frozenset())
+    if expected_error(query) is not None:
+        return Judge(spec, query, took, None, None, _closure(spec, [query.name], settings))
     run = _run(spec, query, settings)
     prepared = run.prepared()
     inputs = None if _reads_others(spec, query) else run.inputs(prepared)
@@ -86,44 +87,56 @@ def _has_previous(spec: Spec, query: Query) -> bool:
 
 def _needs(spec: Spec, query: Query, prepared: PreparedQuery, settings: RunSettings) -> frozenset[str]:
     """Every relation of the program on the way to what the query checks."""
-    program = parsed(prepared.text, settings.variables)
-    waiting = [*needed_statements(prepared.program, prepared.targets)]
-    waiting += needed_sources(prepared.program, prepared.targets)
-    waiting += [name for other in _reads_others(spec, query) for name in (other.name,) if name in program.statements]
-    found: set[str] = set()
+    names = [*needed_statements(prepared.program, prepared.targets)]
+    names += needed_sources(prepared.program, prepared.targets)
+    names += [other.name for other in _reads_others(spec, query)]
+    return _closure(spec, names, settings)
+
+
+def _closure(spec: Spec, names: list[str], settings: RunSettings) -> frozenset[str]:
+    """The relations called so and all they read, views included; those names alone when the program does not parse."""
+    try:
+        reads = parsed(program_text(spec), variables_of(spec, settings)).reads
+    except VeloError:
+        return frozenset(names)
+    waiting, found = [*names], set[str]()
     while waiting:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting.extend(program.reads.get(name, ()))
+            waiting.extend(reads.get(name, ()))
     return frozenset(found)
+
+
+def variables_of(spec: Spec, settings: RunSettings) -> dict[str, str]:
+    """The values of `${NAME}` in the program of a spec, beside those of the environment."""
+    return {**spec.variables, **settings.variables}
 
 
 class Bench:
     """The judges of one program."""
 
-    def __init__(self, text: ProgramText, specs: Sequence[Spec], settings: RunSettings) -> None:
+    def __init__(self, text: ProgramText, items: Sequence[SuiteItem], settings: RunSettings) -> None:
         self.text = text
-        self.specs = tuple(specs)
+        self.variables = variables_of(items[0].spec, settings)
         self._settings = settings
         self.unusable: list[str] = []
         self.judges: list[Judge] = []
-        for spec in specs:
-            for query in spec.queries:
-                judge = judge_of(spec, query, settings)
-                if isinstance(judge, str):
-                    self.unusable.append(f"{query.name}: {judge}")
-                else:
-                    self.judges.append(judge)
+        for item in items:
+            judge = judge_of(item.spec, item.query, settings)
+            if isinstance(judge, str):
+                self.unusable.append(f"{item.query.name}: {judge}")
+            else:
+                self.judges.append(judge)
         self.judges.sort(key=lambda judge: judge.duration_ms)
 
     def program(self) -> ParsedProgram:
         """The original, parsed."""
-        return parsed(self.text, self._settings.variables)
+        return parsed(self.text, self.variables)
 
     def checked(self, statement: str) -> bool:
         """Whether some query's result depends on the statement."""
-        return any(judge.prepared is None or statement in judge.needs for judge in self.judges)
+        return any(statement in judge.needs for judge in self.judges)
 
     def verdict(self, mutant: Mutant) -> Verdict:
         """The fate of a mutant."""
@@ -140,7 +153,7 @@ class Bench:
 
     def _judged(self, judge: Judge, text: str) -> Verdict | bool:
         """The verdict of one judge; else whether it had anything to look at."""
-        spec = self._mutated(judge.spec, text)
+        spec = replace(judge.spec, replaced_sql=text)
         limit = int(max(SHORTEST_MS, SLOWER * judge.duration_ms))
         settings = replace(self._settings, timeout_ms=limit)
         run = _run(spec, judge.query, settings)
@@ -166,9 +179,6 @@ class Bench:
         except Exception as defect:
             return Verdict(Fate.INVALID, f"a defect of velostream: {type(defect).__name__}: {defect}")
         return _killed(judge, result) or True
-
-    def _mutated(self, spec: Spec, text: str) -> Spec:
-        return replace(spec, replaced_sql=text)
 
     def _judged_by_error(self, judge: Judge, run: QueryRun) -> Verdict | bool:
         """A query that expects an error must still get that one."""

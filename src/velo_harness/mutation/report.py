@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from velo_engine.errors import underlined
@@ -22,10 +23,22 @@ def mutation_text(run: MutationRun, threshold: float | None = None) -> str:
         lines += [*_program_lines(program), ""]
     for broken in run.file_errors:
         lines += [printable_lines(str(broken.error)), ""]
+    lines += _folder_lines(run)
     counts = ", ".join(f"{run.count(fate)} {fate.value}" for fate in Fate)
     lines.append(f"{len(run.mutants)} mutants: {counts}, in {run.duration_ms / 1000:.1f} s")
     lines.append(f"mutation score: {_percent(run.score)}" + _against(run.score, threshold))
     return printable_lines("\n".join(lines))
+
+
+def _folder_lines(run: MutationRun) -> Iterator[str]:
+    """The score of each folder, where there are several."""
+    folders: dict[str, list[MutantResult]] = {}
+    for program in run.programs:
+        folders.setdefault(str(Path(program.file).parent), []).extend(program.mutants)
+    if len(folders) > 1:
+        for folder, mutants in folders.items():
+            yield f"{folder:<34} {_percent(score(mutants)):>16}"
+        yield ""
 
 
 def _against(found: float | None, threshold: float | None) -> str:

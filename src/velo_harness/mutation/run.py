@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,11 +23,10 @@ from velo_harness.mutation.results import (
     StaleEntry,
     Verdict,
 )
-from velo_harness.programs import ProgramText, program_text
+from velo_harness.programs import ProgramText, program_text, shown_path
 from velo_harness.result import FileError
 from velo_harness.settings import RunSettings
-from velo_harness.spec import Spec
-from velo_harness.suite import find_spec_files, load_items
+from velo_harness.suite import SuiteItem, find_spec_files, load_items
 
 DEFAULT_SEED = 42
 
@@ -47,7 +47,12 @@ class _Program:
     """A program under test and the specs that check it."""
 
     text: ProgramText
-    specs: tuple[Spec, ...]
+    items: tuple[SuiteItem, ...]
+
+    @property
+    def spec_files(self) -> tuple[Path, ...]:
+        """The specs, each once."""
+        return tuple(dict.fromkeys(item.spec.file for item in self.items))
 
 
 MutantHook = Callable[[str, int, int], None]
@@ -87,13 +92,14 @@ def mutate(
 def _programs(paths: Sequence[Path], run: RunSettings) -> tuple[list[_Program], list[FileError]]:
     """The programs of the specs, in the order in which specs are found."""
     items, errors = load_items(find_spec_files(paths), run, ())
-    specs: dict[Path, Spec] = {item.spec.file: item.spec for item in items}
-    found: dict[ProgramText, list[Spec]] = {}
-    for spec in specs.values():
+    found: dict[ProgramText, list[SuiteItem]] = {}
+    broken: dict[Path, FileError] = {}
+    for item in items:
         try:
-            found.setdefault(program_text(spec), []).append(spec)
+            found.setdefault(program_text(item.spec), []).append(item)
         except VeloError as error:
-            errors.append(FileError(str(spec.file), error))
+            broken.setdefault(item.spec.file, FileError(shown_path(item.spec.file), error))
+    errors = [*errors, *broken.values()]
     return [_Program(text, tuple(own)) for text, own in found.items()], errors
 
 
@@ -119,9 +125,9 @@ class _Judgement:
     def result(self) -> ProgramMutants:
         """Every mutant with its fate."""
         text = self._program.text
-        bench = Bench(text, self._program.specs, self._run)
-        mutants, unchecked = mutants_for(bench, self._run, self._settings)
-        folders = dict.fromkeys(spec.file.parent for spec in self._program.specs)
+        bench = Bench(text, self._program.items, self._run)
+        mutants, unchecked = mutants_for(bench, self._settings)
+        folders = dict.fromkeys(file.parent for file in self._program.spec_files)
         entries = [entry for folder in folders for entry in equivalent_entries(folder)]
         known = {*bench.program().statements, *bench.program().sources} - set(unchecked)
         own = [entry for entry in entries if entry.statement in known]
@@ -132,7 +138,7 @@ class _Judgement:
             self._on_mutant(text.file, len(results), len(mutants))
         accepted, stale = _with_equivalents(results, own)
         complete = self._settings.maximum is None and self._settings.operators == tuple(OPERATORS)
-        specs = tuple(str(spec.file) for spec in self._program.specs)
+        specs = tuple(map(shown_path, self._program.spec_files))
         return ProgramMutants(text.file, specs, accepted, unchecked, tuple(bench.unusable), stale if complete else ())
 
     def _verdicts(self, bench: Bench, mutants: Sequence[Mutant]) -> Iterator[Verdict]:
@@ -161,18 +167,17 @@ def _share(
 ) -> list[Verdict]:
     """The verdicts of one process."""
     program = _programs(paths, run)[0][number]
-    bench = Bench(program.text, program.specs, run)
-    mutants, _ = mutants_for(bench, run, settings)
+    bench = Bench(program.text, program.items, run)
+    mutants, _ = mutants_for(bench, settings)
     return [bench.verdict(mutant) for mutant in mutants[first::step]]
 
 
-def mutants_for(bench: Bench, run: RunSettings, settings: MutationSettings) -> tuple[list[Mutant], tuple[str, ...]]:
+def mutants_for(bench: Bench, settings: MutationSettings) -> tuple[list[Mutant], tuple[str, ...]]:
     """The mutants of the statements that some query checks, and the other statements."""
     text = bench.text
-    variables = run.variables or None
     mutants: list[Mutant] = []
     unchecked: list[str] = []
-    for statement in spanned_statements(text.text, file=text.file, variables=_variables(variables)):
+    for statement in spanned_statements(text.text, file=text.file, variables={**os.environ, **bench.variables}):
         if bench.checked(statement.statement.name):
             mutants += mutants_of(statement, text.text, settings.operators)
         else:
@@ -180,13 +185,7 @@ def mutants_for(bench: Bench, run: RunSettings, settings: MutationSettings) -> t
     if settings.maximum is not None and settings.maximum < len(mutants):
         drawn = random.Random(settings.seed).sample(range(len(mutants)), settings.maximum)  # noqa: S311 - a sample
         mutants = [mutants[i] for i in sorted(drawn)]
-    return mutants, tuple(unchecked)
-
-
-def _variables(given: object) -> dict[str, str]:
-    import os
-
-    return {**os.environ, **(given if isinstance(given, dict) else {})}
+    return mutants, tuple(dict.fromkeys(unchecked))
 
 
 def _with_equivalents(
