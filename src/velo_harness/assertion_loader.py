@@ -55,6 +55,76 @@ class Assertion(Kind):
         return defined("assertion", definitions, lambda: _assertion_schema(definitions))
 
 
+@dataclass(frozen=True, slots=True)
+class MetricAssertion(Assertion):
+    """An assertion about a metric; its type may be written short, or left out where it follows from the rest."""
+
+    noun: str = "an assertion about a metric (a mapping with a name)"
+
+    def read(self, node: YamlNode) -> tuple[AssertionType, Fields]:
+        """As of `Assertion`. Errors: BAD_VALUE for an assertion about anything else."""
+        if not isinstance(node, YamlMapping):
+            raise self.refuse(node)
+        return Assertion.read(self, _with_metric_type(node))
+
+    def json_schema(self, definitions: dict[str, JsonSchema]) -> JsonSchema:
+        """The keys of all four types."""
+        return defined("metric assertion", definitions, lambda: _metric_schema(definitions))
+
+
+SHORT_METRIC_TYPES = {
+    "exists": "metric_exists",
+    "counter": "metric_counter",
+    "gauge": "metric_gauge",
+    "histogram": "metric_histogram",
+}
+"""Short types of assertions about metrics."""
+
+
+def _with_metric_type(node: YamlMapping) -> YamlMapping:
+    """The assertion with its whole type: that which is written, else the metric's type, else that it exists."""
+    entries = {key.text: (key, value) for key, value in node.entries}
+    compared = any(key in entries for key in (*SHORT_FORMS, "operator", "value", "expected", "min", "max"))
+    key, given = entries.get("type", (None, None))
+    if given is None and compared:
+        key, given = next(
+            (entries.pop(name) for name in ("metric_type", "expected_type") if name in entries), (None, None)
+        )
+    if given is None:
+        text, place = "metric_exists", node.location
+        if compared:
+            message = "this compares the value of a metric without saying of which type it is"
+            raise VeloError(ErrorCode.MISSING_KEY, message, location=place, hint="type: counter, gauge or histogram")
+    else:
+        text, place = (given.text if isinstance(given, YamlScalar) else ""), given.location
+        text = SHORT_METRIC_TYPES.get(text.lower(), text)
+        if text not in SHORT_METRIC_TYPES.values():
+            hint = did_you_mean(text, SHORT_METRIC_TYPES, noun="type")
+            raise bad_value(f"this is no type of an assertion about a metric: {shown(given)}", place, hint=hint)
+    name = key if key is not None and key.text == "type" else YamlScalar("type", plain=True, location=place)
+    rest = [(key, value) for key, value in entries.values() if key.text != "type"]
+    return YamlMapping(((name, YamlScalar(text, plain=True, location=place)), *rest), node.location)
+
+
+def _metric_schema(definitions: dict[str, JsonSchema]) -> JsonSchema:
+    properties: JsonSchema = {}
+    for name in SHORT_METRIC_TYPES.values():
+        properties |= ASSERTION_TYPES[name].format().json_schema(definitions)["properties"]
+    properties["type"] = {
+        "enum": [*SHORT_METRIC_TYPES, *SHORT_METRIC_TYPES.values()],
+        "description": COMMON_KEYS[0].doc,
+    }
+    description = "One check of a metric."
+    anyof = [{"required": [name]} for name in ("name", "metric")]
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "anyOf": anyof,
+        "additionalProperties": False,
+    }
+
+
 def _ways(kind: AssertionType) -> tuple[str, ...]:
     """The keys of which one makes the assertion check something."""
     comparing = tuple(key.name for key in COMPARISON_KEYS) if kind.compares is Compares.OPTIONAL else ()

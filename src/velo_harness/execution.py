@@ -23,6 +23,7 @@ from velo_harness.spec import Spec
 from velo_harness.topic_naming import TopicNaming
 
 if TYPE_CHECKING:
+    from velo_engine.connectors.topics import TopicStore
     from velo_engine.runtime.inputs import Input
     from velo_engine.runtime.result import JobResult, StatementResult
     from velo_harness.kafka.broker_run import BrokerRun
@@ -52,6 +53,8 @@ class Execution:
     read_back: Mapping[str, Relation]
     """Statement → the records in its topic; empty when topics are in memory."""
     measured: Measured = field(default_factory=Measured)
+    topics: TopicStore | None = None
+    """The topics in memory; None when they are on a broker."""
     faults: tuple[FaultCount, ...] = ()
     """What was injected, and what became of it."""
 
@@ -106,7 +109,7 @@ def executed(
         if broker is None:
             engine = Engine(base_dir=text.base_dir, udf_paths=[text.base_dir])
             result, measured = _run(engine, in_memory(redirected), targets, inputs.engine, options, probe)
-            yield Execution(result, program, files, {}, measured)
+            yield Execution(result, program, files, {}, measured, topics=engine.topics)
             return
         with _on_broker(broker, redirected, needed, inputs) as run:
             engine = Engine(base_dir=text.base_dir, udf_paths=[text.base_dir], kafka=run.cluster)

@@ -14,6 +14,7 @@ from velo_engine.connectors.dead_letters import DeadLetter
 from velo_engine.errors import VeloError
 from velo_harness.arrangement import Arrangement
 from velo_harness.assertions.failures import expected_error_text
+from velo_harness.capture import captured
 from velo_harness.checks import RunChecks, late_of
 from velo_harness.discovery import PathPolicy
 from velo_harness.event_times import event_time_columns
@@ -202,6 +203,7 @@ class QueryRun:
 
     def checked(self, prepared: PreparedQuery, inputs: RunInputs, execution: Execution) -> QueryResult:
         """The result of all checks. Errors: of assertions that cannot be evaluated as written."""
+        execution = captured(execution, self._query, prepared.statement, prepared.text.base_dir)
         statements = execution.result.statements
         records = {name: execution.records_of(name) for name in statements}
         relations = InputRelations(inputs.relations, prepared.program, prepared.text.base_dir)

@@ -283,6 +283,26 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Capture:
+    """How the output of a query is read before it is checked; all None: as the query gives it out."""
+
+    sink: str | None = None
+    """kafka or file: what the sink wrote there is what is checked."""
+    topic: str | None = None
+    """The topic that it must be."""
+    path: Path | None = None
+    """The file that it must be."""
+    file_format: DataFormat | None = None
+    """Of the file; None: its ending tells."""
+    format: str | None = None
+    """json, avro or protobuf: the rows as they are once written so and read again."""
+    schema: Path | None = None
+    """The Avro schema or the .proto with which they are read."""
+    locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
+    """Places of `sink`, `topic`, `path`, `format` and `schema`, as far as they are written."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutputSpec:
     """What is checked on one sink of a query."""
 
@@ -319,6 +339,7 @@ class Query:
     """Places of the values that are written, by key."""
     faults: FaultPlan | None = None
     """What is injected into its inputs: its own plan, else the scenario's, else the spec's."""
+    capture: Capture = field(default_factory=Capture)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from velo_harness import constraint_keys, data_schema, spec_keys, timeline_keys
 from velo_harness.assertion_types import ASSERTION_TYPES
 from velo_harness.constraints import Shape
 from velo_harness.faults import keys as fault_keys
+from velo_harness.debugging import debug_keys
 from velo_harness.keys import Key, ObjectFormat
 from velo_harness.yaml_source import YamlMapping, parse_yaml
 
@@ -29,6 +30,8 @@ SPECS = {
     "Tolerance": spec_keys.TOLERANCE,
     "Expected error": spec_keys.EXPECTED_ERROR,
     "Output": spec_keys.OUTPUT,
+    "Captured output": spec_keys.CAPTURED_OUTPUT,
+    "Sink type": spec_keys.SINK_TYPE,
 }
 FAULTS = {
     "Fault injection": fault_keys.FAULT_INJECTION,
@@ -39,6 +42,7 @@ FAULTS = {
     "Slow processing": fault_keys.SLOW_PROCESSING,
     "Broker": fault_keys.BROKER,
 }
+DEBUGGING = {"Debug settings": debug_keys.DEBUG, "Breakpoint": debug_keys.BREAKPOINT}
 SCHEMAS = {
     "The schema": data_schema.DATA_SCHEMA,
     "Fields": data_schema.FIELD,
@@ -47,6 +51,7 @@ SCHEMAS = {
 TABLES = [("specs.md", section, table) for section, table in SPECS.items()]
 TABLES += [("time.md", "Timeline entry", timeline_keys.TIMELINE_ENTRY)]
 TABLES += [("faults.md", section, table) for section, table in FAULTS.items()]
+TABLES += [("debug.md", section, table) for section, table in DEBUGGING.items()]
 TABLES += [("data-schemas.md", section, table) for section, table in SCHEMAS.items()]
 
 

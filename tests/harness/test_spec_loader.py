@@ -250,7 +250,7 @@ def test_what_checks_nothing_is_an_error(refused, text, line, column):
 
 @pytest.mark.parametrize(
     "key",
-    ["stress_test", "debug"],
+    ["stress_test"],
 )
 def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
     error = refused(f"application: a\n{key}: {{enabled: true}}\n" + textwrap.dedent(QUERY))
@@ -263,10 +263,7 @@ def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
 @pytest.mark.parametrize(
     ("text", "line", "column"),
     [
-        (one_query("metric_assertions: []"), 4, 5),
-        (one_query("output: {sink_type: {type: file}}"), 4, 5),
         (one_query("runners: [engine, flink]"), 4, 23),
-        (one_query("capture_format: avro"), 4, 21),
         (one_input("format: protobuf"), 6, 17),
     ],
 )
