@@ -100,9 +100,21 @@ def run_text(run: RunResult, *, verbose: bool = False) -> str:
     return "\n".join([*lines, "", totals_text(run)]).lstrip("\n")
 
 
+def _orders(q: QueryResult) -> str:
+    """What other orders of the records gave, when they were asked for."""
+    if q.permutations is None:
+        return ""
+    if q.permutations.skipped is not None:
+        return f", not permuted: {q.permutations.skipped}"
+    if q.permutations.failing is not None:
+        return ", another result in another order"
+    return f", the same in {_plural(q.permutations.orders, 'other order')}"
+
+
 def _query_lines(q: QueryResult, said: set[str], *, verbose: bool) -> Iterator[str]:
     """A query on a line, and what is to be known of it. What its file's queries have in common is `said` once."""
     facts = query_facts(q)
+        facts += _orders(q)
     yield f"  {_SIGNS[q.outcome]} {printable(q.query):<32} {q.duration_ms:>7.0f} ms  {printable(facts)}".rstrip()
     if q.outcome is Outcome.PASSED:
         for warning in q.warnings:
