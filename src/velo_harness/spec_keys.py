@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from velo_harness.assertion_loader import Assertion
+from velo_harness.assertion_loader import Assertion, MetricAssertion
 from velo_harness.constraint_keys import CONSTRAINTS
 from velo_harness.faults.keys import FAULT_INJECTION
 from velo_harness.keys import Key, LaterKey, ObjectFormat
@@ -38,6 +38,7 @@ def _later(*names: str) -> tuple[LaterKey, ...]:
 
 
 DATA_FORMATS = {f.value: f for f in DataFormat} | {"jsonl": DataFormat.JSON_LINES, "ndjson": DataFormat.JSON_LINES}
+SINK_TYPES = {"kafka": "kafka", "topic": "kafka", "kafka_sink": "kafka", "file": "file", "file_sink": "file"}
 _MARKS = ListOf(AnyOf((Text("a mark's name"), MapOf(Text(), "a mark with its argument"))))
 _FAULTS = Key("fault_injection", Object(FAULT_INJECTION), "Faults that are injected into the inputs, and counted.")
 _TAGS = Key("tags", NAMES, "Free words, shown in reports; pytest selects by them with `-k`.", ())
@@ -157,6 +158,30 @@ OUTPUT = ObjectFormat(
     (Key("sink", Text("a sink name"), "The sink.", required=True), _ASSERTIONS, _EXPECT),
 )
 
+SINK_TYPE = ObjectFormat(
+    "sink type",
+    "The topic or the file that is captured.",
+    (
+        Key("type", Choice(SINK_TYPES), "kafka or file.", required=True),
+        Key("topic", Text(), "kafka: the topic, which must be the one that the SQL names."),
+        Key("path", PathText(), "file: the file, which must be the one that the SQL names."),
+        Key("format", Choice(DATA_FORMATS), "file: its format; by default its ending tells."),
+    ),
+)
+
+CAPTURED_OUTPUT = ObjectFormat(
+    "captured output",
+    "Where the output is captured from; by default as the query gives it out.",
+    (
+        Key(
+            "sink_type",
+            AnyOf((Choice(SINK_TYPES), Object(SINK_TYPE))),
+            "kafka or file, or a mapping with its type: what the sink wrote there is what is checked.",
+            required=True,
+        ),
+    ),
+)
+
 QUERY = ObjectFormat(
     "query",
     "One statement of the SQL with its inputs and checks.",
@@ -183,11 +208,17 @@ QUERY = ObjectFormat(
         _ASSERTIONS,
         Key("outputs", ListOf(Object(OUTPUT)), "Checks on each of several sinks.", ()),
         Key("timeout_ms", Integer(1), "Fails when it runs longer."),
-        Key("capture_format", Choice(words("json"), ("avro", "protobuf")), "How the output is read.", "json"),
+        Key("metric_assertions", ListOf(MetricAssertion()), "What must hold for metrics.", ()),
+        Key("output", Object(CAPTURED_OUTPUT), "Where the output is captured from."),
+        Key(
+            "capture_format",
+            Choice(words("json", "avro", "protobuf")),
+            "The output is checked as it is once written in this format and read again.",
+        ),
+        Key("capture_schema", PathText(), "The Avro schema or the .proto with which it is read."),
         Key("runners", ListOf(Choice(words("engine"), ("flink", "recorded")), 1), "What runs it.", ("engine",)),
         _FAULTS,
     ),
-    _later("metric_assertions", "output", "capture_schema"),
 )
 
 SCENARIO = ObjectFormat(

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_harness.assertion_loader import assertion_spec
+from velo_harness.capture_loader import capture_of
 from velo_harness.discovery import PathPolicy, find_data
 from velo_harness.expectation_loader import expectation
 from velo_harness.faults.loader import fault_plan
@@ -20,6 +21,8 @@ from velo_harness.spec import (
     DEFAULT_NOW,
     DEFAULT_SEED,
     DEFAULT_TIMEOUT_MS,
+    EXPECT_ERROR,
+    AssertionSpec,
     DataFile,
     Expectation,
     Input,
@@ -27,6 +30,7 @@ from velo_harness.spec import (
     OutputSpec,
     Query,
     Scenario,
+    Severity,
     Spec,
 )
 from velo_harness.spec_keys import SPEC
@@ -275,12 +279,13 @@ def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
     _check_sources(inputs)
     outputs = tuple(_outputs(fields["outputs"], head))
     expect = head.expectation(fields["expect"])
-    written = (*fields["assertions"], *head.more_assertions)
+    written = (*fields["assertions"], *fields["metric_assertions"], *head.more_assertions)
     assertions = tuple(assertion_spec(given, head.folder, head.policy) for given in written)
     if not head.unfinished and not (assertions or expect or any(output.assertions or output.expect for output in outputs)):
         message = f'the query "{fields["name"]}" checks nothing'
         hint = "add assertions or expect; a test that checks nothing cannot fail"
         raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("name"), hint=hint)
+    _check_error_alone(expect, assertions, outputs)
     return Query(
         name=fields["name"],
         description=fields["description"],
@@ -297,8 +302,30 @@ def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
         default_records=head.records,
         location=fields.at("name"),
         key_locations=fields.locations,
+        capture=capture_of(fields, head.folder, head.policy),
         faults=fault_plan(fields["fault_injection"]) or head.faults,
     )
+
+
+def _check_error_alone(
+    expect: Expectation | None, assertions: Sequence[AssertionSpec], outputs: Sequence[OutputSpec]
+) -> None:
+    """Of a query that is to end with an error nothing else can be checked."""
+    errors = [assertion for assertion in assertions if assertion.type == EXPECT_ERROR]
+    within = [(a.type, a.location) for output in outputs for a in output.assertions if a.type == EXPECT_ERROR]
+    for name, place in within:
+        raise bad_value(f"{name} is about the whole query: write it under its assertions", place)
+    if not errors and (expect is None or expect.error is None):
+        return
+    others = [(a.type, a.location) for a in assertions if not errors or a is not errors[0]]
+    others += [("expect", expect.location)] if errors and expect is not None else []
+    others += [("outputs", output.location) for output in outputs]
+    for name, place in others:
+        raise bad_value(f"{name} has no effect on a query that ends with an error", place)
+    for assertion in errors:
+        if assertion.severity is Severity.WARNING:
+            message = "a query that ends with an error cannot pass with a warning"
+            raise bad_value(message, assertion.location, hint="take severity out")
 
 
 def _skip(given: bool | str) -> str | None:
