@@ -113,8 +113,7 @@ def _orders(q: QueryResult) -> str:
 
 def _query_lines(q: QueryResult, said: set[str], *, verbose: bool) -> Iterator[str]:
     """A query on a line, and what is to be known of it. What its file's queries have in common is `said` once."""
-    facts = query_facts(q)
-        facts += _orders(q)
+    facts = query_facts(q) + _orders(q)
     yield f"  {_SIGNS[q.outcome]} {printable(q.query):<32} {q.duration_ms:>7.0f} ms  {printable(facts)}".rstrip()
     if q.outcome is Outcome.PASSED:
         for warning in q.warnings:
