@@ -34,7 +34,7 @@ from velo_harness.inputs import InputMaker, RunInputs
 from velo_harness.missing_rows.command_line import with_explain_command
 from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named
 from velo_harness.profile import ReadingCurve, profile_of
-from velo_harness.programs import declared_data_schema, parsed, sink_statement
+from velo_harness.programs import declared_data_schema, parsed, shown_path, sink_statement
 from velo_harness.relation import Relation
 from velo_harness.result import (
     SHOWN_ROWS,
@@ -232,7 +232,7 @@ class QueryRun:
             seed=prepared.seed,
             failures=tuple(failed),
             warnings=tuple(warnings),
-            notes=(*prepared.notes, *_letter_notes(execution)),
+            notes=(*prepared.notes, *_letter_notes(execution), *_debug_notes(self._spec, self._query)),
             checks=count,
             updates=updated.updates,
             inputs=inputs.records,
@@ -303,6 +303,14 @@ def _letter_notes(execution: Execution) -> list[str]:
         return []
     noun = "record" if count == 1 else "records"
     return [f"{count} {noun} went to the dead letter queue; the first: {_letter_text(letters[0])}"]
+
+
+def _debug_notes(spec: Spec, query: Query) -> list[str]:
+    """Once a spec: that its `debug` is for another command."""
+    first = next((other.name for other in spec.queries if other.skip is None), None)
+    if not spec.debug.enabled or query.name != first:
+        return []
+    return [f"debug is ignored here: velo-test debug {shown_path(spec.file)} steps through the queries"]
 
 
 def _letter_text(letter: DeadLetter) -> str:

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from velo_engine.errors import Location
 from velo_harness.constraints import FieldConstraints
 from velo_harness.faults.model import FaultPlan
+from velo_harness.debugging.debug_settings import DebugSettings
 from velo_harness.topic_naming import TopicNaming
 from velo_harness.yaml_source import YamlNode
 
@@ -385,6 +386,7 @@ class Spec:
     """The place of `sql_file` or of the inline text (whose first line stands on the line after)."""
     """None when discovery finds the program."""
     topic_naming: TopicNaming = field(default_factory=TopicNaming)
+    debug: DebugSettings = field(default_factory=DebugSettings)
     config_locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
     """Places of the job properties."""
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from velo_harness.assertion_loader import Assertion, MetricAssertion
 from velo_harness.constraint_keys import CONSTRAINTS
+from velo_harness.debugging.debug_keys import DEBUG
 from velo_harness.faults.keys import FAULT_INJECTION
 from velo_harness.keys import Key, LaterKey, ObjectFormat
 from velo_harness.kinds import (
@@ -306,8 +307,9 @@ SPEC = ObjectFormat(
         Key("topic_naming", Object(TOPIC_NAMING), "What topics are called on a broker."),
         Key("variables", MapOf(Text("a value")), "Values of ${NAME} in the SQL and variables.NAME in templates.", {}),
         Key("queries", ListOf(Object(QUERY), 1), "What is tested.", required=True),
+        Key("debug", Object(DEBUG), "How velo-test debug starts; plain runs ignore it, and say so."),
         Key("scenarios", ListOf(Object(SCENARIO)), "Further runs of the same program.", ()),
         _FAULTS,
     ),
-    _later("stress_test", "debug"),
+    _later("stress_test"),
 )

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_harness.assertion_loader import assertion_spec
 from velo_harness.capture_loader import capture_of
+from velo_harness.debugging.debug_keys import debug_settings
 from velo_harness.discovery import PathPolicy, find_data
 from velo_harness.expectation_loader import expectation
 from velo_harness.faults.loader import fault_plan
@@ -77,6 +78,7 @@ def spec_of(node: YamlNode, path: Path, policy: PathPolicy, *, unfinished: bool 
         location=fields.location,
         sql_location=fields.locations.get("sql_file") or fields.locations.get("sql"),
         topic_naming=topic_naming(fields["topic_naming"]),
+        debug=debug_settings(fields["debug"]),
         config_locations=config_places,
         variables=fields["variables"],
         scenarios=tuple(_scenarios(fields, head)),

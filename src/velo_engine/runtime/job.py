@@ -296,7 +296,9 @@ class Job:
                 batch = replace(batch, idle=idle)
         run.seconds += time.perf_counter() - began
         if self._options.on_step is not None:
-            self._options.on_step(StepRun(len(outputs), step.statement, step.node, step.inputs, tuple(read), batch))
+            state = None if step.operator is None else step.operator.snapshot
+            at = len(outputs)
+            self._options.on_step(StepRun(at, step.statement, step.node, step.inputs, tuple(read), batch, state))
         return batch
 
     def _scanned(self, scan: nodes.Scan, span: Span) -> ChangeBatch:

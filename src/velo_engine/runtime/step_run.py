@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from velo_engine.batch import ChangeBatch
 from velo_engine.plan.nodes import PlanNode
@@ -22,3 +25,5 @@ class StepRun:
     inputs: tuple[ChangeBatch, ...]
     """Empty for the scan of a source."""
     output: ChangeBatch
+    state: Callable[[], Mapping[str, pa.Table]] | None = None
+    """The operator's state as saved tables, to be asked for before the step runs again; None: it has no operator."""

@@ -1,0 +1,1 @@
+"""A debugger over a job that is stepped record by record."""
