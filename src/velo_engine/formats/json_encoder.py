@@ -20,7 +20,7 @@ from velo_engine.formats.text_columns import text_bytes
 from velo_engine.schema import RowSchema
 from velo_engine.types import FLOATS, INT, INTEGERS, INTERVALS, STRINGS, SqlType, TypeName
 
-ROWS_AT_ONCE = 16_384
+ROWS_AT_ONCE = 32_768
 """So many rows' texts stay in a processor's cache while they are put together."""
 
 _BARE = INTEGERS | INTERVALS | {TypeName.BOOLEAN}

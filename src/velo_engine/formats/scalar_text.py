@@ -5,15 +5,23 @@ from __future__ import annotations
 import base64
 import math
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from velo_engine.formats.temporal_cells import MICROS, MICROS_A_DAY
 from velo_engine.formats.text_columns import text_bytes
 from velo_engine.types import BINARIES, FLOATS, STRINGS, SqlType, TypeName
+
+_MANY = 1000
+"""Moments for which it pays to make tables."""
+_MOST_DAYS = 1000
+_BLOCK = 8192
+"""Larger arrays would be mapped and unmapped by the allocator, which costs more than what is done in them."""
 
 _FIRST_FOUR_DIGIT_YEAR = -719_162 * MICROS_A_DAY
 _LAST_FOUR_DIGIT_YEAR = 2_932_897 * MICROS_A_DAY
@@ -93,11 +101,65 @@ def _moments(micros: pa.Array) -> pa.Array:
         bounds["min"] >= _FIRST_FOUR_DIGIT_YEAR and bounds["max"] < _LAST_FOUR_DIGIT_YEAR
     ):
         return pa.array([_moment(value) for value in micros.to_pylist()], pa.string())
+    if len(micros) >= _MANY and not micros.null_count and (text := _whole_milliseconds(micros)) is not None:
+        return text
     moments = micros.cast(pa.timestamp("us"))
     try:
         return moments.cast(pa.timestamp("s")).cast(pa.string())
     except pa.ArrowInvalid:
         return _without_trailing_zeros(moments.cast(pa.string()))
+
+
+def _whole_milliseconds(micros: pa.Array) -> pa.Array | None:
+    """Moments of whole milliseconds as text; None when some are finer or they are many days apart.
+
+    A moment is three words of eight characters, each put together from tables of days, minutes, seconds, milliseconds:
+    twice as fast as Arrow's cast.
+    """
+    bounds = pc.min_max(micros).as_py()
+    first, last = (bounds[end] // MICROS_A_DAY for end in ("min", "max"))
+    if last - first > _MOST_DAYS:
+        return None
+    instants = micros.to_numpy()
+    months, days_of_month = _day_words(first, last)
+    minute_words, second_words, fraction_words = _clock_words()
+    words = np.empty((len(instants), 3), np.uint64)
+    for start in range(0, len(instants), _BLOCK):
+        block = instants[start : start + _BLOCK]
+        milliseconds = block // 1000
+        if (milliseconds * 1000 != block).any():
+            return None
+        seconds = milliseconds // 1000
+        minutes = seconds // 60
+        days = minutes // 1440
+        found = words[start : start + _BLOCK]
+        found[:, 0] = months[days - first]
+        found[:, 1] = days_of_month[days - first] | minute_words[minutes - days * 1440]
+        found[:, 2] = second_words[seconds - minutes * 60] | fraction_words[milliseconds - seconds * 1000]
+    offsets = pa.py_buffer(np.arange(0, 24 * len(instants) + 1, 24, dtype=np.int32))
+    text = pa.Array.from_buffers(pa.string(), len(instants), [None, offsets, pa.py_buffer(words)])
+    return _without_trailing_zeros(text)
+
+
+def _day_words(first: int, last: int) -> tuple[Any, Any]:
+    """`2024-01-` and `31 ` of every day."""
+    dates = pa.array(range(first, last + 1), pa.int32()).cast(pa.date32()).cast(pa.string())
+    months = _words([date[:8] for date in dates.to_pylist()])
+    return months, _words([date[8:] + " " for date in dates.to_pylist()])
+
+
+@lru_cache(maxsize=1)
+def _clock_words() -> tuple[Any, Any, Any]:
+    """`23:59` of every minute of a day, `:59` of every second, `.9990` of every millisecond: a last zero to cut off."""
+    minutes = [f"\0\0\0{m // 60:02d}:{m % 60:02d}" for m in range(1440)]
+    seconds = [f":{s:02d}" for s in range(60)]
+    fractions = [f"\0\0\0.{f:03d}0" for f in range(1000)]
+    return _words(minutes), _words(seconds), _words(fractions)
+
+
+def _words(texts: list[str]) -> Any:
+    """Each text as eight bytes, the rest zero."""
+    return np.frombuffer(b"".join(text.encode().ljust(8, b"\0") for text in texts), np.uint64)
 
 
 def _without_trailing_zeros(text: pa.Array) -> pa.Array:
