@@ -16,6 +16,8 @@ from typing import Any
 from jinja2 import BaseLoader, DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from velo_harness.coverage.points import CoverPoint
+from velo_harness.coverage.report import annotated_text, by_file, percent_text
 from velo_harness.reports import plots
 from velo_harness.reports.json_report import json_text, report
 from velo_harness.reports.sections import sections
@@ -47,6 +49,10 @@ def run_html(run: RunResult) -> str:
         fastest=max((rate for _, rate in rated[:SHOWN_LINES]), default=0.0),
         files=[(file, [q for q in run.queries if q.spec_file == file]) for file in specs],
         numbers={q.item: number for number, q in enumerate(run.queries)},
+        coverage=[
+            (file, percent_text(points), list(_annotated(points))) for file, points in by_file(run.coverage).items()
+        ],
+        covered=percent_text(run.coverage),
     )
 
 
@@ -130,6 +136,17 @@ def _hash(text: str) -> str:
 
 def _ours(text: str) -> Markup:
     return Markup(text)  # noqa: S704 - files of this package, and JSON with its angle brackets escaped
+
+
+_MARKS = {">": "covered", "!": "partial", "-": "uncovered"}
+"""The class of a line by the mark of `annotated_text`."""
+
+
+def _annotated(points: Sequence[CoverPoint]) -> Iterator[tuple[str, str]]:
+    """The lines of a file with their marks: class and text."""
+    for line in annotated_text(points).splitlines()[2:]:
+        missing = line.startswith("       |")
+        yield ("partial" if missing else _MARKS.get(line[:1], "")), line
 
 
 def _verdict(run: RunResult) -> str:

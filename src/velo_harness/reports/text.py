@@ -8,6 +8,7 @@ from velo_engine.errors import Location
 from velo_harness.kafka.providers import MEMORY
 from velo_harness.reports.fault_lines import fault_lines
 from velo_harness.reports.shown_values import printable, printable_lines, table_lines
+from velo_harness.reports.trends import trend_text
 from velo_harness.result import CheckFailure, Finding, Outcome, QueryResult, RunResult
 
 _SIGNS = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.ERROR: "!", Outcome.SKIPPED: "-"}
@@ -31,7 +32,7 @@ def query_text(result: QueryResult) -> str:
     if result.numbers is not None:
         lines.append(f"records: {numbers_text(result)}")
     lines.append(f"run it again: {result.rerun}")
-    return "\n".join(lines)
+    return printable_lines("\n".join(lines))
 
 
 def check_text(failure: CheckFailure) -> str:
@@ -97,7 +98,9 @@ def run_text(run: RunResult, *, verbose: bool = False) -> str:
     for failed in (q for q in run.queries if q.outcome in (Outcome.FAILED, Outcome.ERROR)):
         title = f"── {failed.item} "
         lines += ["", title + "─" * max(0, 78 - len(title)), query_text(failed)]
-    return "\n".join([*lines, "", totals_text(run)]).lstrip("\n")
+    if run.trend is not None:
+        lines += ["", trend_text(run.trend)]
+    return printable_lines("\n".join([*lines, "", totals_text(run)]).lstrip("\n"))
 
 
 def _orders(q: QueryResult) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from velo_harness.reports.shown_values import printable_lines
 from velo_harness.result import Change, Outcome, QueryResult, RunResult, Trend
 
 SLOWER_FACTOR = 1.5
@@ -42,3 +45,26 @@ def _grew(small: float, large: float) -> bool:
 
 def _rows_changed(before: QueryResult, after: QueryResult) -> bool:
     return before.seed == after.seed and before.output_rows != after.output_rows
+
+
+def trend_text(found: Trend) -> str:
+    """What changed, for people."""
+    lines = [f"since {found.against}:"]
+    for name in ("newly_failing", "fixed", "still_failing", "added", "removed"):
+        lines += _listed(name, list(getattr(found, name)))
+    for name, unit in (("slower", " ms"), ("faster", " ms"), ("rows_changed", " rows")):
+        changes: tuple[Change, ...] = getattr(found, name)
+        lines += _listed(name, [f"{c.item}: {c.before:,.0f} → {c.after:,.0f}{unit}" for c in changes])
+    return printable_lines("\n".join(lines if len(lines) > 1 else [f"since {found.against}: nothing changed"]))
+
+
+SHOWN_NAMES = 10
+"""Queries listed of each kind of change."""
+
+
+def _listed(name: str, texts: list[str]) -> Iterator[str]:
+    if texts:
+        yield f"  {len(texts)} {name.replace('_', ' ')}"
+        yield from (f"    {text}" for text in texts[:SHOWN_NAMES])
+    if len(texts) > SHOWN_NAMES:
+        yield f"    and {len(texts) - SHOWN_NAMES} more"
