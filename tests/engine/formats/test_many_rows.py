@@ -22,7 +22,7 @@ EPOCH = datetime(1970, 1, 1)
 def written(moment: datetime) -> str:
     """A timestamp as Flink writes it: a fraction of a second without trailing zeros."""
     fraction = f".{moment.microsecond:06d}".rstrip("0") if moment.microsecond else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}" + fraction
+    return moment.replace(microsecond=0).isoformat(sep=" ") + fraction
 
 
 def moments(micros: Any) -> list[str]:
