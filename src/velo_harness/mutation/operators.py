@@ -172,6 +172,7 @@ def literals(subject: Subject) -> Found:
         written = subject.of(node)
         kill = f"a row whose result changes when {written} changes: one on each side of it, and a check of the value"
         if node.is_string:
+            kill = f"a row whose result is {written} or depends on it, and a check of that result"
             yield (Edit(subject.span(node), f"{written[:-1]}~'"),), kill
             continue
         for step in (1, -1):
