@@ -38,6 +38,7 @@ _FILE_FORMATS = {
     ".jsonl": DataFormat.JSON_LINES,
     ".ndjson": DataFormat.JSON_LINES,
     ".parquet": DataFormat.PARQUET,
+    ".avro": DataFormat.AVRO,
 }
 
 

@@ -1,4 +1,4 @@
-"""Rows in files: csv, json, json lines and parquet, read whole, typed by a schema.
+"""Rows in files: csv, json, json lines, parquet and avro, read whole, typed by a schema.
 
 An unquoted empty csv cell is NULL, a quoted one is the empty text. Numbers, times and booleans are read by the rules of
 the engine's own formats, except that a decimal is never rounded: digits beyond the column's scale are an error.
@@ -20,6 +20,7 @@ import pyarrow as pa
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.schema import RowSchema
 from velo_engine.types import STRINGS, SqlType, TypeName, arrow_type
+from velo_harness.avro_files import UnreadableAvroError, avro_column, avro_records
 from velo_harness.spec import DataFile, DataFormat
 from velo_harness.typed_values import typed_value
 from velo_harness.yaml_source import YamlScalar
@@ -66,6 +67,8 @@ def column_names(file: DataFile) -> tuple[str, ...]:
             return ()
         case DataFormat.PARQUET:
             return tuple(_parquet(file).column_names)
+        case DataFormat.AVRO:
+            return _avro(file)[0]
         case _:
             return tuple(_json_keys(file, json_messages(file)))
 
@@ -83,6 +86,8 @@ def read_table(file: DataFile, schema: RowSchema, zone: ZoneInfo | None = None) 
             return _typed_csv(file, _csv_text(file, names), schema, zone)
         case DataFormat.PARQUET:
             return _fitted(file, _parquet(file), schema)
+        case DataFormat.AVRO:
+            return _fitted_avro(file, schema)
         case _:
             return _decoded_json(file, schema)
 
@@ -260,6 +265,31 @@ def _fitted(file: DataFile, table: pa.Table, schema: RowSchema) -> pa.Table:
     return pa.table(columns, schema=schema.arrow())
 
 
+def _avro(file: DataFile) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    try:
+        names, records, _ = avro_records(_read(file))
+    except UnreadableAvroError as problem:
+        raise _unreadable(file, str(problem)) from None
+    return names, records
+
+
+def _fitted_avro(file: DataFile, schema: RowSchema) -> pa.Table:
+    names, records = _avro(file)
+    _refuse_other_columns(file, names, schema)
+    columns = [
+        avro_column(records, column, file.path.name, file.location)
+        if column.name in names
+        else _absent(file, column.name, column.type, len(records), names)
+        for column in schema.columns
+    ]
+    return pa.table(columns, schema=schema.arrow())
+
+
+def _shown(value: Any) -> str | None:
+    """A value as text; true and false as JSON has them."""
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _decoded_json(file: DataFile, schema: RowSchema) -> pa.Table:
     from velo_engine.formats import open_format
 
@@ -296,6 +326,9 @@ def text_columns(file: DataFile) -> pa.Table:
         case DataFormat.PARQUET:
             table = _parquet(file)
             return pa.table({n: _as_text(table.column(n)) for n in table.column_names})
+        case DataFormat.AVRO:
+            names, records = _avro(file)
+            return pa.table({n: pa.array([_shown(r[n]) for r in records], pa.string()) for n in names})
         case _:
             return _json_text(file)
 

@@ -123,7 +123,12 @@ def literals_of_file(expect: Expectation, actual: ActualOutput) -> Literals:
 
 def _format_of(name: str) -> DataFormat:
     stem = name.removesuffix(".gz")
-    endings = {".csv": DataFormat.CSV, ".parquet": DataFormat.PARQUET, ".json": DataFormat.JSON}
+    endings = {
+        ".csv": DataFormat.CSV,
+        ".parquet": DataFormat.PARQUET,
+        ".json": DataFormat.JSON,
+        ".avro": DataFormat.AVRO,
+    }
     return next((kind for ending, kind in endings.items() if stem.endswith(ending)), DataFormat.JSON_LINES)
 
 

@@ -19,6 +19,7 @@ _FORMATS = {
     ".jsonl": DataFormat.JSON_LINES,
     ".ndjson": DataFormat.JSON_LINES,
     ".parquet": DataFormat.PARQUET,
+    ".avro": DataFormat.AVRO,
 }
 _GENERATING = ("generate", "records", "seed", "null_probability", "overrides", "time_simulation", "rate_per_second")
 """Keys that have an effect on generated rows only."""
@@ -54,6 +55,7 @@ def input_of(fields: Fields, folder: Path, policy: PathPolicy, before: Sequence[
         time_simulation=_time_simulation(fields),
         location=fields.at("source"),
         key_locations=fields.locations,
+        format=fields["format"],
         boundaries=fields["generate"] is not None,
         rate_per_second=fields["rate_per_second"],
         timeline=None if timeline is None else timeline.entries,

@@ -20,13 +20,14 @@ from velo_harness.assertions.operands import resolved_row
 from velo_harness.data_schema import DataSchema
 from velo_harness.faults.fates import RunFaults
 from velo_harness.input_order import in_reference_order, referenced_schemas
+from velo_harness.keys import bad_value
 from velo_harness.made_once import encoded_once, generated_once, read_once
 from velo_harness.programs import program_text
 from velo_harness.relation import Relation
 from velo_harness.source_schemas import SchemaFinder
 from velo_harness.spec import DEFAULT_RECORDS, DataFile, Input, Query, Spec
 from velo_harness.templates import TemplateScope
-from velo_harness.topic_inputs import RecordLayout, record_format, written_properties
+from velo_harness.topic_inputs import RecordLayout, properties_in_format, record_format, written_properties
 from velo_harness.typed_values import table_of
 
 EngineInput: TypeAlias = TopicInput | TableInput
@@ -124,6 +125,9 @@ class InputMaker:
         for name in _in_writing_order(rows, given):
             source, found = sources[name], rows[name]
             if source.kind is SourceKind.TABLE:
+                if name in given and given[name].format is not None:
+                    message = f"{name} is looked up as a table: its rows are not written in a format"
+                    raise bad_value(message, given[name].key_locations["format"])
                 engine[name] = TableInput(found.relation.table)
                 continue
             layout = self._layout(source, given.get(name), found)
@@ -164,7 +168,7 @@ class InputMaker:
             table = table_of(literal, source.schema, self._spec.zone)
             return SourceRows(Relation(source.name, source.schema, table), None, self._key_field(source, given))
         if given is not None and given.data_file is not None:
-            return self._from_file(source, given.data_file, self._key_field(source, given))
+            return self._from_file(source, given.data_file, self._key_field(source, given), given.format)
         if given is not None and given.from_previous is not None:
             previous = self._previous(given.from_previous)
             return SourceRows(Relation(source.name, previous.schema, previous.table), None, given.key_field)
@@ -178,8 +182,10 @@ class InputMaker:
         schema = None if given.key_field is not None else self._schemas.find(source.name, given)
         return given.key_field if schema is None else schema.key_field
 
-    def _from_file(self, source: SourceTable, file: DataFile, key_field: str | None) -> SourceRows:
-        form = record_format(source.properties)
+    def _from_file(
+        self, source: SourceTable, file: DataFile, key_field: str | None, form: str | None = None
+    ) -> SourceRows:
+        form = record_format(source.properties) if form is None else form
         if source.kind is SourceKind.STREAM and form in JSON_RECORDS and data_files.is_json(file):
             messages = tuple(data_files.json_messages(file))
             decoded = open_format(form, source.schema, source.properties).decode(messages)
@@ -265,7 +271,9 @@ class InputMaker:
             else source.properties.get("topic", source.name)
         )
         # Paths of schemas start at the SQL file, as for the engine.
-        properties = with_schema_files(source.properties, program_text(self._spec).base_dir, None)
+        place = given.key_locations.get("format") if given is not None else None
+        asked = properties_in_format(source, given.format if given is not None else None, place)
+        properties = with_schema_files(asked, program_text(self._spec).base_dir, None)
         return RecordLayout(
             topic=topic,
             partitions=given.partitions if given is not None else 1,

@@ -193,6 +193,7 @@ class DataFormat(StrEnum):
     JSON_LINES = "json_lines"
     JSON = "json"
     PARQUET = "parquet"
+    AVRO = "avro"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,8 @@ class Input:
     location: Location
     key_locations: Mapping[str, Location] = field(compare=False)
     """Places of the values that are written, by key."""
+    format: str | None = None
+    """How the rows are written to the topic; None: as the SQL reads them."""
     boundaries: bool = False
     """The rows are those on the boundaries of the SQL."""
     rate_per_second: Decimal | None = None

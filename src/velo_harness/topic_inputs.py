@@ -17,6 +17,7 @@ from velo_engine.connectors.topics import Topic
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.formats import open_format
 from velo_engine.formats.event_times import OPTION_PREFIX
+from velo_engine.plan.nodes import SourceTable
 from velo_engine.schema import RowSchema
 
 DEFAULT_FORMAT = "json"
@@ -27,6 +28,23 @@ _FORMAT_PROPERTIES = ("format", "value.format", "value.serializer", "schema.valu
 def record_format(properties: Mapping[str, str]) -> str:
     """The name of the format of a source's records."""
     return next((properties[key] for key in _FORMAT_PROPERTIES if key in properties), DEFAULT_FORMAT)
+
+
+def properties_in_format(source: SourceTable, wanted: str | None, location: Location | None) -> Mapping[str, str]:
+    """The properties of a source whose records are written in the format `wanted` (None: as the SQL says).
+
+    Errors: BAD_VALUE when the SQL reads them in another.
+    """
+    if wanted is None:
+        return source.properties
+    named = any(key in source.properties for key in _FORMAT_PROPERTIES)
+    family = record_format(source.properties).casefold().removesuffix("-confluent").removeprefix("debezium-")
+    if not named:
+        return {**source.properties, "format": wanted}
+    if family != wanted:
+        message = f'the SQL reads "{source.name}" as {record_format(source.properties)}, not as {wanted}'
+        raise VeloError(ErrorCode.BAD_VALUE, message, location=location, hint="leave format out, or change the SQL")
+    return source.properties
 
 
 def written_properties(properties: Mapping[str, str]) -> dict[str, str]:

@@ -264,7 +264,6 @@ def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
     ("text", "line", "column"),
     [
         (one_query("runners: [engine, flink]"), 4, 23),
-        (one_input("format: protobuf"), 6, 17),
     ],
 )
 def test_other_parts_of_later_versions_too(refused, text, line, column):

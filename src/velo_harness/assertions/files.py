@@ -28,6 +28,7 @@ _ENDINGS = {
     ".jsonl": DataFormat.JSON_LINES,
     ".ndjson": DataFormat.JSON_LINES,
     ".parquet": DataFormat.PARQUET,
+    ".avro": DataFormat.AVRO,
 }
 _WIDEST = 38
 
