@@ -70,7 +70,7 @@ def _column(output: Relation, position: int) -> ColumnProfile:
     finite = values[np.isfinite(values)]
     return ColumnProfile(
         name=column.name,
-        type=str(column.type),
+        type=str(column.type.as_nullable()),
         rows=len(output),
         nulls=int(output.column(position).null_count),
         mean=float(finite.mean()) if len(finite) else None,

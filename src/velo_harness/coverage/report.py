@@ -107,7 +107,7 @@ def _mark(points: Sequence[CoverPoint]) -> str:
 def _lines_of(file: str) -> list[str]:
     try:
         return Path(file).read_text(encoding="utf-8").splitlines()
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 

@@ -175,12 +175,15 @@ def _plots(query: QueryResult) -> Iterator[tuple[str, Markup]]:
     if len(profile.reading) > 1:
         yield "records read over time", plots.curve_svg(profile.reading, "records read over time")
     if profile.lateness_ms is not None:
-        yield "how late rows were", plots.histogram_svg(profile.lateness_ms, "how late rows were", " ms")
+        yield "how late rows were", plots.histogram_svg(profile.lateness_ms, "how late rows were", plots.duration)
     for column in profile.columns:
         if column.histogram is not None:
             nulls = f", {column.nulls:,} NULL" if column.nulls else ""
             mean = "" if column.mean is None else f", mean {plots.short(column.mean)}"
-            yield f"{column.name} ({column.type}{mean}{nulls})", plots.histogram_svg(column.histogram, column.name)
+            yield (
+                f"{column.name} ({column.type}{mean}{nulls})",
+                plots.histogram_svg(column.histogram, column.name, plots.short),
+            )
 
 
 def _changed(trend: Trend) -> bool:

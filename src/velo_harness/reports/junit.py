@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from xml.etree import ElementTree
 
-from velo_harness.reports.shown_values import masked
+from velo_harness.reports.shown_values import printable_lines
 from velo_harness.reports.text import check_text, query_text
 from velo_harness.result import Outcome, QueryResult, RunResult
-
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot hold, not even escaped."""
 
 
 def run_junit(run: RunResult) -> str:
@@ -24,10 +20,8 @@ def run_junit(run: RunResult) -> str:
             root, "testsuite", name=_clean(broken.file), tests="1", failures="0", errors="1", skipped="0"
         )
         case = ElementTree.SubElement(suite, "testcase", name="load", classname=_clean(broken.file), time="0")
-        error = ElementTree.SubElement(
-            case, "error", message=_clean(masked(broken.error.message)), type=broken.error.code.code
-        )
-        error.text = _clean(masked(str(broken.error)))
+        error = ElementTree.SubElement(case, "error", message=_clean(broken.error.message), type=broken.error.code.code)
+        error.text = _clean(str(broken.error))
         _count(totals, {"tests": 1, "errors": 1})
     for name, count in totals.items():
         root.set(name, str(count))
@@ -66,7 +60,7 @@ def _case(suite: ElementTree.Element, q: QueryResult) -> None:
             kind = "failure" if q.outcome is Outcome.FAILED else "error"
             what = q.error.code.code if q.error is not None else q.failures[0].check
             message = q.error.message if q.error is not None else q.failures[0].finding.actual
-            ElementTree.SubElement(case, kind, message=_clean(masked(message)), type=what).text = _clean(query_text(q))
+            ElementTree.SubElement(case, kind, message=_clean(message), type=_clean(what)).text = _clean(query_text(q))
         case _:
             pass
     if q.warnings and q.outcome is Outcome.PASSED:
@@ -83,4 +77,5 @@ def _seconds(milliseconds: float) -> str:
 
 
 def _clean(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text)
+    """Text without secrets and without characters that XML cannot hold or that steer a terminal."""
+    return printable_lines(text)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from velo_harness.kafka.providers import MEMORY
 from velo_harness.reports.sections import sections
 from velo_harness.reports.shown_values import printable, printable_lines, table_lines
 from velo_harness.reports.text import check_text, query_text, totals_text
@@ -32,7 +34,8 @@ _READ = re.compile(r"""[^\w\s./,:;=+%?-]|(?<!\w)_|_(?!\w)|:(?=/)|(?<=www)\.""")
 def run_markdown(run: RunResult) -> str:
     """The report as Markdown, not longer than a comment may be."""
     bad = run.count(Outcome.FAILED) or run.count(Outcome.ERROR) or run.file_errors
-    head = [f"### {'❌' if bad else '✅'} velostream: {totals_text(run)}", ""]
+    place = "" if run.kafka == MEMORY else f", topics on Kafka ({code(run.kafka)})"
+    head = [f"### {'❌' if bad else '✅'} velostream: {totals_text(replace(run, kafka=MEMORY))}{place}", ""]
     if run.trend is not None:
         head += [*trend_lines(run.trend), ""]
     noted = [q for q in run.queries if q.outcome is not Outcome.PASSED or q.warnings]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup, escape
 
-from velo_harness.reports.shown_values import printable
+from velo_harness.reports.shown_values import printable_lines
 from velo_harness.result import Histogram
 
 WIDTH, HEIGHT = 320, 132
@@ -14,8 +14,8 @@ _LEFT, _TOP, _FLOOR = 4, 16, 108
 """The drawing stands between these; below is the axis with its labels."""
 
 
-def histogram_svg(histogram: Histogram, name: str, unit: str = "") -> Markup:
-    """Bars over the range of the values, with its ends and the highest count."""
+def histogram_svg(histogram: Histogram, name: str, label: Callable[[float], str]) -> Markup:
+    """Bars over the range of the values, with its ends and the highest count. `label` writes a value."""
     bins, most = len(histogram.counts), max(histogram.counts)
     width = (WIDTH - 2 * _LEFT) / bins
     step = (histogram.high - histogram.low) / bins
@@ -23,13 +23,13 @@ def histogram_svg(histogram: Histogram, name: str, unit: str = "") -> Markup:
     for i, count in enumerate(histogram.counts):
         height = max(1.5, (_FLOOR - _TOP) * count / most) if count else 0.0
         low, high = histogram.low + i * step, histogram.low + (i + 1) * step
-        span = short(low) if bins == 1 else f"{short(low)} … {short(high)}"
-        title = f"{span}{unit}: {count:,} of {sum(histogram.counts):,}"
+        span = label(low) if bins == 1 else f"{label(low)} … {label(high)}"
+        title = f"{span}: {count:,} of {sum(histogram.counts):,}"
         gap = min(2.0, width / 6)
         shape = f'<rect class="bar" x="{_LEFT + i * width + gap / 2:.1f}" y="{_FLOOR - height:.1f}" '
         shape += f'width="{width - gap:.1f}" height="{height:.1f}" rx="1.5">'
         bars.append(f"{shape}<title>{escape(title)}</title></rect>")
-    ends = [short(histogram.low) + unit] if bins == 1 else [short(histogram.low) + unit, short(histogram.high) + unit]
+    ends = [label(histogram.low)] if bins == 1 else [label(histogram.low), label(histogram.high)]
     return _framed(name, bars, ends, f"{most:,}")
 
 
@@ -86,6 +86,14 @@ def short(value: float) -> str:
     return f"{value:,.1f}" if 1000 <= size < 1e5 else f"{value:.4g}"
 
 
+def duration(milliseconds: float) -> str:
+    """A time as short as an axis needs it."""
+    for limit, divisor, unit in ((1e3, 1, "ms"), (60e3, 1e3, "s"), (3600e3, 60e3, "min"), (172_800e3, 3600e3, "h")):
+        if abs(milliseconds) < limit:
+            return f"{milliseconds / divisor:.3g} {unit}"
+    return f"{short(milliseconds / 86_400e3)} d"
+
+
 def _framed(name: str, marks: Sequence[str], ends: Sequence[str], top: str) -> Markup:
     """The marks above an axis with labels at its ends, or one in the middle; `top` is what the height means."""
     if len(ends) == 1:
@@ -95,7 +103,9 @@ def _framed(name: str, marks: Sequence[str], ends: Sequence[str], top: str) -> M
         labels += f'<text class="end" x="{WIDTH - _LEFT}" y="{_FLOOR + 16}">{escape(ends[1])}</text>'
     axis = f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _LEFT}" y1="{_FLOOR}" y2="{_FLOOR}"/>'
     scale = f'<text class="end" x="{WIDTH - _LEFT}" y="10">{escape(top)}</text>'
-    opening = f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(printable(name))}">'
+    opening = (
+        f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(printable_lines(name))}">'
+    )
     return _markup(f"{opening}{''.join(marks)}{axis}{labels}{scale}</svg>")
 
 
