@@ -53,10 +53,10 @@ class Execution:
     read_back: Mapping[str, Relation]
     """Statement → the records in its topic; empty when topics are in memory."""
     measured: Measured = field(default_factory=Measured)
-    topics: TopicStore | None = None
-    """The topics in memory; None when they are on a broker."""
     faults: tuple[FaultCount, ...] = ()
     """What was injected, and what became of it."""
+    topics: TopicStore | None = None
+    """The topics in memory; None when they are on a broker."""
 
     def records_of(self, statement: str) -> Relation:
         """Every record that a statement gave out, in order: the +I and +U rows."""

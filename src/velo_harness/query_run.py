@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from velo_engine import JobOptions
 from velo_engine.connectors.dead_letters import DeadLetter
 from velo_engine.errors import VeloError
+from velo_engine.plan.nodes import PlannedProgram
 from velo_harness.arrangement import Arrangement
 from velo_harness.assertions.failures import expected_error_text
 from velo_harness.capture import captured
@@ -159,9 +160,7 @@ class QueryRun:
 
         now, zone = self._spec.now or datetime.now(UTC), self._spec.zone
         statements = needed_statements(prepared.program, prepared.targets)
-        return boundary_tables(
-            prepared.program, statements, rows, wanted, now, "UTC" if zone is None else zone.key
-        )
+        return boundary_tables(prepared.program, statements, rows, wanted, now, "UTC" if zone is None else zone.key)
 
     def job_options(self) -> JobOptions:
         """How the spec, the query and the settings want the job to be run."""
@@ -181,7 +180,8 @@ class QueryRun:
         wanted = inputs.timed(self.job_options() if options is None else options)
         broker = None if self._kafka is None else Broker(self._kafka, self._spec.topic_naming)
         probe = self._probe(prepared)
-        program, text, targets, policy = prepared.program, prepared.text, prepared.targets, self._policy
+        program = _reading_whole_rows(prepared.program) if looks_at_inputs(self._query) else prepared.program
+        text, targets, policy = prepared.text, prepared.targets, self._policy
         return run_with_faults(
             inputs,
             wanted,
@@ -282,6 +282,21 @@ def expected_error(query: Query) -> ExpectedError | None:
         return None
     code, matches = found.parameters["code"], found.parameters["matches"]
     return ExpectedError(code, matches, found.location, EXPECT_ERROR, found.message)
+
+
+def looks_at_inputs(query: Query) -> bool:
+    """Whether a check shows or compares records of the input: late ones, dead letters."""
+    expectations = (query.expect, *(output.expect for output in query.outputs))
+    late = any(expect is not None and expect.late is not None for expect in expectations)
+    return late or any(
+        assertion.type in ("late_count", "dlq_count", "error_rate") for assertion in all_assertions(query)
+    )
+
+
+def _reading_whole_rows(program: PlannedProgram) -> PlannedProgram:
+    """The program with every column decoded: of those that no query reads the rows would be NULL."""
+    sources = {name: replace(source, decoded=None) for name, source in program.sources.items()}
+    return replace(program, sources=sources)
 
 
 def all_assertions(query: Query) -> tuple[AssertionSpec, ...]:
