@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from velo_harness.reports.shown_values import printable_lines
 from velo_harness.result import Change, Outcome, QueryResult, RunResult, Trend
@@ -50,10 +50,16 @@ def _rows_changed(before: QueryResult, after: QueryResult) -> bool:
 def trend_text(found: Trend) -> str:
     """What changed, for people."""
     lines = [f"since {found.against}:"]
-    for name in ("newly_failing", "fixed", "still_failing", "added", "removed"):
-        lines += _listed(name, list(getattr(found, name)))
-    for name, unit in (("slower", " ms"), ("faster", " ms"), ("rows_changed", " rows")):
-        changes: tuple[Change, ...] = getattr(found, name)
+    lines += _listed("newly failing", found.newly_failing)
+    lines += _listed("fixed", found.fixed)
+    lines += _listed("still failing", found.still_failing)
+    lines += _listed("new", found.added)
+    lines += _listed("gone", found.removed)
+    for name, changes, unit in (
+        ("slower", found.slower, " ms"),
+        ("faster", found.faster, " ms"),
+        ("with another number of rows", found.rows_changed, ""),
+    ):
         lines += _listed(name, [f"{c.item}: {c.before:,.0f} → {c.after:,.0f}{unit}" for c in changes])
     return printable_lines("\n".join(lines if len(lines) > 1 else [f"since {found.against}: nothing changed"]))
 
@@ -62,9 +68,9 @@ SHOWN_NAMES = 10
 """Queries listed of each kind of change."""
 
 
-def _listed(name: str, texts: list[str]) -> Iterator[str]:
+def _listed(name: str, texts: Sequence[str]) -> Iterator[str]:
     if texts:
-        yield f"  {len(texts)} {name.replace('_', ' ')}"
+        yield f"  {len(texts)} {name}"
         yield from (f"    {text}" for text in texts[:SHOWN_NAMES])
     if len(texts) > SHOWN_NAMES:
         yield f"    and {len(texts) - SHOWN_NAMES} more"
