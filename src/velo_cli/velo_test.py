@@ -13,6 +13,7 @@ from velo_cli.command_line import key_values, new_app, run_app, set_debug
 from velo_cli.coverage_output import CoverageChoice
 from velo_cli.expectation_updates import update_of, with_updates
 from velo_cli.progress import ProgressLine
+from velo_cli.test_debug import debug_query, stepped
 from velo_cli.test_explain import explain
 from velo_cli.run_by_default import RunByDefault
 from velo_cli.test_health import health
@@ -74,6 +75,8 @@ def run(
         Path | None, typer.Option(help="write the SQL with a mark beside each line to this file", metavar="FILE")
     ] = None,
     by_folder: Annotated[bool, typer.Option("--by-folder", help="sum up each folder")] = False,
+    step: Annotated[bool, typer.Option("--step", help="run each query in the debugger, record by record")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="ask nothing")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show late rows of queries that pass, too")] = False,
     kafka: Annotated[
         str | None, typer.Option(help="where topics are: memory (default), embedded, HOST:PORT", metavar="WHERE")
@@ -126,7 +129,10 @@ def run(
         coverage=coverage.wanted,
         profile=wanted.plotted,
     )
-    result = _run_all(files, settings, query, choice)
+    if step:
+        result = stepped(files, settings, query, assumes_yes=yes)
+    else:
+        result = _run_all(files, settings, query, choice)
     if earlier is not None:
         result = replace(result, trend=trend(earlier, result, str(compare_to)))
     _report(result, wanted, verbose=verbose)
@@ -190,6 +196,7 @@ app.command("mutate")(mutate)
 
 
 app.command("explain")(explain)
+app.command("debug")(debug_query)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_harness.discovery import SPEC_SUFFIXES, find_specs, find_sql, is_spec_name
@@ -26,6 +26,9 @@ from velo_harness.spec_loader import load_spec
 
 if TYPE_CHECKING:
     from velo_harness.kafka.session import KafkaSession
+
+QueryRunner: TypeAlias = Callable[..., QueryResult]
+"""Runs one query: takes and gives what `runner.run_query` does."""
 
 _PASSED_OVER = frozenset({"node_modules", "__pycache__", "build", "dist"})
 """Folders that hold no specs; hidden ones are passed over too."""
@@ -156,8 +159,9 @@ def run_items(
     on_start: Callable[[int, SuiteItem], None] = lambda _number, _item: None,
     on_progress: ProgressHook | None = None,
     kafka: KafkaSession | None = None,
+    run: QueryRunner = run_query,
 ) -> RunResult:
-    """Runs the queries in order. `on_start` is told the number (from 0) of each before it runs.
+    """Runs the queries in order, each by `run`. `on_start` is told the number (from 0) of each before it runs.
 
     Topics are on the broker of `kafka`, without it in memory. Raises VeloError when that broker is not there.
     """
@@ -167,20 +171,20 @@ def run_items(
     results = []
     for number, item in enumerate(items):
         on_start(number, item)
-        results.append(_run(item, settings, on_progress, kafka))
+        results.append(_run(item, settings, on_progress, kafka, run))
     place = MEMORY if kafka is None else kafka.provider.name
     return RunResult(tuple(results), (), (time.perf_counter() - began) * 1000, place)
 
 
 def _run(
-    item: SuiteItem, settings: RunSettings, on_progress: ProgressHook | None, kafka: KafkaSession | None
+    item: SuiteItem, settings: RunSettings, on_progress: ProgressHook | None, kafka: KafkaSession | None, run: QueryRunner
 ) -> QueryResult:
     """The result of one query, as its marks let it count."""
     marks = {mark.name: mark for mark in (*item.spec.marks, *item.query.marks)}
     spec = item.spec
     query = replace(item.query, skip=item.query.skip or _skip_reason(marks))
     name = f"{shown_path(spec.file)}::{spec.item_name(query)}"
-    result = run_query(
+    result = run(
         spec, query, settings, item=name, rerun=_rerun(spec, query, settings), on_progress=on_progress, kafka=kafka
     )
     return _with_expected_failure(result, marks["xfail"]) if "xfail" in marks else result

@@ -133,6 +133,10 @@ def passed(rows: Sequence[int], text: str = "") -> Fate:
 
 def step_name(node: PlanNode) -> str:
     """What people call a step."""
+    if isinstance(node, nodes.Scan):
+        return f"the source {node.source.name}"
+    if isinstance(node, nodes.Project) and isinstance(node.input, nodes.Filter):
+        return "the condition and projection"
     return _NAMES.get(type(node).__name__, type(node).__name__)
 
 

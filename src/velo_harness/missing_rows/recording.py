@@ -24,13 +24,17 @@ class Edge:
     schema: RowSchema
     batches: list[ChangeBatch] = field(default_factory=list)
     _rows: pa.Table | None = None
+    _taken: int = 0
+    """How many of the batches are in `_rows`."""
 
     @property
     def rows(self) -> pa.Table:
         """In their order; physical columns."""
-        if self._rows is None:
-            parts = [batch.rows for batch in self.batches if len(batch)]
+        if self._rows is None or self._taken < len(self.batches):
+            before = [] if self._rows is None else [self._rows]
+            parts = [*before, *(batch.rows for batch in self.batches[self._taken :] if len(batch))]
             self._rows = pa.concat_tables(parts).combine_chunks() if parts else empty_rows(self.schema)
+            self._taken = len(self.batches)
         return self._rows
 
     @property

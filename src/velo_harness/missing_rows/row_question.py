@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.plan import nodes
+from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.schema import RowSchema
 from velo_harness.execution import Execution
 from velo_harness.missing_rows.explanation import Explanation, RowTracer
@@ -79,18 +81,25 @@ def _explained(
         spec.config.get("time_zone") or prepared.program.properties.get("time.zone", "UTC"),
         0 if spec.now is None else int(spec.now.timestamp() * 1000),
     )
-    result = results[prepared.statement]
-    tracer = RowTracer(around, prepared.statement, tuple(results))
+    return answer(question, prepared.program, prepared.statement, tuple(results), around)
+
+
+def answer(
+    question: RowQuestion, program: PlannedProgram, statement: str, statements: tuple[str, ...], around: Surroundings
+) -> Explanation:
+    """What became of the row in a run of `statements`, as far as it was recorded. Errors: UNKNOWN_COLUMN, BAD_VALUE."""
+    plan = program.statements[statement]
+    tracer = RowTracer(around, statement, statements)
     if question.source is None:
-        positions = _positions(question.row, result.schema, result.aliases)
+        positions = _positions(question.row, plan.plan.schema, plan.aliases)
         if positions is not None:
-            return tracer.missing(_typed(question.row, result.schema, positions, spec))
-    sources = _sources(recording)
+            return tracer.missing(_typed(question.row, plan.plan.schema, positions, around.time_zone))
+    sources = _sources(around.recording)
     for name, schema in sources.items():
         positions = _positions(question.row, schema, {})
         if question.source in (None, name) and positions is not None:
-            return tracer.followed(name, _typed(question.row, schema, positions, spec))
-    raise _unknown(question, prepared.statement, result.schema, sources)
+            return tracer.followed(name, _typed(question.row, schema, positions, around.time_zone))
+    raise _unknown(question, statement, plan.plan.schema, sources)
 
 
 def _sources(recording: Recording) -> dict[str, RowSchema]:
@@ -104,10 +113,11 @@ def _positions(row: YamlMapping, schema: RowSchema, aliases: Mapping[str, str]) 
     return [p for p in found if p is not None] if None not in found else None
 
 
-def _typed(row: YamlMapping, schema: RowSchema, positions: list[int], spec: Spec) -> Wanted:
+def _typed(row: YamlMapping, schema: RowSchema, positions: list[int], time_zone: str) -> Wanted:
+    zone = None if time_zone == "UTC" else ZoneInfo(time_zone)
     values: dict[int, Any] = {}
     for (_, node), position in zip(row.entries, positions, strict=True):
-        values[position] = typed_value(node, schema.columns[position].type.as_nullable(), spec.zone)
+        values[position] = typed_value(node, schema.columns[position].type.as_nullable(), zone)
     return values
 
 

@@ -49,7 +49,11 @@ def test_all_of_it(tmp_path: Path) -> None:
         "debug: {enabled: true, pause_on_start: false, breakpoints: [{query: one, after_record: 3}, {query: two}], "
         "show_intermediate_values: true, log_level: trace}",
     )
-    assert (found.debug.enabled, found.debug.pause_on_start, found.debug.show_intermediate_values) == (True, False, True)
+    assert (found.debug.enabled, found.debug.pause_on_start, found.debug.show_intermediate_values) == (
+        True,
+        False,
+        True,
+    )
     assert [(b.query, b.after_record) for b in found.debug.breakpoints] == [("one", 3), ("two", None)]
     assert found.debug.log_level is LogLevel.TRACE
 
