@@ -96,6 +96,8 @@ class QueryItem(pytest.Item):
             self.user_properties.append((summary.PROPERTY, check_text(warning)))
         for note in result.notes:
             self.user_properties.append((summary.PROPERTY, note))
+        if result.outcome is Outcome.SKIPPED:
+            pytest.skip(result.skip_reason or "")
         if result.outcome is not Outcome.PASSED:
             raise QueryFailed(result)
 
@@ -145,5 +147,7 @@ class QueryItem(pytest.Item):
             self.add_marker(marker(mark.argument) if mark.argument else marker)
 
     def _rerun_command(self) -> str:
-        seed = self.config.getoption("velo_seed")
-        return f"pytest {shlex.quote(self.nodeid)}" + (f" --velo-seed {seed}" if seed is not None else "")
+        from velo_harness.rerun import rerun_options
+
+        chosen, place = options.run_settings(self.config), kafka.session(self.config)
+        return f"pytest {shlex.quote(self.nodeid)}" + rerun_options(chosen, place, "--velo-")

@@ -17,6 +17,7 @@ from velo_harness.kafka.providers import MEMORY
 from velo_harness.marks import condition_holds
 from velo_harness.plugin_files import load_conftests
 from velo_harness.programs import shown_path
+from velo_harness.rerun import rerun_options
 from velo_harness.result import CheckFailure, FileError, Finding, Outcome, QueryResult, RunResult
 from velo_harness.runner import run_query
 from velo_harness.settings import RunSettings, Update
@@ -184,9 +185,8 @@ def _run(
     spec = item.spec
     query = replace(item.query, skip=item.query.skip or _skip_reason(marks))
     name = f"{shown_path(spec.file)}::{spec.item_name(query)}"
-    result = run(
-        spec, query, settings, item=name, rerun=_rerun(spec, query, settings), on_progress=on_progress, kafka=kafka
-    )
+    rerun = _rerun(spec, query, settings, kafka)
+    result = run(spec, query, settings, item=name, rerun=rerun, on_progress=on_progress, kafka=kafka)
     return _with_expected_failure(result, marks["xfail"]) if "xfail" in marks else result
 
 
@@ -209,7 +209,6 @@ def _with_expected_failure(result: QueryResult, mark: Mark) -> QueryResult:
     return result
 
 
-def _rerun(spec: Spec, query: Query, settings: RunSettings) -> str:
+def _rerun(spec: Spec, query: Query, settings: RunSettings, kafka: KafkaSession | None) -> str:
     command = f"velo-test run {shlex.quote(shown_path(spec.file))} --query {shlex.quote(spec.item_name(query))}"
-    permute = f" --permute {settings.permute}" if settings.permute else ""
-    return command + permute if settings.seed is None else f"{command} --seed {settings.seed}{permute}"
+    return command + rerun_options(settings, kafka)

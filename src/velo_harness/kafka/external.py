@@ -17,6 +17,11 @@ class ExternalProvider:
     def __init__(self, cluster: KafkaCluster) -> None:
         self._cluster = cluster
 
+    @property
+    def address(self) -> str:
+        """What `--kafka` was given."""
+        return self._cluster.bootstrap_servers
+
     def start(self) -> KafkaCluster:
         """The cluster, once a broker answers. Raises VeloError: none does, or it does not let us in."""
         check_cluster(self._cluster)
