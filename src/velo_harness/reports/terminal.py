@@ -14,11 +14,22 @@ _STYLES = (
     (re.compile(r"^  ✓ \S+", re.MULTILINE), "green"),
     (re.compile(r"^  [✗!] \S+", re.MULTILINE), "bold red"),
     (re.compile(r"^  - \S+", re.MULTILINE), "yellow"),
+    (re.compile(r"(?<= )[\d,]+ ms(?=  )"), "dim"),
     (re.compile(r"^── .*$", re.MULTILINE), "bold"),
+    (re.compile(r"^[\w.]+(?=(: .*)?\n  --> )", re.MULTILINE), "bold"),
+    (re.compile(r"^ +-->.*$", re.MULTILINE), "dim"),
+    (re.compile(r"^ *\d+ \| .*$", re.MULTILINE), "dim"),
+    (re.compile(r"^ *\| *\^+$", re.MULTILINE), "red"),
     (re.compile(r"^  expected: .*$", re.MULTILINE), "green"),
     (re.compile(r"^  actual: .*$", re.MULTILINE), "red"),
+    (re.compile(r"^    (expected|missing) .*$", re.MULTILINE), "green"),
+    (re.compile(r"^    (actual|unexpected|repeated) .*$", re.MULTILINE), "red"),
     (re.compile(r"^error\[VELO\d+\]", re.MULTILINE), "bold red"),
-    (re.compile(r"^ *(hint|note|warning|run it again):", re.MULTILINE), "cyan"),
+    (re.compile(r"^ *(hint|note|warning|run it again|the same error|records):", re.MULTILINE), "cyan"),
+    (re.compile(r"^  \d+ (newly failing|still failing|slower)$", re.MULTILINE), "red"),
+    (re.compile(r"^  \d+ (fixed|faster)$", re.MULTILINE), "green"),
+    (re.compile(r"\b[1-9]\d* (failed|errors?|files? not loaded)(?=[^\n]* in [\d.]+ s[^\n]*\Z)"), "bold red"),
+    (re.compile(r"\b\d+ passed(?=[^\n]* in [\d.]+ s[^\n]*\Z)"), "bold green"),
 )
 
 

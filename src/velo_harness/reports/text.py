@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from velo_engine.errors import Location
 from velo_harness.kafka.providers import MEMORY
@@ -95,12 +95,23 @@ def run_text(run: RunResult, *, verbose: bool = False) -> str:
         lines += [line for q in queries for line in _query_lines(q, said, verbose=verbose)]
     for broken in run.file_errors:
         lines += ["", printable_lines(str(broken.error))]
-    for failed in (q for q in run.queries if q.outcome in (Outcome.FAILED, Outcome.ERROR)):
-        title = f"── {failed.item} "
-        lines += ["", title + "─" * max(0, 78 - len(title)), query_text(failed)]
+    for failed in _told_once([q for q in run.queries if q.outcome in (Outcome.FAILED, Outcome.ERROR)]):
+        title = f"── {failed[0].item} "
+        lines += ["", title + "─" * max(0, 78 - len(title)), query_text(failed[0])]
+        if len(failed) > 1:
+            lines.append(f"the same error: {', '.join(q.query for q in failed[1:])}")
     if run.trend is not None:
         lines += ["", trend_text(run.trend)]
     return printable_lines("\n".join([*lines, "", totals_text(run)]).lstrip("\n"))
+
+
+def _told_once(queries: Sequence[QueryResult]) -> list[list[QueryResult]]:
+    """The queries, those together that ended with the same error at the same place: they share a program."""
+    groups: dict[tuple[str, str], list[QueryResult]] = {}
+    for q in queries:
+        key = (q.item, "") if q.error is None or q.failures else (q.spec_file, str(q.error))
+        groups.setdefault(key, []).append(q)
+    return list(groups.values())
 
 
 def _orders(q: QueryResult) -> str:

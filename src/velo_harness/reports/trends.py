@@ -18,10 +18,12 @@ _BAD = (Outcome.FAILED, Outcome.ERROR)
 def trend(before: RunResult, after: RunResult, against: str) -> Trend:
     """What changed from `before` to `after`; `against` names the earlier report.
 
-    Queries are the same when their ids are. Specs that did not load then are not there; so their queries are new.
+    Queries are the same when their ids are. One is gone when its spec was run, and did not have it any more. Specs that
+    did not load then are not there; so their queries are new.
     """
     old = {q.item: q for q in before.queries}
     new = {q.item: q for q in after.queries}
+    files = {q.spec_file for q in after.queries}
     both = [(old[item], new[item]) for item in new if item in old]
     ran = [(b, a) for b, a in both if Outcome.SKIPPED not in (b.outcome, a.outcome)]
     timed = [(b, a) for b, a in ran if b.outcome not in _BAD and a.outcome not in _BAD]
@@ -32,7 +34,7 @@ def trend(before: RunResult, after: RunResult, against: str) -> Trend:
         fixed=tuple(a.item for b, a in both if a.outcome is Outcome.PASSED and b.outcome in _BAD),
         still_failing=tuple(a.item for b, a in both if a.outcome in _BAD and b.outcome in _BAD),
         added=tuple(item for item in new if item not in old),
-        removed=tuple(item for item in old if item not in new),
+        removed=tuple(item for item, q in old.items() if item not in new and q.spec_file in files),
         slower=tuple(c for c in times if _grew(c.before, c.after)),
         faster=tuple(c for c in times if _grew(c.after, c.before)),
         rows_changed=tuple(Change(a.item, b.output_rows, a.output_rows) for b, a in timed if _rows_changed(b, a)),

@@ -202,3 +202,12 @@ def test_other_words_are_not_masked() -> None:
 
     for text in ("tokens: 5", "token_count: 5", "no secret", "a@b.c", "SELECT password FROM users"):
         assert masked(text) == text
+
+
+def test_an_error_that_queries_share_is_told_once() -> None:
+    error = VeloError(ErrorCode.UNKNOWN_FUNCTION, "there is no function SUMM", location=PLACE)
+    same = [query(Outcome.ERROR, item=f"x::{name}", query=name, error=error, numbers=None) for name in ("a", "b", "c")]
+    other = query(Outcome.ERROR, item="y::d", query="d", spec_file="y.test.yaml", error=error, numbers=None)
+    text = run_text(RunResult((*same, other)))
+    assert text.count("there is no function SUMM") == 2
+    assert "the same error: b, c\n" in text

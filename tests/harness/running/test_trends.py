@@ -32,6 +32,10 @@ def test_outcomes_are_compared_by_id() -> None:
     assert found.removed == ("gone",)
 
 
+def test_queries_of_specs_that_were_not_run_are_not_gone() -> None:
+    assert changed([named("a"), named("b", spec_file="other")], [named("c")]).removed == ("a",)
+
+
 def test_what_was_skipped_and_fails_now_is_newly_failing() -> None:
     assert changed([named("q", Outcome.SKIPPED)], [named("q", Outcome.FAILED)]).newly_failing == ("q",)
 
