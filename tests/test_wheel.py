@@ -28,12 +28,15 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
     strange = {Path(n).suffix for n in names if n.split("/")[0] in PACKAGES} - {
         ".css",
         ".csv",
+        ".Factory",
         ".html",
+        ".java",
         ".js",
         ".py",
         ".typed",
         ".json",
         ".md",
+        ".properties",
         ".sql",
         ".yaml",
     }

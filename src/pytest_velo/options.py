@@ -40,6 +40,14 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--velo-permute", type=_positive, default=0, metavar="N", help="try N other orders of arrival of each query"
     )
+    group.addoption(
+        "--velo-runner",
+        choices=["engine", "flink", "recorded"],
+        help="what runs the queries, instead of the specs' own runners",
+    )
+    group.addoption(
+        "--velo-record", action="store_true", help="ask a real Flink for the answers that the runner recorded replays"
+    )
     group.addoption("--velo-realtime", action="store_true", help="keep to the rates and waits of specs in real time")
     group.addoption("--velo-strict", action="store_true", help="what would be a warning is an error")
     group.addoption("--velo-debug", action="store_true", help="show the traceback of a defect of velostream itself")
@@ -53,11 +61,14 @@ def add_options(parser: pytest.Parser) -> None:
 def run_settings(config: pytest.Config) -> RunSettings:
     """The settings that the command line asks for."""
     from velo_harness.settings import RunSettings
+    from velo_harness.spec import Runner
 
     return RunSettings(
         seed=config.getoption("velo_seed"),
         timeout_ms=config.getoption("velo_timeout_ms"),
         batch_size=config.getoption("velo_batch_size"),
+        runner=Runner(runner) if (runner := config.getoption("velo_runner")) is not None else None,
+        record=config.getoption("velo_record"),
         realtime=config.getoption("velo_realtime"),
         strict=config.getoption("velo_strict"),
         debug=config.getoption("velo_debug"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from velo_harness.reports.outputs import Outputs
     from velo_harness.result import RunResult
     from velo_harness.settings import RunSettings
+    from velo_harness.spec import Runner
     from velo_harness.suite import SpecFile
 
 app = new_app("Test streaming SQL by specs: every query with its inputs and what must come out.")
@@ -54,6 +55,12 @@ def run(
     batch_size: Annotated[int | None, typer.Option(min=1, help="most events the engine handles at once")] = None,
     var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
     allow_path: Annotated[list[Path], typer.Option(help="a folder outside the project that specs may use")] = [],  # noqa: B006
+    runner: Annotated[
+        str | None, typer.Option(help="engine, flink or recorded, instead of the specs' own runners", metavar="RUNNER")
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="ask a real Flink for the answers that the runner recorded replays")
+    ] = False,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="keep to the rates and waits of specs in real time")
     ] = False,
@@ -119,6 +126,8 @@ def run(
         seed=seed,
         timeout_ms=timeout_ms,
         batch_size=batch_size,
+        runner=_runner(runner),
+        record=record,
         realtime=realtime,
         strict=strict,
         debug=debug,
@@ -142,6 +151,16 @@ def run(
         print(f"\n{folders_text(result)}", file=sys.stderr)
     covered = coverage.show(result)
     raise typer.Exit(result.exit_code or (ExitCode.PASSED if covered else ExitCode.FAILED))
+
+
+def _runner(name: str | None) -> Runner | None:
+    from velo_harness.spec import Runner
+
+    if name is None:
+        return None
+    if name not in list(Runner):
+        raise typer.BadParameter(f'"{name}" is not one of {", ".join(Runner)}', param_hint="--runner")
+    return Runner(name)
 
 
 def _run_all(files: list[SpecFile], settings: RunSettings, wanted: list[str], choice: KafkaChoice) -> RunResult:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from velo_engine.errors import ErrorCode, ExitCode, VeloError
 from velo_harness.execution import ProgressHook
 from velo_harness.programs import shown_path
-from velo_harness.query_run import QueryRun
 from velo_harness.result import Outcome, QueryResult
+from velo_harness.runners import result_by_runners
 from velo_harness.settings import RunSettings
 from velo_harness.spec import Query, Spec
 
@@ -37,7 +37,7 @@ def run_query(
     if query.skip is not None:
         return replace(blank, skip_reason=query.skip)
     try:
-        result = QueryRun(spec, query, settings, blank, on_progress, kafka).result()
+        result = result_by_runners(spec, query, settings, blank, on_progress, kafka)
     except VeloError as error:
         failed = error.exit_code is ExitCode.FAILED and error.code is not ErrorCode.INTERNAL
         result = replace(blank, outcome=Outcome.FAILED if failed else Outcome.ERROR, error=error)

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from velo_harness.spec import Runner
 
 
 class Update(StrEnum):
@@ -27,6 +31,10 @@ class RunSettings:
     batch_size: int | None = None
     realtime: bool = False
     """Rates and waits of specs are kept in real time."""
+    runner: Runner | None = None
+    """Instead of the runners of specs."""
+    record: bool = False
+    """Flink is asked for the answers that the runner `recorded` replays."""
     strict: bool = False
     """What would be a warning is an error."""
     debug: bool = False

@@ -39,6 +39,16 @@ class Mark:
     location: Location = field(compare=False)
 
 
+class Runner(StrEnum):
+    """What runs a query."""
+
+    ENGINE = "engine"
+    FLINK = "flink"
+    """A real Flink, where one is installed."""
+    RECORDED = "recorded"
+    """What a real Flink once answered."""
+
+
 class Severity(StrEnum):
     """What a failed assertion does: an ERROR fails the query, a WARNING is reported."""
 
@@ -341,6 +351,7 @@ class Query:
     """The name's place."""
     key_locations: Mapping[str, Location] = field(compare=False)
     """Places of the values that are written, by key."""
+    runners: tuple[Runner, ...] = (Runner.ENGINE,)
     faults: FaultPlan | None = None
     """What is injected into its inputs: its own plan, else the scenario's, else the spec's."""
     capture: Capture = field(default_factory=Capture)

@@ -29,7 +29,7 @@ from velo_harness.kinds import (
     Text,
     words,
 )
-from velo_harness.spec import ChangelogOrder, ColumnScope, DataFormat
+from velo_harness.spec import ChangelogOrder, ColumnScope, DataFormat, Runner
 from velo_harness.timeline_keys import TIMELINE_ENTRY
 from velo_harness.topic_naming import DEFAULT_PATTERN, MAX_TOPIC_LENGTH
 
@@ -217,7 +217,7 @@ QUERY = ObjectFormat(
             "The output is checked as it is once written in this format and read again.",
         ),
         Key("capture_schema", PathText(), "The Avro schema or the .proto with which it is read."),
-        Key("runners", ListOf(Choice(words("engine"), ("flink", "recorded")), 1), "What runs it.", ("engine",)),
+        Key("runners", ListOf(Choice({r.value: r for r in Runner}), 1), "What runs it.", (Runner.ENGINE,)),
         _FAULTS,
     ),
 )

@@ -305,6 +305,7 @@ def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
         location=fields.at("name"),
         key_locations=fields.locations,
         capture=capture_of(fields, head.folder, head.policy),
+        runners=tuple(dict.fromkeys(fields["runners"])),
         faults=fault_plan(fields["fault_injection"]) or head.faults,
     )
 

@@ -142,7 +142,7 @@ SPECS = {
     "application: a\nqueries: [{name: q, expect: {rows: [], columns: Exact}}]": True,
     "application: a\nqueries: [{name: q, expect: {rows: [], columns: all}}]": False,
     "application: a\nqueries: [{name: q, expect: {rows: []}, skip: true, runners: [engine]}]": True,
-    "application: a\nqueries: [{name: q, expect: {rows: []}, runners: [flink]}]": False,
+    "application: a\nqueries: [{name: q, expect: {rows: []}, runners: [spark]}]": False,
     "application: a\nconfig: {a: {b: 1}}\nqueries: [{name: q, expect: {rows: []}}]": True,
     "application: a\nmarks: [slow, {xfail: why}]\nqueries: [{name: q, expect: {rows: []}}]": True,
 }

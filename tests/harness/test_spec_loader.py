@@ -263,7 +263,6 @@ def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
 @pytest.mark.parametrize(
     ("text", "line", "column"),
     [
-        (one_query("runners: [engine, flink]"), 4, 23),
     ],
 )
 def test_other_parts_of_later_versions_too(refused, text, line, column):

@@ -11,8 +11,10 @@ from types import MappingProxyType
 
 from tools.flink.installation import java_tool, require_installed
 
+from velo_harness.flink import server
+
 PROGRAM = Path(__file__).parent / "script" / "RunStatements.java"
-_LOGGING = Path(__file__).with_name("log4j2.properties")
+_LOGGING = Path(server.__file__).with_name("log4j2.properties")
 # The program lives for seconds: the fast compiler and the plain collector cost least.
 _JVM_OPTIONS = ("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _OPENED_PACKAGES = ("java.lang", "java.util", "java.util.concurrent", "java.time", "java.nio")
