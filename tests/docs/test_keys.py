@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -10,8 +11,8 @@ from tests.docs.pages import DOCS, PAGES, Block, Heading, blocks, headings
 from velo_harness import constraint_keys, data_schema, spec_keys, timeline_keys
 from velo_harness.assertion_types import ASSERTION_TYPES
 from velo_harness.constraints import Shape
-from velo_harness.faults import keys as fault_keys
 from velo_harness.debugging import debug_keys
+from velo_harness.faults import keys as fault_keys
 from velo_harness.keys import Key, ObjectFormat
 from velo_harness.yaml_source import YamlMapping, parse_yaml
 
@@ -99,6 +100,35 @@ def value_of(block: Block, name: str, table: ObjectFormat) -> None:
     assert name in written
     for spelling, value in written.items():
         table.by_spelling[spelling].kind.read(value)
+
+
+def reachable(root: object) -> list[ObjectFormat]:
+    """The tables of keys that a table leads to, itself among them."""
+    found: list[ObjectFormat] = []
+    waiting, seen = [root], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, ObjectFormat):
+            found.append(part)
+        if isinstance(part, (tuple, list)):
+            waiting.extend(part)
+        elif dataclasses.is_dataclass(part):
+            waiting.extend(getattr(part, field.name) for field in dataclasses.fields(part))
+    return found
+
+
+def test_no_table_of_keys_is_without_a_page() -> None:
+    """Tables without headings of their own are parts of a constraint: its page names their keys."""
+    described_tables = [table for _, _, table in TABLES]
+    pages = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("data-schemas.md", "generation.md"))
+
+    for table in [*reachable(spec_keys.SPEC), *reachable(data_schema.DATA_SCHEMA)]:
+        if table not in described_tables:
+            assert table not in (spec_keys.SPEC, spec_keys.QUERY, spec_keys.INPUT, spec_keys.EXPECT)
+            assert [key.name for key in table.keys if not re.search(rf"\b{key.name}\b", pages)] == [], table.name
 
 
 def test_every_type_of_assertion_has_a_heading_and_an_example() -> None:
