@@ -13,6 +13,7 @@ import typer
 from velo_cli.command_line import key_values, milliseconds, new_app, run_app, set_debug
 from velo_cli.fmt_command import fmt
 from velo_cli.kafka_commands import kafka_app
+from velo_cli.quickstart import quickstart
 from velo_cli.report_command import report
 from velo_cli.velo_test import app as test_app
 
@@ -21,6 +22,7 @@ app.add_typer(kafka_app, name="kafka")
 app.add_typer(test_app, name="test")
 app.command("fmt")(fmt)
 app.command("report")(report)
+app.command("quickstart")(quickstart)
 
 
 class SchemaName(StrEnum):
@@ -164,24 +166,29 @@ def explain(
 
 
 @app.command()
-def schema(name: Annotated[SchemaName, typer.Argument(help="which format", show_default=False)]) -> None:
-    """Print the JSON Schema of test specs, of data schemas, or of the JSON report."""
+def schema(
+    name: Annotated[SchemaName | None, typer.Argument(help="which format; all by default", show_default=False)] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="write them into .velo/ of this folder, where editors look", metavar="FOLDER")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of test specs, of data schemas, or of the JSON report; of all as one object by name."""
+    import json
+
+    from velo_harness.drafting.new_files import editor_files, write_files
     from velo_harness.json_schemas import shipped_text
 
-    sys.stdout.write(shipped_text(name.value))
-
-
-@app.command()
-def quickstart(
-    folder: Annotated[Path, typer.Argument(help="where; made when it is not there")] = Path(),
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
-) -> None:
-    """Write a small project (a program, its spec, some data), run its tests, and say what to try next."""
-    from velo_cli.quickstart import run_project, write_project
-
-    set_debug(debug)
-    written = write_project(folder)
-    raise typer.Exit(run_project(folder, written))
+    names = list(SchemaName) if name is None else [name]
+    if into is not None:
+        files = editor_files(into, [one.value for one in names])
+        write_files(files)
+        for path in files:
+            print(f"written: {path}", file=sys.stderr)
+    elif name is not None:
+        sys.stdout.write(shipped_text(name.value))
+    else:
+        every = {one.value: json.loads(shipped_text(one.value)) for one in names}
+        print(json.dumps(every, indent=2, ensure_ascii=False))
 
 
 def main() -> None:

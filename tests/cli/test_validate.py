@@ -157,6 +157,13 @@ def test_nothing_to_check_is_wrong_input(command, tmp_path: Path, words: list[st
     assert message in ran.err
 
 
+def test_a_spec_of_which_nothing_is_left_has_the_findings_that_emptied_it(command, project: Path) -> None:
+    spec = project / "orders.test.yaml"
+    spec.write_text(spec.read_text().replace("expect:", "expct:"))
+    ran = command("velo-test", "validate", ".", "--output", "json")
+    assert places(ran.out) == [("orders.test.yaml", 6, 5, "VELO2002")]
+
+
 def test_a_broken_yaml_file_has_one_finding(command, tmp_path: Path) -> None:
     (tmp_path / "a.test.yaml").write_text("application: [\n")
     ran = command("velo-test", "validate", "a.test.yaml", "--output", "json")

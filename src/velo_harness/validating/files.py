@@ -127,10 +127,10 @@ def _schema_findings(path: Path) -> list[Finding]:
         try:
             data_schema_of(tree.root)
         except VeloError as error:
-            counts = tree.prune(error)
-            if counts is not False:
+            pruning = tree.prune(error)
+            if pruning.tell:
                 findings.append(Finding.of(error))
-            if counts is None:
+            if not pruning.goes_on:
                 return findings
         else:
             return findings

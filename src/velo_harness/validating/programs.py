@@ -10,6 +10,7 @@ from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.sql.program import Warning
 from velo_harness.programs import ParsedProgram, ProgramText, Stand, parsed, planned
 from velo_harness.validating.sql_blanking import BlankedProgram
+from velo_harness.validating.yaml_pruning import Pruning
 from velo_harness.validation import Finding, Level
 
 
@@ -38,11 +39,11 @@ def checked_program(
             checked.plan = planned(checked.text, variables, stand(program))
         except VeloError as error:
             own = error.location is not None and error.location.file == text.file
-            counts = checked.blanked.blank(error) if own else None
-            if counts is not False and str(error) not in told:
+            pruning = checked.blanked.blank(error) if own else Pruning(tell=True, goes_on=False)
+            if pruning.tell and str(error) not in told:
                 told.add(str(error))
                 checked.findings.append(Finding.of(error))
-            if counts is None:
+            if not pruning.goes_on:
                 return checked
             continue
         checked.findings += [Finding.of(error) for error in _metric_errors(program, checked.plan)]

@@ -17,7 +17,7 @@ from velo_harness.spec import Query, Spec
 from velo_harness.spec_loader import spec_of
 from velo_harness.validating.output_columns import column_problems
 from velo_harness.validating.programs import CheckedProgram, checked_program, warning_finding
-from velo_harness.validating.yaml_pruning import PrunedTree
+from velo_harness.validating.yaml_pruning import PrunedTree, Pruning
 from velo_harness.validation import Finding
 from velo_harness.yaml_source import read_yaml
 
@@ -76,10 +76,10 @@ class _Checking:
             if self.program is None:
                 self.program = self._checked_program(spec)
         except VeloError as error:
-            counts = self.tree.prune(error)
-            if counts is not False:
+            pruning = self.tree.prune(error)
+            if pruning.tell:
                 self.check.tell(error)
-            return counts is None
+            return not pruning.goes_on
         if self.program.plan is None:
             return True
         return all(self._query_done(spec, query, self.program) for query in spec.queries)
@@ -113,10 +113,10 @@ class _Checking:
             if program.blanked.is_consequence(error) or _expects_error(query):
                 return True
             own = error.location is not None and error.location.file == str(spec.file)
-            counts = self.tree.prune(error) if own else None
-            if counts is not False:
+            pruning = self.tree.prune(error) if own else Pruning(tell=True, goes_on=False)
+            if pruning.tell:
                 self.check.tell(error)
-            if counts is not None:
+            if pruning.goes_on:
                 self.finished.discard(query.name)
                 return False
         return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.sql.source_text import SegmentKind, SourceText, segments
+from velo_harness.validating.yaml_pruning import Pruning
 
 _NAME = r"[`\"]?(?P<{}>[\w.]+)[`\"]?"
 _DEFINES = re.compile(
@@ -29,23 +30,18 @@ class BlankedProgram:
     text: str
     names: set[str] = field(default_factory=set)
 
-    def blank(self, error: VeloError) -> bool | None:
-        """Blanks the statement that `error` lies in: whether it is more than a consequence of one blanked before.
-
-        None when there is no such statement.
-        """
+    def blank(self, error: VeloError) -> Pruning:
+        """Blanks the statement that `error` lies in."""
+        consequence = self.is_consequence(error)
         extent = None if error.location is None else _extent_at(self.text, error.location)
-        if extent is None:
-            return None
-        start, end = extent
+        start, end = extent or (0, 0)
         statement = self.text[start:end]
         if not statement.strip():
-            return None
-        consequence = self.is_consequence(error)
+            return Pruning(not consequence, goes_on=False)
         for found in _DEFINES.finditer(statement):
             self.names.update(name for name in found.groups() if name is not None)
         self.text = self.text[:start] + _NOT_A_LINE_BREAK.sub(" ", statement) + self.text[end:]
-        return not consequence
+        return Pruning(not consequence, goes_on=True)
 
     def is_consequence(self, error: VeloError) -> bool:
         """Whether an error is about a name that a blanked statement would have defined."""

@@ -20,6 +20,16 @@ _OF_THE_WHOLE = frozenset({ErrorCode.MISSING_KEY, ErrorCode.NOTHING_CHECKED})
 """Errors about a mapping, not about the key that happens to stand first in it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What became of an error."""
+
+    tell: bool
+    """It is more than a consequence of what was taken out before."""
+    goes_on: bool
+    """Something was taken out: the rest can be read again."""
+
+
 @dataclass(slots=True)
 class PrunedTree:
     """A tree, and what was taken out of it."""
@@ -28,13 +38,10 @@ class PrunedTree:
     cut: set[tuple[_Place, type]] = field(default_factory=set)
     """Collections that something was taken out of."""
 
-    def prune(self, error: VeloError) -> bool | None:
-        """Takes out what `error` is about: whether it is more than a consequence of what was taken out before.
-
-        None when nothing can be taken out.
-        """
+    def prune(self, error: VeloError) -> Pruning:
+        """Takes out what `error` is about."""
         if error.location is None:
-            return None
+            return Pruning(tell=True, goes_on=False)
         path = _path_to(self.root, _place(error.location))
         if error.code in _OF_THE_WHOLE:
             path = _enclosing_mapping(self.root, path)
@@ -43,12 +50,12 @@ class PrunedTree:
         known = self._is_cut(container)
         consequence = known and (error.code in _OF_THE_WHOLE or _is_empty(container))
         if not path:
-            return None if not consequence else False
+            return Pruning(not consequence, goes_on=False)
         for depth in range(len(path)):
             above = _at(self.root, path[:depth])
             self.cut.add((_place(above.location), type(above)))
         self.root = _without(self.root, path)
-        return not consequence
+        return Pruning(not consequence, goes_on=True)
 
     def _is_cut(self, node: YamlNode) -> bool:
         return (_place(node.location), type(node)) in self.cut
