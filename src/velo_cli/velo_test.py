@@ -13,6 +13,7 @@ from velo_cli.command_line import key_values, new_app, run_app, set_debug
 from velo_cli.coverage_output import CoverageChoice
 from velo_cli.expectation_updates import update_of, with_updates
 from velo_cli.progress import ProgressLine
+from velo_cli.quickstart import quickstart, scaffold
 from velo_cli.test_debug import debug_query, stepped
 from velo_cli.test_explain import explain
 from velo_cli.run_by_default import RunByDefault
@@ -209,6 +210,8 @@ app.command("run-all")(run_all_of(run))
 app.command("validate")(validate)
 app.command("health")(health)
 app.command("init")(init)
+app.command("scaffold")(scaffold)
+app.command("quickstart")(quickstart)
 
 
 app.command("mutate")(mutate)
