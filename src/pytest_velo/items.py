@@ -98,8 +98,6 @@ class QueryItem(pytest.Item):
             self.user_properties.append((summary.PROPERTY, note))
         if result.outcome is Outcome.SKIPPED:
             pytest.skip(result.skip_reason or "")
-        if result.outcome is Outcome.SKIPPED:
-            pytest.skip(result.skip_reason or "")
         if result.outcome is not Outcome.PASSED:
             raise QueryFailed(result)
 

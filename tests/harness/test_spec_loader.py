@@ -260,17 +260,6 @@ def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
     assert error.hint
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "column"),
-    [
-    ],
-)
-def test_other_parts_of_later_versions_too(refused, text, line, column):
-    error = refused(text)
-    assert error.code is ErrorCode.NOT_YET_SUPPORTED
-    assert place(error)[:2] == (line, column)
-
-
 def test_no_key_is_both_supported_and_refused():
     assert not {key.name for key in SPEC.later} & set(SPEC.by_spelling)
 

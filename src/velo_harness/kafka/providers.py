@@ -106,17 +106,6 @@ class EmbeddedProvider:
         if self._broker is not None:
             self._broker.drop_connections()
 
-    def restart(self) -> None:
-        """Stops the broker and starts it again: the same address, and what it holds is still there."""
-        if self._broker is not None:
-            self._broker.stop()
-            self._broker.start()
-
-    def drop_connections(self) -> None:
-        """Cuts all connections of clients."""
-        if self._broker is not None:
-            self._broker.drop_connections()
-
     def stop(self) -> None:
         """Stops the broker; what it holds is gone."""
         if self._broker is not None:
