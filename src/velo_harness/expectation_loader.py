@@ -11,6 +11,7 @@ from velo_harness.keys import Fields, bad_value, shown
 from velo_harness.kinds import Duration
 from velo_harness.spec import (
     ChangeLiteral,
+    ChangelogOrder,
     Expectation,
     ExpectedError,
     LateLiteral,
@@ -68,6 +69,9 @@ def _check_combinations(fields: Fields) -> None:
         for name in fields.locations:
             if name != "error":
                 raise bad_value(f"{name} has no effect on a query that ends with an error", fields.key_locations[name])
+    if fields["order"] is ChangelogOrder.CONTAINS and fields["changelog"] == ():
+        message = "every changelog contains no changes"
+        raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("changelog"))
     if fields.has("order") and not fields.has("changelog"):
         raise bad_value("order has no effect without changelog", fields.key_locations["order"])
     compares = any(fields.has(name) for name in ("rows", "rows_file", "changelog"))

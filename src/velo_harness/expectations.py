@@ -17,13 +17,14 @@ from velo_engine import types as t
 from velo_engine.batch import Int64s
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.schema import Column, RowSchema
+from velo_engine.types import NUMERICS, STRINGS, TEMPORALS, SqlType
 from velo_harness.assertions.operands import resolved_row
 from velo_harness.bags import ComparedColumn, compare_bags, near_rows
 from velo_harness.data_files import column_names, read_table
 from velo_harness.relation import Relation, python_value
 from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding
 from velo_harness.row_codes import codes_of, row_codes
-from velo_harness.spec import ChangelogOrder, ColumnScope, DataFile, DataFormat, Expectation, RowLiteral
+from velo_harness.spec import ChangelogOrder, ColumnScope, DataFile, DataFormat, Expectation, RowLiteral, Tolerance
 from velo_harness.templates import TemplateScope
 from velo_harness.typed_values import table_of
 
@@ -202,7 +203,24 @@ def _check_names(expect: Expectation, relation: Relation) -> None:
     """The columns in key, ignore and tolerance exist."""
     for part, names in (("key", expect.key), ("ignore", expect.ignore), ("tolerance", tuple(expect.tolerance))):
         for name in names:
-            _position(relation, name, expect.key_locations.get(part, expect.location))
+            position = _position(relation, name, expect.key_locations.get(part, expect.location))
+            if part == "tolerance":
+                place = expect.key_locations.get(part, expect.location)
+                _check_tolerance(name, relation.type(position), expect.tolerance[name], place)
+
+
+def _check_tolerance(name: str, kind: SqlType, tolerance: Tolerance, location: Location) -> None:
+    """A tolerance that says nothing about values of the column's type is an error."""
+    numbers = tolerance.absolute is not None or tolerance.relative is not None
+    parts = (
+        ("abs and rel", numbers, NUMERICS),
+        ("within", tolerance.within_ms is not None, TEMPORALS),
+        ("case", tolerance.ignore_case, STRINGS),
+    )
+    for words, given, kinds in parts:
+        if given and kind.name not in kinds:
+            message = f"the tolerance of {name} has no effect: {words} is not for {kind.as_nullable()}"
+            raise VeloError(ErrorCode.TYPE_MISMATCH, message, location=location)
 
 
 def compared_columns(expect: Expectation, literals: Literals, output: Relation) -> list[ComparedColumn]:
@@ -409,9 +427,11 @@ def _check_late(expect: Expectation, actual: ActualOutput) -> Finding | None:
     assert expect.late is not None
     late = actual.late
     literals = typed_literals([row.row for row in expect.late], late, actual, "late row")
-    columns = compared_columns(
-        replace(expect, ignore=(), tolerance=tolerances_of(expect.tolerance, late)), literals, late
-    )
+    own = _about_late(expect, late)
+    problem = column_problem(own, literals, _without(late, LATE_BY))
+    if problem is not None:
+        return problem
+    columns = compared_columns(own, literals, late)
     stated = [row.late_by_ms for row in expect.late]
     if any(ms is not None for ms in stated):
         if None in stated:
@@ -438,6 +458,25 @@ def _check_late(expect: Expectation, actual: ActualOutput) -> Finding | None:
     )
 
 
+def _about_late(expect: Expectation, late: Relation) -> Expectation:
+    """The expectation as it is about late rows.
+
+    They have the columns of the input. Where the output is compared as well, `columns` is about that, and so is what is
+    said of columns that late rows do not have; else that is an error.
+    """
+    compared = expect.rows is not None or expect.rows_file is not None or expect.changelog is not None
+    if not compared:
+        return replace(expect, key=())
+    ignore = tuple(name for name in expect.ignore if late.position(name) is not None)
+    tolerance = tolerances_of(expect.tolerance, late)
+    return replace(expect, key=(), ignore=ignore, tolerance=tolerance, columns=ColumnScope.LISTED)
+
+
 def tolerances_of(tolerance: Mapping[str, Any], relation: Relation) -> dict[str, Any]:
-    """Late rows have the columns of the input: a tolerance of an output column does not concern them."""
+    """Those of columns that the relation has."""
     return {name: value for name, value in tolerance.items() if relation.position(name) is not None}
+
+
+def _without(relation: Relation, name: str) -> Relation:
+    kept = [i for i, other in enumerate(relation.schema.names) if other != name]
+    return replace(relation, schema=relation.schema.select(kept), table=relation.table.select(kept))

@@ -241,3 +241,40 @@ def test_the_first_offending_rows_are_shown_and_the_rest_counted(found: Check, r
     (failure,) = found("rows: []\n", final=final)
     assert len(failure.finding.examples) == 5
     assert failure.finding.offending == 98
+
+
+def test_ignored_columns_and_tolerances_are_about_late_rows_too(found: Check) -> None:
+    assert found("late: [{ k: other, at: 2025-01-01 }]\nignore: k") == []
+    assert (
+        found("late: [{ k: Z, at: 2025-01-01 00:00:01 }]\ntolerance: { k: { case: ignore }, at: { within: 1s } }") == []
+    )
+    (failure,) = found("late: [{ k: Z, at: 2025-01-01 }]")
+    assert failure.check == "expect.late"
+
+
+def test_every_column_of_late_rows_is_listed_when_it_must_be(found: Check) -> None:
+    assert found("late: [{ k: z, at: 2025-01-01, late_by: 1500ms }]\ncolumns: exact") == []
+    (failure,) = found("late: [{ k: z }]\ncolumns: exact")
+    assert failure.finding.actual == "at beside them"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("late: [{ k: z }]\nignore: n", ErrorCode.UNKNOWN_COLUMN),
+        ("late: [{ k: z }]\ntolerance: { n: { abs: 1 } }", ErrorCode.UNKNOWN_COLUMN),
+        (ROWS + "tolerance: { k: { abs: 1 } }", ErrorCode.TYPE_MISMATCH),
+        (ROWS + "tolerance: { n: { within: 1s } }", ErrorCode.TYPE_MISMATCH),
+        (ROWS + "tolerance: { amount: { case: ignore } }", ErrorCode.TYPE_MISMATCH),
+    ],
+)
+def test_what_would_have_no_effect_is_an_error(found: Check, text: str, code: ErrorCode) -> None:
+    with pytest.raises(VeloError) as refused:
+        found(text)
+    assert refused.value.code is code
+
+
+def test_no_changes_are_contained_in_every_changelog(expectation) -> None:
+    with pytest.raises(VeloError) as refused:
+        expectation("order: contains\nchangelog: []")
+    assert refused.value.code is ErrorCode.NOTHING_CHECKED
