@@ -26,6 +26,8 @@ class Contents:
     """By statement."""
     late: Mapping[str, tuple[tuple[object, ...], ...]]
     """By statement the rows that came too late, sorted."""
+    partly_late: Mapping[str, int]
+    """By statement how many rows were late for some of their windows."""
     dead_letters: int
 
 
@@ -34,7 +36,8 @@ def contents_of(execution: Execution, statements: Sequence[str]) -> Contents:
     results = execution.result.statements
     late = {name: _late_rows(result.late) for name, result in results.items()}
     final = {name: (results[name].schema, results[name].final) for name in statements}
-    return Contents(final, late, execution.result.dead_letter_count)
+    partly = {name: result.accounting.partly_late for name, result in results.items()}
+    return Contents(final, late, partly, execution.result.dead_letter_count)
 
 
 def _late_rows(late: pa.Table) -> tuple[tuple[object, ...], ...]:
@@ -44,7 +47,7 @@ def _late_rows(late: pa.Table) -> tuple[tuple[object, ...], ...]:
 
 def same_fates(one: Contents, other: Contents) -> bool:
     """Whether the same rows were late and as many records had no result."""
-    return one.late == other.late and one.dead_letters == other.dead_letters
+    return (one.late, one.partly_late, one.dead_letters) == (other.late, other.partly_late, other.dead_letters)
 
 
 def difference(one: Contents, other: Contents, ignored: Sequence[str]) -> tuple[str, BagDifference] | None:

@@ -2,14 +2,15 @@
 
 An order is allowed when no row comes later than the watermark lets it. A source with event time is sorted by time plus
 a random delay shorter than its bound: when a row arrives, no other that came before it is more than the bound ahead.
-Rows that were late stay behind the rows that made them so. A source without event time keeps the order of each
-partition, as a broker does. Between sources, and between partitions, any order may come.
+A row that comes behind the watermark keeps its place: the same rows come before it. A source without event time may
+arrive in any order that a broker allows: partitions keep their order, and where the spec has one partition, which may
+be several elsewhere, records of the same key do. Between sources, partitions and keys any order may come.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +19,8 @@ import pyarrow.compute as pc
 from velo_engine import TopicInput
 from velo_engine.connectors.topics import Topic, TopicRecord
 from velo_engine.plan import nodes
+from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.nodes import AssignWatermark, PlannedProgram, PlanNode
-from velo_harness.event_times import event_time_columns
 from velo_harness.inputs import RunInputs
 
 
@@ -76,44 +77,86 @@ def inputs_in(order: Order, inputs: RunInputs) -> RunInputs:
     return replace(inputs, engine=engine)
 
 
-def source_times(program: PlannedProgram, inputs: RunInputs) -> dict[str, SourceTimes]:
-    """The event times of the sources whose records show them."""
-    bounds = _bounds(program)
-    found: dict[str, SourceTimes] = {}
-    for name, column in event_time_columns(program).items():
-        given, relation = inputs.engine.get(name), inputs.relations.get(name)
-        if not isinstance(given, TopicInput) or relation is None or name not in bounds:
-            continue
-        position = relation.position(column)
-        if position is None or len(relation) != len(given.topic):
-            continue
-        micros = pc.cast(pc.cast(relation.column(position), "timestamp[us]"), "int64").to_pylist()
-        times = tuple(None if value is None else value // 1000 for value in micros)
-        found[name] = SourceTimes(times, bounds[name])
-    return found
+def source_times(program: PlannedProgram, inputs: RunInputs) -> tuple[dict[str, SourceTimes], frozenset[str]]:
+    """The event times of the sources whose records show them, and the sources with event time whose records do not."""
+    shown: dict[str, SourceTimes] = {}
+    hidden: set[str] = set()
+    for statement in program.statements.values():
+        waiting: list[PlanNode] = [statement.plan]
+        while waiting:
+            node = waiting.pop()
+            waiting.extend(nodes.inputs(node))
+            if not isinstance(node, AssignWatermark):
+                continue
+            origin = _origin(node, program)
+            times = None if origin is None else _times_of(*origin, inputs)
+            if origin is None or times is None:
+                hidden.update(_sources(node, program))
+                continue
+            name = origin[0]
+            bound = node.delay_ms if name not in shown else min(node.delay_ms, shown[name].bound_ms)
+            shown[name] = SourceTimes(times, bound)
+    return shown, frozenset(hidden)
 
 
-def _bounds(program: PlannedProgram) -> dict[str, int]:
-    """Source → its shortest bound of disorder, in milliseconds."""
-    found: dict[str, int] = {}
-    waiting: list[PlanNode] = [statement.plan for statement in program.statements.values()]
-    while waiting:
-        node = waiting.pop()
-        waiting.extend(nodes.inputs(node))
-        below: PlanNode = node
-        while isinstance(below, AssignWatermark | nodes.Project | nodes.Filter):
-            below = below.input
-        if isinstance(node, AssignWatermark) and isinstance(below, nodes.Scan):
-            name = below.source.name
-            found[name] = min(node.delay_ms, found.get(name, node.delay_ms))
-    return found
+def _origin(watermark: AssignWatermark, program: PlannedProgram) -> tuple[str, int] | None:
+    """The source and its column that an event time is, passed on unchanged; None when it is computed."""
+    node: PlanNode = watermark.input
+    position = watermark.time_column
+    while not isinstance(node, nodes.Scan):
+        match node:
+            case nodes.Project(expressions=expressions):
+                expression = expressions[position]
+                if not isinstance(expression, ColumnRef):
+                    return None
+                node, position = node.input, expression.index
+            case nodes.Filter() | AssignWatermark():
+                node = node.input
+            case nodes.Upstream(statement=name):
+                node = program.statements[name].plan
+            case _:
+                return None
+    return (node.source.name, position) if position < len(node.source.schema) else None
+
+
+def _sources(node: PlanNode, program: PlannedProgram) -> Iterator[str]:
+    """The sources below a node, through other statements."""
+    if isinstance(node, nodes.Scan):
+        yield node.source.name
+    elif isinstance(node, nodes.Upstream):
+        yield from _sources(program.statements[node.statement].plan, program)
+    for child in nodes.inputs(node):
+        yield from _sources(child, program)
+
+
+def _times_of(source: str, column: int, inputs: RunInputs) -> tuple[int | None, ...] | None:
+    """The times in a column of a source's records; None where records do not all have a row."""
+    given, relation = inputs.engine.get(source), inputs.relations.get(source)
+    if not isinstance(given, TopicInput) or relation is None or len(relation) != len(given.topic):
+        return None
+    micros = pc.cast(pc.cast(relation.column(column), "timestamp[us]"), "int64").to_pylist()
+    return tuple(None if value is None else value // 1000 for value in micros)
 
 
 class OrderMaker:
-    """Makes other orders of the same records, each by its number: the same number gives the same order."""
+    """Makes other orders of the same records, each by its number: the same number gives the same order.
 
-    def __init__(self, base: Order, times: Mapping[str, SourceTimes], seed: int) -> None:
+    `changes` are the sources whose records change earlier ones: without keys they stay in their order. Records of
+    `hidden` have event times that nobody sees before they are read: they stay in their order, too.
+    """
+
+    def __init__(
+        self,
+        base: Order,
+        times: Mapping[str, SourceTimes],
+        seed: int,
+        changes: frozenset[str] = frozenset(),
+        hidden: frozenset[str] = frozenset(),
+    ) -> None:
+        self._base = base
         self._seed = seed
+        self._changes = changes
+        self._hidden = hidden
         self._sources: dict[str, list[Arrival]] = {}
         for arrival in base:
             self._sources.setdefault(arrival.source, []).append(arrival)
@@ -121,67 +164,98 @@ class OrderMaker:
         self._reached = {n: _reached(self._sources[n], own) for n, own in times.items() if n in self._sources}
 
     def order(self, number: int) -> Order:
-        """Order `number`, from 0. The first is the most different: each source as disordered as its bound allows, the
-        last source first."""
+        """Order `number`, from 0.
+
+        The first is the most different: each source as disordered as its bound allows, the last source first. Of the
+        others half keep the turns of the sources, and half hold rows back as long as they can or not at all.
+        """
         chance = random.Random(f"{self._seed}:{number}")  # noqa: S311 - reproducible, not secret
         own = {name: self._shuffled(name, number, chance) for name in self._sources}
         if number == 0:
             return tuple(arrival for name in reversed(own) for arrival in own[name])
-        return tuple(_merged(list(own.values()), chance))
+        if number % 4 >= 2:
+            return tuple(_merged(list(own.values()), chance))
+        taken = {name: iter(arrivals) for name, arrivals in own.items()}
+        return tuple(next(taken[arrival.source]) for arrival in self._base)
 
     def _shuffled(self, name: str, number: int, chance: random.Random) -> list[Arrival]:
         arrivals = self._sources[name]
+        if name in self._hidden:
+            return arrivals
         if name not in self._reached:
-            return _by_partition(arrivals, chance, last_first=number == 0)
-        bound = self._times[name].bound_ms
-        keys = []
-        for arrival, (time, is_late) in zip(arrivals, self._reached[name], strict=True):
-            delay = bound if is_late else chance.randrange(bound) if bound > 1 else 0
-            keys.append((time + delay, is_late, chance.random(), arrival))
+            lanes = _lanes(arrivals, keeps_order=name in self._changes)
+            return [a for lane in reversed(lanes) for a in lane] if number == 0 else _merged(lanes, chance)
+        bound, reached = self._times[name].bound_ms, self._reached[name]
         if number == 0:
-            return _reversed_within(arrivals, self._reached[name], bound)
-        return [arrival for *_, arrival in sorted(keys, key=lambda key: key[:3])]
+            places = _places_reversed_within(reached, bound)
+        else:
+            longest = max(bound, 1) - 1
+            delays = [chance.randint(0, longest) if number % 2 else chance.choice((0, longest)) for _ in reached]
+            ties = [chance.random() if bound else 0 for _ in reached]
+            places = [(part, time + d, tie) for (part, time), d, tie in zip(reached, delays, ties, strict=True)]
+        places = _in_key_order(arrivals, places)
+        return [arrivals[i] for i in sorted(range(len(arrivals)), key=lambda i: (places[i], i))]
 
 
-def _reached(arrivals: Sequence[Arrival], times: SourceTimes) -> list[tuple[int, bool]]:
-    """For each record the time that decides its place, and whether it is behind the watermark.
+Place = tuple[int, float, float]
+"""Where a record stands among those of its source: smaller ones come first."""
 
-    A late record, or one without a time, belongs to the latest time that had come before it.
+
+def _reached(arrivals: Sequence[Arrival], times: SourceTimes) -> list[tuple[int, int]]:
+    """For each record the part of the input in which it stays, and its time.
+
+    A record behind the watermark, or without a time, is a part by itself.
     """
-    found: list[tuple[int, bool]] = []
-    latest = min((t for t in times.times_ms if t is not None), default=0)
+    found: list[tuple[int, int]] = []
+    latest: int | None = None
+    part = 0
     for arrival in arrivals:
         time = times.times_ms[arrival.index]
-        is_late = time is None or (time <= latest - times.bound_ms and time < latest)
-        found.append((latest if time is None or is_late else time, is_late))
-        latest = max(latest, latest if time is None else time)
+        alone = time is None or (latest is not None and time <= latest - times.bound_ms)
+        found.append((part + alone, 0 if time is None else time))
+        part += 2 * alone
+        if time is not None:
+            latest = time if latest is None else max(latest, time)
     return found
 
 
-def _reversed_within(arrivals: Sequence[Arrival], reached: Sequence[tuple[int, bool]], bound: int) -> list[Arrival]:
-    """The records sorted by time, with those that lie within the bound of each other backwards; late ones behind."""
-    places = sorted(range(len(arrivals)), key=lambda i: (reached[i][0], reached[i][1]))
-    groups: list[list[int]] = []
-    for place in places:
-        first = reached[groups[-1][0]][0] if groups else 0
-        if groups and reached[place][0] - first < max(bound, 1):
-            groups[-1].append(place)
-        else:
-            groups.append([place])
-    ordered: list[int] = []
-    for group in groups:
-        ordered += [i for i in reversed(group) if not reached[i][1]] + [i for i in group if reached[i][1]]
-    return [arrivals[i] for i in ordered]
+def _places_reversed_within(reached: Sequence[tuple[int, int]], bound: int) -> list[Place]:
+    """Places by time, with rows that lie within the bound of each other backwards."""
+    places: list[Place] = [(0, 0, 0)] * len(reached)
+    first, group = (-1, 0), 0
+    for i in sorted(range(len(reached)), key=lambda i: (reached[i], i)):
+        part, time = reached[i]
+        if part != first[0] or time - first[1] >= max(bound, 1):
+            first, group = (part, time), group + 1
+        places[i] = (part, group, -i if bound else i)
+    return places
 
 
-def _by_partition(arrivals: Sequence[Arrival], chance: random.Random, *, last_first: bool) -> list[Arrival]:
-    """The records with each partition in its order, the partitions mixed anew."""
-    partitions: dict[int, list[Arrival]] = {}
+def _in_key_order(arrivals: Sequence[Arrival], places: Sequence[Place]) -> list[Place]:
+    """The places, changed so that records of the same key stay in their order."""
+    found: list[Place] = []
+    last: dict[bytes, Place] = {}
+    for arrival, place in zip(arrivals, places, strict=True):
+        key = arrival.record.key
+        if key is not None:
+            place = last[key] = max(place, last.get(key, place))
+        found.append(place)
+    return found
+
+
+def _lanes(arrivals: Sequence[Arrival], *, keeps_order: bool) -> list[list[Arrival]]:
+    """The records in groups each of which keeps its order: by partition, in one partition by key."""
+    several = len({arrival.record.partition for arrival in arrivals}) > 1
+    lanes: dict[object, list[Arrival]] = {}
     for arrival in arrivals:
-        partitions.setdefault(arrival.record.partition, []).append(arrival)
-    if last_first:
-        return [arrival for number in sorted(partitions, reverse=True) for arrival in partitions[number]]
-    return list(_merged(list(partitions.values()), chance))
+        if several:
+            lane: object = arrival.record.partition
+        elif arrival.record.key is not None:
+            lane = arrival.record.key
+        else:
+            lane = None if keeps_order else arrival.index
+        lanes.setdefault(lane, []).append(arrival)
+    return list(lanes.values())
 
 
 def _merged(lists: Sequence[list[Arrival]], chance: random.Random) -> list[Arrival]:

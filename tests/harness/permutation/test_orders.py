@@ -59,6 +59,29 @@ def test_without_event_time_partitions_keep_their_order() -> None:
             assert own == sorted(own)
 
 
+def keyed(index: int, key: bytes) -> Arrival:
+    return Arrival("t", index, TopicRecord(0, index, 0, key, b"", (), index))
+
+
+@pytest.mark.parametrize("times", [None, 100])
+def test_records_of_a_key_keep_their_order(times: int | None) -> None:
+    base = tuple(keyed(i, b"ab"[i % 2 : i % 2 + 1]) for i in range(20))
+    of_source = {} if times is None else {"t": SourceTimes(tuple(range(20)), times)}
+
+    for number in range(10):
+        order = OrderMaker(base, of_source, seed=1).order(number)
+        for key in (b"a", b"b"):
+            own = [one.index for one in order if one.record.key == key]
+            assert own == sorted(own)
+
+
+def test_changes_without_keys_stay_in_their_order() -> None:
+    base = tuple(map(arrival, range(9)))
+
+    assert OrderMaker(base, {}, 1, changes=frozenset({"t"})).order(3) == base
+    assert OrderMaker(base, {}, 1).order(3) != base
+
+
 def test_the_first_order_has_the_last_source_first() -> None:
     base = (arrival(0, "a"), arrival(0, "b"), arrival(1, "a"))
 
