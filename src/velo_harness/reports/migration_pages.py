@@ -52,7 +52,8 @@ def _part_value(report: MigrationReport, part: Part) -> dict[str, Any]:
 
 def migration_markdown(report: MigrationReport) -> str:
     """The report as Markdown for a pull request."""
-    head = [f"### {_SIGNS[report.verdict]} {code(report.line)}", ""]
+    verdict, _, reasons = report.line.partition(": ")
+    head = [f"### {_SIGNS[report.verdict]} {verdict}", "", code(reasons), ""]
     head += ["| | part | result | from |", "|---|---|---|---|"]
     for part in Part:
         sign = _SIGNS[report.status(part)]
