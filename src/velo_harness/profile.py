@@ -57,7 +57,8 @@ def histogram(values: np.typing.NDArray[np.float64]) -> Histogram | None:
     if not len(finite):
         return None
     low, high = float(finite.min()), float(finite.max())
-    if low == high or not np.isfinite(high - low):
+    # Bins cannot be cut where they would be wider than a double can be, or narrower than it can tell.
+    if not np.isfinite(high - low) or low + (high - low) / BINS <= low:
         return Histogram(low, high, (len(finite),))
     whole = bool(np.all(finite == np.rint(finite)))
     bins = min(BINS, int(high - low) + 1) if whole and high - low < BINS else BINS

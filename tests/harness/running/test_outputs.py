@@ -94,6 +94,15 @@ def test_a_histogram_counts_every_finite_value_once() -> None:
     assert max(found.counts) - min(found.counts) <= 2
 
 
+@pytest.mark.parametrize(
+    "values", [[0.0, 5e-324], [0.0, 5e-323], [1.0, 1.0000000000000002], [-1.7e308, 1.7e308], [7.0, 7.0]]
+)
+def test_values_between_which_no_bins_fit_are_one_bin(values: list[float]) -> None:
+    import numpy as np
+
+    assert histogram(np.array(values)) == Histogram(values[0], values[1], (2,))
+
+
 def test_of_a_long_curve_points_are_left_out_evenly() -> None:
     heard = []
     curve = ReadingCurve(heard.append)
