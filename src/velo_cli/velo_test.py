@@ -18,6 +18,7 @@ from velo_cli.test_debug import debug_query, stepped
 from velo_cli.test_explain import explain
 from velo_cli.run_by_default import RunByDefault
 from velo_cli.test_health import health
+from velo_cli.test_infer_schema import infer_schema
 from velo_cli.test_init import init
 from velo_cli.test_mutate import mutate
 from velo_cli.test_run_all import run_all_of
@@ -210,6 +211,7 @@ app.command("run-all")(run_all_of(run))
 app.command("validate")(validate)
 app.command("health")(health)
 app.command("init")(init)
+app.command("infer-schema")(infer_schema)
 app.command("scaffold")(scaffold)
 app.command("quickstart")(quickstart)
 

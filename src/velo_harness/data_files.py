@@ -55,6 +55,11 @@ def json_messages(file: DataFile) -> list[bytes]:
         raise _unreadable(file, f"it is not a JSON list: {error}") from None
 
 
+def raw_lines(file: DataFile) -> list[bytes]:
+    """The lines of a text file, undecoded. Errors: FILE_NOT_FOUND, FILE_UNREADABLE."""
+    return _read(file).removeprefix(_BYTE_ORDER_MARK).splitlines()
+
+
 def column_names(file: DataFile) -> tuple[str, ...]:
     """The names of the columns: the csv header, the keys of the JSON objects by first appearance, the parquet schema.
 
