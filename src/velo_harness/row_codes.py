@@ -41,7 +41,7 @@ def row_codes(left: Sequence[TypedColumn], right: Sequence[TypedColumn]) -> tupl
 def codes_of(columns: Sequence[TypedColumn]) -> Int64s:
     """A code for each row of one side."""
     dictionary = KeyDictionary([kind for kind, _ in columns])
-    return dictionary.encode([_without_negative_zero(kind, array) for kind, array in columns])
+    return dictionary.encode([_one_zero_one_nan(kind, array) for kind, array in columns])
 
 
 def _aligned(left: TypedColumn, right: TypedColumn) -> tuple[SqlType, Any, Any]:
@@ -57,14 +57,14 @@ def _aligned(left: TypedColumn, right: TypedColumn) -> tuple[SqlType, Any, Any]:
         kind = t.DOUBLE
     else:
         kind = t.STRING
-    arrays = [_without_negative_zero(kind, array.cast(arrow_type(kind))) for array in (left_array, right_array)]
+    arrays = [_one_zero_one_nan(kind, array.cast(arrow_type(kind))) for array in (left_array, right_array)]
     return kind, arrays[0], arrays[1]
 
 
-def _without_negative_zero(kind: SqlType, array: Any) -> Any:
-    """Key codes tell 0.0 from -0.0, as Flink's keys do; to people they are one number."""
+def _one_zero_one_nan(kind: SqlType, array: Any) -> Any:
+    """Key codes tell 0.0 from -0.0, as Flink's keys do, and one NaN from another; to people they are the same."""
     if kind.name not in FLOATS:
         return array
     import pyarrow.compute as pc
 
-    return pc.add(array, pa.scalar(0.0, array.type))
+    return pc.if_else(pc.is_nan(array), pa.scalar(float("nan"), array.type), pc.add(array, pa.scalar(0.0, array.type)))

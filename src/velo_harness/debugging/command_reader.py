@@ -89,5 +89,5 @@ class TerminalReader:
             return False
 
     def _completed(self, text: str, state: int) -> Any:
-        found = [word for word in self.words() if word.startswith(text)]
+        found = [f"{word} " for word in self.words() if word.startswith(text)]
         return found[state] if state < len(found) else None

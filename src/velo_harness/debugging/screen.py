@@ -22,6 +22,16 @@ class Screen:
         """One line, or several."""
         print(printable_lines(text), file=self._stream, flush=True)
 
+    def headline(self, text: str) -> None:
+        """A line that catches the eye on a terminal."""
+        if not self.is_terminal:
+            self.line(text)
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(file=self._stream).print(Text(printable_lines(text), style="bold cyan"))
+
     def table(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows, the last `SHOWN_ROWS` of them, under a title that says how many there are."""
         noun = "row" if len(rows) == 1 else "rows"

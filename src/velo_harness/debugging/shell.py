@@ -126,7 +126,7 @@ class DebugShell:
     def _show_pause(self, reason: str) -> None:
         session = self.session
         if self._tells_pauses:
-            self._screen.line(f"paused: {reason}")
+            self._screen.headline(f"paused: {reason}")
             self._screen.line("  " + next(views.position_lines(session)))
             fresh = session.history[self._told :]
             if fresh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from datetime import datetime, time
 from decimal import Decimal
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from velo_engine import types as t
 from velo_engine.types import SqlType
 from velo_harness.bags import ComparedColumn, compare_bags
+from velo_harness.row_codes import row_codes
 from velo_harness.spec import Tolerance
 
 
@@ -114,3 +116,12 @@ NAN, INF = float("nan"), float("inf")
 )
 def test_values_are_equal_within_the_tolerance(kind, expected, actual, tolerance, equal: bool) -> None:
     assert (difference([column(kind, [expected], [actual], tolerance)]) == ([], [])) is equal
+
+
+def test_a_nan_equals_any_other_nan() -> None:
+    # What division and square roots give on x86 has the sign bit set; a literal .nan has not.
+    negative, positive = struct.unpack("<dd", bytes.fromhex("000000000000f8ff000000000000f87f"))
+    ones = (t.DOUBLE, pa.chunked_array([pa.array([negative, 1.0])]))
+    others = (t.DOUBLE, pa.chunked_array([pa.array([positive, 1.0])]))
+    left, right = row_codes([ones], [others])
+    assert left.tolist() == right.tolist()
