@@ -8,7 +8,7 @@ from velo_harness.reports.shown_values import printable_lines
 from velo_harness.result import Change, Outcome, QueryResult, RunResult, Trend
 
 SLOWER_FACTOR = 1.5
-"""A query is slower, or faster, when its time changed by this factor, …"""
+"""A query is slower, or faster, when the time of its own operators changed by this factor, …"""
 SLOWER_MS = 50.0
 """… and by so many milliseconds: less is the noise of a shared machine."""
 
@@ -27,7 +27,7 @@ def trend(before: RunResult, after: RunResult, against: str) -> Trend:
     both = [(old[item], new[item]) for item in new if item in old]
     ran = [(b, a) for b, a in both if Outcome.SKIPPED not in (b.outcome, a.outcome)]
     timed = [(b, a) for b, a in ran if b.outcome not in _BAD and a.outcome not in _BAD]
-    times = [Change(a.item, b.duration_ms, a.duration_ms) for b, a in timed]
+    times = [Change(a.item, b.execution_ms, a.execution_ms) for b, a in timed]
     return Trend(
         against=against,
         newly_failing=tuple(a.item for b, a in both if a.outcome in _BAD and b.outcome not in _BAD),

@@ -52,13 +52,13 @@ def test_what_was_skipped_and_fails_now_is_newly_failing() -> None:
     ],
 )
 def test_times_count_when_they_change_by_half_and_noticeably(before, after, slower: bool, faster: bool) -> None:
-    found = changed([named("q", duration_ms=before)], [named("q", duration_ms=after)])
+    found = changed([named("q", execution_ms=before)], [named("q", execution_ms=after)])
     expected = (Change("q", before, after),)
     assert (found.slower, found.faster) == (expected if slower else (), expected if faster else ())
 
 
 def test_times_of_queries_that_failed_say_nothing() -> None:
-    assert changed([named("q", duration_ms=1)], [named("q", Outcome.FAILED, duration_ms=1000)]).slower == ()
+    assert changed([named("q", execution_ms=1)], [named("q", Outcome.FAILED, execution_ms=1000)]).slower == ()
 
 
 def test_rows_are_compared_where_the_seed_is_the_same() -> None:
@@ -69,7 +69,7 @@ def test_rows_are_compared_where_the_seed_is_the_same() -> None:
 
 
 def test_text_and_markdown_say_it() -> None:
-    before, after = [named("a", duration_ms=100)], [named("a", Outcome.FAILED), named("b")]
+    before, after = [named("a", execution_ms=100)], [named("a", Outcome.FAILED), named("b")]
     run = RunResult(tuple(after), trend=changed(before, after))
     assert "since old.json:\n  1 newly failing\n    a\n  1 new\n    b\n" in run_text(run)
     assert "- **1 newly failing:** <code>a</code>\n- **1 new:** <code>b</code>" in run_markdown(run)
