@@ -173,11 +173,12 @@ def literals(subject: Subject) -> Found:
         kill = f"a row whose result changes when {written} changes: one on each side of it, and a check of the value"
         if node.is_string:
             kill = f"a row whose result is {written} or depends on it, and a check of that result"
-            yield (Edit(subject.span(node), f"{written[:-1]}~'"),), kill
+            other = f"{written[:-1]}~'" if written.endswith("'") else f"'{node.name}~'"  # a variable may hold it
+            yield (Edit(subject.span(node), other),), kill
             continue
         for step in (1, -1):
             try:
-                value = Decimal(written) + step
+                value = Decimal(node.name) + step
             except InvalidOperation:
                 continue
             yield (Edit(subject.span(node), f"({value})" if value < 0 else str(value)),), kill

@@ -237,3 +237,90 @@ def test_the_command_leaves_with_1_below_the_threshold(project: Path, capsys: py
     assert (low.exit_code, enough.exit_code) == (1, 0)
     assert "below the threshold of 70.0 %" in low.output
     assert json.loads(enough.stdout)["score"] == 0.6
+
+
+def test_a_mutant_that_takes_too_long_is_killed_and_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from velo_harness.mutation import judging
+
+    monkeypatch.setattr(judging, "SHORTEST_MS", 0)
+    monkeypatch.setattr(judging, "SLOWER", 0)
+    run = judged(project, operators=("comparison",))
+
+    assert [m.fate for m in run.mutants] == [Fate.TIMEOUT, Fate.TIMEOUT]
+    assert run.score == 1
+    assert "killed by the time limit" in mutation_text(run)
+
+
+def test_a_run_that_fails_kills(project: Path) -> None:
+    (project / "demo.sql").write_text(
+        "SET 'failure_strategy' = 'FailBatch';\nCREATE TABLE t (id BIGINT, a BIGINT);\n"
+        "CREATE STREAM large AS SELECT id FROM t WHERE 10 / (a - 5) < 100;\n",
+        encoding="utf-8",
+    )
+    (project / "demo.test.yaml").write_text(SPEC.replace("[{ id: 2 }]", "[{ id: 1 }, { id: 2 }]"), encoding="utf-8")
+    run = judged(project, operators=("literal",))
+
+    # a - 5 becomes a - 6, which is zero for row 2, and a - 4, zero for row 1
+    reasons = {m.shown.mutated.split("WHERE ")[1]: m.verdict.reason for m in run.mutants}
+    assert reasons["10 / (a - 6) < 100;"].startswith("large: the run failed: ")
+    assert reasons["10 / (a - 4) < 100;"].startswith("large: the run failed: ")
+
+
+def test_a_mutant_may_change_the_input_of_another_query(project: Path) -> None:
+    (project / "demo.sql").write_text(
+        "CREATE TABLE t (id BIGINT, a BIGINT);\nCREATE STREAM large AS SELECT id FROM t WHERE a > 5;\n"
+        "CREATE STREAM copy (id BIGINT);\nCREATE STREAM next AS SELECT id + 1 AS id FROM copy;\n",
+        encoding="utf-8",
+    )
+    (project / "demo.test.yaml").write_text(
+        SPEC.replace("expect: { rows: [{ id: 2 }] }", "assertions: [{ type: record_count, less_than: 9 }]")
+        + "  - name: next\n    inputs: [{ source: copy, from_previous: large }]\n    expect: { rows: [{ id: 3 }] }\n",
+        encoding="utf-8",
+    )
+    run = judged(project, operators=("predicate",))
+
+    # `large` checks next to nothing, but `next` reads what it gives out
+    assert [(m.statement, m.verdict.reason) for m in run.mutants] == [("large", "next: expect.rows")]
+
+
+def test_a_query_that_expects_an_error_must_still_get_it(project: Path) -> None:
+    (project / "demo.sql").write_text(
+        "SET 'failure_strategy' = 'FailBatch';\nCREATE TABLE t (id BIGINT, a BIGINT);\n"
+        "CREATE STREAM large AS SELECT 10 / (a - 4) AS x FROM t;\n",
+        encoding="utf-8",
+    )
+    (project / "demo.test.yaml").write_text(
+        SPEC.replace("expect: { rows: [{ id: 2 }] }", "expect: { error: { matches: zero } }"), encoding="utf-8"
+    )
+    run = judged(project, operators=("literal",))
+
+    # Rows have 4 and 6: only a - 4 and a - 6 fail; 11 and 9 in place of 10 change nothing
+    fates = {m.shown.mutated.split("SELECT ")[1]: m.fate for m in run.mutants}
+    assert fates == {
+        "11 / (a - 4) AS x FROM t;": Fate.SURVIVED,
+        "9 / (a - 4) AS x FROM t;": Fate.SURVIVED,
+        "10 / (a - 5) AS x FROM t;": Fate.KILLED,
+        "10 / (a - 3) AS x FROM t;": Fate.KILLED,
+    }
+
+
+def test_scenarios_judge_too(project: Path) -> None:
+    (project / "demo.test.yaml").write_text(
+        SPEC + "scenarios:\n  - name: five\n    queries:\n      - name: large\n"
+        "        inputs: [{ source: t, rows: [{ id: 3, a: 5 }] }]\n        expect: { rows: [] }\n",
+        encoding="utf-8",
+    )
+    run = judged(project)
+
+    # The row with 5 kills >= and > 4, which survive without the scenario
+    assert run.score == 1
+
+
+def test_variables_are_replaced_before_and_not_after(project: Path) -> None:
+    (project / "demo.sql").write_text(SQL.replace("a > 5", "a > ${LIMIT}"), encoding="utf-8")
+    run = mutate([project], RunSettings(variables={"LIMIT": "5"}), MutationSettings(("literal",)))
+
+    assert [(m.shown.mutated, m.fate) for m in run.mutants] == [
+        ("WHERE a > 6;", Fate.KILLED),
+        ("WHERE a > 4;", Fate.SURVIVED),
+    ]
