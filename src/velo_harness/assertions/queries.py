@@ -16,7 +16,7 @@ from velo_engine import types as t
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.schema import Column, RowSchema
 from velo_engine.types import SqlType
-from velo_harness.assertions.comparison import described, value_holds
+from velo_harness.assertions.comparison import column_holds, described
 from velo_harness.assertions.context import CheckContext
 from velo_harness.expectations import difference_of_rows
 from velo_harness.relation import Relation, python_value
@@ -72,7 +72,7 @@ def sql(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
     if expected is not None:
         comparisons.append(Comparison(Operator.EQUALS, (expected,), expected.location))
     for comparison in comparisons:
-        if not value_holds(value, comparison, context.scope):
+        if not column_holds(result, 0, comparison, context.scope, context.time_zone).all():
             return Finding(f"{label} {described(comparison, context.scope)}", f"{label} = {as_text(value)}")
     return None
 
