@@ -18,18 +18,19 @@ def histogram_svg(histogram: Histogram, name: str, label: Callable[[float], str]
     """Bars over the range of the values, with its ends and the highest count. `label` writes a value."""
     bins, most = len(histogram.counts), max(histogram.counts)
     width = (WIDTH - 2 * _LEFT) / bins
-    step = (histogram.high - histogram.low) / bins
+    # Interpolated, since the distance of the ends may be more than a double holds.
+    edges = [histogram.low * (1 - i / bins) + histogram.high * (i / bins) for i in range(bins + 1)]
+    one_value = histogram.low == histogram.high
     bars = []
     for i, count in enumerate(histogram.counts):
         height = max(1.5, (_FLOOR - _TOP) * count / most) if count else 0.0
-        low, high = histogram.low + i * step, histogram.low + (i + 1) * step
-        span = label(low) if bins == 1 else f"{label(low)} … {label(high)}"
+        span = label(histogram.low) if one_value else f"{label(edges[i])} … {label(edges[i + 1])}"
         title = f"{span}: {count:,} of {sum(histogram.counts):,}"
         gap = min(2.0, width / 6)
         shape = f'<rect class="bar" x="{_LEFT + i * width + gap / 2:.1f}" y="{_FLOOR - height:.1f}" '
         shape += f'width="{width - gap:.1f}" height="{height:.1f}" rx="1.5">'
         bars.append(f"{shape}<title>{escape(title)}</title></rect>")
-    ends = [label(histogram.low)] if bins == 1 else [label(histogram.low), label(histogram.high)]
+    ends = [label(histogram.low)] if one_value else [label(histogram.low), label(histogram.high)]
     return _framed(name, bars, ends, f"{most:,}")
 
 

@@ -201,6 +201,13 @@ def test_every_field_of_a_result_is_in_the_complete_run() -> None:
         assert any(q[key] for q in complete) or value in (0, False), key
 
 
+def test_a_bar_from_end_to_end_of_the_doubles_says_both() -> None:
+    svg = str(plots.histogram_svg(Histogram(-1.7e308, 1.7e308, (2,)), "n", plots.short))
+
+    assert "-1.7e+308 … 1.7e+308: 2 of 2" in svg
+    assert "nan" not in svg
+
+
 def test_of_histograms_the_marks_are_as_high_as_the_counts() -> None:
     svg = plots.histogram_svg(Histogram(0.0, 30.0, (2, 0, 4)), "n", plots.short)
     heights = [float(h) for h in re.findall(r'<rect [^>]*height="([\d.]+)"', svg)]
