@@ -121,6 +121,9 @@ def _check_node(node: Any, place: Location) -> None:
     if isinstance(node, exp.Command | exp.DDL | exp.DML | exp.Into | exp.Parameter | exp.Placeholder | exp.Columns):
         if not isinstance(node, exp.Query):
             raise VeloError(ErrorCode.SQL_UNSUPPORTED, f'"{node.sql("duckdb")}" cannot stand here', location=place)
+    elif isinstance(node, exp.TableSample) or (isinstance(node, exp.With) and node.args.get("recursive")):
+        # A sample depends on chance, and a recursion need not end.
+        raise VeloError(ErrorCode.SQL_UNSUPPORTED, f'"{node.sql("duckdb")}" cannot stand here', location=place)
     elif isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
         name = str(node.this).lower()
         if name not in ALLOWED_NAMES:
