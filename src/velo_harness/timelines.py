@@ -37,6 +37,11 @@ class InputFlow:
     delays_ms: Int64s | None = None
     """How long the job is busy with each record (slow processing)."""
 
+    @property
+    def has_moments(self) -> bool:
+        """Whether its records do not all come at the start."""
+        return any(part is not None for part in (self.timeline, self.rate_per_second, self.delays_ms))
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -105,6 +110,8 @@ def _moments(timeline: Sequence[TimelineEntry]) -> Int64s:
 
 def scheduled(flows: Sequence[InputFlow], event_time_ms: Callable[[str, TimelineEntry], int]) -> Schedule:
     """The order of all records of the run, and its ticks. `event_time_ms` reads the time of a watermark's entry."""
+    if not any(flow.has_moments for flow in flows):
+        return _one_after_the_other(flows)
     events = _Events()
     for owner, flow in enumerate(flows):
         events.add(flow, owner)
@@ -121,6 +128,13 @@ def scheduled(flows: Sequence[InputFlow], event_time_ms: Callable[[str, Timeline
         sequences[flow.source], moments[flow.source] = place[mine], busy[mine]
     ticks = _ticks(busy, place, entry[by], events.entries, event_time_ms)
     return Schedule(sequences, moments, ticks)
+
+
+def _one_after_the_other(flows: Sequence[InputFlow]) -> Schedule:
+    """The order of inputs that are all there from the start: the records of each, in the order of the inputs."""
+    starts = np.cumsum([0, *(flow.count for flow in flows)])
+    sequences = {flow.source: np.arange(start, start + flow.count) for flow, start in zip(flows, starts, strict=False)}
+    return Schedule(sequences, {flow.source: np.zeros(flow.count, np.int64) for flow in flows}, ())
 
 
 def _with_delays(moment: Int64s, delay: Int64s) -> Int64s:

@@ -47,6 +47,29 @@ def test_a_folder_in_place_of_the_program_is_named(command, project: Path) -> No
     assert '"x.sql" is a folder' in ran.err
 
 
+def test_a_runner_that_is_not_there_is_exit_code_3(
+    command, project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setenv("VELO_CACHE", str(tmp_path_factory.mktemp("empty")))
+    ran = command("velo-test", "run", ".", "--runner", "flink")
+    assert ran.code == 3
+    assert "python -m velo_harness.flink.installation" in ran.err
+    ran = command("velo-test", "run", ".", "--runner", "spark")
+    assert ran.code == 2
+    assert '"spark" is not one of engine, flink, recorded' in ran.err
+    assert command("velo-test", "run", ".", "--runner", "engine", "--realtime", "--record").code == 0
+
+
+def test_a_broker_that_is_not_there_is_exit_code_3(command, project: Path) -> None:
+    change(project, "    expect:", "    fault_injection: { broker: { restart_after: 1 } }\n    expect:")
+    ran = command("velo-test", "run", ".")
+    assert ran.code == 3
+    assert "run it with --kafka embedded" in ran.err
+    ran = command("velo-test", "run", ".", "--kafka", "embedded")
+    assert ran.code == 0
+    assert "fault: 1 broker.restart_after → 1 recovered" in ran.err
+
+
 def test_a_spec_named_twice_runs_once(command, project: Path) -> None:
     assert "1 passed" in command("velo-test", "run", ".", "orders.sql", "orders.test.yaml").err
 

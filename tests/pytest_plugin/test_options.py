@@ -40,6 +40,63 @@ def test_velo_batch_size_reaches_the_engine(project, monkeypatch: pytest.MonkeyP
     assert sizes == [2, 2]
 
 
+def test_velo_realtime_keeps_to_waits(project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from velo_engine.runtime import timeline
+
+    slept: list[float] = []
+    monkeypatch.setattr(timeline.PacedTimeline.__init__, "__defaults__", (lambda: 0.0, slept.append))
+    project.spec(
+        "        rows: [{ id: 1, amount: 5.00 }, { id: 2, amount: 12.50 }]\n",
+        "        timeline: [{ wait: 250ms }, { row: { id: 1, amount: 5.00 } }]\n",
+    )
+    project.run("specs", "-k", "small").assert_outcomes(passed=1, deselected=1)
+    assert slept == []
+    project.run("specs", "-k", "small", "--velo-realtime").assert_outcomes(passed=1, deselected=1)
+    assert slept == [0.25]
+
+
+def test_velo_runner_says_what_runs_the_queries(
+    project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from velo_harness.flink import asking
+
+    monkeypatch.setenv("VELO_CACHE", str(tmp_path_factory.mktemp("empty")))
+    monkeypatch.setattr(asking._Running, "flink", None)
+    result = project.run("specs", "-k", "small", "--velo-runner", "recorded")
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(["*no answer of Flink is recorded*"])
+    project.run("specs", "-k", "small", "--velo-runner", "flink").assert_outcomes(failed=1, deselected=1)
+
+
+def test_a_query_for_flink_alone_is_skipped_without_it(
+    project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from velo_harness.flink import asking
+
+    monkeypatch.setenv("VELO_CACHE", str(tmp_path_factory.mktemp("empty")))
+    monkeypatch.setattr(asking._Running, "flink", None)
+    project.spec("  - name: small\n", "  - name: small\n    runners: [flink]\n")
+    result = project.run("specs", "-k", "small", "-rs")
+    result.assert_outcomes(skipped=1, deselected=1)
+    result.stdout.fnmatch_lines(["*SKIPPED*there is no Flink here*"])
+    project.run("specs", "-k", "small", "--velo-record").assert_outcomes(skipped=1, deselected=1)
+
+
+def test_velo_record_asks_flink(
+    project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from velo_harness.flink import asking
+    from velo_harness.flink.server import FlinkAnswer
+
+    columns = (("id", "BIGINT"), ("amount", "DECIMAL(10, 2)"))
+    answer = FlinkAnswer(columns, (("+I", "1", "5.00"),), (0,))
+    monkeypatch.setattr(asking, "flink_answers", lambda asked: ("2.3.0", dict.fromkeys(asked.queries, answer)))
+    project.spec("  - name: small\n", "  - name: small\n    runners: [recorded]\n")
+    project.run("specs", "-k", "small", "--velo-record").assert_outcomes(passed=1, deselected=1)
+    assert (project.root / "specs" / "orders.flink.json").exists()
+    project.run("specs", "-k", "small").assert_outcomes(passed=1, deselected=1)
+
+
 def test_velo_strict_refuses_pairing_by_number(project) -> None:
     project.write(
         "one/a.sql",

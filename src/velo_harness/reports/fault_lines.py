@@ -14,5 +14,5 @@ def fault_lines(faults: Sequence[FaultCount]) -> list[str]:
     for fault in faults:
         place = f" in {fault.source}" if fault.source else ""
         fates = ", ".join(f"{count:,} {fate.replace('_', ' ')}" for fate, count in fault.fates.items())
-        lines.append(printable(f"fault: {fault.injected:,} × {fault.kind}{place}" + (f" → {fates}" if fates else "")))
+        lines.append(printable(f"fault: {fault.injected:,} {fault.kind}{place}" + (f" → {fates}" if fates else "")))
     return lines

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 
 from velo_engine.errors import ErrorCode, ExitCode
 from velo_harness.kafka.session import KafkaSession
-from velo_harness.result import Outcome, QueryResult
+from velo_harness.reports.json_report import run_json
+from velo_harness.reports.text import run_text
+from velo_harness.result import Outcome, QueryResult, RunResult
 
 Run = Callable[..., QueryResult]
 
@@ -279,3 +282,40 @@ def test_a_timeline_says_the_order(run: Run) -> None:
 
     assert error is not None
     assert "a timeline says in which order" in error.message
+
+
+@pytest.mark.parametrize(
+    ("check", "holds"),
+    [
+        ("{ type: dlq_count, equals: 10 }", True),
+        ("{ type: dlq_count, equals: 9 }", False),
+        ("{ type: error_rate, max_rate: 0.1 }", True),
+        ("{ type: error_rate, max_rate: 0.09 }", False),
+    ],
+)
+def test_assertions_about_failures_see_them(run: Run, check: str, holds: bool) -> None:
+    result = run(spec("{ malformed_records: { rate: 0.1, types: [truncated] } }", checks=check))
+
+    assert result.error is None
+    assert result.outcome is (Outcome.PASSED if holds else Outcome.FAILED)
+
+
+def test_late_assertions_see_them(run: Run) -> None:
+    faults = "{ out_of_order: { rate: 0.3, max_delay_ms: 40s } }"
+    late = dict(run(spec(faults, "per_window")).faults[0].fates)["late"]
+
+    assert passed(run(spec(faults, "per_window", f"{{ type: late_count, equals: {late} }}")))
+    assert run(spec(faults, "per_window", f"{{ type: late_count, equals: {late + 1} }}")).outcome is Outcome.FAILED
+
+
+def test_reports_say_what_happened(run: Run) -> None:
+    result = run(spec("{ malformed_records: { rate: 0.1, types: [truncated] }, duplicates: { rate: 0.2 } }"))
+
+    text = run_text(RunResult((result,)))
+    assert "fault: 10 malformed_records.truncated in orders → 10 dead lettered" in text
+    assert json.loads(run_json(RunResult((result,))))["queries"][0]["faults"][0] == {
+        "kind": "malformed_records.truncated",
+        "source": "orders",
+        "injected": 10,
+        "fates": {"dead_lettered": 10},
+    }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_engine.runtime import job
+from velo_engine.runtime import checkpoint_file, job, restarts
 from velo_harness.kafka.session import KafkaSession
 from velo_harness.result import Outcome, QueryResult
 
@@ -333,3 +335,78 @@ def _paced(self: object, slept: list[float], now_ms: int, ticks: object, *_: obj
         time[0] += seconds
 
     PACED_INIT(self, now_ms, ticks, lambda: time[0], sleep)
+
+
+def test_state_goes_through_the_checkpoint_file(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the file has lost is lost: nothing is handed on beside it."""
+    lines = [*ROWS[:2], "- restart: true", *ROWS[2:]]
+    checks = "expect: { key: who, rows: [{ who: a, total: 5 }, { who: b, total: 10 }] }"
+    text = spec("sums", "\n".join(lines), checks)
+    assert passed(run(text))
+
+    def forgetful(path: Path) -> checkpoint_file.Checkpoint:
+        saved = checkpoint_file.read_checkpoint(path)
+        kept = {step: tables for step, tables in saved.operators.items() if step < 0}
+        return replace(saved, operators=kept)
+
+    monkeypatch.setattr(restarts, "read_checkpoint", forgetful)
+    assert run(text).outcome is Outcome.FAILED
+
+
+ZONED = """
+application: zoned
+now: 2025-07-01T12:00:00Z
+config: { time_zone: Europe/Berlin }
+sql: |
+  CREATE TABLE clicks (n INT, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts)
+  WITH ('connector' = 'kafka', 'topic' = 'clicks', 'format' = 'json');
+  CREATE TABLE local_clicks (n INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+  WITH ('connector' = 'kafka', 'topic' = 'local_clicks', 'format' = 'json');
+  CREATE TABLE instants AS
+  SELECT COUNT(*) AS n FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' HOUR)) GROUP BY window_start, window_end;
+  CREATE TABLE locals AS
+  SELECT COUNT(*) AS n
+  FROM TABLE(TUMBLE(TABLE local_clicks, DESCRIPTOR(ts), INTERVAL '1' HOUR)) GROUP BY window_start, window_end;
+queries:
+  - name: <query>
+    inputs:
+      - source: <source>
+        timeline:
+          - row: { n: 1, ts: 2025-07-01 14:30:00 }
+          - watermark: <mark>
+          - row: { n: 2, ts: 2025-07-01 14:40:00 }
+    assertions: [{ type: late_count, equals: 1 }]
+"""
+
+
+@pytest.mark.parametrize(("query", "source"), [("instants", "clicks"), ("locals", "local_clicks")])
+@pytest.mark.parametrize(
+    ("mark", "closes"),
+    [
+        ("2025-07-01 15:00:00", True),  # local time, as that of the rows
+        ("2025-07-01 14:59:00", False),
+        ("2025-07-01T13:00:00Z", True),  # 15:00 in Berlin
+        ("2025-07-01T12:59:00Z", False),
+        ("now + 1h", True),
+        ("now + 59m", False),
+    ],
+)
+def test_watermarks_in_a_time_zone(run: Run, query: str, source: str, mark: str, closes: bool) -> None:
+    result = run(ZONED.replace("<query>", query).replace("<source>", source).replace("<mark>", mark))
+
+    assert result.error is None
+    assert result.outcome is (Outcome.PASSED if closes else Outcome.FAILED)
+
+
+def test_slow_records_take_real_time_when_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(job.PacedTimeline, "__init__", functools.partialmethod(_paced, slept))
+    text = PACED.replace(
+        "    assertions: [",
+        "    fault_injection: { slow_processing: { rate: 0.5, min_delay_ms: 250, max_delay_ms: 250 } }\n    assertions: [",
+    )
+
+    assert run(text.replace("rate_per_second: 10", "seed: 1")).error is None
+    assert slept == []
+    assert run(text.replace("rate_per_second: 10", "seed: 1"), realtime=True).error is None
+    assert slept == [0.25, 0.25]
