@@ -52,6 +52,7 @@ class ErrorCode(Enum):
 
     UNUSED_ROWS = ("VELO2012", ExitCode.FAILED, "a file of expected rows that no spec names")
     PLUGIN_FAILED = ("VELO2013", ExitCode.WRONG_INPUT, "a plugin of yours or of a package that cannot be used")
+    UNKNOWN_ASSERTION = ("VELO2014", ExitCode.WRONG_INPUT, "an assertion type that does not exist")
 
     # 3xxx: files, topics and records
     FILE_NOT_FOUND = ("VELO3001", ExitCode.WRONG_INPUT, "a file that does not exist")

@@ -164,7 +164,8 @@ def _type_of(node: YamlMapping) -> AssertionType:
         raise bad_value(f"the type of an assertion must be a name, not {shown(given)}", given.location)
     if given.text not in ASSERTION_TYPES:
         hint = did_you_mean(given.text, ASSERTION_TYPES, noun="assertion type")
-        raise bad_value(f'unknown assertion type "{given.text}"', given.location, hint=hint)
+        message = f'unknown assertion type "{given.text}"'
+        raise VeloError(ErrorCode.UNKNOWN_ASSERTION, message, location=given.location, hint=hint)
     return ASSERTION_TYPES[given.text]
 
 

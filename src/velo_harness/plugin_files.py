@@ -12,13 +12,14 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
 from velo_engine.errors import ErrorCode, VeloError
 from velo_harness.discovery import project_root
 from velo_harness.plugin_guard import plugin_error
-from velo_harness.plugins import HOOKS, add_plugin, plugin_manager
+from velo_harness.plugins import GROUP, HOOKS, add_plugin, plugin_manager
 from velo_harness.programs import shown_path
 
 NAME = "conftest.py"
@@ -42,6 +43,11 @@ def conftests(spec: Path) -> Iterator[Path]:
     for one in reversed(between):
         if defines_hooks(one / NAME):
             yield one / NAME
+
+
+def may_have_plugins(spec: Path) -> bool:
+    """Whether a run of a spec would load plugins. Nothing is run, and nothing imported."""
+    return bool(entry_points(group=GROUP)) or any(True for _ in conftests(spec))
 
 
 @cache

@@ -57,7 +57,7 @@ PROBLEMS = [
     ("a.test.yaml", 2, 1, "VELO2002"),  # sede
     ("a.test.yaml", 7, 16, "VELO1003"),  # amunt
     ("a.test.yaml", 8, 9, "VELO2002"),  # recrods
-    ("a.test.yaml", 10, 15, "VELO2003"),  # record_cont
+    ("a.test.yaml", 10, 15, "VELO2014"),  # record_cont
     ("a.test.yaml", 12, 9, "VELO2004"),  # no_nulls without fields
     ("a.test.yaml", 14, 16, "VELO1003"),  # idd
     ("a.test.yaml", 16, 19, "VELO2003"),  # bad

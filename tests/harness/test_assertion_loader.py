@@ -155,7 +155,8 @@ def test_a_regular_expression_may_hold_a_template():
 
 def test_an_unknown_type_gets_the_nearest_one():
     error = refused("{type: record_cuont, equals: 1}")
-    assert (error.code, error.hint, error.location.column) == (ErrorCode.BAD_VALUE, 'did you mean "record_count"?', 8)
+    hint = 'did you mean "record_count"?'
+    assert (error.code, error.hint, error.location.column) == (ErrorCode.UNKNOWN_ASSERTION, hint, 8)
 
 
 def test_every_type_of_the_format_is_known_to_the_reader():

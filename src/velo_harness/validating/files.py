@@ -10,6 +10,7 @@ from pathlib import Path
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_harness.data_schema import data_schema_of
 from velo_harness.discovery import SCHEMA_SUFFIXES, PathPolicy, find_schema, find_specs, is_spec_name
+from velo_harness.plugin_files import may_have_plugins
 from velo_harness.programs import ParsedProgram, ProgramText, Stand, shown_path
 from velo_harness.settings import RunSettings
 from velo_harness.source_schemas import load_cached
@@ -114,7 +115,16 @@ def _top_keys(path: Path) -> set[str]:
 
 def _spec_findings(path: Path, settings: RunSettings, sql: Path | None) -> tuple[list[Finding], set[Path]]:
     check = check_spec(Path(shown_path(path)), settings, sql)
-    return check.findings, set() if check.program is None else {check.program}
+    findings = [_perhaps_of_a_plugin(finding, path) for finding in check.findings]
+    return findings, set() if check.program is None else {check.program}
+
+
+def _perhaps_of_a_plugin(finding: Finding, path: Path) -> Finding:
+    """An assertion type that nobody knows may be that of a plugin, of which none is loaded to validate."""
+    if finding.code is not ErrorCode.UNKNOWN_ASSERTION or not may_have_plugins(path):
+        return finding
+    hint = f"{finding.hint}; a plugin may add it: plugins are loaded for a run only"
+    return replace(finding, level=Level.WARNING, hint=hint)
 
 
 def _schema_findings(path: Path) -> list[Finding]:

@@ -203,3 +203,18 @@ def test_a_conftest_imports_what_lies_beside_it(project: Path) -> None:
     (project / "beside_it.py").write_text("FORMATS = {'beside': str}\n")
     loaded(project, "from beside_it import FORMATS\ndef velo_reporters():\n    return FORMATS\n")
     assert "beside" in known_formats()
+
+
+@pytest.mark.parametrize(
+    ("conftest", "level"), [("def velo_assertion_types():\n    raise SystemExit\n", "warning"), ("", "error")]
+)
+def test_validating_runs_no_plugin_and_says_what_one_may_add(project: Path, conftest: str, level: str) -> None:
+    from velo_harness.validating.files import validate
+
+    (project / "conftest.py").write_text(conftest)
+    (project / "events.schema.yaml").write_text(SCHEMA.replace("CONSTRAINT", ""))
+    (project / "x.test.yaml").write_text(
+        SPEC.replace("CHANGE", "records: 2").replace("record_count, equals: 2", "mine")
+    )
+    (finding,) = validate([project / "x.test.yaml"], RunSettings()).findings
+    assert (finding.code, finding.level.value) == (ErrorCode.UNKNOWN_ASSERTION, level)
