@@ -100,7 +100,7 @@ class QueryRun:
         with self.executed(prepared, inputs, options) as execution:
             result = self.checked(prepared, inputs, execution)
             if collector is not None:
-                result = replace(result, coverage=collector.points(execution))
+                result = collector.on(result, execution)
             return self._permuted(prepared, inputs, execution, result) if self._settings.permute else result
 
     def _collector(self, prepared: PreparedQuery) -> CoverageCollector:

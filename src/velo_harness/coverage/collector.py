@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from velo_engine.batch import RowKind, physical_schema
 from velo_engine.errors import Location, VeloError
 from velo_engine.kernel import Kernel
 from velo_engine.plan import nodes
-from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, PlanNode
+from velo_engine.plan.nodes import PlannedStatement, PlanNode
 from velo_engine.runtime.step_run import StepRun
 from velo_harness.coverage.expression_points import EVERYWHERE, ExpressionPoint, ExpressionPoints, is_boolean
 from velo_harness.coverage.flow_points import KEPT_ROWS, FlowPoint, flow_points
@@ -20,6 +20,7 @@ from velo_harness.coverage.points import CoverPoint, merged
 from velo_harness.coverage.sites import StatementSites, Taken, statement_sites
 from velo_harness.execution import Execution
 from velo_harness.preparation import PreparedQuery
+from velo_harness.result import QueryResult
 
 _LATE = "late row"
 
@@ -100,6 +101,14 @@ class CoverageCollector:
         finally:
             self._kernel.close()
         return merged(found)
+
+    def on(self, result: QueryResult, execution: Execution) -> QueryResult:
+        """The result of the run with what it covered, and a note of what could not be looked at."""
+        points = self.points(execution)
+        if not self.blind:
+            return replace(result, coverage=points)
+        note = f"SQL coverage: not all of {', '.join(sorted(self.blind))} could be looked at"
+        return replace(result, coverage=points, notes=(*result.notes, note))
 
     def _count(self, calc: _Calc, step: StepRun) -> None:
         batch = step.inputs[0]
@@ -208,8 +217,3 @@ def _rows(rows: pa.Table) -> pa.Table:
     kind = np.asarray(rows.column("kind"))
     coming = (kind == RowKind.INSERT) | (kind == RowKind.UPDATE_AFTER)
     return rows if coming.all() else rows.filter(pa.array(coming))
-
-
-def covered_zone(program: PlannedProgram, zone: str | None) -> str:
-    """The session's time zone of a run."""
-    return zone or program.properties.get("time.zone", "UTC")
