@@ -201,7 +201,8 @@ def _report(result: RunResult, wanted: Outputs, *, verbose: bool) -> None:
     else:
         from velo_harness.reports.text import run_text
 
-        print(run_text(result, verbose=verbose), file=sys.stderr)
+        text = run_text(result, verbose=verbose)
+        print(github.silenced(text) if github.wanted(os.environ) else text, file=sys.stderr)
     if github.wanted(os.environ) and wanted.stdout != "github":
         sys.stderr.write(github.run_annotations(result))
     write_reports(result, wanted)

@@ -6,6 +6,7 @@ The form is that of GitHub's page "Workflow commands for GitHub Actions".
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def run_annotations(run: RunResult) -> str:
 def wanted(environment: Mapping[str, str]) -> bool:
     """Whether a run is one of GitHub Actions, which reads annotations from what a step prints."""
     return environment.get(IN_ACTIONS) == "true"
+
+
+def silenced(text: str) -> str:
+    """Text of a step in which GitHub reads no commands, whatever stands in it."""
+    token = secrets.token_hex(16)
+    return f"::stop-commands::{token}\n{text}\n::{token}::"
 
 
 def _of_query(q: QueryResult) -> Iterator[str]:

@@ -292,3 +292,11 @@ def test_sarif_has_what_the_standard_requires() -> None:
     assert second["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "file:///tmp/a%20b.sql"}
     assert (second["level"], second["message"]["text"]) == ("warning", "no\\x1b[2J password=***")
     assert "locations" not in third
+
+
+def test_in_actions_the_text_of_a_run_gives_no_commands() -> None:
+    first, *between, last = github.silenced("::error::not one of ours\nx").splitlines()
+    token = first.removeprefix("::stop-commands::")
+    assert len(token) == 32
+    assert (between, last) == (["::error::not one of ours", "x"], f"::{token}::")
+    assert github.silenced("x") != github.silenced("x")
