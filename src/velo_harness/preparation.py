@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean, nearest
-from velo_engine.plan.nodes import PlannedProgram
+from velo_engine.plan.nodes import PlannedProgram, SourceTable
 from velo_engine.schema import RowSchema
 from velo_engine.sql.program import Warning
 from velo_engine.sql.property_keys import READ_WHEN_RUN, property_key
@@ -73,6 +73,7 @@ class QueryPreparation:
         plan = replace(
             plan, properties={**plan.properties, **{property_key(k).name: v for k, v in self._spec.config.items()}}
         )
+        plan = replace(plan, sources={name: self._decoding_late(source) for name, source in plan.sources.items()})
         self._check_sources(given, plan)
         check_hinted_fields(program.hints, (name for source in plan.sources.values() for name in source.schema.names))
         sinks = [sink_statement(output.sink, plan, output.location) for output in self._query.outputs]
@@ -80,6 +81,16 @@ class QueryPreparation:
         inputs = {**self._inherited(plan, targets), **given}
         notes = (*((note,) if note else ()), *self._warnings(plan))
         return PreparedQuery(text, plan, statement, targets, inputs, self._seed(program), notes)
+
+    def _decoding_late(self, source: SourceTable) -> SourceTable:
+        """The source decoding the columns, too, that only expected late rows name: no statement reads them."""
+        expected = [self._query.expect, *(output.expect for output in self._query.outputs)]
+        late = [row for expect in expected if expect is not None for row in expect.late or ()]
+        named = {name for one in late for name in one.row.values}
+        if source.decoded is None or not named:
+            return source
+        places = (source.schema.index(name) for name in named)
+        return replace(source, decoded=source.decoded | {place for place in places if place is not None})
 
     def _warnings(self, plan: PlannedProgram) -> list[str]:
         """What in the SQL has no effect; the first one is an error in a strict run."""

@@ -192,9 +192,10 @@ class Job:
             own = self.positions.setdefault(source.name, {})
             topic = seekable(source).topic
             part = slice(taken.start, taken.stop)
-            pairs = zip(taken.batch.partition[part].tolist(), taken.batch.offset[part].tolist(), strict=True)
+            partitions, offsets = taken.batch.partition[part], taken.batch.offset[part]
+            last = ((p, int(offsets[partitions == p].max())) for p in np.unique(partitions).tolist())
             failed = ((failure.partition, failure.offset) for _, failure in taken.failures)
-            for partition, offset in (*pairs, *failed):
+            for partition, offset in (*last, *failed):
                 own[topic, partition] = max(own.get((topic, partition), 0), offset + 1)
 
     def step(self, span: Span) -> None:

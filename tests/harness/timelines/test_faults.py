@@ -319,3 +319,23 @@ def test_reports_say_what_happened(run: Run) -> None:
         "injected": 10,
         "fates": {"dead_lettered": 10},
     }
+
+
+def test_nothing_is_injected_into_nothing(run: Run) -> None:
+    faults = (
+        "{ malformed_records: { rate: 1 }, duplicates: { rate: 1 }, out_of_order: { rate: 1, max_delay_ms: 5 },"
+        " field_corruption: { rate: 1 }, slow_processing: { rate: 1, max_delay_ms: 5 } }"
+    )
+    result = run(spec(faults, checks="{ type: record_count, equals: 0, allow_empty: true }", records=0))
+
+    assert {injected for injected, _ in counted(result).values()} == {0}
+
+
+def test_a_timeline_may_have_malformed_records(run: Run) -> None:
+    text = spec("{ malformed_records: { rate: 0.5, types: [truncated] } }", checks="{ type: record_count, equals: 1 }")
+    rows = "{ row: { id: 1, ts: 2025-01-01 12:00:00 } }, { row: { id: 2, ts: 2025-01-01 12:00:01 } }"
+    start, end = text.index("records: 100"), text.index("}]\n    fault")
+
+    result = run(text[:start] + f"timeline: [{rows}, {{ wait: 1s }}]" + text[end:])
+
+    assert counted(result) == {"malformed_records.truncated": (1, {"dead_lettered": 1})}

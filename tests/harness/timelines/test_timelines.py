@@ -410,3 +410,37 @@ def test_slow_records_take_real_time_when_asked_for(run: Run, monkeypatch: pytes
     assert slept == []
     assert run(text.replace("rate_per_second: 10", "seed: 1"), realtime=True).error is None
     assert slept == [0.25, 0.25]
+
+
+def test_late_rows_have_columns_that_no_statement_reads(run: Run) -> None:
+    head = HEAD.split("  CREATE TABLE taps")[0] + "  CREATE TABLE windows" + HEAD.split("CREATE TABLE windows")[1]
+    head = head.split("  CREATE TABLE stamped")[0] + "queries:\n"
+    query = spec("windows", WINDOWS, "expect: { late: [{ who: c }] }").removeprefix(HEAD)
+
+    assert passed(run(head + query))
+    assert run(head + query.replace("who: c }]", "who: d }]")).outcome is Outcome.FAILED
+
+
+KEYED = """
+- { row: { who: a, n: 1, ts: 2025-01-01 12:00:01 }, partition: 1 }
+- { row: { who: b, n: 2, ts: 2025-01-01 12:00:01 }, partition: 0 }
+- row: { who: foobar, n: 3, ts: 2025-01-01 12:00:01 }
+- row: { who: a-little-bit-long-string, n: 4, ts: 2025-01-01 12:00:01 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "partitions"),
+    [("partitions: 3", [1, 0, 2, 0]), ("partitions: 3\nkey_field: who", [1, 0, 0, 2])],
+)
+def test_partitions_that_a_row_does_not_say(run: Run, options: str, partitions: list[int]) -> None:
+    # In turns: the third row goes to 2, the fourth to 0. By key, with the values of Kafka's UtilsTest.testMurmur2:
+    # murmur2("foobar") = -790332482, & 0x7fffffff = 1357151166, % 3 = 0; murmur2("a-little-bit-long-string") =
+    # -985981536, & 0x7fffffff = 1161502112, % 3 = 2.
+    places = ", ".join(f"{{ n: {n}, p: {p} }}" for n, p in enumerate(partitions, 1))
+    text = spec("places", KEYED, f"expect: {{ rows: [{places}] }}", options)
+    text = text.replace("queries:", "  CREATE TABLE places AS SELECT n, _partition AS p FROM clicks;\nqueries:", 1)
+
+    result = run(text)
+
+    assert passed(result)
