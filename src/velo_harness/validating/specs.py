@@ -67,7 +67,7 @@ class _Checking:
     check: SpecCheck
     program: CheckedProgram | None = None
     finished: set[str] = field(default_factory=set)
-    """Names of the queries that are checked."""
+    """The items that are checked: queries of the spec and of its scenarios."""
 
     def once(self) -> bool:
         """Reads the spec and checks what is not checked yet; whether that is all."""
@@ -82,7 +82,7 @@ class _Checking:
             return not pruning.goes_on
         if self.program.plan is None:
             return True
-        return all(self._query_done(spec, query, self.program) for query in spec.queries)
+        return all(self._query_done(run, query, self.program) for run, query in spec.runs())
 
     def _checked_program(self, spec: Spec) -> CheckedProgram:
         """The program under test, checked. Errors: those of finding and reading it."""
@@ -101,10 +101,11 @@ class _Checking:
 
     def _query_done(self, spec: Spec, query: Query, program: CheckedProgram) -> bool:
         """Checks a query; False when something was taken out of the tree, so that the spec must be read again."""
-        if query.name in self.finished or query.name in program.blanked.names:
+        item = spec.item_name(query)
+        if item in self.finished or query.name in program.blanked.names:
             return True
         finder = SchemaFinder(spec, self.policy)
-        self.finished.add(query.name)
+        self.finished.add(item)
         try:
             prepared = _prepared(spec, query, self.settings, finder, program.text)
             self.check.tell(*column_problems(query, prepared))
@@ -117,7 +118,7 @@ class _Checking:
             if pruning.tell:
                 self.check.tell(error)
             if pruning.goes_on:
-                self.finished.discard(query.name)
+                self.finished.discard(item)
                 return False
         return True
 

@@ -13,6 +13,7 @@ from velo_harness.result import Outcome
 from velo_harness.settings import RunSettings
 from velo_harness.spec_loader import load_spec
 from velo_harness.suite import find_spec_files, load_items, run_items
+from velo_harness.validating.files import validate
 
 SPEC = """
 application: scenarios
@@ -176,3 +177,12 @@ def test_a_topic_is_not_watched(folder: Path) -> None:
     (folder / "app.test.yaml").write_text(WATCHED.replace("type: file, path: clicks.csv, format: Csv", "type: kafka"))
     with pytest.raises(VeloError, match="watch has no effect on a source of type kafka"):
         load_spec(folder / "app.test.yaml")
+
+
+def test_validating_looks_into_scenarios(folder: Path) -> None:
+    path = folder / "app.test.yaml"
+    path.write_text(SPEC.replace("expect: { rows: [{ id: 3 }] }", "expect: { rows: [{ idd: 3 }] }"))
+
+    found = validate([path], RunSettings())
+
+    assert ['large has no column "idd"'] == [finding.message for finding in found.findings]
