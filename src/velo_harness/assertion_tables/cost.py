@@ -14,6 +14,7 @@ COST = (
             Key("min_ms", Number(0), "At least, in milliseconds."),
             Key("max_ms", Number(0), "At most, in milliseconds."),
         ),
+        Compares.OPTIONAL,
         one_of=("min_ms", "max_ms"),
         over_rows=False,
     ),

@@ -21,6 +21,9 @@ def execution_time(assertion: AssertionSpec, context: CheckContext) -> Finding |
         return Finding(f"at least {low} ms", f"{taken:.1f} ms")
     if high is not None and taken > float(high):
         return Finding(f"at most {high} ms", f"{taken:.1f} ms")
+    for comparison in assertion.comparisons:
+        if not value_holds(taken, comparison, context.scope):
+            return Finding(f"milliseconds {described(comparison, context.scope)}", f"{taken:.1f} ms")
     return None
 
 

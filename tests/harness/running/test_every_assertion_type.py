@@ -59,7 +59,7 @@ HOLDS = {
     "join_coverage": [
         "{type: join_coverage, left_source: people, right_source: towns, join_key: town, min_match_rate: 0.6}"
     ],
-    "execution_time": ["{type: execution_time, min_ms: 1, max_ms: 20}"],
+    "execution_time": ["{type: execution_time, min_ms: 1, max_ms: 20}", "{type: execution_time, between: [12, 13]}"],
     "file_exists": ["{type: file_exists, path: out.csv, min_size_bytes: 10}"],
     "file_row_count": ["{type: file_row_count, path: out.csv, equals: 3}"],
     "file_contains": [
@@ -218,7 +218,11 @@ FAILS = {
         "{type: join_coverage, left_source: people, right_source: towns, join_key: town}",
         "{type: join_coverage, left_source: people, right_source: towns, join_key: {name: town}, min_match_rate: 0.1}",
     ],
-    "execution_time": ["{type: execution_time, max_ms: 12}", "{type: execution_time, min_ms: 13}"],
+    "execution_time": [
+        "{type: execution_time, less_than: 12.5}",
+        "{type: execution_time, max_ms: 12}",
+        "{type: execution_time, min_ms: 13}",
+    ],
     "file_exists": [
         "{type: file_exists, path: missing.csv}",
         "{type: file_exists, path: out.csv, max_size_bytes: 3}",
