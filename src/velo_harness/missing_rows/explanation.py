@@ -96,7 +96,7 @@ class RowTracer:
             )
         given_out = [i for i in matching(root.output.rows, wanted) if i in set(root.output.added())]
         if given_out:
-            return self._taken_back(root, given_out[-1])
+            return self._why_gone(root, wanted) or self._taken_back(root, given_out[-1])
         found = self._loss(root, wanted, dict(enumerate(root.output.schema.names)))
         if isinstance(found, _NotRead):
             return self._not_read(found)
@@ -119,6 +119,20 @@ class RowTracer:
         scans = [s for s in steps if isinstance(s.node, nodes.Scan) and s.node.source.name == source]
         target = self._recording.root(self.statement).at
         return [scan for scan in scans if target in self._reached(scan.at)] or scans
+
+    def _why_gone(self, step: RecordedStep, wanted: Wanted) -> Explanation | None:
+        """Which step gave a row up that its input still has; None when it is no more than an update."""
+        for side, columns in enumerate(carried(step.node)[: len(step.reads)]):
+            below = {into: wanted[out] for out, into in columns.items() if out in wanted}
+            rows = self._added(step, side, below) if below else []
+            if rows and not matching(step.inputs[side].final(), below):
+                return self._why_gone(self._recording.steps[step.reads[side]], below)
+            if rows:
+                fate = fate_of(step, side, rows[-1], self.around)
+                record = shown_record(self._recording, int(step.inputs[side].seqs[rows[-1]]))
+                told = fate.kind in (FateKind.CUT, FateKind.DROPPED_DUPLICATE, FateKind.NO_PARTNER)
+                return Explanation(fate, step.statement, record=record) if told else None
+        return None
 
     def _taken_back(self, root: RecordedStep, position: int) -> Explanation:
         gone = retraction(root.output, position, self._recording)

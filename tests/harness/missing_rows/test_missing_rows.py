@@ -243,3 +243,11 @@ def test_of_two_ways_into_a_query_the_one_that_arrives_is_told(why: Why) -> None
     query = "SELECT id FROM orders WHERE amount > 1000 UNION ALL SELECT id FROM orders WHERE amount < 6"
     found = why(query, '{"id": 1, "amount": 5.00}')
     assert found.fate.kind is FateKind.PRESENT
+
+
+def test_a_row_that_was_among_the_first_and_was_pushed_out(why: Why) -> None:
+    # Record 1 was first of its kind until 12.50 and 30.00 had come.
+    found = why(TOP, '{"id": 1}')
+    assert found.fate.kind is FateKind.CUT
+    assert found.fate.text.startswith("cut: it has rank 4 by amount DESC where kind = a")
+    assert "it was in the result until it was pushed out at the event of record 4 of orders" in found.fate.text
