@@ -45,7 +45,5 @@ def init(
     for note in drafted.notes:
         print(f"note: {printable(note)}", file=sys.stderr)
     queries = f"{drafted.queries} quer{'ies' if drafted.queries != 1 else 'y'}"
-    print(
-        f"{queries}, {drafted.assertions} assertions, all hold. Next: velo-test run {shown_path(target)}",
-        file=sys.stderr,
-    )
+    print(f"{queries}, {drafted.assertions} assertions, all hold", file=sys.stderr)
+    print(f"next: velo-test run {shown_path(target)}", file=sys.stderr)

@@ -14,14 +14,15 @@ from velo_cli.coverage_output import CoverageChoice
 from velo_cli.expectation_updates import update_of, with_updates
 from velo_cli.progress import ProgressLine
 from velo_cli.quickstart import quickstart, scaffold
+from velo_cli.run_by_default import RunByDefault
 from velo_cli.test_debug import debug_query, stepped
 from velo_cli.test_explain import explain
-from velo_cli.run_by_default import RunByDefault
 from velo_cli.test_health import health
 from velo_cli.test_infer_schema import infer_schema
 from velo_cli.test_init import init
 from velo_cli.test_mutate import mutate
 from velo_cli.test_run_all import run_all_of
+from velo_cli.test_stress import stress
 from velo_cli.test_validate import validate
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ app.command("run-all")(run_all_of(run))
 app.command("validate")(validate)
 app.command("health")(health)
 app.command("init")(init)
+app.command("stress")(stress)
 app.command("infer-schema")(infer_schema)
 app.command("scaffold")(scaffold)
 app.command("quickstart")(quickstart)

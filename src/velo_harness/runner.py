@@ -38,6 +38,8 @@ def run_query(
         return replace(blank, skip_reason=query.skip)
     try:
         result = result_by_runners(spec, query, settings, blank, on_progress, kafka)
+        if spec.stress_test.enabled and result.outcome is Outcome.PASSED:
+            result = _stressed(spec, query, settings, result, on_progress)
     except VeloError as error:
         failed = error.exit_code is ExitCode.FAILED and error.code is not ErrorCode.INTERNAL
         result = replace(blank, outcome=Outcome.FAILED if failed else Outcome.ERROR, error=error)
@@ -46,6 +48,19 @@ def run_query(
             raise
         result = replace(blank, outcome=Outcome.ERROR, error=internal_error(defect))
     return replace(result, duration_ms=(time.perf_counter() - began) * 1000)
+
+
+def _stressed(
+    spec: Spec, query: Query, settings: RunSettings, result: QueryResult, on_progress: ProgressHook | None
+) -> QueryResult:
+    """The result of a query that was run again at volume: what was measured is a note, an error fails it."""
+    from velo_harness.stress.stress_report import stress_line
+    from velo_harness.stress.stress_run import stress_query
+
+    measured = stress_query(spec, query, settings, spec.stress_test, result, on_progress)
+    if measured.error is not None:
+        raise measured.error
+    return replace(result, notes=(*result.notes, f"stress test: {stress_line(measured)}"))
 
 
 def blank_result(spec: Spec, query: Query, settings: RunSettings, *, item: str, rerun: str) -> QueryResult:

@@ -18,8 +18,9 @@ from zoneinfo import ZoneInfo
 
 from velo_engine.errors import Location
 from velo_harness.constraints import FieldConstraints
-from velo_harness.faults.model import FaultPlan
 from velo_harness.debugging.debug_settings import DebugSettings
+from velo_harness.faults.model import FaultPlan
+from velo_harness.stress.stress_settings import StressSettings
 from velo_harness.topic_naming import TopicNaming
 from velo_harness.yaml_source import YamlNode
 
@@ -401,6 +402,7 @@ class Spec:
     """None when discovery finds the program."""
     topic_naming: TopicNaming = field(default_factory=TopicNaming)
     debug: DebugSettings = field(default_factory=DebugSettings)
+    stress_test: StressSettings = field(default_factory=StressSettings)
     config_locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
     """Places of the job properties."""
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from velo_harness.assertion_loader import Assertion, MetricAssertion
 from velo_harness.constraint_keys import CONSTRAINTS
 from velo_harness.debugging.debug_keys import DEBUG
 from velo_harness.faults.keys import FAULT_INJECTION
-from velo_harness.keys import Key, LaterKey, ObjectFormat
+from velo_harness.keys import Key, ObjectFormat
 from velo_harness.kinds import (
     FRACTION,
     NAMES,
@@ -30,13 +30,9 @@ from velo_harness.kinds import (
     words,
 )
 from velo_harness.spec import ChangelogOrder, ColumnScope, DataFormat, Runner
+from velo_harness.stress.stress_keys import STRESS_TEST
 from velo_harness.timeline_keys import TIMELINE_ENTRY
 from velo_harness.topic_naming import DEFAULT_PATTERN, MAX_TOPIC_LENGTH
-
-
-def _later(*names: str) -> tuple[LaterKey, ...]:
-    return tuple(LaterKey(name) for name in names)
-
 
 DATA_FORMATS = {f.value: f for f in DataFormat} | {"jsonl": DataFormat.JSON_LINES, "ndjson": DataFormat.JSON_LINES}
 SINK_TYPES = {"kafka": "kafka", "topic": "kafka", "kafka_sink": "kafka", "file": "file", "file_sink": "file"}
@@ -308,8 +304,8 @@ SPEC = ObjectFormat(
         Key("variables", MapOf(Text("a value")), "Values of ${NAME} in the SQL and variables.NAME in templates.", {}),
         Key("queries", ListOf(Object(QUERY), 1), "What is tested.", required=True),
         Key("debug", Object(DEBUG), "How velo-test debug starts; plain runs ignore it, and say so."),
+        Key("stress_test", Object(STRESS_TEST), "The queries are repeated at volume and measured."),
         Key("scenarios", ListOf(Object(SCENARIO)), "Further runs of the same program.", ()),
         _FAULTS,
     ),
-    _later("stress_test"),
 )

@@ -35,6 +35,7 @@ from velo_harness.spec import (
     Spec,
 )
 from velo_harness.spec_keys import SPEC
+from velo_harness.stress.stress_keys import stress_settings
 from velo_harness.topic_naming import topic_naming
 from velo_harness.typed_values import parse_timestamp
 from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, read_yaml
@@ -79,6 +80,7 @@ def spec_of(node: YamlNode, path: Path, policy: PathPolicy, *, unfinished: bool 
         sql_location=fields.locations.get("sql_file") or fields.locations.get("sql"),
         topic_naming=topic_naming(fields["topic_naming"]),
         debug=debug_settings(fields["debug"]),
+        stress_test=stress_settings(fields["stress_test"]),
         config_locations=config_places,
         variables=fields["variables"],
         scenarios=tuple(_scenarios(fields, head)),

@@ -161,7 +161,7 @@ def test_a_spec_of_which_nothing_is_left_has_the_findings_that_emptied_it(comman
     spec = project / "orders.test.yaml"
     spec.write_text(spec.read_text().replace("expect:", "expct:"))
     ran = command("velo-test", "validate", ".", "--output", "json")
-    assert places(ran.out) == [("orders.test.yaml", 6, 5, "VELO2002")]
+    assert places(ran.out) == [("orders.test.yaml", 7, 5, "VELO2002")]
 
 
 def test_a_broken_yaml_file_has_one_finding(command, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from velo_harness.constraints import Shape
 from velo_harness.debugging import debug_keys
 from velo_harness.faults import keys as fault_keys
 from velo_harness.keys import Key, ObjectFormat
+from velo_harness.stress import stress_keys
 from velo_harness.yaml_source import YamlMapping, parse_yaml
 
 SPECS = {
@@ -53,6 +54,7 @@ TABLES = [("specs.md", section, table) for section, table in SPECS.items()]
 TABLES += [("time.md", "Timeline entry", timeline_keys.TIMELINE_ENTRY)]
 TABLES += [("faults.md", section, table) for section, table in FAULTS.items()]
 TABLES += [("debug.md", section, table) for section, table in DEBUGGING.items()]
+TABLES += [("commands.md", "Stress test", stress_keys.STRESS_TEST)]
 TABLES += [("data-schemas.md", section, table) for section, table in SCHEMAS.items()]
 
 

@@ -1,0 +1,1 @@
+"""Queries run at volume and measured: throughput, latency, memory, errors."""
