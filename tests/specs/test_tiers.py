@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.specs.independent import ROOT
-from velo_harness.result import Outcome, RunResult
+from velo_harness.kafka.providers import EmbeddedProvider
+from velo_harness.kafka.session import KafkaSession
+from velo_harness.mutation.run import MutationSettings, mutate
+from velo_harness.result import Outcome, QueryResult, RunResult
 from velo_harness.settings import RunSettings
 from velo_harness.spec import Spec
 from velo_harness.spec_loader import load_spec
@@ -31,11 +35,11 @@ def loaded(path: Path) -> Spec:
     return load_spec(path)
 
 
-def run(folder: Path) -> RunResult:
+def run(folder: Path, kafka: KafkaSession | None = None) -> RunResult:
     files = [file for file in find_spec_files([folder]) if not STRESS.search(file.path.name)]
     items, errors = load_items(files, RunSettings(), [])
     assert errors == []
-    return run_items(items, RunSettings())
+    return run_items(items, RunSettings(), kafka=kafka)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -45,6 +49,23 @@ def test_every_example_of_a_tier_passes(folder: Path) -> None:
     assert len(result.queries) >= len([path for path in EXAMPLES if path.parent == folder]) - 1
     bad = [q for q in result.queries if q.outcome is not Outcome.PASSED]
     assert [(q.item, str(q.error), [str(f.finding) for f in q.failures]) for q in bad] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tier", ["tier1", "tier7"])
+def test_on_a_broker_the_examples_give_what_they_give_in_memory(tier: str) -> None:
+    in_memory = run(TIERS / tier)
+    with closing(KafkaSession(EmbeddedProvider())) as session:
+        on_broker = run(TIERS / tier, session)
+
+    assert on_broker.kafka == session.provider.name
+    assert [facts(q) for q in on_broker.queries] == [facts(q) for q in in_memory.queries]
+    assert {q.outcome for q in on_broker.queries} == {Outcome.PASSED}
+
+
+def facts(query: QueryResult) -> tuple[object, ...]:
+    """What a broker must not change."""
+    return query.item, query.outcome, query.numbers, query.late_rows
 
 
 def test_there_are_enough_examples_in_every_tier() -> None:
@@ -84,3 +105,14 @@ def test_the_readme_of_a_tier_lists_its_examples(folder: Path) -> None:
 
     assert listed == [path.name for path in EXAMPLES if path.parent == folder]
     assert f"({folder.name}/README.md)" in (TIERS / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_examples_of_a_tier_notice_nine_in_ten_small_changes_of_their_sql(folder: Path) -> None:
+    result = mutate([folder], RunSettings(), MutationSettings())
+
+    assert result.file_errors == ()
+    assert [entry for program in result.programs for entry in program.stale] == []
+    assert result.score is not None
+    assert result.score >= 0.9
