@@ -1,8 +1,8 @@
 """The keys that a YAML object may have, as tables: one table drives the strict reader and the shipped JSON Schema.
 
 A `Kind` says what a value may be; a `Key` gives it a name, a default and a line of documentation; an `ObjectFormat` is
-a set of keys. `read_object` accepts exactly what the table lists: an unknown key, a wrong type, a missing key and a key
-that this version does not support each have their own error at their own place.
+a set of keys. `read_object` accepts exactly what the table lists: an unknown key, a wrong type and a missing key each
+have their own error at their own place.
 """
 
 from __future__ import annotations
@@ -63,13 +63,6 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class LaterKey:
-    """A key of the format that this version recognises and refuses."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class ObjectFormat:
     """The keys of one kind of object."""
 
@@ -77,7 +70,6 @@ class ObjectFormat:
     """What messages and JSON Schema definitions call it: `query`."""
     doc: str
     keys: tuple[Key, ...]
-    later: tuple[LaterKey, ...] = ()
 
     @property
     def by_spelling(self) -> dict[str, Key]:
@@ -130,7 +122,7 @@ class Fields:
 
 
 def read_object(node: YamlNode, table: ObjectFormat) -> Fields:
-    """The object's values. Errors: BAD_VALUE, UNKNOWN_KEY, NOT_YET_SUPPORTED, MISSING_KEY."""
+    """The object's values. Errors: BAD_VALUE, UNKNOWN_KEY, MISSING_KEY."""
     if not isinstance(node, YamlMapping):
         raise bad_value(f"{_with_article(table.name)} must be a mapping of keys, not {shown(node)}", node.location)
     by_spelling = table.by_spelling
@@ -158,8 +150,6 @@ def read_object(node: YamlNode, table: ObjectFormat) -> Fields:
 
 
 def _unknown_key(name: YamlScalar, table: ObjectFormat) -> VeloError:
-    if any(name.text == key.name for key in table.later):
-        return not_supported(f'the key "{name.text}"', name.location)
     hint = did_you_mean(name.text, table.by_spelling, noun="key")
     message = f'unknown key "{name.text}" in {_with_article(table.name)}'
     return VeloError(ErrorCode.UNKNOWN_KEY, message, location=name.location, hint=hint)

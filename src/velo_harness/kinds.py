@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from velo_engine.errors import did_you_mean
-from velo_harness.keys import Fields, JsonSchema, Kind, ObjectFormat, bad_value, not_supported, read_object, shown
+from velo_harness.keys import Fields, JsonSchema, Kind, ObjectFormat, bad_value, read_object, shown
 from velo_harness.scalars import BOOLEANS, decimal_of, duration_ms_of, integer_of, is_null
 from velo_harness.spec import RowLiteral
 from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, YamlSequence
@@ -195,8 +195,6 @@ class Choice(Kind):
 
     meanings: Mapping[str, Any]
     """Word → value. Several words may mean the same."""
-    later: tuple[str, ...] = ()
-    """Words of the format that this version does not support."""
 
     @property
     def noun(self) -> str:
@@ -215,8 +213,6 @@ class Choice(Kind):
         for word, meaning in self.meanings.items():
             if folded(word) == given:
                 return meaning
-        if any(folded(word) == given for word in self.later):
-            raise not_supported(shown(node), node.location)
         hint = did_you_mean(node.text, self.meanings, noun="value")
         raise bad_value(f"this must be {self.noun}, not {shown(node)}", node.location, hint=hint)
 

@@ -47,7 +47,7 @@ def load_spec(path: Path, *, allowed: Sequence[Path] = (), unfinished: bool = Fa
     In an `unfinished` spec queries may check nothing yet, and files of expected rows need not be there: an update
     writes them.
 
-    Errors: those of reading YAML, UNKNOWN_KEY, BAD_VALUE, MISSING_KEY, NOT_YET_SUPPORTED, NOTHING_CHECKED,
+    Errors: those of reading YAML, UNKNOWN_KEY, BAD_VALUE, MISSING_KEY, NOTHING_CHECKED,
     PATH_OUTSIDE_PROJECT, FILE_NOT_FOUND; each at its place.
     """
     return spec_of(read_yaml(path), path, PathPolicy.for_file(path, allowed), unfinished=unfinished)

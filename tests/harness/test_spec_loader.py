@@ -17,7 +17,6 @@ from velo_harness.spec import (
     Severity,
     Tolerance,
 )
-from velo_harness.spec_keys import SPEC
 from velo_harness.spec_loader import load_spec
 
 QUERY = """
@@ -246,22 +245,6 @@ def test_what_checks_nothing_is_an_error(refused, text, line, column):
     error = refused(text)
     assert error.code is ErrorCode.NOTHING_CHECKED
     assert place(error)[:2] == (line, column)
-
-
-@pytest.mark.parametrize(
-    "key",
-    ["stress_test"],
-)
-def test_keys_of_later_versions_are_recognised_and_refused(refused, key):
-    error = refused(f"application: a\n{key}: {{enabled: true}}\n" + textwrap.dedent(QUERY))
-    assert error.code is ErrorCode.NOT_YET_SUPPORTED
-    assert place(error) == (2, 1, len(key))
-    assert error.message == f'the key "{key}" is not supported by this version'
-    assert error.hint
-
-
-def test_no_key_is_both_supported_and_refused():
-    assert not {key.name for key in SPEC.later} & set(SPEC.by_spelling)
 
 
 @pytest.mark.parametrize(
