@@ -24,6 +24,9 @@ _TRAVELLING = "velo_result"
 _FILE_ERRORS = "velo_file_errors"
 """What a worker sends of specs that did not load."""
 
+_AGAIN = "rerun"
+"""Where plugins that repeat failing tests put the reports that do not count."""
+
 _COLLECTED = pytest.StashKey["Collected"]()
 _RESULT = pytest.StashKey["QueryResult"]()
 
@@ -171,12 +174,12 @@ def _run(collected: Collected, config: pytest.Config) -> RunResult:
 
 
 def _results(config: pytest.Config) -> list[dict[str, Any]]:
-    """The values of all queries, from whichever worker, in their order; of an item that ran twice, once."""
+    """The values of all queries, from whichever worker, in their order."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     stats = reporter.stats if reporter is not None else {}
     found: dict[str, tuple[int, str, dict[str, Any]]] = {}
-    for reports in stats.values():
-        for report in reports:
+    for category, reports in stats.items():
+        for report in reports if category != _AGAIN else ():
             text = getattr(report, _TRAVELLING, None)
             if text is not None:
                 place, values = json.loads(text)
