@@ -9,9 +9,10 @@ import numpy as np
 
 from velo_engine.batch import Int64s
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.types import TypeName
 from velo_harness.assertion_tables.order_time import LATENCIES
 from velo_harness.assertions.context import CheckContext, column_called, missing_field, offending
-from velo_harness.assertions.order_time import milliseconds
+from velo_harness.assertions.order_time import MICROS_PER_MS, milliseconds
 from velo_harness.relation import Relation
 from velo_harness.result import Finding
 from velo_harness.spec import AssertionSpec
@@ -26,7 +27,7 @@ def table_freshness(assertion: AssertionSpec, context: CheckContext) -> Finding 
     if table.position(name) is None:
         return missing_field(table, name)
     known = column_called(table, name).is_valid().to_numpy()
-    times = milliseconds(table.filtered(_arrow(known)), name, assertion)
+    times = _instants(table.filtered(_arrow(known)), name, assertion, context)
     if not len(times):
         actual = f"{table.name} has no row" if not len(table) else f"every {name} is NULL"
         return None if assertion.allow_empty else Finding("a newest row", actual)
@@ -71,11 +72,11 @@ def latency(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
             count, examples = offending(output, nulls)
             return Finding(f"{name} in every row", f"{count} NULLs", count, len(output), examples)
     if end is not None:
-        processed = milliseconds(output, end, assertion)
+        processed = _instants(output, end, assertion, context)
     else:
         assert context.run.given_out_ms is not None
         processed = context.run.given_out_ms[context.rows]
-    latencies = processed - milliseconds(output, start, assertion)
+    latencies = processed - _instants(output, start, assertion, context)
     for name, text in LATENCIES.items():
         limit = wanted[f"{name}_latency_ms"]
         if limit is not None and (found := _statistic(name, latencies)) > limit:
@@ -83,6 +84,21 @@ def latency(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
             label = text.lower()
             return Finding(f"{label} latency of at most {limit} ms", f"{found:g} ms", count, len(output), examples)
     return None
+
+
+def _instants(relation: Relation, name: str, assertion: AssertionSpec, context: CheckContext) -> Int64s:
+    """A column of times as milliseconds since the epoch; a TIMESTAMP is one of the run's time zone."""
+    position = relation.position(name)
+    assert position is not None
+    if relation.type(position).name is TypeName.TIMESTAMP and context.time_zone != "UTC":
+        import pyarrow.compute as pc
+
+        zoned = pc.assume_timezone(
+            relation.column(position), context.time_zone, ambiguous="earliest", nonexistent="earliest"
+        )
+        micros: Int64s = zoned.cast("int64").to_numpy()
+        return micros // MICROS_PER_MS
+    return milliseconds(relation, name, assertion)
 
 
 def _statistic(name: str, latencies: Int64s) -> float:

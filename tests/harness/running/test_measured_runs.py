@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from velo_engine import types as t
+from velo_harness.assertions.run_facts import RunFacts
 from velo_harness.result import Outcome, QueryResult
 from velo_harness.runner import run_query
 from velo_harness.settings import RunSettings
@@ -154,3 +158,21 @@ def test_letters_that_were_not_kept_are_counted_and_cannot_be_chosen(run: Run, t
     assert outcomes[0].outcome is Outcome.PASSED
     assert outcomes[1].error is not None
     assert "nobody knows what they were" in outcomes[1].error.message
+
+
+def test_a_timestamp_is_one_of_the_time_zone(check, relation) -> None:
+    """10:00 in Berlin is 09:00 UTC: an hour before the run's now."""
+    at = datetime(2025, 1, 1, 10)
+    output = relation(
+        "o", {"local": (t.timestamp(3), [at]), "instant": (t.timestamp_ltz(3), [datetime(2025, 1, 1, 9)])}
+    )
+    now_ms = int(datetime(2025, 1, 1, 10, tzinfo=UTC).timestamp() * 1000)
+    run = RunFacts(now_ms=now_ms, given_out_ms=np.array([now_ms]))
+    for field in ("local", "instant"):
+        fresh = f"{{ type: table_freshness, timestamp_field: {field}, max_age: {{}} }}"
+        late = f"{{ type: latency, event_time_field: {field}, max_latency_ms: {{}} }}"
+        for text in (fresh, late):
+            assert check(text.format("1h"), output, run=run, time_zone="Europe/Berlin") is None
+            assert check(text.format("59m"), output, run=run, time_zone="Europe/Berlin") is not None
+    both = "{ type: latency, event_time_field: local, processing_time_field: instant, max_latency_ms: 0 }"
+    assert check(both, output, run=run, time_zone="Europe/Berlin") is None
