@@ -286,6 +286,61 @@ PROGRAMS: list[tuple[str, str, list[tuple[str, str]]]] = [
         [("3 PRECEDING", "4 PRECEDING"), ("3 PRECEDING", "2 PRECEDING"), ("PARTITION BY customer ", "")],
     ),
 ]
+PROGRAMS += [
+    (
+        """CREATE STREAM q AS SELECT * FROM orders MATCH_RECOGNIZE (PARTITION BY customer ORDER BY ts MEASURES A.id AS first_id, C.id AS last_id
+        ONE ROW PER MATCH AFTER MATCH SKIP PAST LAST ROW PATTERN (A B{2} C) WITHIN INTERVAL '1' MINUTE
+        DEFINE A AS A.amount < 10, B AS B.quantity >= 5, C AS C.amount > 500);""",
+        ORDERS_ONLY,
+        [
+            ("'1' MINUTE", "'2' MINUTE"),
+            ("'1' MINUTE", "'61' SECOND"),
+            ("'1' MINUTE", "'30' SECOND"),
+            ("< 10", "<= 10"),
+            ("< 10", "< 9"),
+            (">= 5", "> 5"),
+            ("> 500", ">= 500"),
+            ("B{2}", "B{3}"),
+            ("B{2}", "B"),
+        ],
+    ),
+    (
+        "CREATE STREAM q AS SELECT id, RANK() OVER (PARTITION BY customer ORDER BY ts) AS place FROM orders;",
+        ORDERS_ONLY,
+        [("RANK", "ROW_NUMBER"), ("PARTITION BY customer ", "")],
+    ),
+    (
+        "CREATE STREAM q AS SELECT id, COALESCE(customer, status, 'nobody') AS c, SPLIT_INDEX(status, '/', 1) AS part,"
+        " REGEXP_EXTRACT(customer, '([a-z]+)-([0-9]+)', 2) AS number FROM orders WHERE TRY_CAST(status AS INT) > 7 OR status LIKE '%/%' OR status IS NULL;",
+        ORDERS_ONLY,
+        [
+            ("'nobody'", "'nobody~'"),
+            ("'/', 1", "'/', 2"),
+            ("'/', 1", "':', 1"),
+            ("', 2)", "', 1)"),
+            ("> 7", ">= 7"),
+            ("> 7", "> 8"),
+            (" OR status IS NULL", ""),
+            ("LIKE '%/%'", "LIKE '%/'"),
+        ],
+    ),
+    (
+        "CREATE STREAM q AS SELECT o.id FROM orders o JOIN payments p ON o.id = p.order_id AND o.customer <> p.method;",
+        BOTH,
+        [(" AND o.customer <> p.method", ""), ("<>", "="), ("o.id = p.order_id", "o.quantity = p.order_id")],
+    ),
+    (
+        "CREATE STREAM q AS SELECT id FROM orders WHERE ts < LOCALTIMESTAMP AND MOD(id, 7) = 3 AND day IS NULL;",
+        ORDERS_ONLY,
+        [
+            ("ts < LOCALTIMESTAMP", "ts <= LOCALTIMESTAMP"),
+            ("= 3", "<> 3"),
+            ("MOD(id, 7)", "MOD(id, 8)"),
+            ("day IS NULL", "day IS NOT NULL"),
+            (" AND day IS NULL", ""),
+        ],
+    ),
+]
 CASES = [
     pytest.param(statement, inputs, old, new, id=f"{number}: {old} -> {new}")
     for number, (statement, inputs, slips) in enumerate(PROGRAMS)

@@ -8,20 +8,24 @@ from itertools import product
 
 from velo_engine.plan import nodes as n
 from velo_engine.plan.expressions import Call, Case, ColumnRef, Expression, children, columns_of, walk
+from velo_engine.plan.match_nodes import RowsAggregate, RowValue
 from velo_engine.plan.nodes import PlannedProgram, PlanNode
 from velo_engine.plan.rewrite import inlined
 from velo_engine.schema import Column
 from velo_engine.types import BOOLEAN, TypeName
 from velo_harness.generation.boundaries.facts import (
+    Earlier,
     EventTime,
     Facts,
     Frame,
     Join,
     Measure,
     Opaque,
+    Pattern,
     Ranking,
     Route,
     SourceColumn,
+    Step,
     Windows,
 )
 
@@ -138,14 +142,13 @@ class _Tracing:
             case n.OverAggregate():
                 facts.aggregates = True
                 self._keys(way.at(node.partition))
-                range_ms = None if node.frame.rows else node.frame.preceding
+                range_ms = node.expire_ms if node.frame.rows else node.frame.preceding
                 rows = node.frame.preceding if node.frame.rows else None
                 facts.frames[Frame(way.at(node.partition), rows, range_ms)] = None
             case n.MatchRecognize():
                 facts.aggregates = True
                 self._keys(way.at(node.partition))
-                if node.within_ms is not None:
-                    facts.spans_ms[node.within_ms] = None
+                self._pattern(node, way)
                 return [way.with_columns(self._opaque(node.schema.columns))]
             case _:
                 pass
@@ -186,6 +189,28 @@ class _Tracing:
         self._keys(keys)
         self.facts.rankings[Ranking(keys, way.at(order), limit)] = None
 
+    def _pattern(self, node: n.MatchRecognize, way: _Way) -> None:
+        if node.within_ms is not None:
+            self.facts.spans_ms[node.within_ms] = None
+        steps = []
+        for number, variable in enumerate(node.pattern):
+            condition = None
+            if variable.definition is not None:
+                values = [self._pattern_value(value, number, way) for value in variable.definition.values]
+                condition = inlined(variable.definition.condition, values)
+            steps.append(Step(condition, variable.minimum, variable.maximum))
+        self.facts.patterns[Pattern(way.at(node.partition), tuple(steps), node.within_ms)] = None
+
+    def _pattern_value(self, value: RowValue | RowsAggregate, number: int, way: _Way) -> Expression:
+        """What a definition looks at: a column of the row that is judged, or one of a row before it."""
+        if not isinstance(value, RowValue):
+            return self.facts.leaves.other(Opaque(value.type), value.type)
+        column = way.columns[value.column]
+        own = value.variable in (number, None) and not value.from_first and value.offset == 0
+        if own or not isinstance(column, ColumnRef):
+            return column
+        return self.facts.leaves.other(Earlier(column.index), value.type)
+
     def _joined(self, node: PlanNode, left: _Way, right: _Way) -> _Way:
         route = Route(
             left.route.filters + right.route.filters,
@@ -220,7 +245,9 @@ def _conditions(expression: Expression) -> list[Expression]:
     if isinstance(expression, Call) and expression.function in ("greatest", "least"):
         found.append(Call("less", expression.args[:2], BOOLEAN, expression.location))
     if isinstance(expression, Call) and expression.function == "coalesce":
-        found.append(Call("is_null", expression.args[:1], BOOLEAN.as_nullable(False), expression.location))
+        asked = [Call("is_null", (arg,), BOOLEAN.as_nullable(False), arg.location) for arg in expression.args[:-1]]
+        found += [Call("and", tuple(asked[:n]), BOOLEAN, expression.location) for n in range(2, len(asked) + 1)]
+        found += asked[:1]
     for child in children(expression):
         found += _conditions(child)
     return [test for test in found if columns_of(test)]

@@ -36,7 +36,14 @@ class Opaque:
     type: SqlType
 
 
-Leaf: TypeAlias = SourceColumn | Measure | Opaque
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The value that a leaf had in an earlier row of a pattern."""
+
+    leaf: int
+
+
+Leaf: TypeAlias = SourceColumn | Measure | Opaque | Earlier
 
 
 class Leaves:
@@ -54,7 +61,7 @@ class Leaves:
             self._leaves.append(leaf)
         return ColumnRef(self._numbers[leaf], kind)
 
-    def other(self, leaf: Measure | Opaque, kind: SqlType) -> ColumnRef:
+    def other(self, leaf: Measure | Opaque | Earlier, kind: SqlType) -> ColumnRef:
         """A new leaf."""
         self._leaves.append(leaf)
         return ColumnRef(len(self._leaves) - 1, kind)
@@ -135,6 +142,24 @@ class Frame:
     range_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A variable of a pattern."""
+
+    condition: Expression | None
+    minimum: int
+    maximum: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Rows one after the other, of one partition, within a time."""
+
+    partition: tuple[Expression, ...]
+    steps: tuple[Step, ...]
+    within_ms: int | None
+
+
 @dataclass(slots=True)
 class Facts:
     """All of a program."""
@@ -146,6 +171,7 @@ class Facts:
     joins: dict[Join, None] = field(default_factory=dict)
     rankings: dict[Ranking, None] = field(default_factory=dict)
     frames: dict[Frame, None] = field(default_factory=dict)
+    patterns: dict[Pattern, None] = field(default_factory=dict)
     keys: dict[int, None] = field(default_factory=dict)
     """Leaves that group or partition rows."""
     spans_ms: dict[int, None] = field(default_factory=dict)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from velo_engine.compile_expression import compile_expression
 from velo_engine.errors import VeloError
 from velo_engine.kernel import Kernel
-from velo_engine.plan.expressions import Expression, columns_of
+from velo_engine.plan.expressions import Expression, Literal, columns_of
 from velo_engine.types import SqlType, arrow_type
 
 MOST_COMBINATIONS = 8192
@@ -67,12 +67,26 @@ def outcomes(decision: Decision, rows: Sequence[Mapping[int, Any]], setting: Set
             value, error = _evaluated(kernel, expression, table, setting)
             if value is None:
                 continue
-            failed |= error
+            failed |= error & passes  # what does not get through is computed no further
             if number < len(decision.filters):
                 passes &= value
             elif number < len(decision.filters) + len(decision.tests):
                 code = code * 2 % (2**53) + value
     return np.where(failed, FAILS, np.where(passes, 1 + code, 0))
+
+
+def constant(expression: Expression, setting: Setting) -> Any:
+    """The value of an expression without columns; None when it has none, or fails."""
+    if isinstance(expression, Literal):
+        return expression.value
+    try:
+        compiled = compile_expression(expression, lambda i: f"c{i}", time_zone=setting.time_zone, now=setting.now)
+        with Kernel() as kernel:
+            sql = f"SELECT {compiled.value} AS v, {compiled.error or 'NULL'} AS e"
+            (found,) = kernel.query(sql).to_pylist()
+    except VeloError:
+        return None
+    return None if found["e"] is not None else found["v"]
 
 
 def _evaluated(kernel: Kernel, expression: Expression, table: pa.Table, setting: Setting) -> tuple[Any, Any]:

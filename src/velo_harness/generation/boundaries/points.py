@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal, DivisionByZero, InvalidOperation
 from typing import Any
 
-from velo_engine.plan.constant_values import constant_literal
-from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, columns_of
+from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, columns_of, walk
 from velo_engine.types import INTERVALS, STRINGS, TypeName
-from velo_harness.generation.boundaries.analysis import comparisons
+from velo_harness.generation.boundaries.analysis import COMPARING, comparisons
 from velo_harness.generation.boundaries.facts import Leaves
-from velo_harness.generation.boundaries.values import around, like_texts
+from velo_harness.generation.boundaries.values import around, function_texts, like_texts
 
 _UNCHANGED = frozenset({"upper", "lower", "trim", "coalesce", "if", "round", "ltrim", "rtrim"})
 """Functions whose value is their argument, or near it."""
+_ABOUT_NULL = frozenset({"is_null", "is_not_null"})
 _ORDERED = frozenset({"less", "less_equal", "greater", "greater_equal"})
 
 Present = Callable[[int], Any]
@@ -26,9 +26,11 @@ Present = Callable[[int], Any]
 class Points:
     """The values at which something changes, for each leaf."""
 
-    def __init__(self, leaves: Leaves, present: Present) -> None:
+    def __init__(self, leaves: Leaves, present: Present, constant: Callable[[Expression], Any]) -> None:
+        """`constant` computes an expression without columns; None when it has no value."""
         self._leaves = leaves
         self.present = present
+        self._constant = constant
         self.values: dict[int, dict[Any, None]] = {}
 
     def add(self, expressions: Iterable[Expression]) -> None:
@@ -36,10 +38,23 @@ class Points:
         for expression in expressions:
             for call in comparisons(expression):
                 self._compared(call)
+            for part in walk(expression):
+                if isinstance(part, Call) and part.function in _ABOUT_NULL and isinstance(part.args[0], ColumnRef):
+                    self._put(part.args[0].index, [self.present(part.args[0].index)])
+                if isinstance(part, Call) and part.function not in COMPARING:
+                    self._put_separated(part)
             for index in sorted(columns_of(expression)):
                 column = self._leaves.column(index)
                 if column is not None and column.type.name is TypeName.BOOLEAN:
                     self._put(index, [True, False])
+
+    def _put_separated(self, call: Call) -> None:
+        """Texts in which a literal that a function looks for stands several times."""
+        texts = [a.value for a in call.args if isinstance(a, Literal) and isinstance(a.value, str) and a.value]
+        for text in texts:
+            for arg in call.args:
+                if isinstance(arg, ColumnRef):
+                    self._put(arg.index, function_texts(call.function, text))
 
     def _compared(self, call: Call) -> None:
         left, *others = call.args
@@ -69,6 +84,11 @@ class Points:
         known = self.values.setdefault(index, {})
         known.update(dict.fromkeys(v for v in values if v is not None and isinstance(v, str) == texts))
 
+    @staticmethod
+    def placed(expression: Expression, values: Mapping[int, Any]) -> Expression:
+        """The expression with these values in place of their leaves."""
+        return _placed(expression, values)
+
     def value(self, expression: Expression) -> Any:
         """What the expression is in the present row."""
         if isinstance(expression, Literal):
@@ -76,14 +96,16 @@ class Points:
         columns: Mapping[int, Any] = {index: self.present(index) for index in columns_of(expression)}
         if any(value is None for value in columns.values()):
             return None
-        found = constant_literal(_placed(expression, columns))
-        return None if found is None else found.value
+        return self._constant(_placed(expression, columns))
 
     def solved(self, side: Expression, target: Any) -> Iterator[tuple[int, Any]]:
         """Leaves with the values at which `side` is `target`, the rest of the row as it is."""
         match side:
             case ColumnRef(index=index):
                 yield index, target
+            case Cast(arg=arg, type=kind) if arg.type.name in STRINGS and kind.name not in STRINGS:
+                for value in around(target, kind, ordered=True):
+                    yield from self.solved(arg, value.isoformat(" ") if isinstance(value, datetime) else str(value))
             case Cast(arg=arg):
                 yield from self.solved(arg, target)
             case Call(function="negate", args=(arg,)) if isinstance(target, int | float | Decimal):
@@ -162,7 +184,7 @@ def _calculable(target: Any, operand: Any, right: Expression) -> tuple[Any, Any]
 def _placed(expression: Expression, values: Mapping[int, Any]) -> Expression:
     """The expression with literals in place of its columns."""
     match expression:
-        case ColumnRef(index=index, type=kind):
+        case ColumnRef(index=index, type=kind) if index in values:
             return Literal(values[index], kind.as_nullable(False))
         case Call(args=args):
             return replace(expression, args=tuple(_placed(arg, values) for arg in args))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -13,8 +14,15 @@ from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.types import SqlType, arrow_type
 from velo_harness.generation.boundaries import scenes
 from velo_harness.generation.boundaries.analysis import analysed
-from velo_harness.generation.boundaries.facts import Facts, Join, Route
-from velo_harness.generation.boundaries.grid import Decision, Setting, deciding_rows, outcomes
+from velo_harness.generation.boundaries.facts import Earlier, Facts, Join, Route, Step
+from velo_harness.generation.boundaries.grid import (
+    MOST_COMBINATIONS,
+    Decision,
+    Setting,
+    constant,
+    deciding_rows,
+    outcomes,
+)
 from velo_harness.generation.boundaries.points import Points
 from velo_harness.generation.boundaries.script import Draft, Script, time_leaf
 from velo_harness.generation.boundaries.values import of_instant, to_instant
@@ -74,7 +82,7 @@ class _Work:
         types = {leaf: self._type(leaf) for leaves in self._leaves.values() for leaf in leaves}
         self._setting = Setting(types, time_zone, instant)
         self._now_ms = round(now.timestamp() * 1000)
-        self._points = Points(facts.leaves, self._present)
+        self._points = Points(facts.leaves, self._present, self._constant)
         self._times = {s: leaf for s, t in facts.times.items() if (leaf := time_leaf(t)) is not None}
 
     def _as_rows(self, source: str) -> list[dict[int, Any]]:
@@ -88,8 +96,14 @@ class _Work:
         assert column is not None
         return column.type
 
+    def _constant(self, expression: Expression) -> Any:
+        return constant(expression, self._setting)
+
     def _present(self, leaf: int) -> Any:
         """What a leaf is in the row that boundaries are looked for from: the first value that is not NULL."""
+        found = self._facts.leaves[leaf]
+        if isinstance(found, Earlier):
+            return self._present(found.leaf)
         column = self._facts.leaves.column(leaf)
         if column is None:
             return None
@@ -104,7 +118,7 @@ class _Work:
         """All scenes."""
         facts = self._facts
         for route in facts.routes:
-            self._points.add((*route.filters, *route.tests))
+            self._points.add((*route.filters, *route.tests, *route.computed))
         contexts = {source: self._contexts(source) for source in self._wanted}
         bases = {source: self._base(source, found) for source, found in contexts.items()}
         self._meet(bases)
@@ -122,6 +136,8 @@ class _Work:
         scenes.play_measures(script, facts.routes, self._points)
         for ranking in facts.rankings:
             scenes.play_ranking(script, ranking)
+        for pattern in facts.patterns:
+            scenes.play_pattern(script, pattern, self._options)
         for frame in facts.frames:
             scenes.play_frame(script, frame)
         self._play_lateness(script)
@@ -147,8 +163,42 @@ class _Work:
         keys, at = [script.key() for _ in range(3)], script.scene()
         for key in keys:
             script.accompany(source, at, key)
-        for number in range(PLAIN_ROWS):
-            script.add(source, at + number * 250, keys[number % 3])
+        for number, own in zip(range(PLAIN_ROWS), self._passing(script, source), strict=False):
+            script.add(source, at + number * 250, keys[number % 3], own)
+
+    def _options(self, step: Step) -> tuple[list[dict[int, Any]], list[dict[int, Any]]]:
+        """The values of a row that a step of a pattern takes, and those around its boundaries."""
+        if step.condition is None:
+            return [{}], []
+        earlier = {leaf for leaf in columns_of(step.condition) if isinstance(self._facts.leaves[leaf], Earlier)}
+        own = sorted(leaf for leaf in columns_of(step.condition) if self._facts.leaves.column(leaf) is not None)
+        placed = Points.placed(step.condition, {leaf: self._present(leaf) for leaf in earlier})
+        near = Points(self._facts.leaves, self._present, self._constant)
+        near.add([step.condition])
+        start = {leaf: self._present(leaf) for leaf in own}
+        axes = {leaf: [v for v in self._around(near, leaf) if v is not None] for leaf in own}
+        rows = [
+            dict(zip(own, values, strict=True)) for values in product(*(axes[leaf] or [start[leaf]] for leaf in own))
+        ]
+        rows = rows[:MOST_COMBINATIONS] or [start]
+        if not set(own) <= set(self._setting.types) or columns_of(placed) - set(own):
+            return [], rows
+        found = outcomes(Decision((placed,), (), ()), rows, self._setting)
+        good = [row for row, code in zip(rows, found, strict=True) if code > 0]
+        return good, [{**(good or rows)[0], leaf: value} for leaf in own for value in axes[leaf]]
+
+    def _around(self, points: Points, leaf: int) -> list[Any]:
+        return sorted(points.values.get(leaf, {}), key=lambda value: (str(type(value)), value))
+
+    def _passing(self, script: Script, source: str) -> list[dict[int, Any]]:
+        """Values that natural rows get through with, as far as filters look at them; else those of the base."""
+        leaves = set(script.bases[source]) - set(self._times.values()) - (set(script.pools) - script.fixed)
+        rows = self._rows[source]
+        decision = next((d for r in self._facts.routes for d in self._decisions(source, r) if d.filters), None)
+        if decision is not None:
+            rows = [row for row, code in zip(rows, outcomes(decision, rows, self._setting), strict=True) if code > 0]
+        found = [{leaf: row[leaf] for leaf in leaves} for row in rows[:PLAIN_ROWS]]
+        return found + [{} for _ in range(PLAIN_ROWS - len(found))]
 
     def _play_lateness(self, script: Script) -> None:
         with_windows = {windows.source: windows for windows in reversed(list(self._facts.windows))}
@@ -174,7 +224,7 @@ class _Work:
                     continue
                 seen.add(repr(decision))
                 tested = columns_of(*(decision.tests or decision.filters))
-                axes = {leaf: self._axis(leaf) for leaf in sorted(tested) if leaf in self._points.values}
+                axes = {leaf: self._axis(leaf) for leaf in sorted(tested) if self._points.values.get(leaf)}
                 found = deciding_rows(decision, rows, axes, self._setting)
                 contexts += found
                 if found and not decision.tests:
@@ -188,7 +238,8 @@ class _Work:
             for expressions in (route.filters, route.tests, route.computed)
         ]
         filters, tests, computed = mine
-        return [Decision(filters, (), computed), *(Decision(filters, (test,), computed) for test in tests)]
+        decisions = [Decision(filters, (), computed), *(Decision(filters, (test,), computed) for test in tests)]
+        return decisions if not computed else [*decisions, Decision(filters, computed, computed)]
 
     def _axis(self, leaf: int) -> list[Any]:
         """The boundary values of a column in their order, and NULL."""
@@ -214,7 +265,7 @@ class _Work:
             if not set(sources.values()) <= set(bases) or self._facts.keys.keys() & set(leaves):
                 continue
             row = {leaf: bases[sources[leaf]].get(leaf, self._present(leaf)) for leaf in leaves}
-            near = Points(self._facts.leaves, row.get)
+            near = Points(self._facts.leaves, row.get, self._constant)
             near.add([condition])
             rows = [row, *({**row, leaf: value} for leaf, values in near.values.items() for value in reversed(values))]
             found = outcomes(Decision((condition,), (), ()), rows, self._setting)

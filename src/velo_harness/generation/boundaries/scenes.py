@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from velo_engine.plan.expressions import Call, ColumnRef, Expression, Literal, columns_of
 from velo_engine.plan.nodes import WindowKind
 from velo_harness.generation.boundaries.analysis import comparisons
-from velo_harness.generation.boundaries.facts import Frame, Join, Measure, Ranking, Route, Windows
+from velo_harness.generation.boundaries.facts import Frame, Join, Measure, Pattern, Ranking, Route, Step, Windows
 from velo_harness.generation.boundaries.points import Points
 from velo_harness.generation.boundaries.script import STEP_MS, Script
 from velo_harness.generation.boundaries.values import around
@@ -126,6 +126,47 @@ def play_frame(script: Script, frame: Frame) -> None:
         count = min(frame.rows or 3, MOST_IN_GROUP) + 3
         for number in range(count):
             script.add(source, at + number * 10, key)
+        script.tie(source, at + count * 10 - 10, key)
+        script.add(source, at + count * 10, key)
+
+
+Options = Callable[[Step], tuple[list[dict[int, Any]], list[dict[int, Any]]]]
+"""The values of a row that a step of a pattern takes, and those on both sides of its boundaries."""
+
+MOST_OPTIONS = 12
+
+
+def play_pattern(script: Script, pattern: Pattern, options: Options) -> None:
+    """A match, and what is nearly one: a row beyond a boundary, one row more or less, a time that is too long."""
+    source = next((s for e in pattern.partition if (s := script.source_of(e))), None) or next(
+        iter(script.sources), None
+    )
+    if source is None:
+        return
+    found = [options(step) for step in pattern.steps]
+    match = [(good or near or [{}])[0] for good, near in found]
+    counts = [max(step.minimum, 1) for step in pattern.steps]
+    _play_rows(script, source, match, counts, None)
+    for number, (_, near) in enumerate(found):
+        for values in near[:MOST_OPTIONS]:
+            _play_rows(script, source, [*match[:number], values, *match[number + 1 :]], counts, None)
+    for number, step in enumerate(pattern.steps):
+        for count in {step.minimum - 1, (step.maximum or step.minimum + 1) + 1} & set(range(MOST_IN_GROUP)):
+            _play_rows(script, source, match, [*counts[:number], count, *counts[number + 1 :]], None)
+    if pattern.within_ms is not None:
+        for last in (pattern.within_ms - 1, pattern.within_ms, pattern.within_ms + 1):
+            _play_rows(script, source, match, counts, last)
+
+
+def _play_rows(
+    script: Script, source: str, steps: Sequence[dict[int, Any]], counts: Sequence[int], last_ms: int | None
+) -> None:
+    """So many rows of each step; the last one stands `last_ms` after the first."""
+    at, key = script.opened(source)
+    rows = [values for values, count in zip(steps, counts, strict=True) for _ in range(count)]
+    for number, values in enumerate(rows):
+        is_last = number == len(rows) - 1 and last_ms is not None
+        script.add(source, at + (last_ms if is_last and last_ms is not None else number * 10), key, values)
 
 
 def play_measures(script: Script, routes: Sequence[Route], points: Points) -> None:
@@ -180,9 +221,16 @@ def _play_results(script: Script, measure: Measure, target: Any, points: Points,
             if column is None or len(fitting) < 2:
                 continue
             at, key = script.opened(column.source)
-            rest = type(fitting[1])(0) if measure.function == "sum" else fitting[1]
-            for number in range(full):
-                script.add(column.source, at + number * 10, key, {leaf: rest if number else fitting[1]})
+            for number, part in enumerate(_parts(measure.function, fitting[1], full)):
+                script.add(column.source, at + number * 10, key, {leaf: part})
+
+
+def _parts(function: str, result: Any, count: int) -> list[Any]:
+    """Values of `count` rows, or of two, that give the result together; of a sum no row is all of it."""
+    if function != "sum":
+        return [result] * count
+    zero, one = type(result)(0), type(result)(1)
+    return [result - one, one, *([zero] * (count - 2))]
 
 
 def play_join(script: Script, join: Join) -> None:
@@ -255,7 +303,11 @@ def play_conditions(script: Script, conditions: Sequence[Expression], points: Po
 def _play_comparison(script: Script, call: Call, points: Points) -> None:
     left, right = call.args[0], call.args[-1]
     one, other = script.source_of(left), script.source_of(right)
-    if one is None or other is None or one == other or columns_of(left, right) & set(script.pools):
+    if one is None or other is None or one == other:
+        return
+    if columns_of(left, right) & set(script.pools):
+        _play_key_comparison(script, left, right)
+        _play_key_comparison(script, right, left)
         return
     target = points.value(right)
     if target is None:
@@ -268,3 +320,20 @@ def _play_comparison(script: Script, call: Call, points: Points) -> None:
             script.add(other, at, key, present)
             for repeat in range(WEIGHTS[number % 3] if script.facts.aggregates else 1):
                 script.add(one, at + repeat, key, {leaf: candidate})
+
+
+def _play_key_comparison(script: Script, keyed: Expression, free: Expression) -> None:
+    """A key of one source beside a column of another that is none: equal to it, and not."""
+    if not (isinstance(keyed, ColumnRef) and isinstance(free, ColumnRef)) or free.index in script.pools:
+        return
+    one, other = script.source_of(keyed), script.source_of(free)
+    if one is None or other is None:
+        return
+    for number in range(3):
+        at, key = script.opened(one)
+        script.add(one, at, key)
+        value = script.keyed(one, key).get(keyed.index)
+        found = [] if value is None else around(value, free.type, ordered=True)
+        if number < len(found):
+            script.add(other, at, key, {free.index: found[number]})
+            script.add(one, at + 1, key)

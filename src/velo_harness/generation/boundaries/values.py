@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
+import numpy as np
+
+from velo_engine.errors import VeloError
 from velo_engine.types import FLOATS, INTEGERS, STRINGS, TIMESTAMPS, SqlType, TypeName
+from velo_harness.generation.patterns import matching
 
 FLOAT_STEP = 0.001
 """How far from a boundary floating-point values lie, relative to numbers beyond 1."""
@@ -82,6 +87,19 @@ def like_texts(pattern: str) -> list[str]:
     shortest = pattern.replace("%", "").replace("_", "y")
     longer = pattern.replace("%", "xx").replace("_", "z")
     return [shortest, longer, shortest[1:], shortest[:-1], "x" + shortest, shortest + "x", shortest.swapcase()]
+
+
+def function_texts(function: str, literal: str) -> list[str]:
+    """Texts for a function with a literal: what a pattern finds, a URL, or the literal between others."""
+    if function == "parse_url":
+        return ["http://user@Shop.example:81/item/42?a=1&b=2#top"]
+    if function.startswith("regexp") or function == "similar":
+        try:
+            found = matching(np.random.default_rng(1), 1, literal)[0].as_py()
+        except (VeloError, re.error):
+            return []
+        return [found, f"http://Shop.example/{found}/{found}?a=1", found[:-1]]
+    return [f"ab{literal}cd{literal}ef{literal}gh"]
 
 
 def of_instant(ms: int, kind: SqlType, *, seconds: bool = False) -> Any:
