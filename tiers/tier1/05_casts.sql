@@ -10,5 +10,8 @@ FROM meter_texts;
 
 -- From numbers to text, and from a fraction to a whole number.
 CREATE STREAM labels AS
-SELECT meter, 'M-' || CAST(meter AS STRING) AS label, CAST(TRY_CAST(reading AS DOUBLE) AS INT) AS whole
+SELECT
+    meter,
+    'M-' || CAST(meter AS STRING) AS label,
+    CAST(TRY_CAST(reading AS DOUBLE) AS INT) AS whole
 FROM meter_texts;

@@ -8,4 +8,6 @@ WHERE m.verified;
 
 -- The best valid bid of each lot.
 CREATE TABLE leading AS
-SELECT lot PRIMARY KEY, MAX(price) AS price, COUNT(*) AS bids FROM valid_bids GROUP BY lot;
+SELECT lot PRIMARY KEY, MAX(price) AS price, COUNT(*) AS bids
+FROM valid_bids
+GROUP BY lot;

@@ -6,8 +6,15 @@ WINDOW w AS (PARTITION BY course ORDER BY strokes);
 
 -- The places among the last three rounds of a course, as they come in.
 CREATE STREAM recent_places AS
-SELECT player, strokes,
-       ROW_NUMBER() OVER (ROWS WINDOW BUFFER 3 ROWS PARTITION BY course ORDER BY strokes) AS line,
-       RANK() OVER (ROWS WINDOW BUFFER 3 ROWS PARTITION BY course ORDER BY strokes) AS place,
-       DENSE_RANK() OVER (ROWS WINDOW BUFFER 3 ROWS PARTITION BY course ORDER BY strokes) AS dense_place
+SELECT
+    player,
+    strokes,
+    ROW_NUMBER() OVER (ROWS WINDOW BUFFER 3 ROWS PARTITION BY course ORDER BY strokes) AS line,
+    RANK() OVER (ROWS WINDOW BUFFER 3 ROWS PARTITION BY course ORDER BY strokes) AS place,
+    DENSE_RANK() OVER (
+        ROWS WINDOW BUFFER 3
+        ROWS
+        PARTITION BY course
+        ORDER BY strokes
+    ) AS dense_place
 FROM golf_rounds;

@@ -14,4 +14,6 @@ EMIT FINAL;
 
 -- 3. Alert: hours in which somebody spent a lot.
 CREATE STREAM spending_alerts AS
-SELECT customer, window_start AS hour_start, euros FROM hourly_spending WHERE euros >= 500;
+SELECT customer, window_start AS hour_start, euros
+FROM hourly_spending
+WHERE euros >= 500;

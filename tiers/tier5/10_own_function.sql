@@ -2,4 +2,6 @@
 
 -- Customers whose account number cannot be right.
 CREATE STREAM wrong_accounts AS
-SELECT customer, iban FROM bank_accounts WHERE NOT valid_iban(iban);
+SELECT customer, iban
+FROM bank_accounts
+WHERE NOT valid_iban(iban);

@@ -1,6 +1,11 @@
 CREATE TABLE views_per_minute AS
-SELECT page PRIMARY KEY, window_start PRIMARY KEY, window_end, COUNT(*) AS views, SUM(milliseconds) AS milliseconds,
-       COUNT(DISTINCT user_id) AS users
+SELECT
+    page PRIMARY KEY,
+    window_start PRIMARY KEY,
+    window_end,
+    COUNT(*) AS views,
+    SUM(milliseconds) AS milliseconds,
+    COUNT(DISTINCT user_id) AS users
 FROM page_views
 WINDOW TUMBLING(at, 1m)
 GROUP BY page
@@ -9,4 +14,6 @@ WITH ('page_views.event.time.field' = 'at', 'page_views.watermark.max_out_of_ord
 
 -- A second way to count the same: what both say must agree.
 CREATE TABLE views_per_page AS
-SELECT page PRIMARY KEY, COUNT(*) AS views, SUM(milliseconds) AS milliseconds FROM page_views GROUP BY page;
+SELECT page PRIMARY KEY, COUNT(*) AS views, SUM(milliseconds) AS milliseconds
+FROM page_views
+GROUP BY page;

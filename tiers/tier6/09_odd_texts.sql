@@ -1,5 +1,15 @@
 CREATE STREAM echoed AS
-SELECT id, author, text, CHAR_LENGTH(text) AS length, text = '' AS is_empty, UPPER(author) AS shouted, REVERSE(text) AS backwards
+SELECT
+    id,
+    author,
+    text,
+    CHAR_LENGTH(text) AS length,
+    text = '' AS is_empty,
+    UPPER(author) AS shouted,
+    REVERSE(text) AS backwards
 FROM comments;
 
-CREATE TABLE per_author AS SELECT author PRIMARY KEY, COUNT(*) AS comments FROM comments GROUP BY author;
+CREATE TABLE per_author AS
+SELECT author PRIMARY KEY, COUNT(*) AS comments
+FROM comments
+GROUP BY author;

@@ -1,3 +1,7 @@
-CREATE STREAM copied AS SELECT id, whole, floating, day, instant, floating * 10 AS tenfold, floating = 0 AS zero FROM extremes;
+CREATE STREAM copied AS
+SELECT id, whole, floating, day, instant, floating * 10 AS tenfold, floating = 0 AS zero
+FROM extremes;
 
-CREATE TABLE smallest AS SELECT MIN(whole) AS whole, MIN(day) AS day, MAX(instant) AS instant FROM extremes;
+CREATE TABLE smallest AS
+SELECT MIN(whole) AS whole, MIN(day) AS day, MAX(instant) AS instant
+FROM extremes;

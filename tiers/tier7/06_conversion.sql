@@ -11,6 +11,15 @@ WITH ('connector' = 'kafka', 'topic' = 'tolls_csv', 'format' = 'csv', 'csv.null-
 CREATE TABLE tolls_text (plate STRING, axles BIGINT, toll DECIMAL(8, 2), passed_at TIMESTAMP(3))
 WITH ('connector' = 'kafka', 'topic' = 'tolls_text', 'format' = 'json', 'json.decimal' = 'string');
 
-INSERT INTO tolls_avro SELECT plate, axles, toll, passed_at FROM tolls_json;
-INSERT INTO tolls_csv SELECT plate, axles, toll, passed_at FROM tolls_avro;
-INSERT INTO tolls_text SELECT plate, axles, toll, passed_at FROM tolls_csv WHERE axles >= 2;
+INSERT INTO tolls_avro
+SELECT plate, axles, toll, passed_at
+FROM tolls_json;
+
+INSERT INTO tolls_csv
+SELECT plate, axles, toll, passed_at
+FROM tolls_avro;
+
+INSERT INTO tolls_text
+SELECT plate, axles, toll, passed_at
+FROM tolls_csv
+WHERE axles >= 2;
