@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.docs.pages import DOCS, Block, blocks
+from tests.pytest_plugin.conftest import ALONE
+from velo_cli.velo_test import app
+from velo_harness.plugins import HOOKS, plugin_manager, remove_plugin
 
 PAGE = DOCS / "extending.md"
 EXTENSIONS = blocks(PAGE, "extension")
@@ -28,41 +30,33 @@ def project(extension: Block, folder: Path) -> tuple[Path, list[str]]:
     return folder, [spec.argument] if spec.argument else []
 
 
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", command[0], *command[1:]], cwd=folder, capture_output=True, text=True, check=False
-    )
-
-
-VELO_TEST = "from velo_cli.velo_test import main; main()"
-PYTEST = "import sys, pytest; sys.exit(pytest.main())"
-
-
 def test_every_hook_has_an_example() -> None:
-    from velo_harness.plugins import HOOKS
-
     assert sorted(hook for block in EXTENSIONS for hook in re.findall(r"def (velo_\w+)", block.text)) == sorted(HOOKS)
 
 
-@pytest.mark.slow
 @IN_BOTH
-def test_a_conftest_extends_velo_test(extension: Block, tmp_path: Path) -> None:
+def test_a_conftest_extends_velo_test(extension: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, options = project(extension, tmp_path)
+    monkeypatch.chdir(folder)
     (folder / "conftest.py").write_text(extension.text)
-    ran = run(folder, VELO_TEST, "run", "x.test.yaml", *options)
-    assert ran.returncode == 0, ran.stderr
+    before = set(plugin_manager().get_plugins())
+    try:
+        ran = CliRunner().invoke(app, ["run", "x.test.yaml", *options])
+    finally:
+        for plugin in set(plugin_manager().get_plugins()) - before:
+            remove_plugin(plugin)
+    assert ran.exit_code == 0, (ran.output, ran.exception)
     check_report(folder, options)
 
 
-@pytest.mark.slow
 @IN_BOTH
-def test_a_conftest_extends_pytest(extension: Block, tmp_path: Path) -> None:
-    folder, options = project(extension, tmp_path)
+def test_a_conftest_extends_pytest(extension: Block, pytester: pytest.Pytester) -> None:
+    folder, options = project(extension, pytester.path)
     options = [option.replace("--", "--velo-", 1) for option in options]
     (folder / "conftest.py").write_text(extension.text)
-    ran = run(folder, PYTEST, "-p", "no:cacheprovider", *options)
-    assert ran.returncode == 0, ran.stdout
-    assert "1 passed" in ran.stdout
+    before = set(plugin_manager().get_plugins())
+    pytester.runpytest_inprocess(*ALONE, "-p", "no:cacheprovider", *options).assert_outcomes(passed=1)
+    assert set(plugin_manager().get_plugins()) == before
     check_report(folder, options)
 
 
