@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_harness.query_run import QueryRun
+from velo_harness.query_run import QueryRun, expected_error
 from velo_harness.result import CheckFailure, Finding, Outcome, QueryResult
 from velo_harness.settings import RunSettings
 from velo_harness.spec import AssertionSpec, Expectation, Query, Runner, Spec
@@ -110,12 +110,12 @@ class _FlinkRun:
     def result(self, runner: Runner) -> QueryResult:
         """What the checks make of the answer."""
         version, answers = self._answers(runner)
-        wanted = self._query.expect.error if self._query.expect is not None else None
+        wanted = expected_error(self._query)
         if wanted is not None:
             failures: tuple[CheckFailure, ...] = ()
             if all(answer.error is None for answer in answers.values()):
                 finding = Finding("an error", "Flink ended without one")
-                failures = (CheckFailure("expect.error", finding, wanted.location),)
+                failures = (CheckFailure(wanted.check, finding, wanted.location, wanted.message),)
             outcome = Outcome.FAILED if failures else Outcome.PASSED
             return replace(self._blank, outcome=outcome, failures=failures, checks=1)
         result = self._run.checked(self._prepared, self._inputs, self._execution(answers))

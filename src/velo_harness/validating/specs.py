@@ -10,6 +10,7 @@ from velo_engine.errors import VeloError
 from velo_harness.discovery import PathPolicy, find_sql
 from velo_harness.preparation import PreparedQuery, QueryPreparation, config_warnings, query_named
 from velo_harness.programs import ParsedProgram, ProgramText, Stand, declared_data_schema, program_text
+from velo_harness.query_run import expected_error
 from velo_harness.relation import Relation
 from velo_harness.settings import RunSettings
 from velo_harness.source_schemas import SchemaFinder
@@ -124,7 +125,7 @@ class _Checking:
 
 
 def _expects_error(query: Query) -> bool:
-    return query.expect is not None and query.expect.error is not None
+    return expected_error(query) is not None
 
 
 def _stand(program: ParsedProgram, spec: Spec, finder: SchemaFinder) -> Stand:
