@@ -7,6 +7,7 @@ the engine alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -149,10 +150,14 @@ class _FlinkRun:
 
     def _execution(self, answers: Mapping[str, FlinkAnswer]) -> Execution:
         from velo_harness.execution import Execution
-        from velo_harness.flink.answers import job_result
+        from velo_harness.flink.answers import in_order_of, job_result
 
         program = self._prepared.program
         result = job_result(answers, program, self._time_zone, sum(self._inputs.records.values()))
+        with suppress(VeloError), self._run.executed(self._prepared, self._inputs) as engine:
+            ours = engine.result.statements
+            statements = {name: in_order_of(one, ours[name]) for name, one in result.statements.items()}
+            result = replace(result, statements=statements)
         return Execution(result, program, {}, {})
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import KIND_SYMBOLS, make_rows, renumbered
+from velo_engine.batch import KIND_SYMBOLS, make_rows, numpy_column, renumbered
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.runtime.accounting import Accounting
@@ -47,6 +50,29 @@ def _statement(name: str, answer: FlinkAnswer, program: PlannedProgram, zone: Zo
     late = pa.table({"late_by_ms": pa.array([], pa.int64())})
     key = planned.sink.upsert_key if planned.sink is not None else ()
     return StatementResult(name, schema, planned.aliases, key, rows, rows, late, Accounting(), 0.0)
+
+
+def in_order_of(flink: StatementResult, engine: StatementResult) -> StatementResult:
+    """Flink's result with the changes that one record causes in the engine's order, where they are the same changes.
+
+    Their order among each other (several partners of a joined row, keys whose windows close together) is that of
+    Flink's hash tables, and means nothing.
+    """
+    theirs, ours = (list(map(_hashable, one.changelog.to_pylist())) for one in (flink, engine))
+    order: list[int] = []
+    for _, group in groupby(range(len(theirs)), key=numpy_column(flink.rows, "seq").tolist().__getitem__):
+        places = list(group)
+        wanted = ours[places[0] : places[-1] + 1]
+        if Counter(wanted) == Counter(theirs[i] for i in places):
+            waiting = {row: [i for i in places if theirs[i] == row] for row in wanted}
+            places = [waiting[row].pop(0) for row in wanted]
+        order += places
+    rows = flink.rows.take(pa.array(order, pa.int64()))
+    return replace(flink, rows=rows, sink_rows=rows)
+
+
+def _hashable(row: Mapping[str, Any]) -> str:
+    return repr(list(row.values()))
 
 
 _REFUSALS = ("ParseException", "SqlParserException", "ValidationException", "CalciteException", "TableException")

@@ -127,8 +127,16 @@ def _watermark(source: str, program: PlannedProgram) -> str | None:
             waiting.extend(nodes.inputs(node))
             if isinstance(node, AssignWatermark) and isinstance(node.input, Scan) and node.input.source.name == source:
                 column = node.schema.columns[node.time_column].name
-                return f"WATERMARK FOR `{column}` AS `{column}` - INTERVAL '{node.delay_ms / 1000:.3f}' SECOND(5, 3)"
+                return f"WATERMARK FOR `{column}` AS `{column}` - {_interval(node.delay_ms)}"
     return None
+
+
+def _interval(ms: int) -> str:
+    seconds, ms = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"INTERVAL '{days} {hours:02}:{minutes:02}:{seconds:02}.{ms:03}' DAY TO SECOND(3)"
 
 
 class _Written:

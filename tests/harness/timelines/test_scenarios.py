@@ -185,4 +185,4 @@ def test_validating_looks_into_scenarios(folder: Path) -> None:
 
     found = validate([path], RunSettings())
 
-    assert ['large has no column "idd"'] == [finding.message for finding in found.findings]
+    assert [finding.message for finding in found.findings] == ['large has no column "idd"']

@@ -444,3 +444,40 @@ def test_partitions_that_a_row_does_not_say(run: Run, options: str, partitions: 
     result = run(text)
 
     assert passed(result)
+
+
+SINKS = """
+application: sinks
+sql: |
+  CREATE TABLE taps (who STRING) WITH ('connector' = 'kafka', 'topic' = 'taps', 'format' = 'json');
+  CREATE TABLE counted (who STRING, n BIGINT, PRIMARY KEY (who) NOT ENFORCED)
+  WITH ('connector' = 'upsert-kafka', 'topic' = 'counted', 'key.format' = 'json', 'value.format' = 'json');
+  CREATE TABLE copied WITH ('connector' = 'filesystem', 'path' = 'copied.json', 'format' = 'json') AS SELECT who FROM taps;
+  INSERT INTO counted SELECT who, COUNT(*) FROM taps GROUP BY who;
+queries:
+  - name: counted
+    inputs:
+      - source: taps
+        timeline: [{ row: { who: a } }, { row: { who: b } }, { restart: true }, { row: { who: a } }, { row: { who: c } }]
+    output: { sink_type: kafka }
+    expect:
+      key: who
+      rows: [{ who: a, n: 2 }, { who: b, n: 1 }, { who: c, n: 1 }]
+  - name: copied
+    inputs:
+      - source: taps
+        timeline: [{ row: { who: a } }, { restart: true }, { row: { who: b } }]
+    assertions:
+      - { type: file_row_count, path: copied.json, equals: 2 }
+      - { type: record_count, equals: 2 }
+"""
+
+
+def test_what_was_written_stays_written(run: Run, embedded: KafkaSession) -> None:
+    assert passed(run(SINKS))
+    without_file = SINKS.split("  - name: copied\n    inputs")[0]
+    assert passed(run(without_file, kafka=embedded))
+    assert (
+        run(SINKS.replace("equals: 2 }\n      - { type: record", "equals: 3 }\n      - { type: record")).outcome
+        is Outcome.FAILED
+    )
