@@ -78,7 +78,7 @@ _SECRET = re.compile(
     r"""((?:password|passwd|secret|token|credentials?|sasl\.jaas\.config)['"]?\s*[=:]\s*)('[^'\n]*'|"[^"\n]*"|[^\s,}]+)""",
     re.IGNORECASE,
 )
-_URL_USER = re.compile(r"(\w+://)[^/\s@'\"]+@")
+_URL_USER = re.compile(r"(://)[^/\s@'\"]+@")
 
 
 def json_value(value: Any) -> Any:

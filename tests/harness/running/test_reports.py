@@ -211,3 +211,10 @@ def test_an_error_that_queries_share_is_told_once() -> None:
     text = run_text(RunResult((*same, other)))
     assert text.count("there is no function SUMM") == 2
     assert "the same error: b, c\n" in text
+
+
+@pytest.mark.parametrize("text", ["y" * 1_000_000, "password" * 100_000, "://a" * 100_000, "token='" * 100_000])
+def test_masking_takes_time_by_the_length_of_the_text(text: str) -> None:
+    from velo_harness.reports.shown_values import masked
+
+    assert len(masked(text)) <= len(text)  # a quadratic pattern would take hours
