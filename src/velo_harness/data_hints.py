@@ -112,6 +112,8 @@ def _hinted_field(name: str, kind: SqlType, hints: DataHints, location: Location
         check_constraints(constraints, kind, place)
         if constraints.null_probability and not kind.nullable:
             raise bad_value(f'the column "{name}" is NOT NULL', constraints.place("null_probability", place))
+        if constraints.arrival is not None and constraints.source is None and hints.has_times:
+            constraints = replace(constraints, source=TimeRange(hints.time_start, hints.time_end))
     elif kind.name in TIMESTAMPS and hints.has_times:
         constraints = FieldConstraints(TimeRange(hints.time_start, hints.time_end))
     return DataField(name, kind, False, None, constraints, _children(kind, location), location)

@@ -88,6 +88,14 @@ def test_other_keys():
     assert found.source == c.TimeRange("-5m", "now", sequential=False)
 
 
+def test_arrival_patterns_lie_between_the_times_of_all():
+    lines = ("@data.time_start: -2h", "@data.event_time.seasonality: hourly")
+    found = constraints("event_time", *lines)
+    assert (found.source, found.arrival) == (c.TimeRange("-2h", "now"), c.Arrival((c.Seasonality(3_600_000),)))
+    sessions = constraints("event_time", "@data.event_time.sessions: {entity: symbol, gap: 5m, length: 1m}").sessions
+    assert sessions == c.Sessions(("symbol",), 300_000, 60_000)
+
+
 @pytest.mark.parametrize(
     ("line", "code", "at"),
     [
