@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from velo_harness.formatting.sql_nesting import Parens, Part, head
 from velo_harness.formatting.sql_tokens import SqlToken, TokenKind
 
+_LIKE_FUNCTIONS = frozenset({"LEFT", "RIGHT", "VALUES", "TABLE", "UNNEST", "ROLLUP", "CUBE"})
+"""Keywords whose parenthesis stands as it is written."""
 _GENERIC = frozenset({"ARRAY", "MAP", "ROW", "MULTISET", "STRUCT"})
 _OPERATORS = frozenset({"=", "<>", "!=", "<=", ">=", "<", ">", "||", "=>", "+", "-", "*", "/", "%", ":="})
 _NEVER_SPACED = frozenset({"::", "."})
@@ -62,7 +64,7 @@ def spaced(left: SqlToken, right: SqlToken, part: Part, context: Context) -> boo
     if right.text in ("[", "]") or left.text == "[":
         return right.text == "[" and right.spaced and left.kind is TokenKind.KEYWORD
     if isinstance(part, Parens) and not part.is_case:
-        if left.kind is TokenKind.KEYWORD and left.word not in ("LEFT", "RIGHT", "VALUES"):
+        if left.kind is TokenKind.KEYWORD and left.word not in _LIKE_FUNCTIONS:
             return True
         return right.spaced if left.kind is not TokenKind.SYMBOL else not context.unary
     if context.generics and right.text in ("<", ">"):
