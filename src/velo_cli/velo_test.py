@@ -207,6 +207,8 @@ def _report(result: RunResult, wanted: Outputs, *, verbose: bool) -> None:
     if github.wanted(os.environ) and wanted.stdout != "github":
         sys.stderr.write(github.run_annotations(result))
     write_reports(result, wanted)
+    for file, _ in wanted.files:
+        print(f"report in {file}", file=sys.stderr)
 
 
 app.command("run-all")(run_all_of(run))

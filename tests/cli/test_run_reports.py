@@ -20,6 +20,7 @@ def test_several_reports_in_one_run_and_one_on_stdout(command, project: Path) ->
     assert (ran.code, ran.out) == (0, "")
     starts = [(project / "out" / name).read_text()[:14] for name in names]
     assert [start.split()[0] for start in starts] == ["{", "<!DOCTYPE", "###", "<?xml"]
+    assert ran.err.splitlines()[-4:] == [f"report in out/{name}" for name in names]
     assert json.loads((project / "out/r.json").read_text())["queries"][0]["profile"]["columns"][0]["name"] == "id"
 
 
