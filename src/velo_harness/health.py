@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from velo_engine.errors import ExitCode, VeloError
+from velo_harness.flink.installation import INSTALL as FLINK_INSTALL
 from velo_harness.reports.shown_values import masked, printable
 
 SCHEMA_VERSION = 1
@@ -80,8 +81,8 @@ def health(wanted: Wanted, environment: Mapping[str, str]) -> list[Check]:
         lambda: _registry(wanted, environment),
         _docker,
         lambda: _java(environment),
-        lambda: _cached("flink", "flink", "*/lib/flink-dist-*.jar", environment),
-        lambda: _cached("kafka", "kafka", "*/lib/kafka-server-*.jar", environment),
+        lambda: _cached("flink", "*/lib/flink-dist-*.jar", environment, f"for the runner flink: `{FLINK_INSTALL}`"),
+        lambda: _cached("kafka", "*/lib/kafka-server-*.jar", environment, "`make kafka` in velostream's sources"),
         *(lambda name=name, extra=extra: _extra(name, extra) for name, extra in _EXTRAS.items()),
     )
     asked = set(wanted.required)
@@ -233,13 +234,12 @@ def _java(environment: Mapping[str, str]) -> Check:
     return Check("java", state, f"{found[0].removeprefix('version ')} ({program})", remedy)
 
 
-def _cached(name: str, folder: str, pattern: str, environment: Mapping[str, str]) -> Check:
-    """A real Flink or Kafka, as `make flink` and `make kafka` of the sources install them."""
-    cache = Path(environment.get("VELO_CACHE") or Path.home() / ".cache" / "velostream") / folder
+def _cached(name: str, pattern: str, environment: Mapping[str, str], remedy: str) -> Check:
+    """A real Flink or Kafka in the cache."""
+    cache = Path(environment.get("VELO_CACHE") or Path.home() / ".cache" / "velostream") / name
     found = sorted(cache.glob(pattern))
     if not found:
-        remedy = f"only for comparisons with the real thing: `make {name}` in velostream's sources"
-        return Check(name, State.MISSING, f"none in {cache}", remedy)
+        return Check(name, State.MISSING, f"none in {cache}", f"only for comparisons with the real thing; {remedy}")
     return Check(name, State.OK, str(found[-1].parent.parent))
 
 

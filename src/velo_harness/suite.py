@@ -132,8 +132,9 @@ def one_query(path: Path, settings: RunSettings, name: str | None) -> SuiteItem:
     items, errors = load_items(find_spec_files([path]), settings, [] if name is None else [name])
     for failed in errors:
         raise failed.error
+    items = [item for item in items if item.spec.item_name(item.query) == name] or items
     if len(items) > 1:
-        names = ", ".join(item.query.name for item in items)
+        names = ", ".join(item.spec.item_name(item.query) for item in items)
         hint = f"name it with --query: {names}"
         raise VeloError(ErrorCode.BAD_VALUE, f"{shown_path(path)} has {len(items)} queries", hint=hint)
     return items[0]

@@ -7,7 +7,9 @@ Flink's answer to each statement. With another question the answer is refused: i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +47,34 @@ def recorded_answers(path: Path, item: str, asked: Question, location: Location)
 
 def record(path: Path, item: str, asked: Question, flink: str, answers: Mapping[str, FlinkAnswer]) -> None:
     """Write the answers down, in place of those before. Errors: FILE_UNREADABLE."""
-    whole = _read(path) or {"format": FORMAT, "items": {}}
-    whole["items"][item] = {
+    entry = {
         "flink": flink,
         "question": asked.digest,
         "answers": {name: _fields(answer) for name, answer in answers.items()},
     }
-    whole["items"] = dict(sorted(whole["items"].items()))
     try:
-        path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with _alone(path.parent):
+            whole = _read(path) or {"format": FORMAT, "items": {}}
+            whole["items"] = dict(sorted({**whole["items"], item: entry}.items()))
+            text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+            temporary = path.with_name(f".{path.name}.tmp")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
     except OSError as problem:
         raise VeloError(ErrorCode.FILE_UNREADABLE, f"{path} cannot be written: {problem.strerror}") from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process writes a recording in the folder meanwhile: items of a spec may run in several."""
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_harness.result import Outcome
 from velo_harness.settings import RunSettings
 from velo_harness.spec_loader import load_spec
-from velo_harness.suite import find_spec_files, load_items, run_items
+from velo_harness.suite import find_spec_files, load_items, one_query, run_items
 from velo_harness.validating.files import validate
 
 SPEC = """
@@ -186,3 +186,25 @@ def test_validating_looks_into_scenarios(folder: Path) -> None:
     found = validate([path], RunSettings())
 
     assert [finding.message for finding in found.findings] == ['large has no column "idd"']
+
+
+def test_one_query_is_that_of_the_spec_unless_the_scenario_is_named(folder: Path) -> None:
+    path = folder / "app.test.yaml"
+    path.write_text(SPEC)
+
+    def found(name: str) -> str:
+        item = one_query(path, RunSettings(), name)
+        return item.spec.item_name(item.query)
+
+    assert found("large") == "large"
+    assert found("empty/large") == "empty/large"
+    with pytest.raises(VeloError, match="has 4 queries") as caught:
+        one_query(path, RunSettings(), None)
+    assert caught.value.hint == "name it with --query: large, high bar/large, empty/large, bounded/large"
+
+
+def test_pytest_runs_one_by_its_id(folder: Path) -> None:
+    (folder / "app.test.yaml").write_text(SPEC)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "app.test.yaml::high bar/large"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert "1 passed" in done.stdout

@@ -481,3 +481,31 @@ def test_what_was_written_stays_written(run: Run, embedded: KafkaSession) -> Non
         run(SINKS.replace("equals: 2 }\n      - { type: record", "equals: 3 }\n      - { type: record")).outcome
         is Outcome.FAILED
     )
+
+
+def test_inputs_without_a_timeline_are_there_from_the_start(run: Run) -> None:
+    query = """
+  - name: both_sides
+    inputs:
+      - source: views
+        timeline:
+          - row: { who: v1 }
+          - advance_processing_time: 1s
+      - source: taps
+        rows: [{ who: t1 }, { who: t2 }]
+    expect:
+      changelog:
+        - { op: +I, who: t1, what: tap }
+        - { op: +I, who: t2, what: tap }
+        - { op: +I, who: v1, what: view }
+"""
+    assert passed(run(HEAD + query))
+
+
+def test_waiting_really_waits_with_the_real_clock(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(job.PacedTimeline, "__init__", functools.partialmethod(_paced, slept))
+    text = spec("stamped", "- row: { who: a }\n- wait: 200ms\n- row: { who: b }", ANY, source="taps")
+
+    assert passed(run(text.replace("now: 2025-01-01T12:00:00Z", "now: wall")))
+    assert slept == [0.2]
