@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.sql.node_spans import spanned_statements
 from velo_harness.mutation.edits import Mutant, shown
 from velo_harness.mutation.equivalents import EquivalentEntry, equivalent_entries
@@ -56,7 +56,7 @@ class _Program:
 
 
 MutantHook = Callable[[str, int, int], None]
-"""Called with the file, how many of its mutants are judged, and how many there are."""
+"""Called with the file, how many of its mutants (in the end: how many programs) are judged, and how many there are."""
 
 
 def chosen_operators(names: Sequence[str]) -> tuple[str, ...]:
@@ -81,11 +81,16 @@ def mutate(
     began = time.perf_counter()
     programs, errors = _programs(paths, run)
     found: list[ProgramMutants] = []
+    judged = _in_processes(paths, len(programs), run, settings) if settings.processes > 1 else None
     for number, program in enumerate(programs):
         try:
-            found.append(_Judgement(program, paths, number, run, settings, on_mutant).result())
+            part = next(judged) if judged is not None else _part(program, run, settings, 0, 1, on_mutant)
+            if isinstance(part, _Failure):
+                raise part.error()
+            found.append(_result(program, part, settings))
         except VeloError as error:
             errors.append(FileError(program.text.file, error))
+        on_mutant(program.text.file, number + 1, len(programs))
     return MutationRun(tuple(found), tuple(errors), (time.perf_counter() - began) * 1000)
 
 
@@ -103,89 +108,123 @@ def _programs(paths: Sequence[Path], run: RunSettings) -> tuple[list[_Program], 
     return [_Program(text, tuple(own)) for text, own in found.items()], errors
 
 
-class _Judgement:
-    """The mutants of one program, judged."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The mutants of a program, and the verdicts of every `step`-th of them."""
 
-    def __init__(
-        self,
-        program: _Program,
-        paths: Sequence[Path],
-        number: int,
-        run: RunSettings,
-        settings: MutationSettings,
-        on_mutant: MutantHook,
-    ) -> None:
-        self._program = program
-        self._paths = paths
-        self._number = number
-        self._run = run
-        self._settings = settings
-        self._on_mutant = on_mutant
-
-    def result(self) -> ProgramMutants:
-        """Every mutant with its fate."""
-        text = self._program.text
-        bench = Bench(text, self._program.items, self._run)
-        mutants, unchecked = mutants_for(bench, self._settings)
-        folders = dict.fromkeys(file.parent for file in self._program.spec_files)
-        entries = [entry for folder in folders for entry in equivalent_entries(folder)]
-        known = {*bench.program().statements, *bench.program().sources} - set(unchecked)
-        own = [entry for entry in entries if entry.statement in known]
-        results: list[MutantResult] = []
-        for mutant, verdict in zip(mutants, self._verdicts(bench, mutants), strict=True):
-            what = shown(text.text, text.file, mutant)
-            results.append(MutantResult(mutant.operator, mutant.statement, what, mutant.kill, verdict))
-            self._on_mutant(text.file, len(results), len(mutants))
-        accepted, stale = _with_equivalents(results, own)
-        complete = self._settings.maximum is None and self._settings.operators == tuple(OPERATORS)
-        specs = tuple(map(shown_path, self._program.spec_files))
-        return ProgramMutants(text.file, specs, accepted, unchecked, tuple(bench.unusable), stale if complete else ())
-
-    def _verdicts(self, bench: Bench, mutants: Sequence[Mutant]) -> Iterator[Verdict]:
-        count = min(self._settings.processes, max(1, len(mutants) // 8))
-        if count <= 1:
-            return (bench.verdict(mutant) for mutant in mutants)
-        return self._in_processes(count, len(mutants))
-
-    def _in_processes(self, count: int, mutants: int) -> Iterator[Verdict]:
-        """The verdicts of `count` processes, in the order of the mutants: process i judges every count-th from i."""
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor
-
-        settings = replace(self._settings, processes=1)
-        with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
-            shares = [
-                pool.submit(_share, tuple(self._paths), self._number, self._run, settings, first, count)
-                for first in range(count)
-            ]
-            verdicts = [share.result() for share in shares]
-        return (verdicts[i % count][i // count] for i in range(mutants))
+    mutants: tuple[Mutant, ...]
+    verdicts: tuple[Verdict, ...]
+    checked: tuple[str, ...]
+    """Statements that some query checks."""
+    unchecked: tuple[str, ...]
+    unusable: tuple[str, ...]
 
 
-def _share(
-    paths: tuple[Path, ...], number: int, run: RunSettings, settings: MutationSettings, first: int, step: int
-) -> list[Verdict]:
-    """The verdicts of one process."""
-    program = _programs(paths, run)[0][number]
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A VeloError on its way out of a process: exceptions lose what stands beside their message."""
+
+    code: ErrorCode
+    message: str
+    location: Location | None
+    hint: str | None
+
+    def error(self) -> VeloError:
+        """The error as it was."""
+        return VeloError(self.code, self.message, location=self.location, hint=self.hint)
+
+
+def _part(
+    program: _Program, run: RunSettings, settings: MutationSettings, first: int, step: int, on_mutant: MutantHook
+) -> _Part:
+    """Judges every `step`-th mutant from `first` on. Errors: of the program and of `mutants.yaml`."""
     bench = Bench(program.text, program.items, run)
-    mutants, _ = mutants_for(bench, settings)
-    return [bench.verdict(mutant) for mutant in mutants[first::step]]
+    mutants, checked, unchecked = mutants_for(bench, settings)
+    verdicts = []
+    for mutant in mutants[first::step]:
+        verdicts.append(bench.verdict(mutant))
+        on_mutant(program.text.file, len(verdicts), len(mutants))
+    return _Part(tuple(mutants), tuple(verdicts), checked, unchecked, tuple(bench.unusable))
 
 
-def mutants_for(bench: Bench, settings: MutationSettings) -> tuple[list[Mutant], tuple[str, ...]]:
-    """The mutants of the statements that some query checks, and the other statements."""
+def _result(program: _Program, part: _Part, settings: MutationSettings) -> ProgramMutants:
+    """Every mutant with its fate, with what `mutants.yaml` says."""
+    text = program.text
+    results = [
+        MutantResult(mutant.operator, mutant.statement, shown(text.text, text.file, mutant), mutant.kill, verdict)
+        for mutant, verdict in zip(part.mutants, part.verdicts, strict=True)
+    ]
+    folders = dict.fromkeys(file.parent for file in program.spec_files)
+    entries = [entry for folder in folders for entry in equivalent_entries(folder) if entry.statement in part.checked]
+    accepted, stale = _with_equivalents(results, entries)
+    complete = settings.maximum is None and settings.operators == tuple(OPERATORS)
+    specs = tuple(map(shown_path, program.spec_files))
+    return ProgramMutants(text.file, specs, accepted, part.unchecked, part.unusable, stale if complete else ())
+
+
+_SPLIT_BELOW = 2
+"""With fewer programs for each process than this, the mutants of a program are split."""
+
+
+def _in_processes(
+    paths: Sequence[Path], programs: int, run: RunSettings, settings: MutationSettings
+) -> Iterator[_Part | _Failure]:
+    """The programs in their order, judged by processes of which each has loaded the specs once."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    count = settings.processes
+    step = count if programs < count * _SPLIT_BELOW else 1
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, _load_worker, (tuple(paths), run, settings)) as pool:
+        shares = [[pool.submit(_worker_part, number, i, step) for i in range(step)] for number in range(programs)]
+        for share in shares:
+            yield _joined([future.result() for future in share])
+
+
+def _joined(parts: list[_Part | _Failure]) -> _Part | _Failure:
+    """The parts of one program together: part i has the verdicts of every n-th mutant from i on."""
+    wrong = next((part for part in parts if isinstance(part, _Failure)), None)
+    if wrong is not None:
+        return wrong
+    good = [part for part in parts if isinstance(part, _Part)]
+    verdicts = tuple(good[i % len(good)].verdicts[i // len(good)] for i in range(len(good[0].mutants)))
+    return replace(good[0], verdicts=verdicts)
+
+
+_loaded: list[tuple[list[_Program], RunSettings, MutationSettings]] = []
+"""In a process that judges: what it has loaded."""
+
+
+def _load_worker(paths: tuple[Path, ...], run: RunSettings, settings: MutationSettings) -> None:
+    _loaded.append((_programs(paths, run)[0], run, settings))
+
+
+def _worker_part(number: int, first: int, step: int) -> _Part | _Failure:
+    """A part of one program."""
+    programs, run, settings = _loaded[0]
+    try:
+        return _part(programs[number], run, settings, first, step, lambda _file, _done, _all: None)
+    except VeloError as error:
+        return _Failure(error.code, error.message, error.location, error.hint)
+
+
+def mutants_for(bench: Bench, settings: MutationSettings) -> tuple[list[Mutant], tuple[str, ...], tuple[str, ...]]:
+    """The mutants of the statements that some query checks, those statements, and the others."""
     text = bench.text
     mutants: list[Mutant] = []
+    checked: list[str] = []
     unchecked: list[str] = []
     for statement in spanned_statements(text.text, file=text.file, variables={**os.environ, **bench.variables}):
         if bench.checked(statement.statement.name):
+            checked.append(statement.statement.name)
             mutants += mutants_of(statement, text.text, settings.operators)
         else:
             unchecked.append(statement.statement.name)
     if settings.maximum is not None and settings.maximum < len(mutants):
         drawn = random.Random(settings.seed).sample(range(len(mutants)), settings.maximum)  # noqa: S311 - a sample
         mutants = [mutants[i] for i in sorted(drawn)]
-    return mutants, tuple(dict.fromkeys(unchecked))
+    return mutants, tuple(dict.fromkeys(checked)), tuple(dict.fromkeys(unchecked))
 
 
 def _with_equivalents(

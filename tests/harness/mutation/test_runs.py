@@ -324,3 +324,21 @@ def test_variables_are_replaced_before_and_not_after(project: Path) -> None:
         ("WHERE a > 6;", Fate.KILLED),
         ("WHERE a > 4;", Fate.SURVIVED),
     ]
+
+
+@pytest.mark.slow
+def test_processes_take_programs_and_hand_errors_back(project: Path) -> None:
+    for name in "abc":
+        (project / f"{name}.sql").write_text(SQL, encoding="utf-8")
+        (project / f"{name}.test.yaml").write_text(SPEC, encoding="utf-8")
+    broken = project / "broken"
+    broken.mkdir()
+    (broken / "d.sql").write_text(SQL.replace("FROM t\n", "FROM\n"), encoding="utf-8")
+    (broken / "d.test.yaml").write_text(SPEC, encoding="utf-8")
+
+    one, two = judged(project), judged(project, processes=2)
+    assert [p.file for p in two.programs] == [p.file for p in one.programs]
+    assert [m.verdict for m in two.mutants] == [m.verdict for m in one.mutants]
+    assert [str(f.error) for f in two.file_errors] == [str(f.error) for f in one.file_errors]
+    assert len(two.programs) == 4
+    assert len(two.file_errors) == 1
