@@ -144,12 +144,10 @@ def test_wrong_usage_is_exit_code_2(command, project: Path, arguments: list[str]
 
 
 def test_an_interrupt_is_exit_code_130(command, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from velo_harness import suite
-
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(suite, "run_query", interrupt)
+    monkeypatch.setattr("velo_harness.query_run.QueryRun.result", interrupt)
     ran = command("velo-test", "run", ".")
     assert ran.code == 130
     assert ran.err == "interrupted\n"
