@@ -17,7 +17,7 @@ from velo_harness.inputs import RunInputs
 from velo_harness.mutation.edits import Mutant, applied
 from velo_harness.mutation.results import Fate, Verdict
 from velo_harness.preparation import PreparedQuery
-from velo_harness.programs import ParsedProgram, ProgramText, parsed, program_text
+from velo_harness.programs import ProgramText, parsed, program_text
 from velo_harness.query_run import QueryRun, expected_error
 from velo_harness.result import Outcome, QueryResult
 from velo_harness.runner import blank_result, run_query
@@ -29,6 +29,8 @@ SLOWER = 20
 """How many times longer than the original a query over a mutant may take."""
 SHORTEST_MS = 5000
 """A mutant has at least this time."""
+MEASURED = frozenset({"execution_time", "throughput", "memory_usage", "latency"})
+"""Assertions about the machine, which may fail over any mutant: they judge none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Judge:
     spec: Spec
     query: Query
     duration_ms: float
+    records: int
+    """Records that it reads; those with few judge first."""
     prepared: PreparedQuery | None
     """None for a query that expects an error: all of it is run each time."""
     inputs: RunInputs | None
@@ -57,6 +61,9 @@ def judge_of(spec: Spec, query: Query, settings: RunSettings) -> Judge | str:
         return f"skipped: {query.skip}"
     if any(mark.name in ("xfail", "skip", "skipif") for mark in (*spec.marks, *query.marks)):
         return "marked xfail or skip"
+    query = _without_measures(query)
+    if not _checks(query):
+        return "it only measures time or memory"
     began = time.perf_counter()
     result = run_query(spec, query, settings, item=query.name, rerun="")
     if result.outcome is not Outcome.PASSED:
@@ -64,32 +71,45 @@ def judge_of(spec: Spec, query: Query, settings: RunSettings) -> Judge | str:
         return f"it does not pass over the original program: {reason}"
     took = (time.perf_counter() - began) * 1000
     if expected_error(query) is not None:
-        return Judge(spec, query, took, None, None, _closure(spec, [query.name], settings))
+        return Judge(spec, query, took, 0, None, None, _closure(spec, [query.name], settings))
     run = _run(spec, query, settings)
     prepared = run.prepared()
-    inputs = None if _reads_others(spec, query) else run.inputs(prepared)
-    return Judge(spec, query, took, prepared, inputs, _needs(spec, query, prepared, settings))
+    records = sum(result.inputs.values())
+    inputs = None if _read_by_others(spec) else run.inputs(prepared)
+    return Judge(spec, query, took, records, prepared, inputs, _needs(spec, prepared, settings))
+
+
+def _without_measures(query: Query) -> Query:
+    """The query without assertions about the machine."""
+    outputs = tuple(
+        replace(output, assertions=tuple(a for a in output.assertions if a.type not in MEASURED))
+        for output in query.outputs
+    )
+    return replace(query, assertions=tuple(a for a in query.assertions if a.type not in MEASURED), outputs=outputs)
+
+
+def _checks(query: Query) -> bool:
+    """Whether a query checks anything."""
+    own = bool(query.assertions) or query.expect is not None
+    return own or any(output.assertions or output.expect is not None for output in query.outputs)
 
 
 def _run(spec: Spec, query: Query, settings: RunSettings) -> QueryRun:
     return QueryRun(spec, query, settings, blank_result(spec, query, settings, item=query.name, rerun=""))
 
 
-def _reads_others(spec: Spec, query: Query) -> list[Query]:
-    """The queries of the spec whose output this one reads as an input."""
-    names = {one.from_previous for q in (query, *spec.queries) for one in q.inputs if one.from_previous is not None}
-    return [other for other in spec.queries if other.name in names] if _has_previous(spec, query) else []
+def _read_by_others(spec: Spec) -> list[str]:
+    """The statements whose output some query of the spec takes as an input (`from_previous`)."""
+    queries = {query.name: query for query in spec.queries}
+    names = (one.from_previous for query in spec.queries for one in query.inputs)
+    return [name for name in dict.fromkeys(names) if name is not None and name in queries]
 
 
-def _has_previous(spec: Spec, query: Query) -> bool:
-    return any(one.from_previous is not None for q in (query, *spec.queries) for one in q.inputs)
-
-
-def _needs(spec: Spec, query: Query, prepared: PreparedQuery, settings: RunSettings) -> frozenset[str]:
+def _needs(spec: Spec, prepared: PreparedQuery, settings: RunSettings) -> frozenset[str]:
     """Every relation of the program on the way to what the query checks."""
     names = [*needed_statements(prepared.program, prepared.targets)]
     names += needed_sources(prepared.program, prepared.targets)
-    names += [other.name for other in _reads_others(spec, query)]
+    names += _read_by_others(spec)
     return _closure(spec, names, settings)
 
 
@@ -128,11 +148,7 @@ class Bench:
                 self.unusable.append(f"{item.query.name}: {judge}")
             else:
                 self.judges.append(judge)
-        self.judges.sort(key=lambda judge: judge.duration_ms)
-
-    def program(self) -> ParsedProgram:
-        """The original, parsed."""
-        return parsed(self.text, self.variables)
+        self.judges.sort(key=lambda judge: judge.records)
 
     def checked(self, statement: str) -> bool:
         """Whether some query's result depends on the statement."""

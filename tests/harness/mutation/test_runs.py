@@ -342,3 +342,11 @@ def test_processes_take_programs_and_hand_errors_back(project: Path) -> None:
     assert [str(f.error) for f in two.file_errors] == [str(f.error) for f in one.file_errors]
     assert len(two.programs) == 4
     assert len(two.file_errors) == 1
+
+
+def test_what_is_measured_judges_nothing(project: Path) -> None:
+    only = SPEC.replace("expect: { rows: [{ id: 2 }] }", "assertions: [{ type: execution_time, max_ms: 60000 }]")
+    (project / "demo.test.yaml").write_text(only, encoding="utf-8")
+    (program,) = judged(project).programs
+
+    assert program.unusable == ("large: it only measures time or memory",)
