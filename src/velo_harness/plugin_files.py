@@ -19,7 +19,7 @@ from types import ModuleType
 from velo_engine.errors import ErrorCode, VeloError
 from velo_harness.discovery import project_root
 from velo_harness.plugin_guard import plugin_error
-from velo_harness.plugins import GROUP, HOOKS, add_plugin, plugin_manager
+from velo_harness.plugins import GROUP, HOOKS, add_plugin, means_hook, plugin_manager
 from velo_harness.programs import shown_path
 
 NAME = "conftest.py"
@@ -52,7 +52,7 @@ def may_have_plugins(spec: Path) -> bool:
 
 @cache
 def defines_hooks(path: Path) -> bool:
-    """Whether a file is Python that defines, at its top level, a function called as a hook."""
+    """Whether a file is Python that defines, at its top level, a function called as a hook, or nearly."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -63,7 +63,7 @@ def defines_hooks(path: Path) -> bool:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return any(f"def {hook}(" in text for hook in HOOKS)
-    return any(isinstance(node, ast.FunctionDef) and node.name.startswith("velo_") for node in tree.body)
+    return any(isinstance(node, ast.FunctionDef) and means_hook(node.name) for node in tree.body)
 
 
 @cache

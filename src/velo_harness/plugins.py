@@ -10,6 +10,7 @@ docs/extending.md has an example of each hook. Whatever a plugin does wrong is a
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from typing import Any
 import pluggy
 
 from velo_engine.connectors.kafka.client import KafkaCluster
-from velo_engine.errors import ErrorCode, VeloError, nearest
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats.added import FormatFactory, add_format, remove_format
 from velo_harness.assertion_types import ASSERTION_TYPES, AssertionType
 from velo_harness.assertions.context import AssertionKind, View, missing_field
@@ -162,8 +163,25 @@ def reporters() -> dict[str, Callable[[RunResult], str]]:
 
 
 def is_plugin(candidate: object) -> bool:
-    """Whether an object has hooks of ours."""
-    return any(inspect.isroutine(getattr(candidate, name, None)) for name in HOOKS)
+    """Whether an object has functions that are called as hooks of ours, or nearly."""
+    return any(means_hook(name) and inspect.isfunction(value) for name, value in vars(candidate).items())
+
+
+def means_hook(name: str) -> bool:
+    """Whether a name is that of a hook, or nearly: then someone meant one."""
+    return _meant_hook(name) is not None
+
+
+def _meant_hook(name: str) -> str | None:
+    """The hook that a function of this name is, or was meant to be."""
+    if not name.startswith(_PREFIX):
+        return None
+    words = {hook.removeprefix(_PREFIX): hook for hook in HOOKS}
+    close = difflib.get_close_matches(name.removeprefix(_PREFIX), words, n=1, cutoff=0.75)
+    return words[close[0]] if close else None
+
+
+_PREFIX = "velo_"
 
 
 def _add(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
@@ -185,11 +203,10 @@ def _add(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
 def _refuse_misspelt(plugin: object, name: str) -> None:
     """A function that is nearly called as a hook would never be called: an error."""
     for attribute, value in vars(plugin).items() if hasattr(plugin, "__dict__") else ():
-        if attribute.startswith("velo_") and attribute not in HOOKS and inspect.isfunction(value):
-            close = nearest(attribute, HOOKS)
-            if close is not None:
-                message = f'the plugin {name} has a function "{attribute}", which is no hook'
-                raise VeloError(ErrorCode.PLUGIN_FAILED, message, hint=f'did you mean "{close}"?')
+        if attribute not in HOOKS and means_hook(attribute) and inspect.isfunction(value):
+            message = f'the plugin {name} has a function "{attribute}", which is no hook'
+            hint = f'did you mean "{_meant_hook(attribute)}"?'
+            raise VeloError(ErrorCode.PLUGIN_FAILED, message, hint=hint)
 
 
 def _take_assertion_types(types: Sequence[NewAssertionType], plugin: str, undo: list[Callable[[], None]]) -> None:

@@ -195,8 +195,9 @@ def test_conftests_count_from_the_root_down_and_only_with_hooks(project: Path) -
     assert found == ["conftest.py", "a/b/conftest.py"]
 
 
-def test_a_conftest_without_hooks_is_never_run(project: Path) -> None:
-    loaded(project, "raise SystemExit('was run')\n")
+@pytest.mark.parametrize("text", ["", "def velo_client():\n    return 1\n", "velo_reporters = 5\n"])
+def test_a_conftest_without_hooks_is_never_run(project: Path, text: str) -> None:
+    loaded(project, text + "raise SystemExit('was run')\n")
 
 
 def test_a_conftest_imports_what_lies_beside_it(project: Path) -> None:
