@@ -45,7 +45,7 @@ class Explanation:
     trail: tuple[Stage, ...] = ()
     """Its way up to there."""
     record: str | None = None
-    """The input record that it comes from."""
+    """The input record with which it came: itself, or the one whose time closed its window."""
     further: tuple[str, ...] = ()
     """What else a person may want to know."""
 

@@ -20,7 +20,7 @@ def explanation_text(explanation: Explanation, query: str, row: str) -> str:
     if fate.location is not None:
         lines += [f"  {line}" for line in underlined(fate.location)]
     if explanation.record is not None:
-        lines.append(f"  it comes from {explanation.record}")
+        lines.append(f"  it came with {explanation.record}")
     lines += [f"  {number}. {stage.step}: {stage.text}" for number, stage in enumerate(explanation.trail, 1)]
     lines += [f"  {further}" for further in explanation.further]
     return printable_lines("\n".join(lines))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
@@ -60,6 +60,7 @@ def list_edits(text: str, key: ScalarSpan, node: ListSpan, changes: Sequence[Row
         return [_filled(text, key, node, rows)]
     if all(isinstance(change, Added) for change in changes):
         changes = _in_place_of_all(changes, len(node.items))
+    changes = _reusing_the_end(changes, len(node.items))
     layout = _FlowLayout(text, node) if node.flow else _BlockLayout(text, node)
     kept = {change.old: change for change in changes if not isinstance(change, Added)}
     edits = [edit for old, change in kept.items() for edit in _row_edits(text, node.items[old], change, layout)]
@@ -74,8 +75,8 @@ def new_list(rows: Sequence[Row], indent: int, newline: str) -> str:
     return "".join(f"{newline}{' ' * indent}- {_fitting_row(row, indent + 2, newline)}" for row in rows)
 
 
-def _fitting_row(row: Row, indent: int, newline: str, *, padded: bool = False) -> str:
-    text = flow_row(row, padded=padded)
+def _fitting_row(row: Row, indent: int, newline: str) -> str:
+    text = flow_row(row, padded=False)
     return text if indent + len(text) <= WIDE_ROW else block_row(row, indent, newline)
 
 
@@ -83,6 +84,24 @@ def _in_place_of_all(changes: Sequence[RowChange], written: int) -> list[RowChan
     """New rows in the places of the old ones, as far as there are any."""
     rows = [change.row for change in changes if isinstance(change, Added)]
     return [Replaced(i, row) if i < written else Added(row) for i, row in enumerate(rows)]
+
+
+def _reusing_the_end(changes: Sequence[RowChange], written: int) -> list[RowChange]:
+    """New rows at the end in the places of the last old ones, when these go."""
+    kept = [change.old for change in changes if not isinstance(change, Added)]
+    free = iter(range(max(kept, default=-1) + 1, written))
+    following = {id(change) for change in _trailing(changes)}
+    reused: list[RowChange] = []
+    for change in changes:
+        place = next(free, None) if id(change) in following else None
+        reused.append(Replaced(place, change.row) if place is not None and isinstance(change, Added) else change)
+    return reused
+
+
+def _trailing(changes: Sequence[RowChange]) -> list[RowChange]:
+    """The new rows behind the last old one."""
+    last = max((i for i, change in enumerate(changes) if not isinstance(change, Added)), default=-1)
+    return list(changes[last + 1 :])
 
 
 def _filled(text: str, key: ScalarSpan, node: ListSpan, rows: Sequence[Row]) -> TextEdit:
@@ -184,7 +203,7 @@ class _BlockLayout:
         """A row in the place of `item`, written as that is."""
         if isinstance(item, MappingSpan) and not item.flow:
             return block_row(row, item.column - 1, self._newline)
-        return _fitting_row(row, item.column - 1, self._newline, padded=_is_padded(self._text, item))
+        return flow_row(row, padded=_is_padded(self._text, item))
 
     def removals(self, old: Sequence[int]) -> list[TextEdit]:
         """The edits that take rows out, with what stands behind them on their last line."""
@@ -199,16 +218,13 @@ class _BlockLayout:
         margin = " " * self._indent + "- "
         block = isinstance(last, MappingSpan) and not last.flow
         texts = [
-            margin + (block_row(row, len(margin), self._newline) if block else self._fitting(row, last)) for row in rows
+            margin + (block_row(row, len(margin), self._newline) if block else self.row_text(row, last)) for row in rows
         ]
         if before is None:
             at = line_end(self._text, last.end)
             return TextEdit(at, at, "".join(self._newline + text for text in texts))
         at = line_start(self._text, self._dashes[before])
         return TextEdit(at, at, "".join(text + self._newline for text in texts))
-
-    def _fitting(self, row: Row, like: NodeSpan) -> str:
-        return _fitting_row(row, self._indent + 2, self._newline, padded=_is_padded(self._text, like))
 
 
 _Layout: TypeAlias = _FlowLayout | _BlockLayout
@@ -222,8 +238,3 @@ def names_of(node: ListSpan) -> tuple[str, ...]:
     """The keys of the first row."""
     first = node.items[0] if node.items else None
     return tuple(key.text for key, _ in first.entries) if isinstance(first, MappingSpan) else ()
-
-
-def cells(values: Mapping[str, WrittenCell], names: Sequence[str]) -> Row:
-    """The cells called so, in this order."""
-    return tuple(values[name] for name in names)

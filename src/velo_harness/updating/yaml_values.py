@@ -13,10 +13,10 @@ import numpy as np
 
 from velo_engine.types import BINARIES, FLOATS, STRINGS, SqlType, TypeName
 
-WIDE_ROW = 110
+WIDE_ROW = 140
 """Characters from which on a new row is written with one line a column."""
 
-_PLAIN = re.compile(r"[^\W\d_](?:[\w ./+()%-]*[\w)%])?|_\w*")
+_PLAIN = re.compile(r"[^\W\d_](?:[\w ./+()%@=;~^$-]*[\w)%])?|_\w*")
 """Text that needs no quotes: it begins with a letter and holds nothing that YAML gives a meaning to."""
 _WORDS_WITH_MEANING = frozenset({"null", "true", "false", "yes", "no", "on", "off", "nan", "inf"})
 """Plain words that some YAML reader takes for something other than text, in lower case."""
@@ -70,12 +70,17 @@ def _simple_text(value: Any, kind: SqlType) -> str:
             return "true" if value else "false"
         case TypeName.DECIMAL:
             return format(value, "f")
-        case TypeName.TIMESTAMP:
-            return str(value)
+        case TypeName.TIMESTAMP | TypeName.TIME:
+            return _short_fraction(str(value))
         case TypeName.TIMESTAMP_LTZ:
-            return str(value).replace(" ", "T") + "Z"
+            return _short_fraction(str(value)).replace(" ", "T") + "Z"
         case _:
             return str(value)
+
+
+def _short_fraction(text: str) -> str:
+    """A time without zeros at the end of its fraction of a second."""
+    return text.rstrip("0") if "." in text else text
 
 
 def _float_text(value: float, kind: SqlType) -> str:

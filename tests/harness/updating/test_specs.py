@@ -293,3 +293,47 @@ def test_a_rows_file_keeps_its_columns_its_order_and_its_line_breaks(project: Pr
 def test_rows_files_of_all_formats(project: Project, ending: str) -> None:
     project.updated(below(PER_KIND, f"expect:\n  rows_file: expected/totals.{ending}\n"))
     assert (project.root / f"expected/totals.{ending}").exists()
+
+
+def test_rows_of_other_keys_take_the_places_of_those_that_go(project: Project) -> None:
+    check(
+        project,
+        PER_KIND,
+        """\
+        expect:
+          rows:
+            - {kind: a, n: 2}
+            - {kind: x, n: 1}  # gone
+          key: [kind]
+        """,
+        """\
+        expect:
+          rows:
+            - {kind: a, n: 2}
+            - {kind: b, n: 1}  # gone
+          key: [kind]
+        """,
+    )
+
+
+MANY = """application: orders
+queries:
+  - name: large
+    inputs: [{source: orders, records: 500}]
+"""
+
+
+def test_many_rows_of_a_query_that_has_other_checks_are_not_written(project: Project) -> None:
+    project.write("app.sql", (project.root / "app.sql").read_text().replace("amount > 10", "id IS NOT NULL"))
+    text = MANY + "    assertions: [{type: record_count, equals: 500}]\n"
+    project.write("app.test.yaml", text)
+    (query,) = project.run(Update.ALL).queries
+    assert (query.outcome, query.updates) == (Outcome.PASSED, ())
+
+
+def test_many_rows_of_a_query_without_checks_belong_into_a_file(project: Project) -> None:
+    project.write("app.sql", (project.root / "app.sql").read_text().replace("amount > 10", "id IS NOT NULL"))
+    project.write("app.test.yaml", MANY)
+    (query,) = project.run(Update.ALL).queries
+    assert query.outcome is Outcome.FAILED
+    assert query.failures[0].finding.notes == ("name a file under rows_file, and update again",)
