@@ -34,6 +34,7 @@ from velo_engine.plan.nodes import (
     WindowTopN,
     inputs,
 )
+from velo_engine.types import NUMERICS, STRINGS
 
 Statements: TypeAlias = Mapping[str, PlannedStatement]
 JOINS = (RegularJoin, IntervalJoin, TemporalJoin, TableJoin, WindowJoin)
@@ -117,11 +118,16 @@ def _computed(expression: Expression, below: PlanNode, statements: Statements) -
             return Constants((expression.value,), False) if expression.value is not None else None
         case Cast():
             found = _computed(expression.arg, below, statements)
-            same_family = expression.type.name is expression.arg.type.name
-            return found if isinstance(found, WindowBound) or same_family else None
+            return found if isinstance(found, WindowBound) or _same_family(expression) else None
         case Case():
             return _branches(expression, below, statements)
     return None
+
+
+def _same_family(cast: Cast) -> bool:
+    """Whether a cast leaves values what they are."""
+    to, of = cast.type.name, cast.arg.type.name
+    return to is of or {to, of} <= STRINGS or {to, of} <= NUMERICS
 
 
 def _branches(case: Case, below: PlanNode, statements: Statements) -> Origin:

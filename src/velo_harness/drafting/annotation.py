@@ -1,0 +1,85 @@
+"""A program with `@metric` annotations, and the files that monitor it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from velo_engine.errors import ErrorCode, Location, VeloError
+from velo_engine.observability.metric_annotations import metric_definitions
+from velo_engine.observability.metric_columns import bound_metric
+from velo_harness.discovery import PathPolicy, find_schema
+from velo_harness.drafting.metric_drafts import MetricDraft, metric_drafts
+from velo_harness.drafting.monitoring import monitoring_files
+from velo_harness.programs import ParsedProgram, ProgramText, Stand, parsed, planned, shown_path
+from velo_harness.source_schemas import load_cached
+from velo_harness.yaml_source import read_text
+
+_NOT_IN_A_FILE_NAME = re.compile(r"[^\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """What was drafted; nothing is written yet."""
+
+    files: Mapping[Path, str]
+    metrics: Sequence[MetricDraft]
+
+
+def annotated(sql: Path, output: Path, monitoring: Path, variables: Mapping[str, str]) -> Annotated:
+    """The program with metrics for every statement that has none, as `output`, and its files below `monitoring`.
+
+    Errors: those of reading and planning the program; NO_TESTS when there is nothing to annotate.
+    """
+    text = ProgramText(read_text(sql), shown_path(sql), sql.absolute().parent)
+    program = parsed(text, variables)
+    plan = planned(text, variables, _stand(program, sql))
+    named = dict(program.program.annotations).get("app")
+    app = _NOT_IN_A_FILE_NAME.sub("_", sql.stem if named is None else named.value) or "app"
+    metrics = metric_drafts(program, plan, app)
+    if not metrics:
+        message = f"{text.file} has no statement without metrics that gives rows out"
+        raise VeloError(ErrorCode.NO_TESTS, message, hint="annotate a program with CREATE STREAM … AS SELECT …")
+    written = _with_annotations(text.text, program, metrics)
+    _check(ProgramText(written, text.file, text.base_dir), variables, _stand(program, sql), metrics)
+    files = {output: written, **monitoring_files(monitoring, app, list(plan.statements), metrics)}
+    return Annotated(files, metrics)
+
+
+def _stand(program: ParsedProgram, sql: Path) -> Stand:
+    policy = PathPolicy.for_file(sql)
+    found = {name: find_schema(name, sql.absolute().parent, policy) for name in program.sources}
+    return Stand(tuple((name, load_cached(path).row_schema()) for name, path in found.items() if path is not None))
+
+
+def _with_annotations(text: str, program: ParsedProgram, metrics: Sequence[MetricDraft]) -> str:
+    """The text with the annotations above the statements that they are about."""
+    lines = text.splitlines(keepends=True)
+    by_statement: dict[str, list[MetricDraft]] = {}
+    for metric in metrics:
+        by_statement.setdefault(metric.statement, []).append(metric)
+    places = {s.name: s.location for s in program.program.statements}
+    for name in sorted(by_statement, key=lambda name: -places[name].line):
+        place = places[name]
+        above = [line for metric in by_statement[name] for line in metric.lines()]
+        rest = lines[place.line - 1]
+        before, behind = rest[: place.column - 1], rest[place.column - 1 :]
+        head = f"{before.rstrip()}\n" if before.strip() else ""
+        lines[place.line - 1] = head + "".join(f"{line}\n" for line in above) + behind
+    return "".join(lines)
+
+
+def _check(text: ProgramText, variables: Mapping[str, str], stand: Stand, metrics: Sequence[MetricDraft]) -> None:
+    """The engine finds the metrics where they were put. Errors: BAD_VALUE when it does not."""
+    program = parsed(text, variables)
+    definitions = metric_definitions(program.program)
+    plan = planned(text, variables, stand)
+    for definition in definitions:
+        bound_metric(definition, plan)
+    found = {(d.name, d.statement) for d in definitions}
+    lost = [metric.name for metric in metrics if (metric.name, metric.statement) not in found]
+    if lost:
+        message = f"the metric {lost[0]} cannot be put above its statement"
+        raise VeloError(ErrorCode.BAD_VALUE, message, location=Location(text.file, 1), hint="one statement a line")
