@@ -15,6 +15,7 @@ from velo_cli.expectation_updates import update_of, with_updates
 from velo_cli.progress import ProgressLine
 from velo_cli.quickstart import quickstart, scaffold
 from velo_cli.run_by_default import RunByDefault
+from velo_cli.test_annotate import annotate
 from velo_cli.test_debug import debug_query, stepped
 from velo_cli.test_explain import explain
 from velo_cli.test_health import health
@@ -215,6 +216,7 @@ app.command("run-all")(run_all_of(run))
 app.command("validate")(validate)
 app.command("health")(health)
 app.command("init")(init)
+app.command("annotate")(annotate)
 app.command("stress")(stress)
 app.command("infer-schema")(infer_schema)
 app.command("scaffold")(scaffold)
