@@ -74,9 +74,18 @@ def _column(output: Relation, position: int) -> ColumnProfile:
         type=str(column.type.as_nullable()),
         rows=len(output),
         nulls=int(output.column(position).null_count),
-        mean=float(finite.mean()) if len(finite) else None,
+        mean=_mean(finite),
         histogram=histogram(values),
     )
+
+
+def _mean(values: np.typing.NDArray[np.float64]) -> float | None:
+    """The mean; None without values, or when their sum is beyond every number."""
+    if not len(values):
+        return None
+    with np.errstate(over="ignore"):
+        mean = float(values.mean())
+    return mean if np.isfinite(mean) else None
 
 
 def _floats(relation: Relation, position: int) -> np.typing.NDArray[np.float64]:

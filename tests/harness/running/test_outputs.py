@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.harness.running.test_reports import query
 
 from velo_engine import Progress
 from velo_engine.errors import ErrorCode, VeloError
@@ -82,6 +83,22 @@ def test_numeric_columns_are_profiled(relation) -> None:
     assert profile.columns[0].histogram == Histogram(1.0, 4.0, (1, 2, 0, 1))
     assert profile.columns[2].histogram is None
     assert profile.lateness_ms == Histogram(5.0, 5.0, (2,))
+
+
+def test_numbers_at_the_ends_of_their_range_are_profiled(relation) -> None:
+    import json
+
+    from velo_harness.reports.html import run_html
+    from velo_harness.reports.json_report import run_json
+    from velo_harness.result import RunResult
+
+    output = relation(
+        "out", {"x": (DOUBLE, [1.7e308, 1.7e308, -1.7e308, 5e-324]), "n": (BIGINT, [2**63 - 1, -(2**63), 0, 1])}
+    )
+    late = relation("late", {"late_by_ms": (BIGINT, [])})
+    run = RunResult((query(profile=profile_of(output, late, "late_by_ms", None)),))
+    assert json.loads(run_json(run))["queries"][0]["profile"]["columns"][0]["histogram"]["counts"] == [4]
+    assert "<figure>" in run_html(run)
 
 
 def test_a_histogram_counts_every_finite_value_once() -> None:
