@@ -24,7 +24,7 @@ class InputRelations(Mapping[str, Relation]):
 
     def __getitem__(self, name: str) -> Relation:
         if name not in self._relations and name in self._files:
-            self._relations[name] = self._read(self._files[name])
+            self._relations[name] = own_rows(self._files[name], self._base_dir)
         return self._relations[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -37,17 +37,19 @@ class InputRelations(Mapping[str, Relation]):
     def __contains__(self, name: object) -> bool:
         return name in self._relations or name in self._files
 
-    def _read(self, source: SourceTable) -> Relation:
-        from velo_engine.connectors.topics import TopicStore
-        from velo_engine.runtime.open_connector import open_source
 
-        opened = open_source(source, None, TopicStore(), self._base_dir, None)
-        parts = []
-        try:
-            while (batch := opened.read(_ROWS_AT_ONCE)) is not None:
-                parts.append(batch.table)
-        finally:
-            opened.close()
-        schema = source.schema
-        table = pa.concat_tables(parts) if parts else schema.physical().empty_table()
-        return Relation(source.name, schema, pa.table(table.columns, schema=schema.arrow()))
+def own_rows(source: SourceTable, base_dir: Path) -> Relation:
+    """The rows of the file that the SQL gives to a source; paths start at `base_dir`. Errors: of the connector."""
+    from velo_engine.connectors.topics import TopicStore
+    from velo_engine.runtime.open_connector import open_source
+
+    opened = open_source(source, None, TopicStore(), base_dir, None)
+    parts = []
+    try:
+        while (batch := opened.read(_ROWS_AT_ONCE)) is not None:
+            parts.append(batch.table)
+    finally:
+        opened.close()
+    schema = source.schema
+    table = pa.concat_tables(parts) if parts else schema.physical().empty_table()
+    return Relation(source.name, schema, pa.table(table.columns, schema=schema.arrow()))

@@ -152,13 +152,33 @@ class InputMaker:
             if name not in given and reads_own_file(source):
                 continue
             generated[name] = (schema or self._declared(source), given.get(name))
-        rows.update(self._generated(generated, rows))
+        files = {name: source for name, source in sources.items() if name not in rows and name not in generated}
+        rows.update(self._generated(generated, {**rows, **self._referenced_files(generated, files)}))
         wanted = [name for name in rows if name in given and given[name].boundaries]
         made = self._boundaries({name: found.relation for name, found in rows.items()}, wanted) if wanted else {}
         for name, table in made.items():
             relation = Relation(name, rows[name].relation.schema, table)
             rows[name] = SourceRows(relation, None, rows[name].key_field)
         return rows
+
+    def _referenced_files(
+        self, generated: Mapping[str, tuple[DataSchema, Input | None]], files: Mapping[str, SourceTable]
+    ) -> dict[str, SourceRows]:
+        """The rows of files that the SQL gives to sources, where foreign keys point into them.
+
+        Errors: PATH_OUTSIDE_PROJECT, those of reading the file.
+        """
+        from velo_harness.input_relations import own_rows
+
+        referenced = {name for asked in generated.values() for name in referenced_schemas(*asked)}
+        base_dir = program_text(self._spec).base_dir
+        found = {}
+        for name in [name for name in files if name in referenced]:
+            source = files[name]
+            path = source.properties["path"].removeprefix("file://").split("?", 1)[0]
+            self._schemas.policy.resolve(path, base_dir, source.locations.get("path"))
+            found[name] = SourceRows(own_rows(source, base_dir), None, None)
+        return found
 
     def _given_rows(self, source: SourceTable, given: Input | None) -> SourceRows | None:
         """Rows that are written down somewhere; None when they are to be generated."""

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean, nearest
-from velo_engine.types import INTEGERS, STRINGS, SqlType, arrow_type
+from velo_engine.types import STRINGS, SqlType, arrow_type
 from velo_harness.constraints import Reference
 from velo_harness.generation.choices import Drawing, taken
+from velo_harness.generation.units import is_ordered, unit_of
 
 UNMATCHED_PREFIX = "unmatched-"
 """What texts start with that exist in no row."""
@@ -68,8 +69,11 @@ def _absent(keys: pa.Array, kind: SqlType, place: Location) -> pa.Array:
         texts = [f"{UNMATCHED_PREFIX}{i}" for i in range(1, len(keys) + 1)]
         held = set(keys.to_pylist())
         return pa.array([text for text in texts if text not in held], pa.string())
-    if kind.name in INTEGERS:
-        values = keys.to_numpy().astype(np.int64)
-        return pa.array(int(values.max()) + np.arange(1, len(keys) + 1)).cast(arrow_type(kind))
-    message = f"match_rate below 1 is for texts and whole numbers, not for {kind.as_nullable()}"
+    if is_ordered(kind):
+        values = keys.to_pylist()
+        unit = unit_of(kind, min(values), max(values))
+        top, most = max(unit.of(value) for value in values), unit.limits()[1]
+        if top + len(keys) <= most:
+            return unit.array(top + np.arange(1, len(keys) + 1))
+    message = f"there are no values of type {kind.as_nullable()} that no row has, as match_rate below 1 needs"
     raise VeloError(ErrorCode.BAD_VALUE, message, location=place)

@@ -32,6 +32,8 @@ FIELDS = """\
   - {name: flag, type: boolean, constraints: {probability: 0.3}}
   - {name: unique_id, type: integer, constraints: {min: 1, max: 3000, unique: true}}
   - {name: tags, type: array, items: {type: string, constraints: {enum: [x, y]}}}
+  - {name: busy_at, type: timestamp, constraints: {start: -7d, end: now, seasonality: daily, bursts: {count: 3, length: 5m}}}
+  - {name: counts, type: map, items: {type: integer, constraints: {min: 1, max: 9}}}
   - {name: total, type: decimal, precision: 20, scale: 4, constraints: {derived: price * quantity}}
 """
 

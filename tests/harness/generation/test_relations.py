@@ -1,6 +1,6 @@
 """Fields that follow from others: derived, correlated, foreign keys; and what an input puts over a schema."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
@@ -161,8 +161,33 @@ def test_a_share_of_foreign_keys_may_have_no_partner():
     assert sum(key in (11, 22, 33) for key in numbers) / 5000 == pytest.approx(0.8, abs=0.02)
     texts = make(field % ("string", "code"), records=5000, references={"customers": CUSTOMERS})["c"].to_pylist()
     assert sum(key in "abcd" for key in texts) / 5000 == pytest.approx(0.8, abs=0.02)
-    error = refused(field % ("double", "rate"), references={"customers": CUSTOMERS})
-    assert "match_rate below 1" in error.message
+    rates = make(field % ("double", "rate"), records=5000, references={"customers": CUSTOMERS})["c"].to_pylist()
+    held = set(CUSTOMERS["rate"].to_pylist())
+    assert sum(key in held for key in rates) / 5000 == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("decimal, precision: 4, scale: 2", [Decimal("1.50"), Decimal("2.25")]),
+        ("date", [date(2024, 2, 28), date(2024, 2, 29)]),
+        ("timestamp", [datetime(2024, 1, 1), datetime(2024, 1, 2)]),
+    ],
+)
+def test_keys_of_any_ordered_type_may_have_no_partner(kind, keys):
+    field = f"name: c, type: {kind}, constraints: {{references: {{schema: others, field: k, match_rate: 0.5}}}}"
+    others = pa.table({"k": pa.array(keys, pa.decimal128(4, 2) if kind.startswith("dec") else None)})
+    made = make(field, records=2000, references={"others": others})["c"].to_pylist()
+    assert sum(key in keys for key in made) / 2000 == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_type_without_other_values_is_refused():
+    field = "name: c, type: boolean, constraints: {references: {schema: others, field: k, match_rate: 0.5}}"
+    error = refused(field, references={"others": pa.table({"k": [True, False]})})
+    assert error.message == "there are no values of type BOOLEAN that no row has, as match_rate below 1 needs"
+    full = "name: c, type: decimal, precision: 2, scale: 0, constraints: {references: {schema: others, field: k, match_rate: 0.5}}"
+    keys = pa.table({"k": pa.array([Decimal(99)], pa.decimal128(2, 0))})
+    assert "there are no values of type DECIMAL(2, 0)" in refused(full, references={"others": keys}).message
 
 
 def test_unique_foreign_keys_are_one_to_one():

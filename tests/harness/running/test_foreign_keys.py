@@ -110,6 +110,36 @@ def test_keys_point_into_the_rows_that_another_query_of_the_spec_has(write: Writ
     assert matched == orders
 
 
+FILE_SQL = """
+CREATE STREAM joined AS
+SELECT l.id, l.order_id FROM lines l JOIN customers c ON l.id = c.id
+WITH ('customers.type' = 'file_source', 'customers.path' = '{path}', 'customers.format' = 'csv', 'lines.type' = 'kafka_source');
+"""
+
+
+def test_keys_point_into_a_file_that_the_sql_reads(write: Write) -> None:
+    write("app.sql", FILE_SQL.format(path="customers.csv"))
+    write("customers.csv", "id\n1001\n1007\n")
+    queries = (
+        "  - name: joined\n    inputs: [{source: lines, schema: order_lines, records: 60,"
+        " overrides: {id: {references: customers.id}, order_id: {pattern: 'o[0-9]'}}}]\n    assertions: [{type: record_count, equals: 60}]\n"
+    )
+    (result,) = run(write, queries)
+    assert result.outcome is Outcome.PASSED, (result.error, result.failures)
+
+
+def test_a_file_outside_the_project_is_not_looked_into(write: Write, tmp_path: Path) -> None:
+    (tmp_path.parent / f"{tmp_path.name}.csv").write_text("id\n1001\n")
+    write("app.sql", FILE_SQL.format(path=f"../{tmp_path.name}.csv"))
+    queries = (
+        "  - name: joined\n    inputs: [{source: lines, schema: order_lines, records: 60,"
+        " overrides: {id: {references: customers.id}, order_id: {pattern: 'o[0-9]'}}}]\n    assertions: [{type: record_count, equals: 60}]\n"
+    )
+    (result,) = run(write, queries)
+    assert result.error is not None
+    assert result.error.code is ErrorCode.PATH_OUTSIDE_PROJECT
+
+
 def test_a_table_may_refer_to_itself(write: Write) -> None:
     write(
         "schemas/orders.schema.yaml",
