@@ -39,6 +39,5 @@ def annotate(
     for path in done.files:
         print(f"written: {shown_path(path)}", file=sys.stderr)
     count = len(done.metrics)
-    print(
-        f"{count} metric{'s' * (count != 1)}; next: velo run {shown_path(target)} --metrics-port 9091", file=sys.stderr
-    )
+    print(f"{count} metric{'s' * (count != 1)}", file=sys.stderr)
+    print(f"next: velo run {shown_path(target)} --metrics-port 9091", file=sys.stderr)
