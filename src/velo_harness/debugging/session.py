@@ -208,6 +208,7 @@ class DebugSession:
         self._screen.line(f"  dead letter of {letter.source} for {letter.statement}: {letter.reason}")
 
     def _on_late(self, statement: str, seqs: Int64s) -> None:
+        self.recording.take_late(statement, seqs)
         if self._log_level >= LogLevel.WARN:
             rows = "a row" if len(seqs) == 1 else f"{len(seqs)} rows"
             self._screen.line(f"  {statement}: {rows} came too late")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from velo_engine.batch import INITIAL_WATERMARK, ChangeBatch, RowKind, empty_rows, numpy_column
+from velo_engine.batch import INITIAL_WATERMARK, ChangeBatch, Int64s, RowKind, empty_rows, numpy_column
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import PlannedProgram, PlanNode
 from velo_engine.runtime.result import fold
@@ -99,6 +99,8 @@ class Recording:
         self.steps: dict[int, RecordedStep] = {}
         self.tables: list[RecordedStep] = []
         """The steps that read reference tables; the last of each table has its rows."""
+        self.late: dict[str, set[int]] = {}
+        """By statement: the events of rows that came too late."""
 
     def take(self, run: StepRun) -> None:
         """Takes note of one step over one span of events."""
@@ -113,6 +115,10 @@ class Recording:
         for edge, batch in zip(step.inputs, run.inputs, strict=True):
             edge.batches.append(batch)
         step.output.batches.append(run.output)
+
+    def take_late(self, statement: str, seqs: Int64s) -> None:
+        """Takes note of late rows: for `JobOptions.on_late`."""
+        self.late.setdefault(statement, set()).update(seqs.tolist())
 
     def root(self, statement: str) -> RecordedStep:
         """The step that gives out a statement's changes."""

@@ -58,7 +58,7 @@ def explain_row(spec: Spec, query: Query, settings: RunSettings, question: RowQu
     # that does not in a run of the query: then it is run as it is.
     for attempt in (_reading_all(prepared), prepared):
         recording = Recording(attempt.program)
-        options = replace(run.job_options(), on_step=recording.take)
+        options = replace(run.job_options(), on_step=recording.take, on_late=recording.take_late)
         with run.executed(attempt, inputs, options) as execution:
             if attempt is prepared or not execution.result.dead_letter_count:
                 return _explained(question, spec, attempt, recording, execution)

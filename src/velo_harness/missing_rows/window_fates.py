@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+
 from velo_engine.batch import FINAL_WATERMARK
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import WindowKind, WindowSpec
@@ -43,21 +45,19 @@ def shown_span(milliseconds: int) -> str:
 
 def late_fate(step: RecordedStep, side: int, position: int, around: Surroundings) -> Fate | None:
     """The fate of a row that the step dropped because it was late; None when it was not."""
-    late = around.late.get(step.statement)
     edge = step.inputs[side]
-    watermark = edge.watermark_before(int(edge.seqs[position])) if edge.batches else None
-    if late is None or not late.num_rows or watermark is None or not isinstance(step.node, _DROP_LATE):
+    seq = int(edge.seqs[position])
+    if seq not in around.recording.late.get(step.statement, ()) or not isinstance(step.node, _DROP_LATE):
         return None
-    values = edge.named(position)
-    wanted = {late.schema.get_field_index(name): v for name, v in values.items() if name in late.column_names}
-    found = matching(late, wanted) if wanted else []
+    watermark = edge.watermark_before(seq)
     time_column = getattr(step.node, "time_column", None)
     time = None if time_column is None else _local_time(step, side, position, time_column, around)
     window = _last_window(step.node, time)
-    if not found or (window is not None and not _has_closed(step.node, window[1], watermark, around)):
+    if watermark is None or (window is not None and not _has_closed(step.node, window[1], watermark, around)):
         return None
-    late_by = late.column(LATE_BY)[found[0]].as_py()
-    text = f"late: it came {shown_span(late_by)} too late; the watermark stood at {shown_time(watermark)}"
+    late_by = _late_by(edge.named(position), around.late.get(step.statement))
+    how = "" if late_by is None else f"it came {shown_span(late_by)} too late; "
+    text = f"late: {how}the watermark stood at {shown_time(watermark)}"
     facts: dict[str, Any] = {"late_by_ms": late_by, "watermark": shown_time(watermark)}
     if time is not None:
         text += f", its time is {text_of(time)}"
@@ -66,6 +66,15 @@ def late_fate(step: RecordedStep, side: int, position: int, around: Surroundings
         text += f" and its last window [{text_of(window[0])}, {text_of(window[1])}) had closed"
         facts["window"] = [text_of(window[0]), text_of(window[1])]
     return Fate(FateKind.LATE, text, facts=facts)
+
+
+def _late_by(row: dict[str, Any], late: pa.Table | None) -> int | None:
+    """By how much a row was late, as the job says when it has ended."""
+    if late is None:
+        return None
+    wanted = {late.schema.get_field_index(name): value for name, value in row.items() if name in late.column_names}
+    found = matching(late, wanted) if wanted else []
+    return int(late.column(LATE_BY)[found[0]].as_py()) if found else None
 
 
 _DROP_LATE = (

@@ -351,3 +351,45 @@ def test_commands_may_be_short(word: str, command: str | None) -> None:
             command_named(word)
     else:
         assert command_named(word) == command
+
+
+WINDOWS = """CREATE TABLE orders (id BIGINT, at TIMESTAMP(3), WATERMARK FOR at AS at - INTERVAL '5' SECOND)
+WITH ('connector' = 'kafka', 'topic' = 'orders', 'format' = 'json');
+CREATE TABLE per_minute AS
+SELECT window_start, COUNT(id) AS n
+FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at), INTERVAL '1' MINUTE))
+GROUP BY window_start, window_end;
+"""
+WINDOW_SPEC = """application: orders
+queries:
+  - name: per_minute
+    inputs:
+      - source: orders
+        rows:
+          - {id: 1, at: 2025-01-01 10:00:01}
+          - {id: 2, at: 2025-01-01 10:01:30}
+          - {id: 3, at: 2025-01-01 10:00:59}
+    expect:
+      rows: [{window_start: 2025-01-01 10:00:00, n: 1}, {window_start: 2025-01-01 10:01:00, n: 1}]
+"""
+
+
+def test_windows_that_have_not_closed_and_late_rows(tmp_path: Path) -> None:
+    for name, text in (("pyproject.toml", ""), ("app.sql", WINDOWS), ("app.test.yaml", WINDOW_SPEC)):
+        (tmp_path / name).write_text(text)
+    item = debugged_item(tmp_path / "app.test.yaml", RunSettings(), None)
+    shown = io.StringIO()
+    screen = Screen(shown)
+    script = ["step", 'explain {"id": 1}', "step", 'explain {"id": 1}', "step", 'explain {"id": 3}', "quit"]
+    reader = ScriptReader(script, screen)
+    QueryDebugger(screen, reader, assumes_yes=True).run(item.spec, item.query, RunSettings(), item="q", rerun="")
+    told = answers(shown.getvalue())
+    assert told[2].splitlines()[1].strip() == (
+        "still in state of all rows: its window has not closed, the watermark stands at 2025-01-01 09:59:56.000"
+    )
+    assert told[4].splitlines()[1].strip() == "it is in the output, as {window_start: 2025-01-01 10:00:00, n: 1}"
+    assert told[5].splitlines()[0] == "  per_minute: a row came too late"
+    assert told[6].splitlines()[1].strip() == (
+        "late: the watermark stood at 2025-01-01 10:01:25.000, its time is 2025-01-01 10:00:59 "
+        "and its last window [2025-01-01 10:00:00, 2025-01-01 10:01:00) had closed"
+    )
