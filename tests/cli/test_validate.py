@@ -164,6 +164,14 @@ def test_a_spec_of_which_nothing_is_left_has_the_findings_that_emptied_it(comman
     assert places(ran.out) == [("orders.test.yaml", 7, 5, "VELO2002")]
 
 
+def test_findings_can_be_sarif(command, wrong: Path) -> None:
+    ran = command("velo-test", "validate", ".", "--output", "sarif")
+    assert ran.code == 2
+    document = json.loads(ran.out)
+    assert document["version"] == "2.1.0"
+    assert len(document["runs"][0]["results"]) == len(PROBLEMS)
+
+
 def test_a_broken_yaml_file_has_one_finding(command, tmp_path: Path) -> None:
     (tmp_path / "a.test.yaml").write_text("application: [\n")
     ran = command("velo-test", "validate", "a.test.yaml", "--output", "json")
