@@ -54,15 +54,3 @@ def test_the_command_gives_the_same_failure(tmp_path: Path, monkeypatch: pytest.
     assert re.findall(r"^run it again: .+$", again.output, re.MULTILINE) == [f"run it again: {commands[0]}"]
     found = re.findall(r"^  actual: .+$", first.output, re.MULTILINE)
     assert re.findall(r"^  actual: .+$", again.output, re.MULTILINE) == found[:1]
-
-
-def test_so_does_the_command_in_pytest(pytester: pytest.Pytester) -> None:
-    pytester.makefile(".test.yaml", again=SPEC)
-
-    first = pytester.runpytest("-q", "--velo-seed", "7", "--velo-var", "KIND=a", "--velo-strict")
-    commands = re.findall(r"run it again: (.+)$", first.stdout.str(), re.MULTILINE)
-    again = pytester.runpytest(*shlex.split(commands[0])[1:])
-
-    first.assert_outcomes(failed=2)
-    again.assert_outcomes(failed=1)
-    assert f"run it again: {commands[0]}" in again.stdout.str()
