@@ -37,6 +37,7 @@ def health(
     Each line says ok, missing or wrong, and what to do. Leaves with 3 when something that an option asks for is not ok,
     else with 0. Nothing is started or written.
     """
+    from velo_cli.colours import coloured
     from velo_harness import health as checks
 
     set_debug(debug)
@@ -47,5 +48,5 @@ def health(
     if output is HealthFormat.JSON:
         sys.stdout.write(checks.health_json(found))
     else:
-        print(checks.health_text(found))
+        print(coloured(checks.health_text(found), sys.stdout))
     raise typer.Exit(checks.exit_code(found))

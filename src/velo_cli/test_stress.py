@@ -43,6 +43,7 @@ def stress(
 
     What the options leave open is what stress_test in the spec says. Leaves with 1 when a limit is not kept.
     """
+    from velo_cli.colours import coloured
     from velo_cli.progress import ProgressLine
     from velo_engine.errors import ExitCode
     from velo_harness.runner import blank_result
@@ -68,6 +69,6 @@ def stress(
     if output is StressFormat.JSON:
         sys.stdout.write(stress_json(results, limits))
     else:
-        print(stress_text(results, limits))
+        print(coloured(stress_text(results, limits), sys.stdout))
     failed = any(limits.broken_by(result) for result in results)
     raise typer.Exit(ExitCode.FAILED if failed else ExitCode.PASSED)

@@ -32,6 +32,7 @@ def validate(
 
     Leaves with 2 when there is an error (with --strict also for a warning). No code of yours is imported.
     """
+    from velo_cli.colours import coloured
     from velo_cli.progress import ProgressLine
     from velo_engine.errors import ExitCode
     from velo_harness.settings import RunSettings
@@ -45,7 +46,7 @@ def validate(
         found = validated(paths, settings, on_file=lambda name: line.step(0, name))
     match output:
         case FindingFormat.TEXT:
-            print(validation_text(found), file=sys.stderr)
+            print(coloured(validation_text(found), sys.stderr), file=sys.stderr)
         case FindingFormat.JSON:
             sys.stdout.write(validation_json(found))
         case FindingFormat.SARIF:
