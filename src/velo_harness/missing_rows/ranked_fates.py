@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import cmp_to_key
 from typing import Any
 
@@ -22,6 +23,8 @@ from velo_harness.missing_rows.fates import (
 )
 from velo_harness.missing_rows.recording import Edge, RecordedStep, is_shown
 from velo_harness.missing_rows.row_search import equal_values, matching
+from velo_harness.missing_rows.window_fates import EPOCH, shown_time
+from velo_harness.reports.shown_values import text_of
 
 
 def ranked(step: RecordedStep, position: int, around: Surroundings) -> Fate:
@@ -78,7 +81,7 @@ def deduplicated(step: RecordedStep, position: int, around: Surroundings) -> Fat
         gone = retraction(step.output, rows[-1], around.recording)
         return Fate(FateKind.RETRACTED, f"the row with {key} was taken back {gone}", facts={"key": key})
     if not stands:
-        return plain_fate(step, 0, position, around)
+        return _late_first_row(step, position) or plain_fate(step, 0, position, around)
     kept = {n: v for n, v in zip(names, stands[0], strict=False) if is_shown(n)}
     match node:
         case nodes.WindowDeduplicate():
@@ -92,6 +95,18 @@ def deduplicated(step: RecordedStep, position: int, around: Surroundings) -> Fat
     if rows:
         text += f"; it stood until {retraction(step.output, rows[-1], around.recording)}"
     return Fate(FateKind.DROPPED_DUPLICATE, text, facts={"key": key, "kept": kept, "keeps": which})
+
+
+def _late_first_row(step: RecordedStep, position: int) -> Fate | None:
+    """A row of which the first of its key by event time is kept, and which came behind the watermark."""
+    node, edge = step.node, step.inputs[0]
+    if not isinstance(node, nodes.Deduplicate) or node.by_arrival or node.keep is not KeepRow.FIRST:
+        return None
+    time, watermark = edge.row(position)[node.time_column], edge.watermark_before(int(edge.seqs[position]))
+    if not isinstance(time, datetime) or watermark is None or (time - EPOCH) // timedelta(milliseconds=1) > watermark:
+        return None
+    text = f"late: the watermark stood at {shown_time(watermark)}, its time is {text_of(time)}"
+    return Fate(FateKind.LATE, text, facts={"watermark": shown_time(watermark), "time": text_of(time)})
 
 
 def _final_rows(edge: Edge, partition: Sequence[int], row: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -251,3 +251,17 @@ def test_a_row_that_was_among_the_first_and_was_pushed_out(why: Why) -> None:
     assert found.fate.kind is FateKind.CUT
     assert found.fate.text.startswith("cut: it has rank 4 by amount DESC where kind = a")
     assert "it was in the result until it was pushed out at the event of record 4 of orders" in found.fate.text
+
+
+def test_late_for_the_first_row_of_its_key(why: Why) -> None:
+    # The only row of kind c comes when the watermark is at 10:01:25.
+    rows = """
+  - {id: 1, kind: a, amount: 5.00, at: 2025-01-01 10:01:30}
+  - {id: 2, kind: c, amount: 5.00, at: 2025-01-01 10:01:00}
+"""
+    query = """SELECT id, kind FROM (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY at ASC) AS place FROM orders
+) WHERE place = 1"""
+    found = why(query, '{"id": 2}', rows=rows)
+    assert found.fate.kind is FateKind.LATE
+    assert found.fate.text == "late: the watermark stood at 2025-01-01 10:01:25.000, its time is 2025-01-01 10:01:00"
