@@ -100,6 +100,9 @@ class Arrangement:
         wanted = self._query.faults
         if wanted is None:
             return None
+        if wanted.hits_records and not records:
+            message = f'fault_injection has no effect: no input of "{self._query.name}" comes through a topic'
+            raise bad_value(message, wanted.location, hint="give the rows of a source in the spec, or generate them")
         found = (placed(name, one.hit, topics[name].topic, sequences[name]) for name, one in records.items())
         return RunFaults(wanted, tuple(found))
 

@@ -112,3 +112,9 @@ class FaultPlan:
     corruption: FieldCorruption | None = None
     slow: SlowProcessing | None = None
     broker: BrokerFaults | None = None
+
+    @property
+    def hits_records(self) -> bool:
+        """Whether anything is done to records."""
+        parts = (self.malformed, self.duplicates, self.out_of_order, self.corruption, self.slow)
+        return any(part is not None for part in parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -339,3 +340,21 @@ def test_a_timeline_may_have_malformed_records(run: Run) -> None:
     result = run(text[:start] + f"timeline: [{rows}, {{ wait: 1s }}]" + text[end:])
 
     assert counted(result) == {"malformed_records.truncated": (1, {"dead_lettered": 1})}
+
+
+def test_a_file_of_the_program_is_left_alone(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("id\n1\n2\n")
+    text = """
+application: files
+sql: |
+  CREATE TABLE orders (id BIGINT) WITH ('connector' = 'filesystem', 'path' = 'orders.csv', 'format' = 'csv');
+  CREATE TABLE copied AS SELECT id FROM orders;
+queries:
+  - name: copied
+    fault_injection: FAULTS
+    assertions: [{ type: record_count, equals: 2 }]
+"""
+    assert passed(run(text.replace("FAULTS", "{ enable_dlq: false }")))
+    error = run(text.replace("FAULTS", "{ duplicates: { rate: 0.5 } }")).error
+    assert error is not None
+    assert 'fault_injection has no effect: no input of "copied" comes through a topic' in error.message
