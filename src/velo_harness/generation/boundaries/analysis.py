@@ -58,7 +58,7 @@ class _Way:
         return _Way(self.columns, route)
 
     def filtered(self, *predicates: Expression | None) -> _Way:
-        filters = tuple(p for p in predicates if p is not None)
+        filters = tuple(part for p in predicates if p is not None for part in _conjuncts(p))
         return _Way(self.columns, replace(self.route, filters=self.route.filters + filters))
 
 
@@ -233,6 +233,13 @@ class _Tracing:
         self._keys((*join.left_keys, *join.right_keys))
         met = both.filtered(condition)
         return met.with_columns(left.columns) if node.kind.one_sided else met
+
+
+def _conjuncts(expression: Expression) -> list[Expression]:
+    """The parts that must all be true."""
+    if isinstance(expression, Call) and expression.function == "and":
+        return [part for arg in expression.args for part in _conjuncts(arg)]
+    return [expression]
 
 
 def _conditions(expression: Expression) -> list[Expression]:

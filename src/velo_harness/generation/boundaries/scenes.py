@@ -246,6 +246,7 @@ def play_join(script: Script, join: Join) -> None:
     for lefts, rights in ((1, 1), (2, 3), (1, 0), (0, 1)):
         key = script.key()
         partner = (lefts, rights) in ((1, 1), (2, 3))
+        script.accompany(left if lefts else right, at, key, None, join)
         for number in range(rights):
             script.add(right, at + number, key, None if partner else _alone(script, join.right_keys, 2))
         for number in range(lefts):

@@ -118,10 +118,20 @@ class Script:
         self.accompany(source, at, key)
         return at, key
 
-    def accompany(self, source: str, time_ms: int, key: int, values: Mapping[int, Any] | None = None) -> None:
-        """A partner in every source that is joined with a row of `source` that has this time, key and `values`."""
+    def accompany(
+        self,
+        source: str,
+        time_ms: int,
+        key: int,
+        values: Mapping[int, Any] | None = None,
+        without: Join | None = None,
+    ) -> None:
+        """A partner in every source that is joined with a row of `source` that has this time, key and `values`.
+
+        `without` is a join that is left out, with what is joined behind it.
+        """
         times = {source: time_ms}
-        joins = list(self.facts.joins)
+        joins = [join for join in self.facts.joins if join != without]
         while joins:
             known = [
                 (j, left, right)
