@@ -337,3 +337,144 @@ def test_many_rows_of_a_query_without_checks_belong_into_a_file(project: Project
     (query,) = project.run(Update.ALL).queries
     assert query.outcome is Outcome.FAILED
     assert query.failures[0].finding.notes == ("name a file under rows_file, and update again",)
+
+
+WINDOWS = """CREATE TABLE visits (id BIGINT, at TIMESTAMP(3), WATERMARK FOR at AS at)
+WITH ('connector' = 'kafka', 'topic' = 'visits', 'format' = 'json');
+CREATE TABLE per_minute AS
+SELECT window_start, COUNT(id) AS n FROM TABLE(TUMBLE(TABLE visits, DESCRIPTOR(at), INTERVAL '1' MINUTE))
+GROUP BY window_start, window_end;
+"""
+VISITS = """application: visits
+queries:
+  - name: per_minute
+    inputs:
+      - source: visits
+        rows:
+          - {id: 1, at: 2025-01-01 10:00:01}
+          - {id: 2, at: 2025-01-01 10:02:00}
+          - {id: 3, at: 2025-01-01 10:00:59}
+"""
+
+
+def test_late_rows_and_by_how_much(project: Project) -> None:
+    # The watermark is at 10:02:00 when record 3 comes; its window was given out at 10:00:59.999.
+    project.write("app.sql", WINDOWS)
+    check(
+        project,
+        VISITS,
+        """\
+        expect:
+          rows: []
+          late:
+            - {id: 3, at: 2025-01-01 10:00:59, late_by: 7s}
+        """,
+        """\
+        expect:
+          rows:
+            - {window_start: 2025-01-01 10:00:00, n: 1}
+            - {window_start: 2025-01-01 10:02:00, n: 1}
+          late:
+            - {id: 3, at: 2025-01-01 10:00:59, late_by: 60001ms}
+        """,
+    )
+    check(project, VISITS, "expect:\n  late: [{id: 4}]\n", "expect:\n  late: [{id: 3}]\n")
+
+
+def test_expectations_of_several_sinks(project: Project) -> None:
+    check(
+        project,
+        LARGE,
+        """\
+        outputs:
+          - sink: per_kind
+            expect:
+              rows: [{kind: a, n: 7}, {kind: b, n: 1}]
+          - sink: large
+            expect: {rows: [{id: 2}]}
+        """,
+        """\
+        outputs:
+          - sink: per_kind
+            expect:
+              rows: [{kind: a, n: 2}, {kind: b, n: 1}]
+          - sink: large
+            expect: {rows: [{id: 2}, {id: 3}]}
+        """,
+    )
+
+
+def test_scenarios_are_updated_where_they_stand(project: Project) -> None:
+    text = (
+        LARGE
+        + "    expect: {rows: [{id: 2}, {id: 3}]}\n"
+        + (
+            "scenarios:\n"
+            "  - name: small ones only\n"
+            "    queries:\n"
+            "      - name: large\n"
+            "        inputs: [{source: orders, rows: [{id: 9, amount: 10.01}]}]\n"
+            "        expect: {rows: [{id: 8}]}  # nine\n"
+        )
+    )
+    assert project.updated(text) == text.replace("{rows: [{id: 8}]}", "{rows: [{id: 9}]}")
+
+
+def test_templates_that_hold_stay(project: Project) -> None:
+    check(
+        project,
+        PER_KIND,
+        """\
+        expect:
+          rows:
+            - {kind: a, n: "{{ inputs.orders.count - 1 }}", total: 1.00}
+            - {kind: b, n: 1, total: 99.00}
+        """,
+        """\
+        expect:
+          rows:
+            - {kind: a, n: "{{ inputs.orders.count - 1 }}", total: 17.50}
+            - {kind: b, n: 1, total: 99.00}
+        """,
+    )
+
+
+def test_changes_are_inserted_in_their_place(project: Project) -> None:
+    check(
+        project,
+        PER_KIND,
+        """\
+        expect:
+          changelog:
+            - {op: +I, kind: a, n: 1}
+            # the second one of a
+            - {op: +U, kind: a, n: 2}
+            - {op: +I, kind: b, n: 1}
+        """,
+        """\
+        expect:
+          changelog:
+            - {op: +I, kind: a, n: 1}
+            # the second one of a
+            - {op: -U, kind: a, n: 1}
+            - {op: +U, kind: a, n: 2}
+            - {op: +I, kind: b, n: 1}
+        """,
+    )
+
+
+def test_a_changelog_that_contains_loses_what_does_not_occur(project: Project) -> None:
+    check(
+        project,
+        PER_KIND,
+        """\
+        expect:
+          changelog: [{op: +U, kind: a, n: 2}, {op: -D, kind: a, n: 2}, {op: +I, kind: b, n: 1}]
+          order: contains
+        """,
+        """\
+        expect:
+          changelog: [{op: +U, kind: a, n: 2}, {op: +I, kind: b, n: 1}]
+          order: contains
+        """,
+    )
