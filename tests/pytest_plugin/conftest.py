@@ -16,6 +16,7 @@ for name in (
     "velo_engine.runtime.job",
     "velo_engine.runtime.open_connector",
     "velo_engine.sql.parser",
+    "velo_harness.flink.asking",
     "velo_harness.generation.tables",
     "velo_harness.reports.text",
     "velo_harness.runner",
