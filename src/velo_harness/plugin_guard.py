@@ -24,11 +24,10 @@ R = TypeVar("R")
 def plugin_error(plugin: str, what: str, error: BaseException, file: str | None) -> VeloError:
     """The error for a plugin that raised: `what` says which part of it did what.
 
-    The place is the innermost line of `file`, when the plugin has one; otherwise of any file that is not ours.
+    The place is the innermost line of `file`; where that is not known, the line that raised.
     """
     message = f"the plugin {plugin} {what}: {type(error).__name__}: {error}"
-    hint = "mend it, or do without it; --debug (in pytest: --velo-debug) does not show more"
-    return VeloError(ErrorCode.PLUGIN_FAILED, message, location=_place(error, file), hint=hint.partition(";")[0])
+    return VeloError(ErrorCode.PLUGIN_FAILED, message, location=_place(error, file), hint="mend it, or do without it")
 
 
 def guarded(function: Callable[P, R], plugin: str, part: str) -> Callable[P, R]:

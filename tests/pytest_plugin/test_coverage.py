@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from tests.pytest_plugin.conftest import Project
 
 # `large`: amount > 10 is false, true, true; never NULL. `small`: amount <= 10 is true, false; never NULL.

@@ -7,7 +7,6 @@ from importlib.resources import files
 
 import jsonschema
 import pytest
-
 from tests.pytest_plugin.conftest import Project
 
 SCHEMA = json.loads((files("velo_harness") / "schemas/report.schema.json").read_text())

@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-
 from tests.pytest_plugin.conftest import Project
 
 SCHEMA = json.loads((files("velo_harness") / "schemas/report.schema.json").read_text())

@@ -1,1 +1,1 @@
-"""Reports of a run: text for people, JSON and JUnit for machines."""
+"""Reports of runs, for people and for programs; what changed between two; what a folder of them says together."""

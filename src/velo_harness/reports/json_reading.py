@@ -12,12 +12,12 @@ from velo_harness.coverage.points import CoverPoint
 from velo_harness.reports.json_report import SCHEMA_VERSION
 from velo_harness.result import (
     CheckFailure,
+    FaultCount,
     FileError,
     Finding,
     JobNumbers,
     Outcome,
     Permutations,
-    FaultCount,
     Profile,
     QueryResult,
     RunResult,
