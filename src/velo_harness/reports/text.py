@@ -127,7 +127,7 @@ def _orders(q: QueryResult) -> str:
 
 def _query_lines(q: QueryResult, said: set[str], *, verbose: bool) -> Iterator[str]:
     """A query on a line, and what is to be known of it. What its file's queries have in common is `said` once."""
-    facts = query_facts(q) + _orders(q)
+    facts = query_facts(q)
     yield f"  {_SIGNS[q.outcome]} {printable(q.query):<32} {q.duration_ms:>7.0f} ms  {printable(facts)}".rstrip()
     if q.outcome is Outcome.PASSED:
         for warning in q.warnings:
@@ -152,7 +152,8 @@ def query_facts(q: QueryResult) -> str:
     given = f"{rows} → " if rows else ""
     facts = f"{_plural(q.checks, 'check')}, {given}{_plural(q.output_rows, 'row')}"
     facts += f", {q.numbers.late:,} late" if q.numbers.late else ""
-    return facts + (f", {q.numbers.dead_lettered:,} dead-lettered" if q.numbers.dead_lettered else "")
+    facts += f", {q.numbers.dead_lettered:,} dead-lettered" if q.numbers.dead_lettered else ""
+    return facts + _orders(q)
 
 
 def totals_text(run: RunResult) -> str:
