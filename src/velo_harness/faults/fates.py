@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pyarrow as pa
 
 from velo_engine import JobOptions
 from velo_engine.batch import Int64s
 from velo_engine.connectors.dead_letters import DeadLetter
 from velo_engine.connectors.topics import Topic
-from velo_engine.plan.nodes import Deduplicate
+from velo_engine.plan.changelog_nodes import Deduplicate, KeepRow
 from velo_engine.runtime.ingest import Span
 from velo_engine.runtime.step_run import StepRun
 from velo_harness.faults.model import FaultPlan
 from velo_harness.result import FaultCount
+from velo_harness.row_codes import TypedColumn, row_codes
 
 _PARTITION_BITS = 40
 """Below them stands the offset."""
@@ -54,6 +56,41 @@ def _codes(partition: Int64s, offset: Int64s) -> Int64s:
 
 
 @dataclass(slots=True)
+class FirstRows:
+    """Which rows a deduplication that keeps the first row by event time has left out.
+
+    It gives a row out with the event that moves the watermark over it, so events do not tell: values do.
+    """
+
+    node: Deduplicate
+    _taken: list[list[pa.Array]] = field(default_factory=list)
+    _events: list[Int64s] = field(default_factory=list)
+    _given: list[list[pa.Array]] = field(default_factory=list)
+
+    def take(self, step: StepRun) -> None:
+        """One span of events."""
+        columns = (*self.node.partition, self.node.time_column)
+        self._taken.append([step.inputs[0].rows.column(i) for i in columns])
+        self._events.append(step.inputs[0].seq)
+        self._given.append([step.output.rows.column(i) for i in columns])
+
+    def left_out(self) -> Int64s:
+        """The events of all rows but those given out: the first that came of each key and time that was."""
+        taken, given = row_codes(self._columns(self._taken), self._columns(self._given))
+        events = _all(self._events)
+        keys, first = np.unique(taken, return_index=True)
+        return np.setdiff1d(events, events[first[np.isin(keys, given)]])
+
+    def _columns(self, spans: Sequence[Sequence[pa.Array]]) -> list[TypedColumn]:
+        names = (*self.node.partition, self.node.time_column)
+        types = [self.node.schema.columns[i].type for i in names]
+        return [
+            (kind, pa.concat_tables([pa.table([span[at]], names=["c"]) for span in spans]).column(0).combine_chunks())
+            for at, kind in enumerate(types)
+        ]
+
+
+@dataclass(slots=True)
 class FaultTracker:
     """Watches a job and counts what became of the records with faults."""
 
@@ -63,6 +100,8 @@ class FaultTracker:
     _dead: dict[str, list[int]] = field(default_factory=dict)
     _late: list[Int64s] = field(default_factory=list)
     _deduplicated: list[Int64s] = field(default_factory=list)
+    _first_rows: dict[int, FirstRows] = field(default_factory=dict)
+    """By step."""
 
     def watching(self, options: JobOptions) -> JobOptions:
         """The options of a job that is watched."""
@@ -78,7 +117,8 @@ class FaultTracker:
 
     def counts(self) -> tuple[FaultCount, ...]:
         """How many of each kind there were in each source, and what became of them."""
-        late, deduplicated = _all(self._late), _all(self._deduplicated)
+        late = _all(self._late)
+        deduplicated = _all([*self._deduplicated, *(rows.left_out() for rows in self._first_rows.values())])
         found = []
         for injected in self.faults.records:
             pairs = self._events.get(injected.source, [])
@@ -104,7 +144,12 @@ class FaultTracker:
         self._late.append(events)
 
     def _step(self, step: StepRun) -> None:
-        if isinstance(step.node, Deduplicate):
+        node = step.node
+        if not isinstance(node, Deduplicate):
+            return
+        if node.keep is KeepRow.FIRST and not node.by_arrival:
+            self._first_rows.setdefault(step.at, FirstRows(node)).take(step)
+        else:
             self._deduplicated.append(np.setdiff1d(step.inputs[0].seq, step.output.seq))
 
 
