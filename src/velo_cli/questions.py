@@ -20,7 +20,8 @@ def answered(question: str, default: str, *, yes: bool, choices: Sequence[str] =
         return default
     offered = f" ({', '.join(choices)})" if choices else ""
     while True:
-        answer = _asked(f"{question}{offered} [{default}] ") or default
+        shown = f" [{default}]" if default else ""
+        answer = _asked(f"{question}{offered}{shown} ") or default
         if not choices or answer in choices:
             return answer
         print(f'"{answer}" is not one of {", ".join(choices)}', file=sys.stderr)
