@@ -244,7 +244,7 @@ def test_what_cannot_be_inferred(
 @pytest.mark.parametrize("spelling", ["uri", "options"])
 def test_a_topic(command: Callable[..., Any], tmp_path: Path, spelling: str) -> None:
     with EmbeddedBroker() as broker:
-        producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+        producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
         for row in ROWS:
             producer.produce("orders", json_text(row))
         producer.produce("orders", None, key="gone")
@@ -262,7 +262,7 @@ def test_a_topic(command: Callable[..., Any], tmp_path: Path, spelling: str) -> 
 
 def test_a_topic_of_something_else(command: Callable[..., Any]) -> None:
     with EmbeddedBroker() as broker:
-        producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+        producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
         producer.produce("orders", b"\x00\x00\x00\x00\x01abc")
         producer.flush(20)
         ran = command("velo-test", "infer-schema", "--topic", "orders", "--kafka", broker.bootstrap_servers)

@@ -288,6 +288,12 @@ PROGRAMS: list[tuple[str, str, list[tuple[str, str]]]] = [
 ]
 PROGRAMS += [
     (
+        "CREATE TABLE q AS SELECT id, customer FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY customer ORDER BY quantity DESC, amount)"
+        " AS rn FROM orders) WHERE rn <= 2;",
+        ORDERS_ONLY,
+        [("amount)", "amount DESC)"), (", amount)", ")"), ("quantity DESC", "quantity"), ("<= 2", "<= 1")],
+    ),
+    (
         """CREATE STREAM q AS SELECT * FROM orders MATCH_RECOGNIZE (PARTITION BY customer ORDER BY ts MEASURES A.id AS first_id, C.id AS last_id
         ONE ROW PER MATCH AFTER MATCH SKIP PAST LAST ROW PATTERN (A B{2} C) WITHIN INTERVAL '1' MINUTE
         DEFINE A AS A.amount < 10, B AS B.quantity >= 5, C AS C.amount > 500);""",

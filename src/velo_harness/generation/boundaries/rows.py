@@ -329,7 +329,8 @@ class _Work:
         seconds = time is not None and _in_seconds(self._facts.times[source].leaf)
         rows = []
         for draft in self._in_order(drafts, time):
-            row = {**natural[draft.natural % len(natural)], **draft.values}
+            borrowed = {leaf: natural[number % len(natural)].get(leaf) for leaf, number in draft.borrowed.items()}
+            row = {**natural[draft.natural % len(natural)], **borrowed, **draft.values}
             if time is not None and draft.time_ms is not None and time not in draft.values:
                 row[time] = of_instant(draft.time_ms, self._type(time), seconds=seconds)
             rows.append(row)

@@ -112,6 +112,10 @@ def play_ranking(script: Script, ranking: Ranking) -> None:
         script.tie(source, at + 10, key)
         for earlier in (25, 15):
             script.add(source, at + earlier, key)
+        for place in range(1, len(ranking.order)):  # equal in what orders first, not in what orders then
+            at, key = script.opened(source)
+            leaves = sorted(columns_of(*ranking.order[:place]))
+            script.alike(source, at, key, leaves, min(ranking.limit, MOST_IN_GROUP) + 2)
 
 
 def play_frame(script: Script, frame: Frame) -> None:

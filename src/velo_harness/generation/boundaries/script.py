@@ -25,6 +25,8 @@ class Draft:
     """Its event time, unless `values` says it."""
     natural: int
     """The number of the generated row that gives all other values."""
+    borrowed: Mapping[int, int] = field(default_factory=dict)
+    """Leaf → the number of another generated row that gives its value."""
 
 
 @dataclass(slots=True)
@@ -79,6 +81,16 @@ class Script:
         rows = self.drafts.get(source, [])
         if len(rows) > 1:
             rows[-1] = replace(rows[-1], natural=rows[-2].natural)
+
+    def alike(self, source: str, time_ms: int, key: int, leaves: Iterable[int], count: int) -> None:
+        """Rows that have the same values of `leaves`, and all others of their own."""
+        shared = list(leaves)
+        for number in range(count):
+            self.add(source, time_ms + number * 10, key)
+            rows = self.drafts.get(source, [])
+            if number and len(rows) > number:
+                first = rows[-1 - number].natural
+                rows[-1] = replace(rows[-1], borrowed=dict.fromkeys(shared, first))
 
     def again(self, source: str) -> None:
         """The last row once more, exactly."""
