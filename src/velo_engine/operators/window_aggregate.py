@@ -112,7 +112,9 @@ class WindowAggregate(Operator):
         self._one_pane = self._sliced or node.window.kind in (WindowKind.TUMBLE, WindowKind.ATTACHED)
         local = node.schema.types[-1].name is TypeName.TIMESTAMP_LTZ
         time = SessionTime(context.time_zone if local else None)
-        self._assigner = WindowAssigner(node.window, time, sliced=self._sliced)
+        self._assigner = WindowAssigner(
+            node.window, time, sliced=self._sliced, of_table_function=node.of_table_function
+        )
         self._start()
 
     def _start(self) -> None:

@@ -39,12 +39,13 @@ def can_slice(spec: WindowSpec) -> bool:
 class WindowAssigner:
     """TUMBLE, HOP and CUMULATE over whole windows or over slices, and windows that rows carry already."""
 
-    def __init__(self, spec: WindowSpec, time: SessionTime, *, sliced: bool) -> None:
+    def __init__(self, spec: WindowSpec, time: SessionTime, *, sliced: bool, of_table_function: bool = True) -> None:
         if spec.kind is WindowKind.SESSION:
             raise VeloError(ErrorCode.SQL_UNSUPPORTED, "SESSION windows are not aggregated here")
         self._spec = spec
         self._time = time
         self._sliced = sliced
+        self._of_table_function = of_table_function
 
     def assign(self, instants: Int64s) -> Assigned:
         """The panes of rows with these event times (ends of an earlier window), in milliseconds since the epoch."""
@@ -76,15 +77,17 @@ class WindowAssigner:
         return range(pane, last + 1, self._spec.slide_ms)
 
     def panes_of(self, window: int) -> Sequence[int]:
-        """The panes of a window, in the order in which Flink adds them up (SliceAssigners, mergeSlices).
+        """The panes of a window, in the order in which Flink adds them up.
 
-        HOP from the latest; CUMULATE from the first, because a window continues the one before.
+        HOP of a table function from the latest (SliceAssigners, mergeSlices), that of GROUP BY from the first
+        (PanedWindowProcessFunction); CUMULATE from the first, because a window continues the one before.
         """
         if not self._sliced:
             return (window,)
         size, slide = self._spec.size_ms, self._spec.slide_ms
         if self._spec.kind is WindowKind.HOP:
-            return range(window, window - size, -slide)
+            latest_first = range(window, window - size, -slide)
+            return latest_first if self._of_table_function else latest_first[::-1]
         start = int(self.starts(np.array([window], np.int64))[0])
         return range(start + slide, window + 1, slide)
 

@@ -24,6 +24,7 @@ from velo_engine.plan.expressions import Call, Case, Cast, Expression, Literal
 from velo_engine.sql.json_binder import bind_json
 from velo_engine.sql.literal_binder import bind_hex, bind_interval, bind_number, bind_typed_literal, bind_unicode
 from velo_engine.sql.locate import locate
+from velo_engine.sql.negation import moved_inside
 from velo_engine.sql.syntax import JsonCall, TimeDifference, TypedLiteral
 from velo_engine.type_rules.casting import can_cast, cast_hint
 from velo_engine.type_rules.merging import case_type
@@ -252,7 +253,8 @@ class _Binder:
                 return self.operator("is_not_null", node, inner.this)
             if isinstance(inner.expression, exp.Boolean):
                 return self.operator("is_not_true" if inner.expression.this else "is_not_false", node, inner.this)
-        return self.operator("not", node, node.this)
+        denied = self.operator("not", node, node.this)
+        return moved_inside(denied) if isinstance(denied, Call) else denied
 
     def between(self, node: exp.Between) -> Expression:
         value, low, high = (self.bind(part) for part in (node.this, node.args["low"], node.args["high"]))
