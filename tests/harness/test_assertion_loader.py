@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_harness.assertion_loader import Assertion, assertion_spec
+from velo_harness.assertion_loader import Assertion, MetricAssertion, assertion_spec
 from velo_harness.assertion_types import ASSERTION_TYPES, COMMON_KEYS, COMPARISON_KEYS, OPERATORS
 from velo_harness.discovery import PathPolicy
 from velo_harness.spec import Operator
@@ -273,3 +273,92 @@ def test_every_key_has_a_line_of_documentation():
 
 def test_every_operator_has_a_spelling():
     assert set(OPERATORS.values()) == set(Operator)
+
+
+def metric(text):
+    kind, _ = MetricAssertion().read(parse_yaml(text, "f"))
+    return kind.name
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("{name: m, type: counter, equals: 1}", "metric_counter"),
+        ("{type: Gauge, name: m, between: [1, 2]}", "metric_gauge"),
+        ("{name: m, type: metric_histogram, greater_than: 0}", "metric_histogram"),
+        ("{name: m, metric_type: counter, greater_than: 0}", "metric_counter"),
+        ("{name: m, expected_type: histogram, operator: equals, value: 3}", "metric_histogram"),
+        ("{name: m, metric_type: counter}", "metric_exists"),
+        ("{metric: m}", "metric_exists"),
+        ("{name: m, type: exists, metric_type: gauge}", "metric_exists"),
+    ],
+)
+def test_metric_assertions_have_short_types_or_none(text, kind):
+    assert metric(text) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("{name: m, equals: 1}", ErrorCode.MISSING_KEY, "without saying of which type"),
+        ("{name: m, type: record_count, equals: 1}", ErrorCode.BAD_VALUE, "no type of an assertion about a metric"),
+        ("{name: m, type: conter, equals: 1}", ErrorCode.BAD_VALUE, "no type of an assertion about a metric"),
+        ("{name: m, type: counter, field: x, equals: 1}", ErrorCode.UNKNOWN_KEY, '"field" in a metric_counter'),
+        ("[1]", ErrorCode.BAD_VALUE, "an assertion about a metric"),
+    ],
+)
+def test_metric_assertions_that_cannot_be_meant(text, code, message):
+    with pytest.raises(VeloError) as refused:
+        metric(text)
+    assert refused.value.code is code
+    assert message in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("type: distribution, field: a, shares: {x: 1}", ErrorCode.NOTHING_CHECKED),
+        ("type: distribution, field: a, shares: {x: 1, y: 1}, min: 0", ErrorCode.BAD_VALUE),
+        ("type: distribution, field: a, shares: {x: 1, y: 1}, test: ks", ErrorCode.BAD_VALUE),
+        ("type: distribution, field: a, shares: {x: 1, y: 1}, distribution: uniform", ErrorCode.BAD_VALUE),
+        ("type: distribution, field: a, distribution: uniform, min: 0", ErrorCode.MISSING_KEY),
+        ("type: distribution, field: a, distribution: uniform, min: 5, max: 5", ErrorCode.BAD_VALUE),
+        ("type: distribution, field: a, distribution: exponential", ErrorCode.MISSING_KEY),
+        ("type: distribution, field: a, distribution: {normal: {mean: 1, std_dev: 0}}", ErrorCode.BAD_VALUE),
+        ("type: distribution, field: a, distribution: {normal: {mean: 1, std_dev: 1}}, min: 0", ErrorCode.BAD_VALUE),
+        ("type: distribution, field: a, shares: {x: 1, y: 1}, significance: 0", ErrorCode.NOTHING_CHECKED),
+        ("type: percentile, field: a", ErrorCode.NOTHING_CHECKED),
+        ("type: percentile, field: a, p50: 5, mode: between", ErrorCode.BAD_VALUE),
+        ("type: sql, query: SELECT 1", ErrorCode.NOTHING_CHECKED),
+        ("type: sql, query: SELECT 1, expect: 1, equals: 1, min: 0", ErrorCode.BAD_VALUE),
+        ("type: event_ordering, timestamp_field: a, allow_gaps: true, max_gap_ms: 5", ErrorCode.BAD_VALUE),
+        ("type: event_ordering, timestamp_field: a, max_out_of_order_percent: 100", ErrorCode.NOTHING_CHECKED),
+        ("type: table_freshness, timestamp_field: a", ErrorCode.MISSING_KEY),
+        ("type: table_freshness, table: t, timestamp_field: a, max_age: 1h, where: x = 1", ErrorCode.BAD_VALUE),
+        ("type: latency, event_time_field: a", ErrorCode.NOTHING_CHECKED),
+        (
+            "type: throughput, expected_records_per_second: 5, min_records_per_second: 9, max_records_per_second: 8",
+            ErrorCode.BAD_VALUE,
+        ),
+        ("type: throughput, greater_than: 5, tolerance_percent: 3", ErrorCode.MISSING_KEY),
+        ("type: throughput, min_records_per_second: 0", ErrorCode.NOTHING_CHECKED),
+        ("type: state, empty_after: false", ErrorCode.BAD_VALUE),
+        ("type: state", ErrorCode.NOTHING_CHECKED),
+        ("type: memory_usage", ErrorCode.NOTHING_CHECKED),
+        ("type: dlq_count, equals: 1, error_types: [wrong]", ErrorCode.BAD_VALUE),
+        ("type: dlq_count, topic: t", ErrorCode.NOTHING_CHECKED),
+        ("type: error_rate, max_rate: 1", ErrorCode.NOTHING_CHECKED),
+        ("type: error_rate, max_percent: 100", ErrorCode.NOTHING_CHECKED),
+        ("type: error_rate, min_records: 5", ErrorCode.NOTHING_CHECKED),
+        ("type: late_count", ErrorCode.NOTHING_CHECKED),
+        ("type: expect_error", ErrorCode.NOTHING_CHECKED),
+        ("type: data_quality, no_nulls_in: []", ErrorCode.NOTHING_CHECKED),
+        ("type: data_quality, numeric_ranges: {a: [5, 1]}", ErrorCode.BAD_VALUE),
+        ("type: data_quality, string_patterns: {a: '('}", ErrorCode.BAD_VALUE),
+        ("type: data_quality, referential_integrity: [{field: a}]", ErrorCode.MISSING_KEY),
+        ("type: metric_histogram, name: m, statistic: mean, le: 5, equals: 1", ErrorCode.BAD_VALUE),
+        ("type: metric_counter, name: m", ErrorCode.NOTHING_CHECKED),
+    ],
+)
+def test_parameters_of_further_types_that_cannot_be_meant(text, code):
+    assert refused("{" + text + "}").code is code
