@@ -15,7 +15,7 @@ from velo_engine.plan import nodes
 from velo_engine.plan.nodes import PlannedStatement, PlanNode
 from velo_engine.runtime.step_run import StepRun
 from velo_harness.coverage.expression_points import EVERYWHERE, ExpressionPoint, ExpressionPoints, is_boolean
-from velo_harness.coverage.flow_points import KEPT_ROWS, FlowPoint, flow_points
+from velo_harness.coverage.flow_points import KEPT_ROWS, FlowPoint, flow_points, in_local_time
 from velo_harness.coverage.points import CoverPoint, merged
 from velo_harness.coverage.sites import StatementSites, Taken, statement_sites
 from velo_harness.execution import Execution
@@ -128,6 +128,7 @@ class CoverageCollector:
             pa.concat_tables(kept) if kept else physical_schema(side.schema).empty_table()
             for side, kept in zip(sides, [*flow.kept, *([[]] * len(sides))], strict=False)
         ]
+        tables[:1] = [in_local_time(flow.node, table, self._zone) for table in tables[:1]]
         result = execution.result.statements.get(flow.statement)
         for point, place in flow.points:
             counts: dict[str, int] = {}

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from velo_engine.kernel import Kernel
+from velo_engine.operators.session_time import SessionTime
 from velo_engine.plan import nodes
 from velo_engine.plan.expressions import AggregateCall, Expression
 from velo_engine.plan.nodes import PlanNode, WindowKind
+from velo_engine.types import TypeName
 
 KEPT_ROWS = 200_000
 """Rows of one input of one operator that are kept to be looked at; later ones are not."""
@@ -55,6 +57,19 @@ def flow_points(node: PlanNode, holds: Holds) -> Iterator[FlowPoint]:
     if isinstance(node, nodes.Union):
         names = tuple(f"row of input {number}" for number in range(1, len(node.sources) + 1))
         yield FlowPoint("union", "UNION", names, lambda _, rows: dict(zip(names, map(len, rows), strict=True)))
+
+
+def in_local_time(node: PlanNode, rows: pa.Table, zone: str) -> pa.Table:
+    """The rows as the points of `node` see them: windows over TIMESTAMP_LTZ are cut by the clock of the job's zone."""
+    if not isinstance(node, _WINDOWS) or not len(rows):
+        return rows
+    time = SessionTime(zone)
+    if time.is_utc or node.input.schema.columns[node.time_column].type.name is not TypeName.TIMESTAMP_LTZ:
+        return rows
+    instants = rows.column(node.time_column).cast(pa.timestamp("ms"), safe=False).cast(pa.int64())
+    local = time.local(instants.fill_null(0).to_numpy())
+    column = pa.array(local, mask=instants.is_null().to_numpy(zero_copy_only=False)).cast(pa.timestamp("ms"))
+    return rows.set_column(node.time_column, rows.column_names[node.time_column], column)
 
 
 def _one(kernel: Kernel, sql: str, **tables: pa.Table) -> dict[str, int]:

@@ -318,3 +318,16 @@ def test_annotated_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ">    3 | GROUP BY b",
         "     4 | -- end",
     ]
+
+
+def test_windows_over_instants_are_cut_by_the_clock_of_the_zone(cover: Cover, tmp_path: Path) -> None:
+    points = cover(
+        "CREATE TABLE z (k INT, at TIMESTAMP_LTZ(3), WATERMARK FOR at AS at - INTERVAL '1' DAY);\n"
+        "SET 'time_zone' = 'Europe/Berlin';\n"
+        "CREATE TABLE q AS SELECT window_start, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE z, DESCRIPTOR(at), INTERVAL '1' DAY)) "
+        "GROUP BY window_start, window_end;",
+        z="[{ k: 1, at: '2025-03-29T23:00:00Z' }, { k: 2, at: '2025-03-30T21:59:59.999Z' }, { k: 3, at: '2025-03-30T00:00:00Z' }]",
+    )
+
+    window = {"row on a window's start": 1, "row in a window's last millisecond": 1, "late row": 0}
+    assert seen(points, "window") == {"TUMBLE window": window}
