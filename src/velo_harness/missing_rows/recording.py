@@ -12,6 +12,7 @@ import pyarrow as pa
 from velo_engine.batch import INITIAL_WATERMARK, ChangeBatch, Int64s, RowKind, empty_rows, numpy_column
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import PlannedProgram, PlanNode
+from velo_engine.plan.relation import system_name
 from velo_engine.runtime.result import fold
 from velo_engine.runtime.step_run import StepRun
 from velo_engine.schema import RowSchema
@@ -76,7 +77,7 @@ class Edge:
 
 def is_shown(name: str) -> bool:
     """Whether a column means something to a person."""
-    return not name.startswith(("$", "_"))
+    return not name.startswith("$") and system_name(name) is None
 
 
 @dataclass(slots=True)

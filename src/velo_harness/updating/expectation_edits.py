@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from velo_engine.errors import VeloError
+from velo_engine.plan.relation import system_name
 from velo_harness.bags import near_rows
 from velo_harness.expectations import LATE_BY, ActualOutput, literals_of_file
 from velo_harness.relation import Relation, python_value
@@ -77,24 +78,29 @@ class ExpectationEdits:
         except VeloError:
             return None
         compared = {column.name for column in alignment.columns}
-        left_out = set(self._actual.final.schema.names) - compared - set(self._expect.ignore)
-        if part is not Part.LATE and self._expect.columns is ColumnScope.EXACT and left_out:
+        wanted = self._actual.late.schema.names if part is Part.LATE else self._actual.final.schema.names
+        left_out = set(wanted) - compared - set(self._expect.ignore) - {LATE_BY}
+        if self._expect.columns is ColumnScope.EXACT and self._is_about(part) and left_out:
             return None
         return alignment if compared else None
 
+    def _is_about(self, part: Part) -> bool:
+        """Whether `columns` is about this part: about late rows only where no output is compared."""
+        others = (self._expect.rows, self._expect.rows_file, self._expect.changelog)
+        return part is not Part.LATE or all(other is None for other in others)
+
     def _relation(self, part: Part) -> Relation:
-        return {Part.ROWS: self._actual.final, Part.CHANGELOG: self._actual.changelog, Part.LATE: self._actual.late}[
-            part
-        ]
+        actual = self._actual
+        return {Part.ROWS: actual.final, Part.CHANGELOG: actual.changelog, Part.LATE: actual.late}[part]
 
     def _all_names(self, part: Part) -> tuple[str, ...]:
-        ignored = {self._actual.final.position(name) for name in self._expect.ignore}
-        match part:
-            case Part.LATE:
-                return tuple("late_by" if name == LATE_BY else name for name in self._actual.late.schema.names)
-            case _:
-                names = tuple(n for i, n in enumerate(self._actual.final.schema.names) if i not in ignored)
-                return names if part is Part.ROWS else ("op", *names)
+        """The columns of rows that are written anew: all but those to be ignored."""
+        relation = self._actual.late if part is Part.LATE else self._actual.final
+        ignored = {relation.position(name) for name in self._expect.ignore}
+        names = tuple(n for i, n in enumerate(relation.schema.names) if i not in ignored)
+        if part is Part.LATE:
+            return tuple("late_by" if name == LATE_BY else name for name in names if system_name(name) is None)
+        return names if part is Part.ROWS else ("op", *names)
 
     def _list(self, part: Part) -> tuple[ScalarSpan, ListSpan]:
         entry = self._node.entry(part.value)

@@ -15,12 +15,12 @@ from velo_engine.errors import Location, VeloError
 from velo_engine.plan.nodes import PlannedProgram
 from velo_harness.discovery import PathPolicy
 from velo_harness.expectation_loader import expectation
-from velo_harness.expectations import ActualOutput, check_expectation
+from velo_harness.expectations import ActualOutput, check_expectation, tolerances_of
 from velo_harness.keys import read_object
 from velo_harness.programs import sink_statement
 from velo_harness.result import CheckFailure, Finding
 from velo_harness.settings import Update
-from velo_harness.spec import Expectation, Query, Spec
+from velo_harness.spec import ColumnScope, Expectation, Query, Spec
 from velo_harness.spec_keys import EXPECT
 from velo_harness.updating.expectation_edits import ExpectationEdits, Part, new_expectation
 from velo_harness.updating.text_edits import TextEdit, edited
@@ -130,17 +130,27 @@ class QueryUpdate:
 
 def _failure(expect: Expectation, part: Part, actual: ActualOutput) -> CheckFailure | VeloError | None:
     """Why a part of an expectation does not hold, or cannot even be compared."""
-    alone = replace(
+    try:
+        return next(check_expectation(_alone(expect, part, actual), actual), None)
+    except VeloError as error:
+        return error
+
+
+def _alone(expect: Expectation, part: Part, actual: ActualOutput) -> Expectation:
+    """An expectation of one part, with what is said about it."""
+    compares_output = not (expect.rows is None and expect.rows_file is None and expect.changelog is None)
+    if part is Part.LATE and compares_output:
+        # What is said about columns is about the output then, and about late rows as far as they have such columns.
+        ignore = tuple(name for name in expect.ignore if actual.late.position(name) is not None)
+        tolerance = tolerances_of(expect.tolerance, actual.late)
+        expect = replace(expect, key=(), ignore=ignore, tolerance=tolerance, columns=ColumnScope.LISTED)
+    return replace(
         expect,
         rows=expect.rows if part is Part.ROWS else None,
         rows_file=expect.rows_file if part is Part.ROWS else None,
         changelog=expect.changelog if part is Part.CHANGELOG else None,
         late=expect.late if part is Part.LATE else None,
     )
-    try:
-        return next(check_expectation(alone, actual), None)
-    except VeloError as error:
-        return error
 
 
 def _has_no_file_yet(expect: Expectation, part: Part) -> bool:

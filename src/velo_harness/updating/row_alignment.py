@@ -57,8 +57,9 @@ def aligned_late(expect: Expectation, actual: ActualOutput) -> Alignment:
     """`late` beside the late rows. Errors: as `aligned_rows`."""
     written = expect.late or ()
     literals = typed_literals([row.row for row in written], actual.late, actual, "late row")
-    loose = replace(expect, ignore=(), tolerance=tolerances_of(expect.tolerance, actual.late))
-    columns = compared_columns(loose, literals, actual.late)
+    ignored = tuple(name for name in expect.ignore if actual.late.position(name) is not None)
+    own = replace(expect, ignore=ignored, tolerance=tolerances_of(expect.tolerance, actual.late))
+    columns = compared_columns(own, literals, actual.late)
     stated = [row.late_by_ms for row in written]
     if stated and None not in stated:
         position = actual.late.position(LATE_BY)

@@ -478,3 +478,21 @@ def test_a_changelog_that_contains_loses_what_does_not_occur(project: Project) -
           order: contains
         """,
     )
+
+
+def test_late_rows_without_the_columns_to_ignore(project: Project) -> None:
+    project.write("app.sql", WINDOWS)
+    check(
+        project,
+        VISITS,
+        "expect: {late: [], ignore: [at]}\n",
+        "expect: {late: [{id: 3, late_by: 60001ms}], ignore: [at]}\n",
+    )
+    # Beside rows, ignore is about the output.
+    check(
+        project,
+        VISITS,
+        "expect: {late: [], rows: [], ignore: [window_start]}\n",
+        "expect: {late: [{id: 3, at: 2025-01-01 10:00:59, late_by: 60001ms}], rows: [{n: 1}, {n: 1}], "
+        "ignore: [window_start]}\n",
+    )
