@@ -23,12 +23,12 @@ from velo_harness.suite import find_spec_files, load_items, run_items
 
 ROOT = Path(__file__).resolve().parents[3]
 SINKS = Path(__file__).parent / "sinks"
-TIMES = frozenset({"duration_ms", "execution_ms"})
+HOW_IT_RAN = frozenset({"duration_ms", "execution_ms", "rerun"})
 PLACE = frozenset({"kafka"})
 
 
 def report(folder: Path, provider: KafkaProvider | None = None, settings: RunSettings | None = None) -> dict[str, Any]:
-    """The JSON report of the specs in a folder, without times."""
+    """The JSON report of the specs in a folder, without times and the command that runs it again so."""
     settings = settings or RunSettings()
     items, errors = load_items(find_spec_files([folder]), settings, [])
     if provider is None:
@@ -42,7 +42,7 @@ def report(folder: Path, provider: KafkaProvider | None = None, settings: RunSet
 
 
 def without_times(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in TIMES}
+    return {name: value for name, value in values.items() if name not in HOW_IT_RAN}
 
 
 def assert_same(found: dict[str, Any], wanted: dict[str, Any]) -> None:
