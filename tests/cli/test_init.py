@@ -200,5 +200,11 @@ def test_a_program_that_cannot_be_tested_leaves_nothing_behind(command, tmp_path
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.sql"]
 
 
+def test_variables_that_were_given_stand_in_the_spec(command, shop: Path) -> None:
+    (shop / "shop.sql").write_text(SQL.replace("amount > 10", "amount > ${LEAST}"))
+    assert command("velo-test", "init", "shop.sql", "--var", "LEAST=10").code == 0
+    assert command("velo-test", "run", ".").code == 0
+
+
 def test_no_program_is_wrong_input(command, tmp_path: Path) -> None:
     assert command("velo-test", "init", "nowhere.sql").code == 2

@@ -164,6 +164,15 @@ def test_a_spec_of_which_nothing_is_left_has_the_findings_that_emptied_it(comman
     assert places(ran.out) == [("orders.test.yaml", 7, 5, "VELO2002")]
 
 
+def test_variables_of_the_spec_count(command, project: Path) -> None:
+    sql, spec = project / "orders.sql", project / "orders.test.yaml"
+    sql.write_text(sql.read_text().replace("amount > 10", "amount > ${LEAST}"))
+    assert command("velo-test", "validate", ".").code == 2
+    assert command("velo-test", "validate", ".", "--var", "LEAST=10").code == 0
+    spec.write_text(spec.read_text() + "variables: { LEAST: 10 }\n")
+    assert command("velo-test", "validate", ".").code == 0
+
+
 def test_findings_can_be_sarif(command, wrong: Path) -> None:
     ran = command("velo-test", "validate", ".", "--output", "sarif")
     assert ran.code == 2

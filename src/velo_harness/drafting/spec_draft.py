@@ -54,7 +54,7 @@ def draft_spec(sql: Path, target: Path | None, settings: RunSettings, *, force: 
     folder = spec.absolute().parent
     policy = PathPolicy.for_file(spec, settings.allowed)
     stand = _stand(parsed(text, settings.variables), folder, policy)
-    program = planned(text, settings.variables, stand)
+    program = _planned(text, settings.variables, stand)
     if not program.statements:
         raise VeloError(ErrorCode.NO_TESTS, f"{text.file} has no query to test", hint="CREATE STREAM … AS SELECT …")
     draft = DraftedSpec(spec)
@@ -78,6 +78,18 @@ def draft_spec(sql: Path, target: Path | None, settings: RunSettings, *, force: 
     draft.files = {spec: spec_text, **schemas, **editor_files(spec.parent)}
     write_files(draft.files)
     return draft
+
+
+def _planned(text: ProgramText, variables: Mapping[str, str], stand: Stand) -> PlannedProgram:
+    """The plan. Of sources whose columns nobody knows the error says how to tell them."""
+    try:
+        return planned(text, variables, stand)
+    except VeloError as error:
+        if error.code is not ErrorCode.UNKNOWN_TABLE:
+            raise
+        tell = "declare it with CREATE TABLE … (columns), or write its schema: velo-test infer-schema --help"
+        hint = tell if error.hint is None else f"{error.hint}; {tell}"
+        raise VeloError(error.code, error.message, location=error.location, hint=hint) from None
 
 
 def _stand(program: ParsedProgram, folder: Path, policy: PathPolicy) -> Stand:
@@ -175,6 +187,10 @@ class _Drafting:
         yield f"application: {scalar_text(self.sql.stem if annotated is None else annotated.value)}"
         path = os.path.relpath(self.sql.absolute(), self.spec.absolute().parent)
         yield f"sql_file: {scalar_text(Path(path).as_posix())}"
+        if self.settings.variables:
+            yield "variables:"
+            for name, value in sorted(self.settings.variables.items()):
+                yield f"  {scalar_text(name)}: {scalar_text(value)}"
         yield "queries:"
 
     def _inputs(self, sources: list[str]) -> Iterator[str]:

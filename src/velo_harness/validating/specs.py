@@ -94,7 +94,7 @@ class _Checking:
         if spec.sql is None:
             self.check.program = (spec.sql_file or find_sql(spec.file) or Path(text.file)).resolve()
         finder = SchemaFinder(spec, self.policy)
-        program = checked_program(text, self.settings.variables, lambda found: _stand(found, spec, finder))
+        program = checked_program(text, self._of(spec).variables, lambda found: _stand(found, spec, finder))
         if not any(_expects_error(query) for query in spec.queries):
             self.check.findings += program.findings
         self.check.findings += [warning_finding(warning) for warning in config_warnings(spec)]
@@ -108,9 +108,10 @@ class _Checking:
         finder = SchemaFinder(spec, self.policy)
         self.finished.add(item)
         try:
-            prepared = _prepared(spec, query, self.settings, finder, program.text)
+            settings = self._of(spec)
+            prepared = _prepared(spec, query, settings, finder, program.text)
             self.check.tell(*column_problems(query, prepared))
-            self.check.tell(*_generation_problems(prepared, self.settings, finder))
+            self.check.tell(*_generation_problems(prepared, settings, finder))
         except VeloError as error:
             if program.blanked.is_consequence(error) or _expects_error(query):
                 return True
@@ -123,8 +124,13 @@ class _Checking:
                 return False
         return True
 
+    def _of(self, spec: Spec) -> RunSettings:
+        """The settings, with the variables of the spec."""
+        return replace(self.settings, variables={**spec.variables, **self.settings.variables})
+
 
 def _expects_error(query: Query) -> bool:
+    """Whether the query is to end with an error, so that one is no finding."""
     return expected_error(query) is not None
 
 
