@@ -180,7 +180,7 @@ class QueryRun:
         wanted = inputs.timed(self.job_options() if options is None else options)
         broker = None if self._kafka is None else Broker(self._kafka, self._spec.topic_naming)
         probe = self._probe(prepared)
-        program = _reading_whole_rows(prepared.program) if looks_at_inputs(self._query) else prepared.program
+        program = _decoding(prepared.program, late_columns(self._query))
         text, targets, policy = prepared.text, prepared.targets, self._policy
         return run_with_faults(
             inputs,
@@ -284,18 +284,20 @@ def expected_error(query: Query) -> ExpectedError | None:
     return ExpectedError(code, matches, found.location, EXPECT_ERROR, found.message)
 
 
-def looks_at_inputs(query: Query) -> bool:
-    """Whether a check shows or compares records of the input: late ones, dead letters."""
+def late_columns(query: Query) -> set[str]:
+    """The columns that the query's expected late rows name."""
     expectations = (query.expect, *(output.expect for output in query.outputs))
-    late = any(expect is not None and expect.late is not None for expect in expectations)
-    return late or any(
-        assertion.type in ("late_count", "dlq_count", "error_rate") for assertion in all_assertions(query)
-    )
+    late = (row for expect in expectations if expect is not None for row in expect.late or ())
+    return {name for one in late for name in one.row.values}
 
 
-def _reading_whole_rows(program: PlannedProgram) -> PlannedProgram:
-    """The program with every column decoded: of those that no query reads the rows would be NULL."""
-    sources = {name: replace(source, decoded=None) for name, source in program.sources.items()}
+def _decoding(program: PlannedProgram, names: set[str]) -> PlannedProgram:
+    """The program with these columns decoded, too: late rows show NULL for columns that no query reads."""
+    sources = dict(program.sources)
+    for name, source in program.sources.items():
+        if source.decoded is not None:
+            wanted = {i for i, column in enumerate(source.schema.names) if column in names}
+            sources[name] = replace(source, decoded=source.decoded | wanted)
     return replace(program, sources=sources)
 
 

@@ -176,3 +176,29 @@ def test_a_timestamp_is_one_of_the_time_zone(check, relation) -> None:
             assert check(text.replace("AGE", "59m"), output, run=run, time_zone="Europe/Berlin") is not None
     both = "{ type: latency, event_time_field: local, processing_time_field: instant, max_latency_ms: 0 }"
     assert check(both, output, run=run, time_zone="Europe/Berlin") is None
+
+
+def test_expected_late_rows_may_name_columns_that_the_query_does_not_read(run: Run) -> None:
+    """The window reads `at` alone; of the late row the spec knows more."""
+    checks = "{ type: late_count, equals: 1 }\n    expect:\n      late: [{ id: 5, kind: a, n: 2 }]"
+    assert run("minutes", checks).outcome is Outcome.PASSED
+    assert run("minutes", checks.replace("n: 2", "n: 3")).outcome is Outcome.FAILED
+
+
+def test_looking_at_dead_letters_does_not_make_any(tmp_path: Path) -> None:
+    """A column that no query reads may hold anything, also when dead letters are counted."""
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "rows.jsonl").write_text('{"id": 1, "n": "many"}\n{"id": 2, "n": 3}\n')
+    (tmp_path / "x.test.yaml").write_text(
+        "application: unread\n"
+        "sql: |\n"
+        "  CREATE TABLE things (id BIGINT, n INT);\n"
+        "  CREATE STREAM ids AS SELECT id FROM things;\n"
+        "queries:\n"
+        "  - name: ids\n"
+        "    inputs: [{ source: things, data_file: rows.jsonl }]\n"
+        "    assertions: [{ type: dlq_count, equals: 0 }, { type: record_count, equals: 2 }]\n"
+    )
+    spec = load_spec(tmp_path / "x.test.yaml")
+    result = run_query(spec, spec.queries[0], RunSettings(), item="x", rerun="")
+    assert result.outcome is Outcome.PASSED, (result.error, result.failures)
