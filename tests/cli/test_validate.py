@@ -15,6 +15,7 @@ CREATE STREAM small AS SELECT id FROM items WHER amount < 5;
 CREATE STREAM third AS SELECT * FROM big;
 CREATE STREAM fourth AS SELECT id, UPPR('a') AS u FROM items;
 CREATE STREAM fifth AS SELECT id FROM items;
+CREATE STREAM sixth AS SELECT ida, UPPER(nam) AS u, id FROM items i WHERE i.amoun > 3 AND x = 4;
 """
 SPEC = """\
 application: a
@@ -54,6 +55,10 @@ PROBLEMS = [
     ("a.sql", 3, 33, "VELO1003"),  # amont
     ("a.sql", 4, 45, "VELO1001"),  # WHER
     ("a.sql", 6, 36, "VELO1006"),  # UPPR; line 5 is a consequence of line 3
+    ("a.sql", 8, 31, "VELO1003"),  # ida
+    ("a.sql", 8, 42, "VELO1003"),  # nam
+    ("a.sql", 8, 75, "VELO1003"),  # i.amoun
+    ("a.sql", 8, 91, "VELO1003"),  # x
     ("a.test.yaml", 2, 1, "VELO2002"),  # sede
     ("a.test.yaml", 7, 16, "VELO1003"),  # amunt
     ("a.test.yaml", 8, 9, "VELO2002"),  # recrods
@@ -97,7 +102,14 @@ def test_the_text_shows_lines_hints_and_the_count(command, wrong: Path) -> None:
     assert "--> a.test.yaml:2:1" in ran.err
     assert 'did you mean "seed"?' in ran.err
     assert "--> a.sql:3:33" in ran.err, "the program under test is checked with the spec"
-    assert ran.err.rstrip().endswith("1 file checked: 13 errors")
+    assert ran.err.rstrip().endswith("1 file checked: 17 errors")
+
+
+def test_lines_are_shown_as_they_stand_in_the_file(command, wrong: Path) -> None:
+    ran = command("velo-test", "validate", "a.sql")
+    shown = [line.split(" | ", 1)[1] for line in ran.err.splitlines() if " | " in line and "^" not in line]
+    assert shown
+    assert set(shown) <= set(SQL.splitlines())
 
 
 def test_nothing_to_mend_is_exit_code_0(command, project: Path) -> None:

@@ -20,6 +20,7 @@ _DEFINES = re.compile(
     re.IGNORECASE,
 )
 _NOT_A_LINE_BREAK = re.compile(r"[^\r\n]")
+_OF_COLUMNS = frozenset({ErrorCode.UNKNOWN_COLUMN, ErrorCode.AMBIGUOUS_COLUMN})
 _OF_NAMES = frozenset({ErrorCode.UNKNOWN_TABLE, ErrorCode.UNKNOWN_QUERY})
 
 
@@ -43,6 +44,27 @@ class BlankedProgram:
         self.text = self.text[:start] + _NOT_A_LINE_BREAK.sub(" ", statement) + self.text[end:]
         return Pruning(not consequence, goes_on=True)
 
+    def without_column(self, error: VeloError) -> BlankedProgram | None:
+        """The program with NULL in place of the unknown column that `error` underlines; None for other errors.
+
+        Only for looking at the rest of its statement, which must be blanked afterwards: the column has lost its name.
+        """
+        if error.code not in _OF_COLUMNS or error.location is None:
+            return None
+        extent = _extent_at(self.text, error.location)
+        start = _offset_of(self.text, error.location)
+        if extent is None or start is None:
+            return None
+        length = error.location.length
+        constant = ("NULL" if length >= len("NULL") else "0").ljust(length)
+        return BlankedProgram(self.text[:start] + constant + self.text[start + length :], set(self.names))
+
+    def same_statement(self, one: VeloError, other: VeloError) -> bool:
+        """Whether two errors lie in the same statement."""
+        if one.location is None or other.location is None or one.location.file != other.location.file:
+            return False
+        return _extent_at(self.text, one.location) == _extent_at(self.text, other.location)
+
     def is_consequence(self, error: VeloError) -> bool:
         """Whether an error is about a name that a blanked statement would have defined."""
         return error.code in _OF_NAMES and not self.names.isdisjoint(_named(error))
@@ -58,13 +80,20 @@ def _named(error: VeloError) -> set[str]:
 def _extent_at(text: str, place: Location) -> tuple[int, int] | None:
     """The offsets of the statement at a place, comments before it and its semicolon included."""
     source = SourceText(place.file, text)
-    if place.line > len(source.line_starts):
+    offset = _offset_of(text, place)
+    if offset is None:
         return None
-    offset = min(source.line_starts[place.line - 1] + place.column - 1, max(len(text) - 1, 0))
     try:
         return next(((start, end) for start, end in _extents(source) if start <= offset < end), None)
     except VeloError:  # a string or comment without an end: nothing after it can be read
         return None
+
+
+def _offset_of(text: str, place: Location) -> int | None:
+    starts = SourceText(place.file, text).line_starts
+    if place.line > len(starts):
+        return None
+    return min(starts[place.line - 1] + place.column - 1, max(len(text) - 1, 0))
 
 
 def _extents(source: SourceText) -> Iterator[tuple[int, int]]:
