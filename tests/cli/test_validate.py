@@ -106,6 +106,7 @@ def test_the_text_shows_lines_hints_and_the_count(command, wrong: Path) -> None:
 
 
 def test_lines_are_shown_as_they_stand_in_the_file(command, wrong: Path) -> None:
+    (wrong / "a.test.yaml").unlink()
     ran = command("velo-test", "validate", "a.sql")
     shown = [line.split(" | ", 1)[1] for line in ran.err.splitlines() if " | " in line and "^" not in line]
     assert shown
