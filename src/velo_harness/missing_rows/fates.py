@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from velo_engine.batch import RowKind
 from velo_engine.connectors.dead_letters import DeadLetter
 from velo_engine.errors import Location
 from velo_engine.plan import nodes
@@ -17,7 +18,7 @@ from velo_engine.plan.nodes import PlanNode
 from velo_harness.missing_rows.carried_columns import carried
 from velo_harness.missing_rows.conditions import failed_part
 from velo_harness.missing_rows.recording import Edge, RecordedStep, Recording, is_shown
-from velo_harness.missing_rows.row_search import equal_values, matching
+from velo_harness.missing_rows.row_search import matching
 from velo_harness.reports.shown_values import text_of
 
 
@@ -236,11 +237,10 @@ def _stands(output: Edge, keys: Sequence[int], row: Sequence[Any]) -> bool:
 
 def retraction(output: Edge, position: int, recording: Recording) -> str | None:
     """By what a row that was given out was taken back later; None when it stands."""
-    row = output.row(position)
-    for later in range(position + 1, output.rows.num_rows):
-        if output.kinds[later] in (1, 3) and equal_values(output.row(later), row):
-            return "at the event of " + shown_record(recording, int(output.seqs[later]))
-    return None
+    equal = matching(output.rows, dict(enumerate(output.row(position))))
+    kinds = output.kinds
+    gone = next((i for i in equal if i > position and kinds[i] in (RowKind.UPDATE_BEFORE, RowKind.DELETE)), None)
+    return None if gone is None else "at the event of " + shown_record(recording, int(output.seqs[gone]))
 
 
 def shown_record(recording: Recording, seq: int) -> str:

@@ -20,7 +20,7 @@ LOOKED_AT = 10_000
 
 
 def matching(rows: pa.Table, wanted: Wanted) -> list[int]:
-    """The positions of the rows that have all wanted values; NULL equals NULL."""
+    """The positions of the rows that have all wanted values; NULL equals NULL, NaN equals NaN."""
     mask = np.ones(rows.num_rows, bool)
     for column, value in wanted.items():
         mask &= _equal(rows.column(column), value)
@@ -30,6 +30,8 @@ def matching(rows: pa.Table, wanted: Wanted) -> list[int]:
 def _equal(column: Any, value: Any) -> Any:
     if value is None:
         return np.asarray(pc.is_null(column))
+    if isinstance(value, float) and value != value:
+        return np.asarray(pc.fill_null(pc.is_nan(column), False))
     if pa.types.is_nested(column.type):
         return np.array([found == value for found in column.to_pylist()], bool)
     try:
@@ -53,7 +55,7 @@ def nearest_row(rows: pa.Table, wanted: Wanted) -> tuple[int, list[int]] | None:
 
 def nearest_keys(keys: Iterable[tuple[Any, ...]], key: tuple[Any, ...], count: int) -> list[tuple[Any, ...]]:
     """The keys closest to `key`, each once."""
-    distinct = list(dict.fromkeys(keys))[:LOOKED_AT]
+    distinct = list({repr(key): key for key in keys}.values())[:LOOKED_AT]
     return sorted(distinct, key=lambda other: sum(map(_distance, other, key)))[:count]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -393,3 +394,27 @@ def test_windows_that_have_not_closed_and_late_rows(tmp_path: Path) -> None:
         "late: the watermark stood at 2025-01-01 10:01:25.000, its time is 2025-01-01 10:00:59 "
         "and its last window [2025-01-01 10:00:00, 2025-01-01 10:01:00) had closed"
     )
+
+
+def test_ctrl_c_pauses_a_job_that_runs(tmp_path: Path) -> None:
+    for name, text in (("pyproject.toml", ""), ("app.sql", SQL), ("app.test.yaml", SPEC.format(debug=""))):
+        (tmp_path / name).write_text(text)
+
+    class Pressing(ScriptReader):
+        """Presses Ctrl-C in the moment in which the job goes on from its second pause."""
+
+        def read(self) -> str | None:
+            command = super().read()
+            if command == "continue":
+                signal.raise_signal(signal.SIGINT)
+            return command
+
+    item = debugged_item(tmp_path / "app.test.yaml", RunSettings(), None)
+    shown = io.StringIO()
+    screen = Screen(shown)
+    debugger = QueryDebugger(screen, Pressing(["step", "continue", "quit"], screen), assumes_yes=True)
+    before = signal.getsignal(signal.SIGINT)
+    debugger.run(item.spec, item.query, RunSettings(), item="per_kind", rerun="")
+    pauses = [line for line in shown.getvalue().splitlines() if line.startswith("paused")]
+    assert pauses == ["paused: start", "paused: step", "paused: interrupted"]
+    assert signal.getsignal(signal.SIGINT) is before
