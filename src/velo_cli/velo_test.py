@@ -142,10 +142,7 @@ def run(
         coverage=coverage.wanted,
         profile=wanted.plotted,
     )
-    if step:
-        result = stepped(files, settings, query, assumes_yes=yes)
-    else:
-        result = _run_all(files, settings, query, choice)
+    result = stepped(files, settings, query, assumes_yes=yes) if step else _run_all(files, settings, query, choice)
     if earlier is not None:
         result = replace(result, trend=trend(earlier, result, str(compare_to)))
     _report(result, wanted, verbose=verbose)

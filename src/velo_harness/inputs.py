@@ -137,7 +137,9 @@ class InputMaker:
         relations = {name: found.relation for name, found in rows.items()}
         unending = frozenset(name for name, one in given.items() if one.watched and name in streams)
         records = {**{name: len(relations[name]) for name in engine}, **arranged.records}
-        return RunInputs({**engine, **arranged.topics}, relations, records, arranged.ticks, arranged.paced, arranged.faults, unending)
+        return RunInputs(
+            {**engine, **arranged.topics}, relations, records, arranged.ticks, arranged.paced, arranged.faults, unending
+        )
 
     def _rows_of(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> dict[str, SourceRows]:
         """The rows of every source that does not read its own file; generated ones last: they may refer to others."""

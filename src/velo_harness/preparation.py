@@ -45,7 +45,10 @@ class PreparedQuery:
 
 
 class QueryPreparation:
-    """Prepares one query. `previous` gives the output of another query of the spec, `text` its program, if not its own."""
+    """Prepares one query.
+
+    `previous` gives the output of another query of the spec; `text` is its program, if not the spec's own.
+    """
 
     def __init__(
         self,

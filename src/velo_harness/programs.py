@@ -96,7 +96,10 @@ def parsed(text: ProgramText, variables: Mapping[str, str]) -> ParsedProgram:
 
 
 def _values(text: ProgramText, given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The values of `${NAME}` in the text: those given, else the spec's, else the environment's. None when the text has no reference."""
+    """The values of `${NAME}` in the text: those given, else the spec's, else the environment's.
+
+    None of them when the text has no reference.
+    """
     return tuple(sorted({**os.environ, **dict(text.variables), **given}.items())) if "${" in text.text else ()
 
 

@@ -61,7 +61,7 @@ def spec_of(node: YamlNode, path: Path, policy: PathPolicy, *, unfinished: bool 
     head = _Head(path.resolve().parent, policy, *_defaults(fields, suite), unfinished=unfinished)
     head.faults = fault_plan(fields["fault_injection"])
     sql_file = _sql_file(fields, head)
-    spec = Spec(
+    return Spec(
         file=path,
         name=suite["name"] if suite is not None else fields["application"],
         description=fields["description"],
@@ -85,7 +85,6 @@ def spec_of(node: YamlNode, path: Path, policy: PathPolicy, *, unfinished: bool 
         variables=fields["variables"],
         scenarios=tuple(_scenarios(fields, head)),
     )
-    return spec
 
 
 class _Head:
@@ -261,7 +260,9 @@ def _scenarios(spec: Fields, head: _Head) -> Iterator[Scenario]:
         if name in seen:
             raise bad_value(f'there are two scenarios "{name}"', fields.at("name"))
         if "/" in name or "::" in name:
-            raise bad_value("the name of a scenario stands before a / in reports: it has neither / nor ::", fields.at("name"))
+            raise bad_value(
+                "the name of a scenario stands before a / in reports: it has neither / nor ::", fields.at("name")
+            )
         seen.add(name)
         own = head.of_scenario(fields)
         many = base.values() if fields["queries"] is None else [_with_inputs(q, base) for q in fields["queries"]]
@@ -285,7 +286,9 @@ def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
     expect = head.expectation(fields["expect"])
     written = (*fields["assertions"], *fields["metric_assertions"], *head.more_assertions)
     assertions = tuple(assertion_spec(given, head.folder, head.policy) for given in written)
-    if not head.unfinished and not (assertions or expect or any(output.assertions or output.expect for output in outputs)):
+    if not head.unfinished and not (
+        assertions or expect or any(output.assertions or output.expect for output in outputs)
+    ):
         message = f'the query "{fields["name"]}" checks nothing'
         hint = "add assertions or expect; a test that checks nothing cannot fail"
         raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("name"), hint=hint)

@@ -179,7 +179,11 @@ def run_items(
 
 
 def _run(
-    item: SuiteItem, settings: RunSettings, on_progress: ProgressHook | None, kafka: KafkaSession | None, run: QueryRunner
+    item: SuiteItem,
+    settings: RunSettings,
+    on_progress: ProgressHook | None,
+    kafka: KafkaSession | None,
+    run: QueryRunner,
 ) -> QueryResult:
     """The result of one query, as its marks let it count."""
     marks = {mark.name: mark for mark in (*item.spec.marks, *item.query.marks)}

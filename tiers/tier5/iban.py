@@ -5,7 +5,7 @@ from velo_engine.udf import scalar
 
 @scalar
 def valid_iban(text: str) -> bool:
-    """Whether the check digits are right (ISO 13616): moved to the end, letters as numbers, the remainder by 97 is 1."""
+    """Whether the check digits are right (ISO 13616): moved to the end, letters as numbers, it is 1 modulo 97."""
     compact = text.replace(" ", "").upper()
     if len(compact) < 5 or not compact.isalnum():
         return False
