@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,10 @@ def _write_spec(file: Path, updates: Iterable[ExpectationUpdate]) -> None:
     if any(update.digest != digest_of(text) for update in updates):
         message = f'"{shown_path(file)}" has changed since its queries ran; nothing in it was updated'
         raise VeloError(ErrorCode.FILE_UNREADABLE, message, location=Location(shown_path(file), 1), hint="run it again")
+    ordered = sorted(set(edits))
+    if any(after.start < before.end or after.start == before.start for before, after in pairwise(ordered)):
+        message = f'runs of a query in "{shown_path(file)}" do not agree on what is expected; nothing in it was updated'
+        raise VeloError(ErrorCode.BAD_VALUE, message, location=Location(shown_path(file), 1))
     mark = _BYTE_ORDER_MARK if file.read_bytes().startswith(_BYTE_ORDER_MARK.encode()) else ""
     _write(file, (mark + edited(text, edits)).encode())
 

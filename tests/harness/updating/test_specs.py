@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from textwrap import dedent
 
 import pytest
 from tests.harness.updating.conftest import Project
 
+from velo_engine.errors import VeloError
 from velo_harness.result import Outcome
 from velo_harness.settings import Update
+from velo_harness.updating.written import write_updates
 
 INPUTS = """\
     inputs:
@@ -496,3 +499,27 @@ def test_late_rows_without_the_columns_to_ignore(project: Project) -> None:
         "expect: {late: [{id: 3, at: 2025-01-01 10:00:59, late_by: 60001ms}], rows: [{n: 1}, {n: 1}], "
         "ignore: [window_start]}\n",
     )
+
+
+def test_runs_that_do_not_agree_write_nothing(project: Project) -> None:
+    text = below(LARGE, "expect: {rows: [{id: 2}]}\n")
+    project.write("app.test.yaml", text)
+    (one,) = project.run(Update.ALL).queries[0].updates
+    other = replace(one, edits=tuple(replace(edit, text=", {id: 4}") for edit in one.edits))
+    with pytest.raises(VeloError) as refused:
+        write_updates([one, other])
+    assert "do not agree" in refused.value.message
+    assert project.text() == text
+    assert len(write_updates([one, one])) == 1
+    assert project.text() == text.replace("[{id: 2}]", "[{id: 2}, {id: 3}]")
+
+
+def test_a_file_that_has_changed_meanwhile_is_left_alone(project: Project) -> None:
+    project.write("app.test.yaml", below(LARGE, "expect: {rows: [{id: 2}]}\n"))
+    updates = project.run(Update.ALL).queries[0].updates
+    changed = "# changed\n" + project.text()
+    project.write("app.test.yaml", changed)
+    with pytest.raises(VeloError) as refused:
+        write_updates(updates)
+    assert "has changed since its queries ran" in refused.value.message
+    assert project.text() == changed
