@@ -46,6 +46,8 @@ def stress(
     from velo_cli.colours import coloured
     from velo_cli.progress import ProgressLine
     from velo_engine.errors import ExitCode
+    from velo_harness.plugin_files import load_conftests
+    from velo_harness.query_run import expected_error
     from velo_harness.runner import blank_result
     from velo_harness.settings import RunSettings
     from velo_harness.stress.stress_report import stress_json, stress_text
@@ -55,9 +57,12 @@ def stress(
     set_debug(debug)
     settings = RunSettings(seed=seed, batch_size=batch_size, variables=key_values(var), debug=debug)
     limits = Limits(min_throughput, max_p99_ms, max_memory_mb, max_dead_letters)
-    items, errors = load_items(find_spec_files([path]), settings, query)
+    files = find_spec_files([path])
+    load_conftests(file.path for file in files)
+    items, errors = load_items(files, settings, query)
     for wrong in errors:
         raise wrong.error
+    items = [item for item in items if item.query.skip is None and expected_error(item.query) is None]
     results = []
     with ProgressLine(len(items)) as line:
         for number, item in enumerate(items):

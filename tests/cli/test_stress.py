@@ -152,6 +152,13 @@ def test_a_spec_says_how_much(command, project: Path) -> None:
     assert "stress test: 300 records in" in ran.err
 
 
+def test_queries_that_are_skipped_or_meant_to_fail_are_left_out(command, project: Path) -> None:
+    spec = project / "orders.test.yaml"
+    spec.write_text(spec.read_text().replace("  - name: large", "  - name: large\n    skip: not now"))
+    ran = command("velo-test", "stress", ".", "--records", "10", "--output", "json")
+    assert (ran.code, json.loads(ran.out)["queries"]) == (0, [])
+
+
 @pytest.mark.parametrize("wrong", ["{ records: 0 }", "{ rate: 5 }", "{ enabled: perhaps }", "5"])
 def test_wrong_settings_are_refused(command, project: Path, wrong: str) -> None:
     spec = project / "orders.test.yaml"
