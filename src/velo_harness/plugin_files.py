@@ -78,7 +78,7 @@ def _module(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
         raise plugin_error(shown_path(path), "cannot be loaded", error, str(path)) from error
     finally:

@@ -6,6 +6,7 @@ import linecache
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from inspect import unwrap
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import pyarrow as pa
@@ -32,15 +33,15 @@ def plugin_error(plugin: str, what: str, error: BaseException, file: str | None)
 
 def guarded(function: Callable[P, R], plugin: str, part: str) -> Callable[P, R]:
     """A function of a plugin whose exceptions name it."""
-    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    file = getattr(getattr(unwrap(function), "__code__", None), "co_filename", None)
 
     @wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> R:
         try:
             return function(*arguments, **named)
-        except VeloError:
+        except (VeloError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # sys.exit(0) in a check would end the run as if all had passed
             raise plugin_error(plugin, f"failed in its {part}", error, file) from error
 
     return call

@@ -14,7 +14,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, partial, wraps
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -24,7 +24,7 @@ from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats.added import FormatFactory, add_format, remove_format
 from velo_harness.assertion_types import ASSERTION_TYPES, AssertionType
-from velo_harness.assertions.context import AssertionKind, View, missing_field
+from velo_harness.assertions.context import AssertionKind, Check, CheckContext, View, missing_field
 from velo_harness.assertions.registry import register, unregister
 from velo_harness.generation.custom import Generator, add_generator, remove_generator
 from velo_harness.kafka.providers import ProviderFactory, TopicRules, add_provider, remove_provider
@@ -32,6 +32,7 @@ from velo_harness.keys import Key
 from velo_harness.kinds import Boolean, Choice, Integer, Number, Text
 from velo_harness.plugin_guard import guarded, guarded_format, plugin_error
 from velo_harness.result import Finding, RunResult
+from velo_harness.spec import AssertionSpec
 
 __all__ = [
     "AssertionKind",
@@ -131,7 +132,7 @@ def plugin_manager() -> pluggy.PluginManager:
         name = f"{entry.name} of {entry.dist.name}" if entry.dist is not None else entry.name
         try:
             module = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise plugin_error(name, "cannot be imported", error, None) from error
         _add(manager, module, name)
     return manager
@@ -193,7 +194,7 @@ def _add(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is plugin:
                     _TAKE[caller.name](implementation.function(), name, undo)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         remove_plugin(plugin, manager)
         if isinstance(error, VeloError):
             raise
@@ -214,10 +215,23 @@ def _take_assertion_types(types: Sequence[NewAssertionType], plugin: str, undo: 
         called = new.format.name
         if called != new.kind.name:
             raise ValueError(f'the assertion type "{called}" is evaluated as "{new.kind.name}"')
-        check = guarded(new.kind.check, plugin, f'assertion type "{called}"')
+        check = guarded(_answering(new.kind.check), plugin, f'assertion type "{called}"')
         register(replace(new.kind, check=check))
         ASSERTION_TYPES[called] = new.format
         undo.append(partial(_forget_assertion_type, called))
+
+
+def _answering(check: Check) -> Check:
+    """A check whose answer is looked at: one that gives True or text would else be taken for a defect of ours."""
+
+    @wraps(check)
+    def call(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
+        found: object = check(assertion, context)
+        if found is None or isinstance(found, Finding):
+            return found
+        raise TypeError(f"a check returns None when it holds, else a Finding, not {found!r}")
+
+    return call
 
 
 def _forget_assertion_type(name: str) -> None:

@@ -2,7 +2,8 @@
 
 Other tools keep YAML files in the same folders and under the same names. A file is ours when its top level has
 `queries` and `application` (or `test_suite`); a file that nearly has them and lies beside a `.sql`, or is named after
-one (`x.test.yaml` beside `x.sql`), is a mistake worth an error; the rest is other people's. Every pytest run imports
+one (`x.test.yaml` beside `x.sql`), is a mistake worth an error, and so is an empty file, or one in UTF-16, beside a
+`.sql`; the rest is other people's. Every pytest run imports
 this module, so it needs nothing but the standard library.
 """
 
@@ -37,12 +38,19 @@ def judge(path: Path) -> Verdict:
             text = stream.read(_SCANNED_BYTES).decode("utf-8-sig", errors="replace")
     except OSError:
         return Verdict.NEAR_MISS if _beside_sql(path) else Verdict.FOREIGN
+    if _holds_nothing(text) and _beside_sql(path):
+        return Verdict.NEAR_MISS
     keys = top_level_keys(text)
     if "queries" in keys and not keys.isdisjoint(NAMING_KEYS):
         return Verdict.SPEC
     if _named_after_sql(path) or (any(_near(key) for key in keys) and _beside_sql(path)):
         return Verdict.NEAR_MISS
     return Verdict.FOREIGN
+
+
+def _holds_nothing(text: str) -> bool:
+    """Whether the text is empty but for comments, or not text in UTF-8 at all: no other tool has such files."""
+    return "\0" in text or all(not line or line.startswith("#") for line in map(str.strip, text.splitlines()))
 
 
 def top_level_keys(text: str) -> set[str]:

@@ -18,6 +18,7 @@ from velo_harness.faults.loader import fault_plan
 from velo_harness.faults.model import FaultPlan
 from velo_harness.input_loader import data_file, input_of
 from velo_harness.keys import Fields, bad_value, read_object, shown
+from velo_harness.marks import condition_holds
 from velo_harness.spec import (
     DEFAULT_NOW,
     DEFAULT_SEED,
@@ -222,6 +223,8 @@ def _marks(fields: Fields) -> tuple[Mark, ...]:
     for mark in marks:
         if not mark.name.isidentifier():
             raise bad_value(f'"{mark.name}" cannot be a mark\'s name', place)
+        if mark.name == "skipif":
+            condition_holds(mark)
     return tuple(marks)
 
 
@@ -239,6 +242,9 @@ def _reference_tables(fields: Fields, head: _Head) -> dict[str, DataFile | str]:
             tables[source] = given
     return tables
 
+
+_NO_REASONS = frozenset(("", "no", "n", "off", "yes", "y", "on"))
+"""What YAML 1.1 took for true and false is text today: `skip: no` would skip."""
 
 _DATA_ENDINGS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".csv.gz", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
@@ -298,7 +304,7 @@ def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
         description=fields["description"],
         tags=fields["tags"],
         marks=_marks(fields),
-        skip=_skip(fields["skip"]),
+        skip=_skip(fields),
         order_dependent=fields["order_dependent"],
         dependencies=fields["dependencies"],
         inputs=inputs,
@@ -336,8 +342,12 @@ def _check_error_alone(
             raise bad_value(message, assertion.location, hint="take severity out")
 
 
-def _skip(given: bool | str) -> str | None:
+def _skip(fields: Fields) -> str | None:
+    given: bool | str = fields["skip"]
     if isinstance(given, str):
+        if given.strip().casefold() in _NO_REASONS:
+            hint = "write true or false, or say why it is not run"
+            raise bad_value(f'"{given}" is text and no reason to skip', fields.at("skip"), hint=hint)
         return given
     return "the spec says skip" if given else None
 

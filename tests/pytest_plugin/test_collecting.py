@@ -49,6 +49,23 @@ def test_a_near_miss_beside_a_program_is_an_error(project, content: str, code: s
 
 
 @pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "the file is empty"),
+        (b"# written later\n\n", "the file is empty"),
+        ("application: x\nqueries: []\n".encode("utf-16"), "not UTF-8"),
+    ],
+    ids=["empty", "comments", "UTF-16"],
+)
+def test_a_spec_that_holds_nothing_beside_a_program_is_not_passed_over(project, content: bytes, told: str) -> None:
+    project.write("specs/shop.sql", "SELECT 1")
+    project.write("specs/first_day.test.yaml", "").write_bytes(content)
+    result = project.run("specs")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{told}*"])
+
+
+@pytest.mark.parametrize(
     "content", ["", "a: [1\n", "- queries\n", "app: x\n"], ids=["empty", "broken", "a list", "foreign keys"]
 )
 def test_a_file_named_after_a_program_is_a_spec_whatever_it_contains(project, content: str) -> None:

@@ -159,6 +159,43 @@ def velo_assertion_types():
     assert error.location.line == 5
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("return True", "TypeError: a check returns None when it holds, else a Finding, not True"),
+        ("return 'wrong'", "TypeError: a check returns None when it holds, else a Finding, not 'wrong'"),
+    ],
+)
+def test_an_assertion_that_answers_what_no_check_answers_fails(project: Path, body: str, told: str) -> None:
+    """sys.exit(0) would end the run without a word and with exit code 0."""
+    loaded(
+        project,
+        f"""
+from velo_harness.plugins import AssertionKind, AssertionType, NewAssertionType, View
+
+def check(assertion, context):
+    {body}
+
+def velo_assertion_types():
+    return [NewAssertionType(AssertionType("mine", "Fails.", ()), AssertionKind("mine", check, View.FINAL))]
+""",
+    )
+    (project / "events.schema.yaml").write_text(SCHEMA.replace("CONSTRAINT", ""))
+    (project / "x.test.yaml").write_text(
+        SPEC.replace("CHANGE", "records: 2").replace("record_count, equals: 2", "mine")
+    )
+    spec = load_spec(project / "x.test.yaml")
+    error = run_query(spec, spec.queries[0], RunSettings(), item="x::s", rerun="").error
+    assert error.message == f'the plugin conftest.py failed in its assertion type "mine": {told}'
+    assert error.exit_code == 2
+
+
+def test_a_conftest_that_leaves_while_it_is_loaded_is_an_error(project: Path) -> None:
+    error = refused(project, "import sys\nsys.exit(0)\ndef velo_formats():\n    return {}\n")
+    assert error.message.endswith("cannot be loaded: SystemExit: 0")
+
+
 def test_a_report_that_raises_is_named_and_others_are_written(project: Path) -> None:
     loaded(project, "def velo_reporters():\n    return {'mine': lambda run: run.nothing}\n")
     wanted = outputs(None, [project / "r.mine", project / "r.json"])
