@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from velo_engine.errors import ErrorCode, ExitCode, VeloError
+from velo_harness.refusals import refusal
 from velo_harness.reports.shown_values import printable_lines
 
 DEBUG_VARIABLE = "VELO_DEBUG"
@@ -27,6 +28,7 @@ def new_app(help_text: str) -> typer.Typer:
 
 def run_app(app: typer.Typer) -> None:
     """Runs the command line and leaves the process with its exit code. No traceback reaches a person."""
+    _open_closed_streams()
     try:
         app()
     except SystemExit as left:
@@ -42,10 +44,24 @@ def run_app(app: typer.Typer) -> None:
     except Exception as defect:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        message = f"{type(defect).__name__}: {defect}"
-        hint = "a defect of velostream: please report it, with the traceback that --debug shows"
-        print(printable_lines(str(VeloError(ErrorCode.INTERNAL, message, hint=hint))), file=sys.stderr)
-        sys.exit(ErrorCode.INTERNAL.exit_code)
+        told = refusal(defect) or _internal(defect)
+        print(printable_lines(str(told)), file=sys.stderr)
+        sys.exit(told.exit_code)
+
+
+def _internal(defect: Exception) -> VeloError:
+    hint = "a defect of velostream: please report it, with the traceback that --debug shows"
+    return VeloError(ErrorCode.INTERNAL, f"{type(defect).__name__}: {defect}", hint=hint)
+
+
+def _open_closed_streams() -> None:
+    """Streams that the caller closed (`2>&-`) are None, and everything asks them: what goes there is dropped."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def set_debug(debug: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from velo_cli.command_line import set_debug
+from velo_harness.reports.standard_output import print_out
 
 
 def fmt(
@@ -42,7 +43,7 @@ def fmt(
             elif file.changes:
                 changed += 1
                 if diff:
-                    sys.stdout.write(file.diff())
+                    print_out(file.diff())
                 elif check:
                     print(f"would change: {shown_path(path)}", file=sys.stderr)
                 else:

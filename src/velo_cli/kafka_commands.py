@@ -15,6 +15,7 @@ import typer
 
 from velo_cli.command_line import new_app, set_debug
 from velo_cli.kafka_output import ListFormat, RecordFormat
+from velo_harness.reports.standard_output import leave_stdout
 
 if TYPE_CHECKING:
     from velo_engine.connectors.kafka.client import KafkaCluster
@@ -168,7 +169,7 @@ def tail(
             sys.stdout.buffer.writelines(lines)
             sys.stdout.buffer.flush()
         except BrokenPipeError:  # whoever read has enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            leave_stdout()
             return
         if left is not None:
             left -= len(lines)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from velo_cli.command_line import set_debug
+from velo_harness.reports.standard_output import print_out
 
 
 class PageFormat(StrEnum):
@@ -59,6 +60,6 @@ def report(
         ending = path.suffix.removeprefix(".")
         write_report(WRITERS[ending if ending in WRITERS else form or PageFormat.MD](found), path)
     if not files:
-        sys.stdout.write(WRITERS[form or PageFormat.MD](found))
+        print_out(WRITERS[form or PageFormat.MD](found))
     print(found.line, file=sys.stderr)
     raise typer.Exit(found.exit_code)

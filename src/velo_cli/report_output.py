@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_harness.reports.standard_output import print_out
 
 
 def write_report(text: str, path: Path | None) -> None:
     """Write a report to a file, or to stdout without one. Raises VeloError FILE_UNREADABLE."""
     content = text.rstrip("\n") + "\n"
     if path is None:
-        sys.stdout.write(content)
+        print_out(content)
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from velo_engine.schema import RowSchema
 from velo_engine.types import SqlType, TypeName
 from velo_harness.relation import python_value
 from velo_harness.reports.shown_values import printable
+from velo_harness.reports.standard_output import leave_stdout
 
 
 def printed_statements(program: PlannedProgram) -> list[str]:
@@ -56,7 +57,7 @@ class ShownChanges:
             sys.stdout.flush()
         except BrokenPipeError:
             self._open = False
-            _leave_stdout()
+            leave_stdout()
             if self._only:
                 self._stop.set()
 
@@ -100,10 +101,3 @@ def shown_value(value: Any, type_: SqlType) -> str:
             return f"{{{', '.join(pairs)}}}"
         case _:
             return str(value)
-
-
-def _leave_stdout() -> None:
-    """Nothing more is written: the interpreter would complain when it flushes a closed pipe at its end."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from velo_cli.command_line import set_debug
+from velo_harness.reports.standard_output import print_out
 
 
 class HealthFormat(StrEnum):
@@ -46,7 +47,7 @@ def health(
             raise typer.BadParameter(f'"{name}" is not one of {", ".join(checks.NAMES)}', param_hint="--require")
     found = checks.health(checks.Wanted(brokers, kafka_config, schema_registry, frozenset(require)), os.environ)
     if output is HealthFormat.JSON:
-        sys.stdout.write(checks.health_json(found))
+        print_out(checks.health_json(found))
     else:
-        print(coloured(checks.health_text(found), sys.stdout))
+        print_out(coloured(checks.health_text(found), sys.stdout) + "\n")
     raise typer.Exit(checks.exit_code(found))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from velo_cli.command_line import key_values, set_debug
+from velo_harness.reports.standard_output import print_out
 
 if TYPE_CHECKING:
     from velo_harness.inference import InferredSchema
@@ -62,7 +63,7 @@ def infer_schema(
         message = f'two of the sources are called "{twice}"'
         raise VeloError(ErrorCode.BAD_VALUE, message, hint="infer them one by one, with --name")
     if stdout:
-        sys.stdout.write("---\n".join(one.text for one in found))
+        print_out("---\n".join(one.text for one in found))
         return
     files = {output / f"{one.name}.schema.yaml": one.text for one in found}
     refuse_existing(files, force=force)

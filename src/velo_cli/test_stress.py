@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from velo_cli.command_line import key_values, set_debug
+from velo_harness.reports.standard_output import print_out
 
 
 class StressFormat(StrEnum):
@@ -72,8 +73,8 @@ def stress(
             tell = lambda progress: line.touch(f"{progress.records:,} records")  # noqa: E731
             results.append(stress_query(item.spec, item.query, settings, load, blank, tell))
     if output is StressFormat.JSON:
-        sys.stdout.write(stress_json(results, limits))
+        print_out(stress_json(results, limits))
     else:
-        print(coloured(stress_text(results, limits), sys.stdout))
+        print_out(coloured(stress_text(results, limits), sys.stdout) + "\n")
     failed = any(limits.broken_by(result) for result in results)
     raise typer.Exit(ExitCode.FAILED if failed else ExitCode.PASSED)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from velo_cli.command_line import key_values, set_debug
+from velo_harness.reports.standard_output import print_out
 
 
 class FindingFormat(StrEnum):
@@ -48,10 +49,10 @@ def validate(
         case FindingFormat.TEXT:
             print(coloured(validation_text(found), sys.stderr), file=sys.stderr)
         case FindingFormat.JSON:
-            sys.stdout.write(validation_json(found))
+            print_out(validation_json(found))
         case FindingFormat.SARIF:
             from velo_harness.reports.sarif import findings_sarif
 
-            sys.stdout.write(findings_sarif(found.findings))
+            print_out(findings_sarif(found.findings))
     wrong = found.count(Level.ERROR) or (strict and found.count(Level.WARNING))
     raise typer.Exit(ExitCode.WRONG_INPUT if wrong else ExitCode.PASSED)

@@ -16,6 +16,7 @@ from velo_cli.kafka_commands import kafka_app
 from velo_cli.quickstart import quickstart
 from velo_cli.report_command import report
 from velo_cli.velo_test import app as test_app
+from velo_harness.reports.standard_output import print_out
 
 app = new_app("Streaming SQL: run programs, test them, format them, look up formats.")
 app.add_typer(kafka_app, name="kafka")
@@ -162,7 +163,8 @@ def explain(
     from velo_cli.explain_program import explain_program
 
     set_debug(debug)
-    print(explain_program(sql, base_dir=base_dir, variables=key_values(var), as_json=output is SummaryFormat.JSON))
+    plan = explain_program(sql, base_dir=base_dir, variables=key_values(var), as_json=output is SummaryFormat.JSON)
+    print_out(plan + "\n")
 
 
 @app.command()
@@ -185,10 +187,10 @@ def schema(
         for path in files:
             print(f"written: {path}", file=sys.stderr)
     elif name is not None:
-        sys.stdout.write(shipped_text(name.value))
+        print_out(shipped_text(name.value))
     else:
         every = {one.value: json.loads(shipped_text(one.value)) for one in names}
-        print(json.dumps(every, indent=2, ensure_ascii=False))
+        print_out(json.dumps(every, indent=2, ensure_ascii=False) + "\n")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from velo_engine.errors import ErrorCode, ExitCode, VeloError
 from velo_harness.execution import ProgressHook
 from velo_harness.programs import shown_path
+from velo_harness.refusals import refusal
 from velo_harness.result import Outcome, QueryResult
 from velo_harness.runners import result_by_runners
 from velo_harness.settings import RunSettings
@@ -46,7 +47,7 @@ def run_query(
     except Exception as defect:
         if settings.debug:
             raise
-        result = replace(blank, outcome=Outcome.ERROR, error=internal_error(defect))
+        result = replace(blank, outcome=Outcome.ERROR, error=refusal(defect) or internal_error(defect))
     return replace(result, duration_ms=(time.perf_counter() - began) * 1000)
 
 

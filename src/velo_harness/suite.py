@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from velo_harness.kafka.providers import MEMORY
 from velo_harness.marks import condition_holds
 from velo_harness.plugin_files import load_conftests
 from velo_harness.programs import shown_path
+from velo_harness.refusals import walked
 from velo_harness.rerun import rerun_options
 from velo_harness.result import CheckFailure, FileError, Finding, Outcome, QueryResult, RunResult
 from velo_harness.runner import run_query
@@ -90,7 +90,7 @@ def _meant_by(path: Path) -> Iterator[SpecFile]:
 
 
 def _specs_below(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in walked(folder):
         folders[:] = sorted(f for f in folders if f not in _PASSED_OVER and not f.startswith("."))
         for name in sorted(files):
             path = Path(place, name)

@@ -13,6 +13,7 @@ from velo_harness.discovery import SCHEMA_SUFFIXES, is_spec_name
 from velo_harness.formatting.sql_format import formatted_sql
 from velo_harness.formatting.yaml_format import formatted_yaml
 from velo_harness.programs import shown_path
+from velo_harness.refusals import walked
 from velo_harness.spec_detection import Verdict, judge
 from velo_harness.yaml_source import read_text
 
@@ -79,7 +80,7 @@ def write(file: FormattedFile) -> None:
 
 def _meant_by(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        for place, folders, names in os.walk(path):
+        for place, folders, names in walked(path):
             folders[:] = sorted(f for f in folders if f not in _PASSED_OVER and not f.startswith("."))
             for name in sorted(names):
                 file = Path(place, name)

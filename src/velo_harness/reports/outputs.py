@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_harness.reports.standard_output import print_out
 from velo_harness.result import RunResult
 
 Reporter: TypeAlias = Callable[[RunResult], str]
@@ -114,7 +114,7 @@ def write_reports(run: RunResult, wanted: Outputs) -> None:
         except VeloError as error:
             refused = refused or error
     if wanted.stdout is not None:
-        sys.stdout.write(_ended(known[wanted.stdout](run)))
+        print_out(_ended(known[wanted.stdout](run)))
     if refused is not None:
         raise refused
 

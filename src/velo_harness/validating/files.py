@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from velo_harness.data_schema import data_schema_of
 from velo_harness.discovery import SCHEMA_SUFFIXES, PathPolicy, find_schema, find_specs, is_spec_name
 from velo_harness.plugin_files import may_have_plugins
 from velo_harness.programs import ParsedProgram, ProgramText, Stand, shown_path
+from velo_harness.refusals import walked
 from velo_harness.settings import RunSettings
 from velo_harness.source_schemas import load_cached
 from velo_harness.spec_detection import Verdict, judge
@@ -89,7 +89,7 @@ def _meant_by(path: Path) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in walked(folder):
         folders[:] = sorted(f for f in folders if f not in _PASSED_OVER and not f.startswith("."))
         for name in sorted(files):
             path = Path(place, name)
