@@ -29,6 +29,8 @@ def query_text(result: QueryResult) -> str:
         lines += ["warning: " + check_text(warning), ""]
     lines += [f"note: {printable_lines(note)}" for note in result.notes]
     lines += fault_lines(result.faults)
+    if not any(failure.check == "expect.late" for failure in result.failures):
+        lines += _late_rows(result)
     if result.numbers is not None:
         lines.append(f"records: {numbers_text(result)}")
     lines.append(f"run it again: {result.rerun}")
@@ -137,9 +139,15 @@ def _query_lines(q: QueryResult, said: set[str], *, verbose: bool) -> Iterator[s
                 said.add(note)
                 yield f"      note: {printable_lines(note)}"
     yield from (f"      {line}" for line in fault_lines(q.faults))
-    if verbose and q.late_rows:
-        yield f"      late rows ({q.numbers.late if q.numbers else len(q.late_rows)}):"
-        yield from (f"        {line}" for line in table_lines(q.late_rows))
+    if verbose and q.outcome is Outcome.PASSED:
+        yield from (f"      {line}" for line in _late_rows(q))
+
+
+def _late_rows(q: QueryResult) -> Iterator[str]:
+    """The first rows that came too late: often the reason why a result is not what somebody expected."""
+    if q.late_rows:
+        yield f"late rows ({q.numbers.late if q.numbers else len(q.late_rows)}):"
+        yield from (f"  {line}" for line in table_lines(q.late_rows))
 
 
 def query_facts(q: QueryResult) -> str:

@@ -55,6 +55,20 @@ def test_text_has_no_control_characters() -> None:
     assert "\\x1b[2J" in text
 
 
+def test_late_rows_of_a_query_that_fails_are_shown_unless_the_failure_is_about_them() -> None:
+    late = ({"id": 7, "late_by_ms": 3},)
+    counted = JobNumbers(read=3, accepted=2, late=1, emitted=2)
+    shown = "late rows (1):\n  id  late_by_ms\n  --  ----------\n  7   3\n"
+    failed = query(Outcome.FAILED, failures=(failure(),), late_rows=late, numbers=counted)
+    assert shown in query_text(failed)
+    assert run_text(RunResult((failed,), (), 1.0), verbose=True).count("late rows") == 1
+    expected = replace(failed, failures=(replace(failure(), check="expect.late"),))
+    assert "late rows" not in query_text(expected)
+    passed = RunResult((query(late_rows=late, numbers=counted),), (), 1.0)
+    assert "late rows (1):" in run_text(passed, verbose=True)
+    assert "late rows" not in run_text(passed)
+
+
 def test_text_says_what_was_expected_and_found_and_how_many_rows() -> None:
     text = query_text(query(Outcome.FAILED, failures=(failure(),)))
     for part in (
