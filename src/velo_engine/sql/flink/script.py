@@ -48,6 +48,8 @@ def _statements(statements: Iterable[list[Token]], source: SourceText) -> Iterat
     for tokens in statements:
         words = [token.text.upper() for token in tokens[:4]]
         if words[:3] == ["BEGIN", "STATEMENT", "SET"] or words == ["EXECUTE", "STATEMENT", "SET", "BEGIN"]:
+            if opened is not None:
+                yield from _unclosed(opened, inserts, source)
             opened, inserts = tokens[0], []
             tokens = tokens[3 if words[0] == "BEGIN" else 4 :]
         elif words == ["END"] and opened is not None:
@@ -62,9 +64,14 @@ def _statements(statements: Iterable[list[Token]], source: SourceText) -> Iterat
         else:
             yield statement
     if opened is not None:
-        yield from inserts
-        failure = SyntaxFailure("the statement set that starts here has no END", opened)
-        yield Unread(_span(opened, opened, source), as_error(failure, source, []))
+        yield from _unclosed(opened, inserts, source)
+
+
+def _unclosed(opened: Token, inserts: list[Insert], source: SourceText) -> Iterator[Statement | Unread]:
+    """The INSERTs of a statement set without END, and its beginning as what could not be read."""
+    yield from inserts
+    failure = SyntaxFailure("the statement set that starts here has no END", opened)
+    yield Unread(_span(opened, opened, source), as_error(failure, source, []))
 
 
 def _statement(parser: FlinkStatementParser, tokens: list[Token], source: SourceText) -> Statement | Unread:

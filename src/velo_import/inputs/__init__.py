@@ -1,0 +1,1 @@
+"""What is imported: files, folders, and SQL within programs."""

@@ -1,0 +1,229 @@
+"""Files and folders to scripts, and scripts to jobs: what a script reads and does not declare, another one may."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlglot import exp
+
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.sql.flink import statements as flink
+from velo_engine.sql.flink.script import FlinkScript, parse_script
+from velo_import.convert.queries import readings
+from velo_import.inputs.embedded import SUFFIXES, embedded_sql
+
+_DEFINING = (flink.CreateTable, flink.CreateView, flink.CreateFunction, flink.CreateNamed)
+_IN_FORCE = (flink.SetOption, flink.ResetOption)
+
+
+@dataclass(frozen=True, slots=True)
+class JobInput:
+    """The scripts of one job, in the order in which they are read; the last is the one that makes its rows."""
+
+    name: str
+    scripts: tuple[FlinkScript, ...]
+
+
+def read_jobs(path: Path) -> tuple[JobInput, ...]:
+    """The jobs of a file, or of all files in a folder.
+
+    VeloError FILE_NOT_FOUND; FILE_UNREADABLE; EMPTY_INPUT for a folder without scripts, or a file without a statement;
+    SQL_SYNTAX for a file that is no SQL at all.
+    """
+    if path.is_dir():
+        scripts = _read_folder(path)
+    else:
+        script = read_script(path)
+        scripts = (script,)
+        if not script.statements:
+            raise VeloError(ErrorCode.EMPTY_INPUT, f"{path} has no statement", hint="give a Flink SQL script")
+        if len(script.unread) == len(script.statements):
+            raise _no_sql(script)
+    return jobs_of(scripts)
+
+
+def read_script(path: Path, name: str | None = None) -> FlinkScript:
+    """The script in a file, or the SQL within a program. VeloError as of `read_jobs`."""
+    text = _text(path)
+    if path.suffix.lower() in SUFFIXES:
+        text = embedded_sql(text, python=path.suffix.lower() == ".py")
+    return parse_script(text, file=name or str(path))
+
+
+def _read_folder(folder: Path) -> tuple[FlinkScript, ...]:
+    names: list[Path] = []
+
+    def refuse(problem: OSError) -> None:
+        raise VeloError(
+            ErrorCode.FILE_UNREADABLE,
+            f"cannot read {problem.filename}: {problem.strerror}",
+            hint="look at its permissions",
+        )
+
+    for top, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names += [Path(top) / name for name in files if Path(name).suffix.lower() in {".sql", *SUFFIXES}]
+    scripts = []
+    for path in sorted(names):
+        try:
+            script = read_script(path, str(path.relative_to(folder)))
+        except VeloError as error:
+            if error.code is not ErrorCode.SQL_SYNTAX:
+                raise
+            script = _unread(path, str(path.relative_to(folder)), error)
+        if script.statements:
+            scripts.append(script)
+    if not scripts:
+        raise VeloError(
+            ErrorCode.EMPTY_INPUT,
+            f"no Flink SQL in {folder}",
+            hint="scripts end in .sql; SQL within .java, .scala and .py files is found, too",
+        )
+    return tuple(scripts)
+
+
+def _unread(path: Path, name: str, error: VeloError) -> FlinkScript:
+    """A script that has no statements because it cannot be split into some: all of it is one that is not read."""
+    text = _text(path)
+    location = error.location
+    assert location is not None
+    place = flink.Place(replace(location, line=1, column=1, length=1), 0, len(text))
+    return FlinkScript(name, text, (flink.Unread(place, error),))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise VeloError(ErrorCode.FILE_NOT_FOUND, f"there is no {path}") from None
+    except UnicodeDecodeError:
+        raise VeloError(
+            ErrorCode.FILE_UNREADABLE, f"{path} is no text in UTF-8", hint="give a Flink SQL script"
+        ) from None
+    except OSError as problem:
+        raise VeloError(ErrorCode.FILE_UNREADABLE, f"cannot read {path}: {problem.strerror}") from None
+
+
+def _no_sql(script: FlinkScript) -> VeloError:
+    """Nothing of the file parses: the error of its first statement, and what that may mean."""
+    first = script.unread[0].error
+    hint = "this is no Flink SQL that can be read; other dialects are not imported"
+    return VeloError(
+        first.code, first.message, location=first.location, hint=f"{first.hint}; {hint}" if first.hint else hint
+    )
+
+
+# --- jobs ---
+
+
+def jobs_of(scripts: Sequence[FlinkScript]) -> tuple[JobInput, ...]:
+    """The jobs of scripts: each that makes rows, behind those that declare what it reads and writes.
+
+    Of several that declare a name the one counts whose path is most alike. Scripts that only declare, and that no other
+    one needs, are jobs by themselves.
+    """
+    summaries = [_Summary.of(script) for script in scripts]
+    definers: dict[str, list[_Summary]] = {}
+    for summary in summaries:
+        for name in summary.defines:
+            definers.setdefault(name, []).append(summary)
+    jobs: list[JobInput] = []
+    used: set[str] = set()
+    for summary in summaries:
+        if summary.makes_rows:
+            libraries = list(_libraries(summary, definers))
+            used.update(library.script.file for library in libraries)
+            jobs.append(JobInput(_job_name(summary.script), (*(d.definitions() for d in libraries), summary.script)))
+    jobs += [
+        JobInput(_job_name(s.script), (s.script,)) for s in summaries if not s.makes_rows and s.script.file not in used
+    ]
+    return tuple(sorted(jobs, key=lambda job: job.scripts[-1].file))
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What a script gives to others and needs of them."""
+
+    script: FlinkScript
+    defines: frozenset[str]
+    needs: tuple[str, ...]
+    """Names without catalog and database, in order."""
+    makes_rows: bool
+
+    @classmethod
+    def of(cls, script: FlinkScript) -> _Summary:
+        defines: set[str] = set()
+        needs: dict[str, None] = {}
+        makes_rows = False
+        for statement in _flat(script.statements):
+            query = getattr(statement, "query", None)
+            named = [r.written for r in readings(query)] if isinstance(query, exp.Expr) else []
+            if isinstance(statement, flink.Insert):
+                named.append(statement.target)
+            if isinstance(statement, flink.CreateTable) and statement.like is not None:
+                named.append(statement.like.source)
+            needs.update(dict.fromkeys(last for name in named if (last := name.rpartition(".")[2]) not in defines))
+            if isinstance(statement, flink.CreateTable | flink.CreateView):
+                defines.add(statement.name.rpartition(".")[2])
+            makes_rows |= isinstance(statement, flink.Insert | flink.Query)
+        return cls(script, frozenset(defines), tuple(needs), makes_rows)
+
+    def definitions(self) -> FlinkScript:
+        """The script without the statements that make rows of their own."""
+        if not self.makes_rows:
+            return self.script
+        kept = tuple(
+            s
+            for s in self.script.statements
+            if isinstance(s, (*_DEFINING, *_IN_FORCE)) or (isinstance(s, flink.Command) and s.name.startswith("USE"))
+        )
+        return replace(self.script, statements=kept)
+
+
+def _flat(statements: Sequence[flink.Statement | flink.Unread]) -> Iterator[flink.Statement | flink.Unread]:
+    for statement in statements:
+        if isinstance(statement, flink.StatementSet):
+            yield from statement.inserts
+        else:
+            yield statement
+
+
+def _libraries(job: _Summary, definers: dict[str, list[_Summary]]) -> Iterator[_Summary]:
+    """The scripts that a job needs, those first that others need."""
+    seen = {job.script.file}
+    provided: set[str] = set(job.defines)
+
+    def visit(summary: _Summary) -> Iterator[_Summary]:
+        for name in summary.needs:
+            if name in provided:
+                continue
+            nearest = _nearest(summary, definers.get(name, ()))
+            if nearest is None or nearest.script.file in seen:
+                continue
+            seen.add(nearest.script.file)
+            provided.update(nearest.defines)
+            yield from visit(nearest)
+            yield nearest
+
+    yield from visit(job)
+
+
+def _nearest(summary: _Summary, found: Sequence[_Summary]) -> _Summary | None:
+    others = [one for one in found if one.script.file != summary.script.file]
+    if not others:
+        return None
+    own = summary.script.file
+    likeness = {id(one): _likeness(own, one.script.file) for one in others}
+    return min(others, key=lambda one: (one.makes_rows, -likeness[id(one)], one.script.file))
+
+
+def _likeness(one: str, other: str) -> int:
+    """How many characters two paths have in common at their beginning: files of one topic are often called alike."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _job_name(script: FlinkScript) -> str:
+    return str(Path(script.file).with_suffix("")).replace(os.sep, "_")
