@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from velo_engine.errors import ErrorCode
 from velo_harness.result import Outcome, QueryResult
 from velo_harness.runner import run_query
 from velo_harness.settings import RunSettings
@@ -70,3 +71,30 @@ def test_what_has_no_effect_is_an_error_in_a_strict_run(tmp_path: Path) -> None:
     assert result.error is not None
     assert result.error.location is not None
     assert result.error.location.line == 2
+
+
+def test_rows_that_the_query_does_not_read_are_named(tmp_path: Path) -> None:
+    """They are never read: not even a misspelt column of theirs would be told."""
+    (tmp_path / "pyproject.toml").write_text("")
+    path = tmp_path / "x.test.yaml"
+    path.write_text(
+        "application: x\n"
+        "sql: |\n"
+        "  CREATE TABLE t (id BIGINT);\n"
+        "  CREATE TABLE u (id BIGINT);\n"
+        "  CREATE STREAM s AS SELECT id FROM t;\n"
+        "  CREATE STREAM r AS SELECT id FROM u;\n"
+        "queries:\n"
+        "  - name: s\n"
+        "    inputs:\n"
+        "      - { source: t, rows: [{ id: 1 }] }\n"
+        "      - { source: u, rows: [{ idd: 1 }] }\n"
+        "    expect: { rows: [{ id: 1 }] }\n"
+    )
+    spec = load_spec(path)
+    result = run_query(spec, spec.queries[0], RunSettings(), item="", rerun="")
+    assert result.outcome is Outcome.PASSED
+    assert result.notes == (f'the query reads no source "u": its rows have no effect ({path}:11:19)',)
+    strict = run_query(spec, spec.queries[0], RunSettings(strict=True), item="", rerun="").error
+    assert strict is not None
+    assert (strict.code, strict.location) == (ErrorCode.BAD_VALUE, spec.queries[0].inputs[1].location)
