@@ -12,6 +12,7 @@ import typer
 
 from velo_cli.command_line import key_values, milliseconds, new_app, run_app, set_debug
 from velo_cli.fmt_command import fmt
+from velo_cli.import_command import import_flink
 from velo_cli.kafka_commands import kafka_app
 from velo_cli.quickstart import quickstart
 from velo_cli.report_command import report
@@ -22,6 +23,7 @@ app = new_app("Streaming SQL: run programs, test them, format them, look up form
 app.add_typer(kafka_app, name="kafka")
 app.add_typer(test_app, name="test")
 app.command("fmt")(fmt)
+app.command("import")(import_flink)
 app.command("report")(report)
 app.command("quickstart")(quickstart)
 

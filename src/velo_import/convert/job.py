@@ -94,9 +94,22 @@ class _Converter:
             scripts=scripts,
             tables={r.name: table for r in self._relations if (table := _table(r)) is not None},
             statements=tuple(self._statements),
-            app_sql=Assembly(self._settings.current, kept).text(),
+            app_sql=self._head(scripts) + Assembly(self._settings.current, kept).text() + self._foot(),
             constructs=tuple(self._constructs),
             settings=dict(self._settings.current),
+        )
+
+    def _head(self, scripts: tuple[FlinkScript, ...]) -> str:
+        """What the program says of itself."""
+        lines = [f"-- Converted from: {' '.join(script.file.split())}" for script in scripts]
+        return "\n".join((*lines, "", ""))
+
+    def _foot(self) -> str:
+        """What the program does not have."""
+        missing = [construct for construct in self._constructs if construct.outcome is Outcome.NOT_CONVERTED]
+        return "".join(
+            f"-- Not converted: {' '.join(f'{c.location.file}:{c.location.line}: {c.reason}'.split())}\n"
+            for c in missing
         )
 
     def _read(self, statement: flink.Statement | flink.Unread) -> None:

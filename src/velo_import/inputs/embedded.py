@@ -10,10 +10,10 @@ _STATEMENT = re.compile(
     re.IGNORECASE,
 )
 _LITERAL = re.compile(
-    r'(?P<comment>//[^\r\n]*|/\*.*?\*/)|(?P<hash>\#[^\r\n]*)|(?P<prefix>\b[fFrRbBuUsS]{0,2})'
-    r'(?P<quote>"""|\'\'\'|"|\')(?P<body>(?:\\.|(?!(?P=quote)).)*)(?P=quote)',
+    r"(?://[^\r\n]*|/\*.*?\*/)|(?:#[^\r\n]*)|(?:(?<!\w)[fFrRbBuUsS]{1,2})?"
+    r"(?P<quote>\"{3}|'{3}|\"|')(?P<body>(?:\\.|(?!(?P=quote)).)*)(?P=quote)",
     re.DOTALL,
-)  # fmt: skip
+)
 _JOINED = re.compile(r"\s*\+?\s*\Z")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _MARGIN = re.compile(r"^([ \t]*)\|", re.MULTILINE)
@@ -31,7 +31,7 @@ def embedded_sql(text: str, *, python: bool) -> str:
     kept = [character if character in "\r\n" else " " for character in text]
     run: list[re.Match[str]] = []
     for match in _LITERAL.finditer(text):
-        if match["comment"] or (match["hash"] and python) or not match["quote"]:
+        if not match["quote"]:
             continue
         between = text[run[-1].end() : match.start()] if run else ""
         if run and not (_JOINED.match(between) and (python or "+" in between)):

@@ -36,7 +36,7 @@ def read_jobs(path: Path) -> tuple[JobInput, ...]:
     if path.is_dir():
         scripts = _read_folder(path)
     else:
-        script = read_script(path)
+        script = read_script(path, path.name)
         scripts = (script,)
         if not script.statements:
             raise VeloError(ErrorCode.EMPTY_INPUT, f"{path} has no statement", hint="give a Flink SQL script")
