@@ -16,6 +16,7 @@ from velo_cli.import_command import import_flink
 from velo_cli.kafka_commands import kafka_app
 from velo_cli.quickstart import quickstart
 from velo_cli.report_command import report
+from velo_cli.shadow_command import shadow
 from velo_cli.velo_test import app as test_app
 from velo_harness.reports.standard_output import print_out
 
@@ -25,6 +26,7 @@ app.add_typer(test_app, name="test")
 app.command("fmt")(fmt)
 app.command("import")(import_flink)
 app.command("report")(report)
+app.command("shadow")(shadow)
 app.command("quickstart")(quickstart)
 
 

@@ -36,6 +36,8 @@ class Relation:
     """What stands after FROM: a table's name or a call of a table function."""
     columns: tuple[str, ...]
     """Names of the columns that it has."""
+    instants: frozenset[str] = frozenset()
+    """Columns that it holds with a time zone: compared as UTC, whatever zone the engine's session has."""
     where: str = ""
     """A condition on rows that take part; empty: all do."""
 
@@ -103,7 +105,10 @@ def _side(found: Columns, relation: Relation) -> str:
 def _typed(column: PlanColumn, relation: Relation, name: str) -> str:
     if column.name not in relation.columns:
         return f"CAST(NULL AS {kernel_type(column.type)}) AS {name}"
-    return f"CAST({quoted(column.name)} AS {kernel_type(column.type)}) AS {name}"
+    value = quoted(column.name)
+    if column.name in relation.instants:
+        value = f"MAKE_TIMESTAMP(EPOCH_US({value}))"
+    return f"CAST({value} AS {kernel_type(column.type)}) AS {name}"
 
 
 def _remaining(found: Columns, rows: str, others: str, pairing: Pairing) -> str:

@@ -1,0 +1,72 @@
+"""`velo shadow`: are two streams the same, and may one switch?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from velo_cli.command_line import set_debug
+
+
+def shadow(
+    left: Annotated[Path, typer.Option(help="the reference (Flink's): a file of rows", show_default=False)],
+    right: Annotated[Path, typer.Option(help="what is judged (ours): a file of rows", show_default=False)],
+    key: Annotated[
+        list[str], typer.Option(help="a column of the key (repeatable, or a,b); without: bags of rows")
+    ] = [],  # noqa: B006
+    equal: Annotated[
+        list[str],
+        typer.Option(
+            metavar="COLUMN=RULE",
+            help="what equal means there: exact, abs:N, rel:N, ulp:N, scale:N, within:TIME, json, bag, "
+            "case, trim, unicode, missing, nan-differs, signed-zero (repeatable)",
+        ),
+    ] = [],  # noqa: B006
+    ignore: Annotated[list[str], typer.Option(help="a column that differs on purpose (repeatable)")] = [],  # noqa: B006
+    time_column: Annotated[
+        str | None, typer.Option(help="the column of event time; by default the only timestamp")
+    ] = None,
+    bound: Annotated[
+        float, typer.Option(min=1e-9, max=0.5, help="the bound on the rate of differences to tell the way to")
+    ] = 0.001,
+    memory_limit: Annotated[str, typer.Option(help="of the comparison, such as 192MB")] = "192MB",
+    report: Annotated[Path | None, typer.Option(help="write the JSON report to this file", metavar="FILE")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
+) -> None:
+    """Compare two files of rows (csv, json, jsonl, parquet, avro), explain the differences, and decide.
+
+    Leaves with 0 when they are equal (SAFE), 1 when a difference blocks (NOT SAFE), 4 when too little could be compared
+    (INCONCLUSIVE), 2 when the files cannot be compared.
+    """
+    import sys
+
+    from rich.console import Console
+
+    from velo_cli.report_output import write_report
+    from velo_shadow.equality_text import parse_equalities
+    from velo_shadow.judgement import judged
+    from velo_shadow.model import Side
+    from velo_shadow.offline import compare_files, plan_for, read_side
+    from velo_shadow.reports.console import print_result
+    from velo_shadow.reports.json_report import json_report
+
+    set_debug(debug)
+    sides = read_side(left, Side.LEFT), read_side(right, Side.RIGHT)
+    plan = plan_for(
+        *sides,
+        key=_names(key),
+        equality=parse_equalities(equal),
+        ignored=_names(ignore),
+        time_column=time_column,
+    )
+    result = judged(compare_files(*sides, plan, memory_limit=memory_limit), wanted=bound)
+    if report is not None:
+        write_report(json_report(result, left=str(left), right=str(right)), report)
+    print_result(result, Console(file=sys.stdout), left=str(left), right=str(right))
+    raise typer.Exit(result.verdict.decision.exit_code)
+
+
+def _names(texts: list[str]) -> list[str]:
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]

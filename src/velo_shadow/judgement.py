@@ -1,0 +1,49 @@
+"""From what a comparison of two files found to its result: coverage, and the verdict with what speaks against it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from velo_shadow.model import ComparisonResult, Counts, Coverage, Decision, Side
+from velo_shadow.offline import Compared
+from velo_shadow.verdict import WANTED_BOUND, decide
+
+
+def judged(compared: Compared, *, wanted: float = WANTED_BOUND) -> ComparisonResult:
+    """The result of a comparison of two ended streams."""
+    counts, differences = compared.diff.counts, compared.diff.differences
+    verdict = decide(counts, wanted=wanted)
+    apart = _clocks_apart(compared)
+    if apart and (verdict.decision is Decision.SAFE or not counts.matched + counts.differing):
+        verdict = decide(counts, missing=[apart], wanted=wanted)
+    return ComparisonResult(
+        plan=compared.plan,
+        counts=counts,
+        differences=differences,
+        causes=Counter(difference.cause for difference in differences),
+        segments=(),
+        coverage=_coverage(compared, counts),
+        verdict=verdict,
+    )
+
+
+def _clocks_apart(compared: Compared) -> str | None:
+    """What to say when the sides have no moment of event time in common."""
+    left, right = (compared.spans[side] for side in Side)
+    if left is None or right is None or (left[0] <= right[1] and right[0] <= left[1]):
+        return None
+    return (
+        f'the sides have no event time in common: "{compared.plan.time_column}" runs from {left[0]} to {left[1]} '
+        f"on the left, from {right[0]} to {right[1]} on the right"
+    )
+
+
+def _coverage(compared: Compared, counts: Counts) -> Coverage:
+    plan = compared.plan
+    found = counts.matched + counts.differing
+    return Coverage(
+        columns=len(plan.key) + len(plan.columns),
+        columns_ignored=len(plan.ignored),
+        left=found / (found + counts.missing) if found else 0.0,
+        right=found / (found + counts.extra) if found else 0.0,
+    )

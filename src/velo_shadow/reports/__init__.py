@@ -1,0 +1,1 @@
+"""What a comparison's result looks like: for people, and for programs."""
