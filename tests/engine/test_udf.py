@@ -113,6 +113,43 @@ def test_a_failure_stops_the_job_where_the_strategy_says_so() -> None:
         run("SELECT broken(n) AS h FROM t", broken, failure_strategy=FailureStrategy.FAIL)
 
 
+@pytest.mark.parametrize("kind", ["scalar", "vectorized", "table", "aggregate"])
+def test_a_function_that_leaves_the_process_fails_as_one_that_raises(kind: str) -> None:
+    """sys.exit(0) in a function would end a run of tests with exit code 0."""
+
+    @scalar
+    def leaving_row(number: int) -> int:
+        sys.exit(0)
+
+    @vectorized("INT", returns="INT")
+    def leaving_rows(numbers):
+        sys.exit(0)
+
+    @table_function("INT", returns="ROW<n INT>")
+    def leaving_table(number):
+        sys.exit(0)
+
+    @aggregate("INT", returns="INT")
+    class leaving_group:
+        def create(self):
+            return 0
+
+        def accumulate(self, state, value):
+            sys.exit(0)
+
+        def get_value(self, state):
+            return state
+
+    function, query = {
+        "scalar": (leaving_row, "SELECT leaving_row(k) AS a FROM t"),
+        "vectorized": (leaving_rows, "SELECT leaving_rows(k) AS a FROM t"),
+        "table": (leaving_table, "SELECT n FROM t, LATERAL TABLE(leaving_table(k)) AS u(n)"),
+        "aggregate": (leaving_group, "SELECT k, leaving_group(k) AS a FROM t GROUP BY k"),
+    }[kind]
+    with pytest.raises(VeloError, match=f"{function.name}: SystemExit: 0"):
+        run(query, function, failure_strategy=FailureStrategy.FAIL)
+
+
 @pytest.mark.parametrize("wrong", ["text", 1.5, 2**70, [1]])
 def test_a_value_that_is_not_of_the_declared_type_fails_its_row(wrong: Any) -> None:
     @scalar("STRING", returns="INT")
@@ -524,6 +561,9 @@ def test_a_module_that_fails_while_it_is_imported_says_so(tmp_path: Path) -> Non
 
     with pytest.raises(VeloError, match="cannot import breaking: ZeroDivisionError"):
         Engine(udf_paths=[tmp_path], load_functions=True).plan(declare("breaking:initials"))
+    (tmp_path / "leaving.py").write_text("raise SystemExit(0)\n")
+    with pytest.raises(VeloError, match="cannot import leaving: SystemExit"):
+        Engine(udf_paths=[tmp_path], load_functions=True).plan(declare("leaving:initials"))
 
 
 def test_decorating_imports_neither_the_kernel_nor_arrow_functions() -> None:

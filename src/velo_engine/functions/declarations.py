@@ -128,7 +128,7 @@ def _module(wanted: Declaration, paths: Sequence[Path]) -> Any:
     sys.path[:0] = [str(path) for path in paths]
     try:
         return importlib.import_module(wanted.module)
-    except Exception as problem:  # a module may raise anything while it is imported
+    except (Exception, SystemExit) as problem:  # a module may raise anything while it is imported
         missing = isinstance(problem, ModuleNotFoundError) and problem.name == wanted.module.split(".")[0]
         raise VeloError(
             ErrorCode.UNKNOWN_FUNCTION,

@@ -60,7 +60,7 @@ def _called(function: UserFunction, columns: Sequence[Any], rows: int) -> tuple[
         if function.called_on_null or None not in row:
             try:
                 value = function(*row)
-            except Exception as problem:  # whatever a person's function raises fails its row
+            except (Exception, SystemExit) as problem:  # whatever a person's function raises fails its row
                 error = failure(function, problem)
         values.append(value)
         errors.append(error)
@@ -71,7 +71,7 @@ def _called_with_arrays(function: UserFunction, columns: Sequence[Any], rows: in
     """One call for all rows; where that fails one for each, so that only the rows that are wrong fail."""
     try:
         return _whole(function, columns, rows), [None] * rows
-    except Exception as problem:  # whatever a person's function raises fails its row
+    except (Exception, SystemExit) as problem:  # whatever a person's function raises fails its row
         if rows == 1:
             return pa.nulls(1, arrow_type(function.returns)), [failure(function, problem)]
     parts = [_called_with_arrays(function, [c.slice(i, 1) for c in columns], 1) for i in range(rows)]
@@ -92,7 +92,7 @@ def _whole(function: UserFunction, columns: Sequence[Any], rows: int) -> Any:
     return result if result.type == wanted else result.cast(wanted)
 
 
-def failure(function: UserFunction, problem: Exception) -> str:
+def failure(function: UserFunction, problem: BaseException) -> str:
     """Why a row failed, in words."""
     return f"{function.name}: {type(problem).__name__}: {problem}"
 
@@ -184,7 +184,7 @@ class UserTableFunction:
 def _yielded(function: UserFunction, row: tuple[Any, ...]) -> list[Any]:
     try:
         items = list(function(*row))
-    except Exception as problem:  # whatever a person's function raises
+    except (Exception, SystemExit) as problem:  # whatever a person's function raises
         raise _job_failed(failure(function, problem)) from None
     width = len(function.returns.fields)
     if function.returns.name is TypeName.ROW:

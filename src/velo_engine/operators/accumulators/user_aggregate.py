@@ -74,7 +74,7 @@ class UserAggregate(HeldPerSlot):
         def call(*args: Any) -> Any:
             try:
                 return method(*args)
-            except Exception as problem:  # whatever a person's function raises
+            except (Exception, SystemExit) as problem:  # whatever a person's function raises
                 message = failure(self._function, problem)
                 raise VeloError(ErrorCode.JOB_FAILED, message, location=self._location) from None
 
