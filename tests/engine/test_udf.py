@@ -143,7 +143,7 @@ def test_a_function_that_leaves_the_process_fails_as_one_that_raises(kind: str) 
     function, query = {
         "scalar": (leaving_row, "SELECT leaving_row(k) AS a FROM t"),
         "vectorized": (leaving_rows, "SELECT leaving_rows(k) AS a FROM t"),
-        "table": (leaving_table, "SELECT n FROM t, LATERAL TABLE(leaving_table(k)) AS u(n)"),
+        "table": (leaving_table, "SELECT m FROM t, LATERAL TABLE(leaving_table(k)) AS u(m)"),
         "aggregate": (leaving_group, "SELECT k, leaving_group(k) AS a FROM t GROUP BY k"),
     }[kind]
     with pytest.raises(VeloError, match=f"{function.name}: SystemExit: 0"):
