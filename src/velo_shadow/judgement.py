@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from velo_shadow.causes.explaining import explained
 from velo_shadow.model import ComparisonResult, Counts, Coverage, Decision, Side
 from velo_shadow.offline import Compared
 from velo_shadow.verdict import WANTED_BOUND, decide
@@ -11,7 +12,8 @@ from velo_shadow.verdict import WANTED_BOUND, decide
 
 def judged(compared: Compared, *, wanted: float = WANTED_BOUND) -> ComparisonResult:
     """The result of a comparison of two ended streams."""
-    counts, differences = compared.diff.counts, compared.diff.differences
+    counts = compared.diff.counts
+    differences = explained(compared.plan, compared.diff.differences)
     verdict = decide(counts, wanted=wanted)
     apart = _clocks_apart(compared)
     if apart and (verdict.decision is Decision.SAFE or not counts.matched + counts.differing):
