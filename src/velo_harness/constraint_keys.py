@@ -163,7 +163,10 @@ class ReferenceText(Kind):
 _ENUM = ObjectFormat("enum", "Values with weights.", (Key("values", _SCALARS, "The values.", required=True), _WEIGHTS))
 _RANGE_KEYS = (Key("min", ScalarLiteral(), "The smallest value."), Key("max", ScalarLiteral(), "The greatest value."))
 _RANGE = ObjectFormat("range", "Smallest and greatest value, both included.", _RANGE_KEYS)
-_LENGTH_LIMIT = Integer(0, 100_000)
+LONGEST = 100_000
+"""The greatest length that a constraint may give."""
+
+_LENGTH_LIMIT = Integer(0, LONGEST)
 _LENGTH = ObjectFormat(
     "length",
     "Characters, bytes or elements.",

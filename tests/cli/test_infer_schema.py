@@ -269,3 +269,19 @@ def test_a_topic_of_something_else(command: Callable[..., Any]) -> None:
     assert ran.code == 2
     assert 'the values in "orders" are no JSON objects' in ran.err
     assert "schema registry" in ran.err
+
+
+@pytest.mark.parametrize("text", ['{"id":', "[1, 2]", "hello\n"])
+def test_json_without_a_readable_record_is_called_by_its_own_name(command, tmp_path: Path, text: str) -> None:
+    (tmp_path / "half.json").write_text(text)
+    ran = command("velo-test", "infer-schema", "half.json")
+    assert ran.code == 2
+    assert "no record of half.json can be read" in ran.err
+    assert "each line is to be a JSON object" in ran.err
+    assert not (tmp_path / "schemas").exists()
+
+
+def test_a_folder_is_not_said_to_be_missing(command, tmp_path: Path) -> None:
+    ran = command("velo-test", "infer-schema", ".")
+    assert ran.code == 2
+    assert '"." is a folder' in ran.err

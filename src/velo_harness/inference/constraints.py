@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from velo_engine.types import BINARIES, FLOATS, INTEGERS, STRINGS, TIMESTAMPS, SqlType, TypeName
+from velo_harness.constraint_keys import LONGEST
 from velo_harness.drafting.yaml_text import scalar_text
 
 LEAST_ROWS = 20
@@ -60,7 +61,8 @@ def _range(low: Any, high: Any) -> str:
 
 
 def _length(lengths: Sequence[int]) -> str:
-    return f"length: {{ min: {min(lengths)}, max: {max(lengths)} }}"
+    """Lengths as they are, but never longer than a schema may say."""
+    return f"length: {{ min: {min(*lengths, LONGEST)}, max: {min(max(lengths), LONGEST)} }}"
 
 
 def _integers(values: Sequence[int]) -> Iterator[str]:

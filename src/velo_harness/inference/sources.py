@@ -53,6 +53,9 @@ def inferred_from_file(
 
     Errors: FILE_NOT_FOUND, FILE_UNREADABLE, EMPTY_INPUT, SCHEMA_MISMATCH, BAD_VALUE for an unknown ending, of SQL.
     """
+    if path.is_dir():
+        hint = "name the files in it, one by one"
+        raise VeloError(ErrorCode.BAD_VALUE, f'"{path}" is a folder', hint=hint)
     if not path.is_file():
         raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no file "{path}"')
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
@@ -122,7 +125,14 @@ def _from_lines(lines: Sequence[bytes], form: DataFormat, name: str, origin: str
     with tempfile.TemporaryDirectory(prefix="velo-") as folder:
         path = Path(folder) / f"sample.{kind}"
         path.write_bytes(b"\n".join(line.replace(b"\n", b" ") for line in lines[: SAMPLE_ROWS + 1]) + b"\n")
-        schema = infer_schema(str(path), kind, {"has_headers": "true"})
+        try:
+            schema = infer_schema(str(path), kind, {"has_headers": "true"})
+        except VeloError as error:
+            if error.code is not ErrorCode.EMPTY_INPUT:
+                raise
+            hint = "each line is to be a JSON object, or the file a list of objects" if kind == "json" else None
+            message = f"no record of {origin} can be read"
+            raise VeloError(ErrorCode.EMPTY_INPUT, message, hint=hint) from None
         file = DataFile(path, form, Location(origin, 1))
         return _from_table(file, schema, name, origin, editor_line)
 

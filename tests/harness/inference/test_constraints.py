@@ -45,6 +45,8 @@ DAYS = [date(2025, 1, 1) + timedelta(days=i % 7) for i in range(40)]
         (DAYS, t.DATE, ['start: "2025-01-01"', 'end: "2025-01-08"']),
         ([[1, 2], [3]], t.array(t.INT), ["length: { min: 1, max: 2 }"]),
         ([b"abc", b"d"], t.BYTES, ["length: { min: 1, max: 3 }"]),
+        (["x" * 300_000], t.STRING, ["length: { min: 100000, max: 100000 }"]),
+        (["x", "y" * 100_001], t.STRING, ["length: { min: 1, max: 100000 }"]),
         ([None, None], t.BIGINT, []),
         ([datetime.max], t.timestamp(3), []),
     ],
