@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from velo_engine.errors import ErrorCode, VeloError
@@ -110,7 +111,7 @@ def _late(row: RowLiteral) -> LateLiteral:
 
 
 def _without(row: RowLiteral, name: str) -> RowLiteral:
-    return RowLiteral({key: node for key, node in row.values.items() if key != name}, row.location)
+    return replace(row, values={key: node for key, node in row.values.items() if key != name})
 
 
 def _error(fields: Fields | None) -> ExpectedError | None:

@@ -82,8 +82,8 @@ def typed_literals(rows: Sequence[RowLiteral], relation: Relation, actual: Actua
         return Literals((), pa.table({}))
     first = tuple(rows[0].values)
     for row in rows:
-        for name, node in row.values.items():
-            _position(relation, name, node.location)
+        for name in row.values:
+            _position(relation, name, row.place_of(name))
         for name in dict.fromkeys((*first, *row.values)):
             if name not in row.values or name not in first:
                 less, more = (row, rows[0]) if name in first else (rows[0], row)

@@ -406,7 +406,8 @@ class Row(Kind):
     def read(self, node: YamlNode) -> RowLiteral:
         if not isinstance(node, YamlMapping):
             raise self.refuse(node)
-        return RowLiteral({key.text: value for key, value in node.entries}, node.location)
+        names = {key.text: key.location for key, _ in node.entries}
+        return RowLiteral({key.text: value for key, value in node.entries}, node.location, names)
 
     def json_schema(self, definitions: dict[str, JsonSchema]) -> JsonSchema:
         return {"type": "object"}

@@ -116,6 +116,12 @@ class RowLiteral:
 
     values: Mapping[str, YamlNode]
     location: Location = field(compare=False)
+    names: Mapping[str, Location] = field(default_factory=dict, compare=False)
+    """Where the column names stand; of a row that was not written, nowhere."""
+
+    def place_of(self, name: str) -> Location:
+        """Where the name of a column stands, else its value."""
+        return self.names.get(name, self.values[name].location)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,10 +58,10 @@ def table_of(rows: Sequence[RowLiteral], schema: RowSchema, zone: ZoneInfo | Non
     """
     names = set(schema.names)
     for row in rows:
-        for name, node in row.values.items():
+        for name in row.values:
             if name not in names:
-                hint = did_you_mean(name, names, noun="column")
-                raise VeloError(ErrorCode.UNKNOWN_COLUMN, f'unknown column "{name}"', location=node.location, hint=hint)
+                hint, place = did_you_mean(name, names, noun="column"), row.place_of(name)
+                raise VeloError(ErrorCode.UNKNOWN_COLUMN, f'unknown column "{name}"', location=place, hint=hint)
     arrays = []
     for column in schema.columns:
         values = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -54,7 +55,7 @@ def resolved(node: YamlNode, scope: TemplateScope) -> YamlNode:
 
 def resolved_row(row: RowLiteral, scope: TemplateScope) -> RowLiteral:
     """The row with every template in it replaced by its value."""
-    return RowLiteral({name: resolved(node, scope) for name, node in row.values.items()}, row.location)
+    return replace(row, values={name: resolved(node, scope) for name, node in row.values.items()})
 
 
 def _number(node: YamlNode, kind: SqlType) -> Any:

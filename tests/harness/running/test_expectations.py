@@ -195,6 +195,15 @@ def test_what_cannot_be_compared_is_an_error_at_its_place(found: Check, text: st
     assert caught.value.location.line == line
 
 
+@pytest.mark.parametrize("text", ['rows: [{ k: a, nn: "{{ inputs.order.count }}" }]\n', "late: [{ k: z, dest: z }]\n"])
+def test_a_column_that_is_not_there_is_marked_at_its_name(found: Check, text: str) -> None:
+    with pytest.raises(VeloError) as caught:
+        found(text)
+    place = caught.value.location
+    assert place is not None
+    assert place.text[place.column - 1 : place.column - 1 + place.length] in ("nn", "dest")
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
