@@ -78,6 +78,13 @@ def side_rows(plan: ComparisonPlan, relation: Relation) -> str:
     return _side(roles(plan), relation)
 
 
+def output_name(plan: ComparisonPlan, name: str) -> str:
+    """The name that a plan's column has in `side_rows`."""
+    found = roles(plan)
+    names = {column.name: f"k{i}" for i, column in enumerate(found.by)}
+    return (names | {column.name: f"c{i}" for i, column in enumerate(found.compared)})[name]
+
+
 def remaining_rows(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pairing) -> str:
     """What the left has beside rows identical on both sides: what a pairing other than ONE_A_KEY pairs."""
     found = roles(plan)

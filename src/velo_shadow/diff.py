@@ -167,14 +167,15 @@ def _differences(plan: ComparisonPlan, rows: Sequence[Mapping[str, Any]]) -> lis
         side = "l" if row["l_here"] else "r"
         key = {column.name: row[f"{side}k{i}"] for i, column in enumerate(found.by)}
         values = {column.name: row[f"{side}c{i}"] for i, column in enumerate(found.compared)}
-        time = None if plan.time_column is None else {**key, **values}.get(plan.time_column)
+        whole = {**key, **values}
+        time = None if plan.time_column is None else whole.get(plan.time_column)
         if row["r_here"] is None:
-            differences.append(Difference(Kind.MISSING, key, left=values, time=time))
+            differences.append(Difference(Kind.MISSING, key, left=values, time=time, row=whole))
         elif row["l_here"] is None:
-            differences.append(Difference(Kind.EXTRA, key, right=values, time=time))
+            differences.append(Difference(Kind.EXTRA, key, right=values, time=time, row=whole))
         else:
             differences += [
-                Difference(Kind.VALUE, key, column.name, row[f"lc{i}"], row[f"rc{i}"], time)
+                Difference(Kind.VALUE, key, column.name, row[f"lc{i}"], row[f"rc{i}"], time, whole)
                 for i, column in enumerate(found.compared)
                 if not row[f"e{i}"]
             ]

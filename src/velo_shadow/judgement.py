@@ -23,7 +23,7 @@ def judged(compared: Compared, *, wanted: float = WANTED_BOUND) -> ComparisonRes
         counts=counts,
         differences=differences,
         causes=Counter(difference.cause for difference in differences),
-        segments=(),
+        segments=compared.segments,
         coverage=_coverage(compared, counts),
         verdict=verdict,
     )

@@ -161,6 +161,8 @@ class Difference:
     right: Any = None
     time: Any = None
     """Event time of the row, where the plan has a time column."""
+    row: Mapping[str, Any] = field(default_factory=dict)
+    """All columns of the row, of the left where it has it: what segments are made from."""
     cause: Cause = Cause.UNKNOWN
     evidence: str = ""
 

@@ -30,7 +30,8 @@ from velo_harness.spec import DataFile, DataFormat
 from velo_shadow.alignment import Relation, quoted
 from velo_shadow.diff import Diff, diff
 from velo_shadow.equality import check_equality, default_equality
-from velo_shadow.model import ColumnEquality, ComparisonPlan, PlanColumn, Side
+from velo_shadow.model import ColumnEquality, ComparisonPlan, PlanColumn, Segment, Side
+from velo_shadow.segments import segments
 
 MEMORY_LIMIT = "192MB"
 """Of the kernel; what it needs beyond goes to disk."""
@@ -76,6 +77,7 @@ class Compared:
 
     plan: ComparisonPlan
     diff: Diff
+    segments: tuple[Segment, ...]
     spans: Mapping[Side, tuple[Any, Any] | None]
     """First and last event time of each side; None without time column or rows."""
 
@@ -160,7 +162,8 @@ def compare_files(
             Side.LEFT: _span(kernel, left, plan, tables),
             Side.RIGHT: _span(kernel, right, plan, tables),
         }
-    return Compared(plan, found, spans)
+        held = segments(kernel, plan, (left.relation, right.relation), found.differences, tables)
+    return Compared(plan, found, held, spans)
 
 
 def _span(kernel: Kernel, side: SideFile, plan: ComparisonPlan, tables: Mapping[str, Any]) -> tuple[Any, Any] | None:
