@@ -186,3 +186,13 @@ def test_all_schemas_are_printed_or_written(command, tmp_path: Path) -> None:
     ran = command("velo", "schema", "spec", "--into", ".")
     assert ran.code == 0
     assert files_of(tmp_path) == {".velo/spec.schema.json"}
+
+
+@pytest.mark.parametrize("words", [("velo-test", "scaffold"), ("velo", "quickstart", "-y")])
+@pytest.mark.parametrize("target", ["mine.sql", "mine.sql/below"])
+def test_a_file_where_a_folder_is_to_be_is_called_so(command, tmp_path: Path, words, target: str) -> None:
+    (tmp_path / "mine.sql").write_text("SELECT 1")
+    ran = command(*words, target)
+    assert ran.code == 2
+    assert '"mine.sql" is a file, no folder' in ran.err
+    assert (tmp_path / "mine.sql").read_text() == "SELECT 1"

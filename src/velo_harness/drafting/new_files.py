@@ -36,7 +36,18 @@ def write_files(files: Mapping[Path, str]) -> None:
     for path, text in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            file = next(folder for folder in path.parents if folder.is_file() or folder.is_symlink())
+            message = f'"{path}" cannot be written: "{file}" is a file, no folder'
+            raise VeloError(ErrorCode.FILE_UNREADABLE, message, hint="name a folder") from None
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        try:
             path.write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise VeloError(ErrorCode.FILE_UNREADABLE, f'"{path}" cannot be written: {reason}') from None
+            raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> VeloError:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return VeloError(ErrorCode.FILE_UNREADABLE, f'"{path}" cannot be written: {reason}')
