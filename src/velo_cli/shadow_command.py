@@ -28,9 +28,16 @@ def shadow(
     time_column: Annotated[
         str | None, typer.Option(help="the column of event time; by default the only timestamp")
     ] = None,
+    waivers: Annotated[
+        Path | None,
+        typer.Option(help="a YAML file of accepted differences: owner, reason, expires, what", metavar="FILE"),
+    ] = None,
     bound: Annotated[
-        float, typer.Option(min=1e-9, max=0.5, help="the bound on the rate of differences to tell the way to")
-    ] = 0.001,
+        float | None,
+        typer.Option(
+            min=1e-9, max=0.5, help="the rate of differences that equal rows must rule out (95 %) to be enough"
+        ),
+    ] = None,
     memory_limit: Annotated[str, typer.Option(help="of the comparison, such as 192MB")] = "192MB",
     report: Annotated[Path | None, typer.Option(help="write the JSON report to this file", metavar="FILE")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
@@ -41,6 +48,7 @@ def shadow(
     (INCONCLUSIVE), 2 when the files cannot be compared.
     """
     import sys
+    from datetime import UTC, datetime
 
     from rich.console import Console
 
@@ -51,6 +59,7 @@ def shadow(
     from velo_shadow.offline import compare_files, plan_for, read_side
     from velo_shadow.reports.console import print_result
     from velo_shadow.reports.json_report import json_report
+    from velo_shadow.waivers import read_waivers
 
     set_debug(debug)
     sides = read_side(left, Side.LEFT), read_side(right, Side.RIGHT)
@@ -61,7 +70,9 @@ def shadow(
         ignored=_names(ignore),
         time_column=time_column,
     )
-    result = judged(compare_files(*sides, plan, memory_limit=memory_limit), wanted=bound)
+    accepted = () if waivers is None else read_waivers(waivers)
+    compared = compare_files(*sides, plan, memory_limit=memory_limit)
+    result = judged(compared, waivers=accepted, today=datetime.now(tz=UTC).date(), required=bound)
     if report is not None:
         write_report(json_report(result, left=str(left), right=str(right)), report)
     print_result(result, Console(file=sys.stdout), left=str(left), right=str(right))

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from datetime import date
 
 from velo_shadow.causes.explaining import explained
 from velo_shadow.model import ComparisonResult, Counts, Coverage, Decision, Side
 from velo_shadow.offline import Compared
-from velo_shadow.verdict import WANTED_BOUND, decide
+from velo_shadow.verdict import decide
+from velo_shadow.waivers import Waiver, waived_rows
 
 
-def judged(compared: Compared, *, wanted: float = WANTED_BOUND) -> ComparisonResult:
-    """The result of a comparison of two ended streams."""
+def judged(
+    compared: Compared, *, waivers: Sequence[Waiver] = (), today: date, required: float | None = None
+) -> ComparisonResult:
+    """The result of a comparison of two ended streams: `today` tells which waivers hold, `required` is a bound.
+
+    Errors: BAD_VALUE for a waiver that has expired or matches nothing.
+    """
     counts = compared.diff.counts
     differences = explained(compared.plan, compared.diff.differences)
-    verdict = decide(counts, wanted=wanted)
+    waived = waived_rows(differences, waivers, today)
+    verdict = decide(counts, waived=waived, required=required)
     apart = _clocks_apart(compared)
     if apart and (verdict.decision is Decision.SAFE or not counts.matched + counts.differing):
-        verdict = decide(counts, missing=[apart], wanted=wanted)
+        verdict = decide(counts, waived=waived, missing=[apart], required=required)
     return ComparisonResult(
         plan=compared.plan,
         counts=counts,
@@ -26,6 +35,7 @@ def judged(compared: Compared, *, wanted: float = WANTED_BOUND) -> ComparisonRes
         segments=compared.segments,
         coverage=_coverage(compared, counts),
         verdict=verdict,
+        waived=waived,
     )
 
 

@@ -17,24 +17,40 @@ WANTED_BOUND = 0.001
 
 
 def decide(
-    counts: Counts, *, waived: int = 0, pending: int = 0, missing: Sequence[str] = (), wanted: float = WANTED_BOUND
+    counts: Counts,
+    *,
+    waived: int = 0,
+    pending: int = 0,
+    missing: Sequence[str] = (),
+    required: float | None = None,
 ) -> Verdict:
-    """The verdict. `missing`: what keeps the comparison from saying anything; `waived`: differing rows accepted."""
+    """The verdict.
+
+    `missing`: what keeps the comparison from saying anything; `waived`: differing rows that are accepted; `required`:
+    the bound without which equal rows are not enough (None: they are, and the verdict tells the way to WANTED_BOUND).
+    """
     compared = counts.compared
     blocking = max(0, counts.different - waived)
     bound = upper_bound(blocking, compared)
+    wanted = WANTED_BOUND if required is None else required
     needed = None if bound <= wanted or blocking else further(compared, wanted)
-    lacking = list(missing)
-    if not counts.left or not counts.right:
-        sides = [name for name, rows in (("left", counts.left), ("right", counts.right)) if not rows]
-        lacking.append(f"no rows on the {' and the '.join(sides)} side{'s' * (len(sides) == 2)}: nothing to compare")
-    elif not compared:
-        lacking.append("no row could be compared" + (f": {pending} are pending" if pending else ""))
+    lacking = [*missing, *_lacking(counts, pending)]
+    if not lacking and blocking:
+        return Verdict(Decision.NOT_SAFE, _blocking(counts, waived), compared, blocking, bound)
+    if required is not None and needed:
+        lacking.append(f"too few rows for a bound of {required:g}: {needed} more equal ones are needed")
     if lacking:
         return Verdict(Decision.INCONCLUSIVE, tuple(lacking), compared, blocking, bound, needed)
-    if blocking:
-        return Verdict(Decision.NOT_SAFE, _blocking(counts, waived), compared, blocking, bound)
-    return Verdict(Decision.SAFE, (f"{compared} compared, none differs",), compared, 0, bound, needed)
+    none = f"none differs but the {waived} waived" if waived else "none differs"
+    return Verdict(Decision.SAFE, (f"{compared} compared, {none}",), compared, 0, bound, needed)
+
+
+def _lacking(counts: Counts, pending: int) -> list[str]:
+    if counts.left and counts.right:
+        waiting = f": {pending} are pending" if pending else ""
+        return [] if counts.compared else [f"no row could be compared{waiting}"]
+    sides = [name for name, rows in (("left", counts.left), ("right", counts.right)) if not rows]
+    return [f"no rows on the {' and the '.join(sides)} side{'s' * (len(sides) == 2)}: nothing to compare"]
 
 
 def _blocking(counts: Counts, waived: int) -> tuple[str, ...]:

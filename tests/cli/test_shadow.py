@@ -131,6 +131,24 @@ def test_a_row_delivered_twice_is_no_difference_by_key(command: Callable[..., An
     assert "delivered again, identical: 0 left, 1 right" in ran.out
 
 
+def test_accepted_differences_do_not_block_and_the_report_counts_them(
+    command: Callable[..., Any], tmp_path: Path
+) -> None:
+    wrong = [*ROWS[:2], (3, "30.26", None, ROWS[2][3])]
+    left, right = write(tmp_path / "a.csv", ROWS), write(tmp_path / "b.csv", wrong)
+    waiver = "waivers:\n  - {owner: ann, reason: agreed, expires: 9999-12-31, column: COLUMN}\n"
+    words = ("velo", "shadow", "--left", left, "--right", right, "--key", "id", "--waivers", "w.yaml")
+
+    (tmp_path / "w.yaml").write_text(waiver.replace("COLUMN", "amount"))
+    accepted = command(*words, "--report", "out.json")
+    (tmp_path / "w.yaml").write_text(waiver.replace("COLUMN", "name"))
+    useless = command(*words)
+
+    assert (accepted.code, useless.code) == (0, 2)
+    assert json.loads((tmp_path / "out.json").read_text())["waived"] == 1
+    assert "w.yaml:2:5" in useless.err
+
+
 @pytest.mark.parametrize("empty", ["left", "right", "both"])
 def test_an_empty_side_is_never_safe(command: Callable[..., Any], tmp_path: Path, empty: str) -> None:
     left = write(tmp_path / "a.csv", ROWS if empty == "right" else [])

@@ -75,3 +75,10 @@ def test_what_is_missing_keeps_equal_rows_from_being_safe() -> None:
     verdict = decide(counts(100), missing=["the clocks are years apart"])
 
     assert (verdict.decision, verdict.reasons) == (Decision.INCONCLUSIVE, ("the clocks are years apart",))
+
+
+def test_a_bound_that_is_required_and_not_reached_is_inconclusive() -> None:
+    few, enough = decide(counts(2994), required=0.001), decide(counts(2995), required=0.001)
+
+    assert (few.decision, few.needed, enough.decision) == (Decision.INCONCLUSIVE, 1, Decision.SAFE)
+    assert decide(counts(10, differing=1), required=0.001).decision is Decision.NOT_SAFE
