@@ -22,7 +22,7 @@ def statements() -> list[str]:
     """The different statements of all scripts, without comments and semicolons, in order of appearance."""
     found: dict[str, None] = {}
     for path in sorted(FOLDER.rglob("*.sql")):
-        found.update(dict.fromkeys(_split(path.read_text(encoding="utf-8", errors="replace"))))
+        found.update(dict.fromkeys(split(path.read_text(encoding="utf-8", errors="replace"))))
     return list(found)
 
 
@@ -36,7 +36,8 @@ def digest(statement: str) -> str:
     return hashlib.sha256(statement.encode()).hexdigest()[:16]
 
 
-def _split(text: str) -> Iterator[str]:
+def split(text: str) -> Iterator[str]:
+    """The statements of a text, without comments and semicolons."""
     current: list[str] = []
     for match in _TOKEN.finditer(text + ";"):
         token = match.group()

@@ -173,7 +173,7 @@ def test_what_needs_an_unconverted_view_says_so() -> None:
 
     view, query = not_converted(job)
     assert "nope" in (view.reason or "")
-    assert query.reason == "it needs v, which is not converted: the view v is not converted"
+    assert query.reason == f"it needs v, which is not converted: {view.reason}"
 
 
 def test_rows_by_a_key_that_the_query_does_not_have_are_deduplicated_as_flink_does() -> None:
@@ -261,3 +261,24 @@ END;""")
     (failure,) = not_converted(job)
     assert failure.location.line == 3
     assert [(s.sink, s.location.line) for s in job.statements] == [("o", 4), ("o", 6)]
+
+
+def test_metadata_of_another_system_is_in_the_rows_of_its_stand_in() -> None:
+    job = converted("""
+CREATE TABLE c (db STRING METADATA FROM 'database_name' VIRTUAL, id INT, PRIMARY KEY (id) NOT ENFORCED)
+WITH ('connector' = 'mysql-cdc', 'hostname' = 'h');
+SELECT db FROM c;""")
+
+    assert not not_converted(job)
+    assert [column.name for column in Engine().plan(job.app_sql).sources["c"].schema.columns] == ["db", "id"]
+    assert [column.name for column in job.tables["c"].schema.columns] == ["db", "id"]
+
+
+def test_words_within_names_begin_no_query() -> None:
+    job = converted("""
+CREATE TABLE orders_with_rates (a INT) WITH ('connector' = 'print');
+INSERT INTO orders_with_rates SELECT 1;
+INSERT INTO orders_with_rates (a) (SELECT 2);
+INSERT INTO orders_with_rates WITH one AS (SELECT 3 AS a) SELECT a FROM one;""")
+
+    assert [s.sink for s in job.statements if s.sql is not None] == ["orders_with_rates"] * 3

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.importing import coverage
 from velo_engine.engine import Engine
 from velo_engine.sql.flink.script import FlinkScript
 from velo_import.convert.job import convert_job
@@ -50,3 +51,7 @@ def _left_over(script: FlinkScript) -> str:
     for statement in script.statements:
         text[statement.place.start : statement.place.end] = " " * (statement.place.end - statement.place.start)
     return _FRAME.sub("", _NO_TOKENS.sub("", "".join(text)))
+
+
+def test_the_page_of_coverage_is_what_the_corpora_give() -> None:
+    assert coverage.PAGE.read_text(encoding="utf-8") == coverage.page(coverage.counted())

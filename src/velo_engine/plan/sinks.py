@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.plan.changelog import Statements
-from velo_engine.plan.expressions import ColumnRef, Expression, Literal
+from velo_engine.plan.expressions import Cast, ColumnRef, Expression, Literal
 from velo_engine.plan.nodes import NotNullColumns, PlanNode, Sink
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.relation import (
@@ -24,8 +24,8 @@ from velo_engine.plan.upsert_keys import preferred_key, upsert_keys
 from velo_engine.schema import Column
 from velo_engine.sql.expression_binder import coerce
 from velo_engine.sql.program import ColumnDefinition, Statement, StatementKind
-from velo_engine.type_rules import can_coerce
-from velo_engine.types import BYTES, STRING, TIMESTAMPS, map_of
+from velo_engine.type_rules import can_coerce, can_store
+from velo_engine.types import BYTES, STRING, TIMESTAMPS, SqlType, map_of
 
 SINK_TYPES = frozenset({"file", "kafka", "topic", "print", "blackhole"})
 """Where rows can be written. The rows of print and blackhole are only in the result of the job."""
@@ -202,20 +202,27 @@ def _check_count(found: int, wanted: int, statement: Statement, text: ProgramTex
         )
 
 
+def _stored(value: Expression, target: SqlType) -> Expression:
+    """`value` as it is written into a column of `target`, which it can be."""
+    if can_coerce(value.type, target):
+        return coerce(value, target)
+    return Cast(value, target, location=value.location)
+
+
 def _as_columns(
     relation: Relation, values: Sequence[Expression], wanted: Sequence[Column], statement: Statement, text: ProgramText
 ) -> Relation:
     """`values` by position as the `wanted` columns, through implicit casts; nullable as the query's own types are."""
     fitted = []
     for value, column in zip(values, wanted, strict=True):
-        if not can_coerce(value.type, column.type):
+        if not can_store(value.type, column.type):
             raise text.error(
                 ErrorCode.TYPE_MISMATCH,
                 f'the query gives {value.type.as_nullable()} for "{column.name}", which is {column.type.as_nullable()}',
                 statement.location,
                 f"write CAST(... AS {column.type.as_nullable()})",
             )
-        fitted.append(coerce(value, column.type.as_nullable(value.type.nullable)))
+        fitted.append(_stored(value, column.type.as_nullable(value.type.nullable)))
     event, processing = through_projection(relation, fitted)
     node = project(relation.node, fitted, [column.name for column in wanted])
     windows = window_through_projection(relation.windows, fitted)

@@ -1,7 +1,7 @@
 """Flink's rules for types: arithmetic, common types, casts, aggregates, and how types are written."""
 
 from velo_engine.type_rules.aggregates import AGGREGATES, aggregate_type
-from velo_engine.type_rules.casting import can_cast, can_coerce
+from velo_engine.type_rules.casting import can_cast, can_coerce, can_store
 from velo_engine.type_rules.merging import case_type, common_type, comparable
 from velo_engine.type_rules.numeric import (
     addition_type,
@@ -18,6 +18,7 @@ __all__ = [
     "aggregate_type",
     "can_cast",
     "can_coerce",
+    "can_store",
     "case_type",
     "common_type",
     "comparable",

@@ -56,6 +56,19 @@ def can_coerce(source: SqlType, target: SqlType) -> bool:
     return s is TypeName.DATE and t in TIMESTAMPS
 
 
+def can_store(source: SqlType, target: SqlType) -> bool:
+    """Whether INSERT writes a value of `source` into a column of `target` by itself.
+
+    Source: supportsImplicitCast of Flink's LogicalTypeCasts, which also turns points in time into one another.
+    """
+    if can_coerce(source, target):
+        return True
+    s, t = source.name, target.name
+    if s is t and s in _NESTED:
+        return _all_parts(can_store, source, target)
+    return s in TIMESTAMPS and (t in TIMESTAMPS or (s is TypeName.TIMESTAMP and t in (TypeName.DATE, TypeName.TIME)))
+
+
 def cast_hint(source: SqlType, target: SqlType) -> str | None:
     """What to write instead of a cast that Flink lacks too."""
     if source.name in (TypeName.INT, TypeName.BIGINT) and target.name is TypeName.TIMESTAMP_LTZ:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlglot.tokenizer_core import Token, TokenType
@@ -101,6 +101,13 @@ def _item(tokens: Sequence[Token], source: SourceText) -> Item:
         return Item(ItemKind.GENERATED, tokens[0].text, source, start, end)
     kind = ItemKind.METADATA if "METADATA" in words[2:] else ItemKind.PHYSICAL
     return Item(kind, tokens[0].text, source, start, end)
+
+
+def without_metadata(item: Item) -> Item:
+    """`name TYPE METADATA …` as `name TYPE`."""
+    tokens = statement_tokens(item.source, item.start, item.end)
+    before = next(at for at, token in enumerate(tokens) if at >= 2 and token.text.upper() == "METADATA")
+    return replace(item, end=tokens[before - 1].end + 1)
 
 
 def merged_items(own: Iterable[Item], above: Iterable[Item], options: Sequence[tuple[str, str]]) -> tuple[Item, ...]:

@@ -259,7 +259,7 @@ class _Converter:
         piece = self._converted(statement.place, statement.query, head, name, "view")
         relation = _Relation(name, piece)
         if piece is None:
-            relation.failure = VeloError(ErrorCode.UNKNOWN_TABLE, f"the view {name} is not converted")
+            relation.failure = self._last_failure()
         self._relations.append(relation)
         self._catalog.define(statement.name, relation)
 
@@ -284,7 +284,7 @@ class _Converter:
         piece = self._converted(statement.place, query, head, name, "create table as", sink=name)
         relation = _Relation(name, piece)
         if piece is None:
-            relation.failure = VeloError(ErrorCode.UNKNOWN_TABLE, f"the table {name} is not converted")
+            relation.failure = self._last_failure()
         else:
             self._constructs += tables.constructs(definition, options, name)
         if statement.materialized:
@@ -425,7 +425,7 @@ class _Converter:
             message = f"the input does not declare {name}"
             return VeloError(ErrorCode.UNKNOWN_TABLE, message, location=place, hint="add its CREATE TABLE to the input")
         why = found.failure.message if found.failure is not None else "it is not converted"
-        message = f"it needs {name}, which is not converted: {why}"
+        message = why if why.startswith("it needs ") else f"it needs {name}, which is not converted: {why}"
         return VeloError(ErrorCode.UNKNOWN_TABLE, message, location=place, hint="convert that first")
 
     def _of_hints(self, query: exp.Query, place: flink.Place) -> list[Construct]:
@@ -449,6 +449,10 @@ class _Converter:
         construct = _failure(error, place, features(query)[0], self._source)
         self._constructs.append(construct)
         self._statements.append(ConvertedStatement(name, None, place.location, (), None, (construct,)))
+
+    def _last_failure(self) -> VeloError:
+        """Why the statement that was read last is not converted."""
+        return VeloError(ErrorCode.SQL_UNSUPPORTED, self._constructs[-1].reason or "it is not converted")
 
     def _note_failure(self, error: VeloError, place: flink.Place, feature: str) -> None:
         self._constructs.append(_failure(error, place, feature, self._source))

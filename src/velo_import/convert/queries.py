@@ -96,7 +96,7 @@ def _parts(table: exp.Table) -> list[exp.Identifier]:
     return [part for part in flat if isinstance(part, exp.Identifier) and "start" in part.meta]
 
 
-_WORD = re.compile(r"'(?:[^']|'')*'|`[^`]*`|--[^\n]*|/\*.*?\*/|(?P<word>[A-Za-z]+)|(?P<paren>[()])", re.DOTALL)
+_WORD = re.compile(r"'(?:[^']|'')*'|`[^`]*`|--[^\n]*|/\*.*?\*/|(?P<word>[A-Za-z_]\w*)|(?P<paren>[()])", re.DOTALL)
 
 
 def query_start(source: SourceText, start: int, end: int) -> int:

@@ -11,8 +11,8 @@ from velo_engine.schema import RowSchema
 from velo_engine.sql.flink.statements import CreateTable
 from velo_engine.sql.source_text import SourceText
 from velo_import.catalog import quoted
-from velo_import.convert.connectors import ConvertedOptions, converted_options, gives_changes
-from velo_import.convert.definitions import Item, ItemKind, includes_options, items_of, merged_items
+from velo_import.convert.connectors import ConvertedOptions, converted_options, gives_changes, modern_options
+from velo_import.convert.definitions import Item, ItemKind, includes_options, items_of, merged_items, without_metadata
 from velo_import.convert.program import literal
 from velo_import.mapped_text import MappedText, edits_of_comments, edits_of_variables
 from velo_import.model import Construct, Outcome
@@ -28,9 +28,18 @@ class Definition:
     options: Mapping[str, str]
 
     @property
+    def has_own_metadata(self) -> bool:
+        """Whether the metadata is that of another system than Kafka; a topic that stands for it has it in its rows."""
+        return modern_options(self.options).get("connector", "kafka").removeprefix("upsert-") != "kafka"
+
+    @property
     def schema(self) -> RowSchema:
         """The columns that are in records. VeloError when one has a type that is none here."""
-        columns = [physical_column(column) for column in self.statement.columns if is_physical(column)]
+        own = self.has_own_metadata
+        written = [
+            replace(c, metadata_key=None) if own and c.metadata_key is not None else c for c in self.statement.columns
+        ]
+        columns = [physical_column(column) for column in written if is_physical(column)]
         keys = self.statement.primary_key
         return RowSchema(tuple(replace(c, type=c.type.as_nullable(False)) if c.name in keys else c for c in columns))
 
@@ -78,6 +87,8 @@ def declaration(
     text.add(" (")
     for number, item in enumerate(definition.items):
         text.add(",\n    " if number else "\n    ")
+        if item.kind is ItemKind.METADATA and options.reason is not None and definition.has_own_metadata:
+            item = without_metadata(item)
         _copy(text, item, definition.source)
     for number, written in enumerate(further):
         text.add(",\n    " if number or definition.items else "\n    ")
@@ -161,8 +172,8 @@ def _of_item(item: Item, options: ConvertedOptions) -> Construct:
     place = item.source.location(item.start, item.end)
     written = " ".join(item.text.split())
     if item.kind is ItemKind.METADATA and options.reason is not None:
-        reason = "the metadata is that of the topic's records"
-        return Construct(place, written, feature, became, Outcome.STAND_IN, reason)
+        reason = "the topic that stands for the system has it in its rows"
+        return Construct(place, written, feature, "a column of the rows", Outcome.STAND_IN, reason)
     return Construct(place, written, feature, became, Outcome.SAME)
 
 
