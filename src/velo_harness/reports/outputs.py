@@ -86,12 +86,14 @@ def outputs(output: str | None, files: Sequence[Path]) -> Outputs:
     """What `--output` and `--report` ask for.
 
     A file's ending says its format; where it has none, `output` does, else it is text. `output` goes to stdout unless
-    a file has it. Raises VeloError for a format that there is not.
+    a file has it. Raises VeloError for a format that there is not, and for a file called like a format.
     """
     known = known_formats()
     if output is not None and output not in known:
         hint = did_you_mean(output, known, noun="format")
         raise VeloError(ErrorCode.BAD_VALUE, f'there is no report format "{output}"', hint=hint)
+    for path in files:
+        _refuse_format_name(path, known)
     chosen = tuple((path, _format_of(path, known) or output or _without_ending(path, known)) for path in files)
     taken = output is None or output == TEXT or output in (name for _, name in chosen)
     return Outputs(chosen, None if taken else output)
@@ -123,6 +125,18 @@ def _format_of(path: Path, known: Mapping[str, Reporter]) -> str | None:
     """The format that a file's ending tells: one of ours, or the name of a plugin's."""
     ending = path.suffix.lower()
     return _ENDINGS.get(ending) or (ending[1:] if ending[1:] in known else None)
+
+
+def _refuse_format_name(path: Path, known: Mapping[str, Reporter]) -> None:
+    """`--report html` means the format, and would else write text to a file called html. Raises VeloError."""
+    name = str(path)
+    if name not in known:
+        return
+    ending = next((ending for ending, form in reversed(_ENDINGS.items()) if form == name), None)
+    to_stdout = f"--output {name} writes it to stdout"
+    to_file = f"--report report{ending or f'.{name}'} writes it to a file, --output {name} to stdout"
+    message = f'"{name}" is a format of reports, and no file'
+    raise VeloError(ErrorCode.BAD_VALUE, message, hint=to_stdout if name == "github" else to_file)
 
 
 def _without_ending(path: Path, known: Mapping[str, Reporter]) -> str:

@@ -49,6 +49,20 @@ def test_a_format_that_there_is_not_is_an_error(output: str | None, files: list[
 
 
 @pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("html", "--report report.html writes it to a file, --output html to stdout"),
+        ("junit", "--report report.xml writes it to a file, --output junit to stdout"),
+        ("github", "--output github writes it to stdout"),
+    ],
+)
+def test_a_format_where_a_file_is_to_be_is_an_error(name: str, hint: str) -> None:
+    with pytest.raises(VeloError, match=f'"{name}" is a format of reports, and no file') as refused:
+        outputs("json", [Path("a.json"), Path(name)])
+    assert (refused.value.code, refused.value.hint) == (ErrorCode.BAD_VALUE, hint)
+
+
+@pytest.mark.parametrize(
     ("content", "code"),
     [
         (None, ErrorCode.FILE_NOT_FOUND),
