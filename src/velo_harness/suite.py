@@ -133,6 +133,10 @@ def one_query(path: Path, settings: RunSettings, name: str | None) -> SuiteItem:
     for failed in errors:
         raise failed.error
     items = [item for item in items if item.spec.item_name(item.query) == name] or items
+    specs = list(dict.fromkeys(shown_path(item.spec.file) for item in items))
+    if len(specs) > 1:
+        message = f"{shown_path(path)} has {len(items)} queries in {len(specs)} specs"
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint=f"give one of the specs: {', '.join(specs)}")
     if len(items) > 1:
         names = ", ".join(item.spec.item_name(item.query) for item in items)
         hint = f"name it with --query: {names}"

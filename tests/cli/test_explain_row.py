@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from velo_cli.velo_test import app
+from velo_engine.errors import VeloError
 
 SQL = """CREATE STREAM large AS
 SELECT id, amount FROM orders WHERE amount > 10
@@ -75,3 +76,25 @@ def test_the_command_in_a_failure_explains_it(folder: Path) -> None:
 def test_an_unknown_format_is_refused(folder: Path) -> None:
     result = CliRunner().invoke(app, ["explain", "large.sql", "--row", "{}", "--output", "xml"])
     assert result.exit_code == 2
+
+
+def test_of_several_specs_one_is_to_be_given(folder: Path) -> None:
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        for file in ("large.sql", "large.test.yaml"):
+            (folder / name / file).write_text((folder / file).read_text())
+    for file in ("large.sql", "large.test.yaml"):
+        (folder / file).unlink()
+    for more in ([], ["--query", "large"]):
+        result = CliRunner().invoke(app, ["explain", ".", "--row", '{"id": 1}', *more])
+        assert isinstance(result.exception, VeloError)
+        assert result.exception.message == ". has 2 queries in 2 specs"
+        assert result.exception.hint == "give one of the specs: one/large.test.yaml, two/large.test.yaml"
+
+
+@pytest.mark.parametrize("row", ["", " \n"])
+def test_an_empty_row_is_called_so(folder: Path, row: str) -> None:
+    result = CliRunner().invoke(app, ["explain", "large.sql", "--row", row])
+    assert isinstance(result.exception, VeloError)
+    assert result.exception.message == "the row is empty"
+    assert result.exception.hint == """write --row '{"id": 7}'"""

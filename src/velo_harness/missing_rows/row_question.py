@@ -39,9 +39,11 @@ class RowQuestion:
 
 def row_of(text: str) -> YamlMapping:
     """A row written as JSON (or YAML). Errors: YAML_SYNTAX, BAD_VALUE."""
+    hint = """write --row '{"id": 7}'"""
+    if not text.strip():
+        raise VeloError(ErrorCode.BAD_VALUE, "the row is empty", hint=hint)
     node = parse_yaml(text, ROW)
     if not isinstance(node, YamlMapping) or not node.entries:
-        hint = """write --row '{"id": 7}'"""
         raise VeloError(ErrorCode.BAD_VALUE, "a row is an object with columns", location=node.location, hint=hint)
     return node
 
