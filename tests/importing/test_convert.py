@@ -282,3 +282,18 @@ INSERT INTO orders_with_rates (a) (SELECT 2);
 INSERT INTO orders_with_rates WITH one AS (SELECT 3 AS a) SELECT a FROM one;""")
 
     assert [s.sink for s in job.statements if s.sql is not None] == ["orders_with_rates"] * 3
+
+
+def test_statements_that_do_not_go_together_are_not_both_in_the_program() -> None:
+    job = converted("""
+CREATE TABLE people (id INT, name STRING) WITH ('connector' = 'jdbc', 'url' = 'there');
+CREATE TABLE clicks (id INT, at AS PROCTIME()) WITH ('connector' = 'datagen');
+SELECT COUNT(*) AS n FROM people;
+SELECT c.id, p.name FROM clicks c JOIN people FOR SYSTEM_TIME AS OF c.at AS p ON c.id = p.id;
+SELECT id FROM clicks;""")
+
+    (failure,) = not_converted(job)
+    assert "both as a stream and as a reference table" in (failure.reason or "")
+    assert failure.location.line in (4, 5)
+    assert [s.name for s in job.statements if s.sql is not None] == ["select_1", "select_2"]
+    assert [s.name for s in job.unconverted] == [f"query_line_{failure.location.line}"]

@@ -128,3 +128,11 @@ def test_a_file_that_cannot_be_split_is_one_statement_that_is_not_read(tmp_path:
     jobs = read_jobs(tmp_path)
 
     assert [(job.name, len(job.scripts[0].unread)) for job in jobs] == [("good", 0), ("half", 1)]
+
+
+def test_a_file_that_is_too_long_to_be_read_is_told(tmp_path: Path) -> None:
+    write(tmp_path, good="SELECT 1;", long="SELECT 1;\n" * 500_001)
+
+    with pytest.raises(VeloError, match="at most 5,000,000 are read"):
+        read_jobs(tmp_path / "long.sql")
+    assert [len(job.scripts[0].unread) for job in read_jobs(tmp_path)] == [0, 1]

@@ -15,7 +15,7 @@ from velo_import.catalog import Catalog, quoted
 from velo_import.convert import commands, tables
 from velo_import.convert.connectors import ConvertedOptions, shown
 from velo_import.convert.features import features
-from velo_import.convert.program import Assembly, Piece, planned
+from velo_import.convert.program import Assembly, Piece, first_failure, planned
 from velo_import.convert.queries import Reading, Resolved, options_of, query_edits, query_start, readings
 from velo_import.convert.settings import Settings
 from velo_import.mapped_text import Edit, MappedText
@@ -41,6 +41,18 @@ class _Relation:
     roles: set[Role] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Where the statement of a piece stands."""
+
+    position: int
+    """Among the job's statements."""
+    place: flink.Place
+    query: exp.Query
+    source: SourceText
+    is_bare: bool
+
+
 def convert_job(name: str, scripts: Sequence[FlinkScript]) -> ConvertedJob:
     """The converted job of `scripts`, which are read in this order."""
     converter = _Converter()
@@ -60,10 +72,10 @@ class _Converter:
         self._relations: list[_Relation] = []
         self._pieces: list[Piece] = []
         """Of the converted program, in order."""
-        self._inserts: dict[str, list[Piece]] = {}
+        self._made: dict[int, _Made] = {}
+        """Of each piece that makes rows, by its id."""
         self._statements: list[ConvertedStatement] = []
         self._constructs: list[Construct] = []
-        self._bare = 0
         self._source = SourceText("", "")
         self._rowtime = False
         self._lookups: set[str] = set()
@@ -88,6 +100,8 @@ class _Converter:
     def job(self, name: str, scripts: tuple[FlinkScript, ...]) -> ConvertedJob:
         """What all statements came to."""
         self._settle_tables()
+        self._settle_program()
+        self._name_queries()
         kept = [piece for piece in self._pieces if piece.text.length]
         return ConvertedJob(
             name=name,
@@ -244,6 +258,37 @@ class _Converter:
                 relation.piece, relation.failure = None, error
                 self._note_failure(error, relation.definition.statement.place, "table that cannot be read")
 
+    def _settle_program(self) -> None:
+        """Statements that plan one by one may not do so together: those that do not are left out."""
+        while self._pieces and (failure := first_failure(self._pieces, self._settings.current)) is not None:
+            piece, error = failure
+            for one in [p for p in self._pieces if p is piece or any(below is piece for below in p.closure())]:
+                self._left_out(one, error)
+
+    def _left_out(self, piece: Piece, error: VeloError) -> None:
+        """A statement that was converted is not, after all."""
+        self._pieces.remove(piece)
+        made = self._made.pop(id(piece), None)
+        for relation in self._relations:
+            if relation.piece is piece:
+                relation.piece, relation.failure = None, error
+        if made is None:
+            return
+        old = self._statements[made.position]
+        construct = _failure(error, made.place, features(made.query)[0], made.source)
+        name = _line(made.place) if made.is_bare else old.name
+        self._statements[made.position] = ConvertedStatement(name, None, old.location, (), None, (construct,))
+        first = next(at for at, one in enumerate(self._constructs) if one is old.constructs[0])
+        gone = {id(one) for one in old.constructs}
+        self._constructs = [one for one in self._constructs if id(one) not in gone]
+        self._constructs.insert(first, construct)
+
+    def _name_queries(self) -> None:
+        """Bare queries are called as the engine calls them, in order."""
+        bare = sorted(made.position for made in self._made.values() if made.is_bare)
+        for number, position in enumerate(bare, 1):
+            self._statements[position] = replace(self._statements[position], name=f"select_{number}")
+
     # --- statements that make rows ---
 
     def _view(self, statement: flink.CreateView) -> None:
@@ -314,12 +359,10 @@ class _Converter:
         head = MappedText()
         columns = f" ({', '.join(map(quoted, statement.columns))})" if statement.columns else ""
         head.add(f"INSERT INTO {quoted(target.name)}{columns}\n", place.start)
-        before = self._inserts.setdefault(target.name, [])
         piece = self._converted(
-            place, statement.query, head, target.name, "insert", sink=target.name, also=(target.piece, *before)
+            place, statement.query, head, target.name, "insert", sink=target.name, also=(target.piece,)
         )
         if piece is not None:
-            before.append(piece)
             target.roles.add(Role.SINK)
         if statement.overwrite and piece is not None:
             reason = "a stream has nothing that is written over: rows are added"
@@ -328,9 +371,7 @@ class _Converter:
             self._constructs.append(outcome)
 
     def _query(self, statement: flink.Query) -> None:
-        name = f"select_{self._bare + 1}"
-        if self._converted(statement.place, statement.query, MappedText(), name, "query") is not None:
-            self._bare += 1
+        self._converted(statement.place, statement.query, MappedText(), "select", "query")
 
     def _converted(
         self,
@@ -372,13 +413,14 @@ class _Converter:
             return None
         self._pieces.append(piece)
         self._read_roles(query)
-        became = f"the statement {name}"
+        became = "the statement as it stands"
         own = [
             Construct(place.location, _shown(source, place), feature, became, Outcome.SAME)
             for feature in features(query)
         ] + notes + self._of_hints(query, place)  # fmt: skip
         relations = {id(r.piece): r.name for r in self._relations if r.piece is not None}
         read_names = tuple(relations[id(p)] for p in reads if id(p) in relations)
+        self._made[id(piece)] = _Made(len(self._statements), place, query, source, kind == "query")
         self._statements.append(ConvertedStatement(name, piece.text.text, place.location, read_names, sink, tuple(own)))
         self._constructs += own
         return piece

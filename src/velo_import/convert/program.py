@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from velo_engine.engine import Engine
-from velo_engine.errors import Location, VeloError
+from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.plan.nodes import PlannedProgram
 from velo_engine.sql.source_text import SourceText
 from velo_import.mapped_text import MappedText
@@ -54,41 +54,62 @@ class Assembly:
         lines = [f"SET {literal(key)} = {literal(value)};\n" for key, value in self.settings.items()]
         return "".join((*lines, "\n"))
 
-    def original(self, place: Location | None) -> Location | None:
-        """Where in the input the cause of an error stands."""
-        if place is None:
-            return None
+    def at(self, place: Location) -> tuple[Piece, int] | None:
+        """The piece that a place of the program is in, and the character of it."""
         source = SourceText(place.file, self.text())
         offset = source.line_starts[min(place.line, len(source.line_starts)) - 1] + place.column - 1
         start = len(self.head())
         for piece in self.pieces:
             if offset < start + piece.text.length + 3:
-                origin = piece.text.origin_of(offset - start)
-                if origin is None:
-                    return piece.location
-                return piece.source.location(origin, origin + place.length)
+                return piece, offset - start
             start += piece.text.length + 3
         return None
+
+    def original(self, place: Location | None) -> Location | None:
+        """Where in the input the cause of an error stands."""
+        found = None if place is None else self.at(place)
+        if place is None or found is None:
+            return None
+        piece, offset = found
+        origin = piece.text.origin_of(offset)
+        return piece.location if origin is None else piece.source.location(origin, origin + place.length)
 
 
 def planned(pieces: Iterable[Piece], settings: Mapping[str, str]) -> PlannedProgram:
     """The plan of a program of `pieces`. VeloError with its place in the input."""
     assembly = Assembly(settings, list(pieces))
     try:
-        return Engine().plan(assembly.text(), variables={})
+        return _plan(assembly)
     except VeloError as error:
-        raise VeloError(
-            error.code, error.message, location=assembly.original(error.location), hint=error.hint
-        ) from None
+        raise _moved(error, assembly) from None
+
+
+def first_failure(pieces: Sequence[Piece], settings: Mapping[str, str]) -> tuple[Piece, VeloError] | None:
+    """The piece for which the program is refused as a whole, and why; None when it is not."""
+    assembly = Assembly(settings, list(pieces))
+    try:
+        _plan(assembly)
+    except VeloError as error:
+        found = None if error.location is None else assembly.at(error.location)
+        return pieces[-1] if found is None else found[0], _moved(error, assembly)
+    return None
+
+
+def _plan(assembly: Assembly) -> PlannedProgram:
+    try:
+        return Engine().plan(assembly.text(), variables={})
     except RecursionError:
-        raise too_deep(assembly.pieces[-1].location) from None
+        raise _too_deep() from None
 
 
-def too_deep(place: Location) -> VeloError:
-    """The statement is more deeply nested than can be planned."""
-    from velo_engine.errors import ErrorCode
+def _moved(error: VeloError, assembly: Assembly) -> VeloError:
+    """The error with its place in the input."""
+    return VeloError(error.code, error.message, location=assembly.original(error.location), hint=error.hint)
 
-    return VeloError(ErrorCode.SQL_UNSUPPORTED, "the statement is nested too deeply", location=place)
+
+def _too_deep() -> VeloError:
+    """A statement is more deeply nested than can be planned."""
+    return VeloError(ErrorCode.SQL_UNSUPPORTED, "the statement is nested too deeply")
 
 
 def literal(value: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.sql.flink import statements as flink
 from velo_engine.sql.flink.script import FlinkScript, parse_script
 from velo_import.convert.queries import readings
@@ -88,9 +88,7 @@ def _read_folder(folder: Path) -> tuple[FlinkScript, ...]:
 def _unread(path: Path, name: str, error: VeloError) -> FlinkScript:
     """A script that has no statements because it cannot be split into some: all of it is one that is not read."""
     text = _text(path)
-    location = error.location
-    assert location is not None
-    place = flink.Place(replace(location, line=1, column=1, length=1), 0, len(text))
+    place = flink.Place(Location(name, 1), 0, len(text))
     return FlinkScript(name, text, (flink.Unread(place, error),))
 
 
