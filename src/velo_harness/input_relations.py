@@ -10,19 +10,26 @@ import pyarrow as pa
 from velo_engine.plan.nodes import PlannedProgram, SourceTable
 from velo_harness.inputs import reads_own_file
 from velo_harness.relation import Relation
+from velo_harness.unread_inputs import UnreadInputs
 
 _ROWS_AT_ONCE = 1_000_000
 
 
 class InputRelations(Mapping[str, Relation]):
-    """Relations by source name."""
+    """Relations by source name: those that the query reads, then those that only checks and foreign keys look at."""
 
-    def __init__(self, given: Mapping[str, Relation], program: PlannedProgram, base_dir: Path) -> None:
+    def __init__(
+        self, given: Mapping[str, Relation], program: PlannedProgram, base_dir: Path, unread: UnreadInputs | None
+    ) -> None:
         self._relations = dict(given)
-        self._files = {n: s for n, s in program.sources.items() if n not in given and reads_own_file(s)}
+        self._unread: Mapping[str, Relation] = {} if unread is None else unread
+        known = {*given, *self._unread}
+        self._files = {n: s for n, s in program.sources.items() if n not in known and reads_own_file(s)}
         self._base_dir = base_dir
 
     def __getitem__(self, name: str) -> Relation:
+        if name in self._unread:
+            return self._unread[name]
         if name not in self._relations and name in self._files:
             self._relations[name] = own_rows(self._files[name], self._base_dir)
         return self._relations[name]
@@ -30,12 +37,13 @@ class InputRelations(Mapping[str, Relation]):
     def __iter__(self) -> Iterator[str]:
         yield from self._relations
         yield from (name for name in self._files if name not in self._relations)
+        yield from self._unread
 
     def __len__(self) -> int:
-        return len(set(self._relations) | set(self._files))
+        return len(set(self._relations) | set(self._files)) + len(self._unread)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._relations or name in self._files
+        return name in self._relations or name in self._files or name in self._unread
 
 
 def own_rows(source: SourceTable, base_dir: Path) -> Relation:

@@ -29,6 +29,7 @@ from velo_harness.spec import DEFAULT_RECORDS, DataFile, Input, Query, Spec
 from velo_harness.templates import TemplateScope
 from velo_harness.topic_inputs import RecordLayout, properties_in_format, record_format, written_properties
 from velo_harness.typed_values import table_of
+from velo_harness.unread_inputs import UnreadInputs
 
 EngineInput: TypeAlias = TopicInput | TableInput
 
@@ -67,6 +68,8 @@ class RunInputs:
     """The ticks are waited for in reality."""
     faults: RunFaults | None = None
     """What was injected into them."""
+    unread: UnreadInputs | None = None
+    """Inputs that no statement of the query reads, for checks."""
     unending: frozenset[str] = frozenset()
     """Sources that go on although there are no more records of them."""
 
@@ -114,12 +117,18 @@ class InputMaker:
         self._arrangement = arrangement
         self._boundaries = boundaries
 
-    def make(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> RunInputs:
-        """The inputs of `sources`; `given` are the spec's.
+    def make(
+        self, sources: Mapping[str, SourceTable], given: Mapping[str, Input], others: Mapping[str, SourceTable]
+    ) -> RunInputs:
+        """The inputs of `sources`; `given` are the spec's, some of them of `others`, which the query does not read.
 
         A source with a file and no input reads its file: it is left out.
         """
-        rows = self._rows_of(sources, given)
+        rows: dict[str, SourceRows] = {}
+        beside = {name: one for name, one in given.items() if name not in sources and name in others}
+        unread = UnreadInputs(beside, lambda name: self._unread_rows(others[name], beside[name], rows, unread))
+        rows.update(self._rows_of(sources, given, unread))
+        given = {name: one for name, one in given.items() if name not in beside}
         engine: dict[str, EngineInput] = {}
         streams: dict[str, StreamRecords] = {}
         for name in _in_writing_order(rows, given):
@@ -138,10 +147,29 @@ class InputMaker:
         unending = frozenset(name for name, one in given.items() if one.watched and name in streams)
         records = {**{name: len(relations[name]) for name in engine}, **arranged.records}
         return RunInputs(
-            {**engine, **arranged.topics}, relations, records, arranged.ticks, arranged.paced, arranged.faults, unending
+            {**engine, **arranged.topics},
+            relations,
+            records,
+            arranged.ticks,
+            arranged.paced,
+            arranged.faults,
+            unread,
+            unending,
         )
 
-    def _rows_of(self, sources: Mapping[str, SourceTable], given: Mapping[str, Input]) -> dict[str, SourceRows]:
+    def _unread_rows(
+        self, source: SourceTable, given: Input, read: Mapping[str, SourceRows], unread: UnreadInputs
+    ) -> Relation:
+        """The rows of an input that the query does not read; its own keys may point into those it does."""
+        found = self._given_rows(source, given)
+        if found is None:
+            schema = self._schemas.find(source.name, given) or self._declared(source)
+            found = self._generated({source.name: (schema, given)}, read, unread)[source.name]
+        return found.relation
+
+    def _rows_of(
+        self, sources: Mapping[str, SourceTable], given: Mapping[str, Input], unread: UnreadInputs
+    ) -> dict[str, SourceRows]:
         """The rows of every source that does not read its own file; generated ones last: they may refer to others."""
         rows: dict[str, SourceRows] = {}
         generated: dict[str, tuple[DataSchema, Input | None]] = {}
@@ -155,7 +183,7 @@ class InputMaker:
                 continue
             generated[name] = (schema or self._declared(source), given.get(name))
         files = {name: source for name, source in sources.items() if name not in rows and name not in generated}
-        rows.update(self._generated(generated, {**rows, **self._referenced_files(generated, files)}))
+        rows.update(self._generated(generated, {**rows, **self._referenced_files(generated, files)}, unread))
         wanted = [name for name in rows if name in given and given[name].boundaries]
         made = self._boundaries({name: found.relation for name, found in rows.items()}, wanted) if wanted else {}
         for name, table in made.items():
@@ -218,10 +246,16 @@ class InputMaker:
         return SourceRows(Relation(source.name, source.schema, table), None, key_field)
 
     def _generated(
-        self, wanted: Mapping[str, tuple[DataSchema, Input | None]], others: Mapping[str, SourceRows]
+        self,
+        wanted: Mapping[str, tuple[DataSchema, Input | None]],
+        others: Mapping[str, SourceRows],
+        unread: UnreadInputs,
     ) -> dict[str, SourceRows]:
         """Generated rows; a source that others refer to is made before them."""
-        asked = self._with_referenced(wanted, others)
+        asked = self._with_referenced(wanted, others, unread)
+        referenced = {name for one in asked.values() for name in referenced_schemas(*one)}
+        written = {name for name in referenced if name not in asked and name not in others and name in unread}
+        others = {**others, **{name: SourceRows(unread[name], None, None) for name in sorted(written)}}
         made: dict[str, SourceRows] = {}
         for name in in_reference_order(asked):
             schema, given = asked[name]
@@ -229,7 +263,10 @@ class InputMaker:
         return {name: rows for name, rows in made.items() if name in wanted}
 
     def _with_referenced(
-        self, wanted: Mapping[str, tuple[DataSchema, Input | None]], others: Mapping[str, SourceRows]
+        self,
+        wanted: Mapping[str, tuple[DataSchema, Input | None]],
+        others: Mapping[str, SourceRows],
+        unread: UnreadInputs,
     ) -> dict[str, tuple[DataSchema, Input | None]]:
         """`wanted`, and what their foreign keys point into that this query does not read, where a schema is found.
 
@@ -240,7 +277,7 @@ class InputMaker:
         while waiting:
             own = waiting.pop(0)
             for name in sorted(referenced_schemas(*asked[own])):
-                known = {*asked, *others, *(schema.name for schema, _ in asked.values())}
+                known = {*asked, *others, *unread.written, *(schema.name for schema, _ in asked.values())}
                 found = None if name in known else self._schemas.find(name, self._inputs_elsewhere(name))
                 if found is not None:
                     asked[name] = (found, self._inputs_elsewhere(name))
@@ -248,8 +285,8 @@ class InputMaker:
         return asked
 
     def _inputs_elsewhere(self, source: str) -> Input | None:
-        """The generated input that another query gives to a source."""
-        given = (one for query in self._spec.queries for one in query.inputs if one.source == source)
+        """The generated input that this query, else another one, gives to a source it does not read."""
+        given = (one for query in (self._query, *self._spec.queries) for one in query.inputs if one.source == source)
         return next((one for one in given if (one.rows, one.data_file, one.from_previous) == (None, None, None)), None)
 
     def _generate(

@@ -82,7 +82,7 @@ class QueryPreparation:
         sinks = [sink_statement(output.sink, plan, output.location) for output in self._query.outputs]
         targets = tuple(dict.fromkeys([*self._dependencies(plan), statement, *sinks]))
         inputs = {**self._inherited(plan, targets), **given}
-        notes = (*((note,) if note else ()), *self._warnings(plan), *self._unread(given, plan, targets))
+        notes = (*((note,) if note else ()), *self._warnings(plan))
         return PreparedQuery(text, plan, statement, targets, inputs, self._seed(program), notes)
 
     def _decoding_late(self, source: SourceTable) -> SourceTable:
@@ -101,19 +101,6 @@ class QueryPreparation:
         for warning in warnings if self._settings.strict else ():
             raise VeloError(ErrorCode.BAD_PROPERTY, warning.message, location=warning.location, hint=warning.hint)
         return [warning_text(warning) for warning in warnings]
-
-    def _unread(self, given: Mapping[str, Input], plan: PlannedProgram, targets: tuple[str, ...]) -> Iterator[str]:
-        """The inputs whose rows no statement of this query reads; the first one is an error in a strict run.
-
-        Generated ones are left out: the keys of other inputs may point into them.
-        """
-        read = needed_sources(plan, targets)
-        for name, one in given.items():
-            if name not in read and (one.rows, one.data_file, one.from_previous) != (None, None, None):
-                message = f'the query reads no source "{name}": its rows have no effect'
-                if self._settings.strict:
-                    raise VeloError(ErrorCode.BAD_VALUE, message, location=one.location)
-                yield f"{message} ({one.location})"
 
     def _seed(self, program: ParsedProgram) -> int:
         """The seed asked for, else the spec's, else the one that the SQL's comments hint at."""

@@ -151,7 +151,7 @@ class QueryRun:
             Arrangement(self._spec, self._query, self._settings, prepared.seed, prepared.program),
             lambda rows, wanted: self._on_boundaries(prepared, rows, wanted),
         )
-        return maker.make(needed_sources(prepared.program, prepared.targets), prepared.given)
+        return maker.make(needed_sources(prepared.program, prepared.targets), prepared.given, prepared.program.sources)
 
     def _on_boundaries(
         self, prepared: PreparedQuery, rows: Mapping[str, Relation], wanted: Sequence[str]
@@ -206,7 +206,7 @@ class QueryRun:
         execution = captured(execution, self._query, prepared.statement, prepared.text.base_dir)
         statements = execution.result.statements
         records = {name: execution.records_of(name) for name in statements}
-        relations = InputRelations(inputs.relations, prepared.program, prepared.text.base_dir)
+        relations = InputRelations(inputs.relations, prepared.program, prepared.text.base_dir, inputs.unread)
         scope = TemplateScope(relations, records, self._settings.variables)
         checks = RunChecks(self._spec, execution, relations, scope, records)
         updates = self._settings.update is not Update.OFF
@@ -223,6 +223,7 @@ class QueryRun:
         failed = [*updated.failures, *failed]
         key = checks.actual(prepared.statement).key if failed else ()
         failed = [with_explain_command(f, self._spec, self._query, key, self._settings.seed) for f in failed]
+        unread = () if inputs.unread is None else tuple(inputs.unread.notes(strict=self._settings.strict))
         main = statements[prepared.statement]
         late = late_of(main, prepared.program)
         letters = execution.result.dead_letters[:SHOWN_ROWS]
@@ -232,7 +233,7 @@ class QueryRun:
             seed=prepared.seed,
             failures=tuple(failed),
             warnings=tuple(warnings),
-            notes=(*prepared.notes, *_letter_notes(execution), *_debug_notes(self._spec, self._query)),
+            notes=(*prepared.notes, *unread, *_letter_notes(execution), *_debug_notes(self._spec, self._query)),
             checks=count,
             updates=updated.updates,
             inputs=inputs.records,

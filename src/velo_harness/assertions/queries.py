@@ -81,15 +81,22 @@ def _result(assertion: AssertionSpec, context: CheckContext) -> Relation:
     from velo_engine.kernel import Kernel
 
     place = assertion.parameter_locations["query"]
-    known = {**context.outputs, **{name: context.inputs[name] for name in context.inputs}, OUTPUT: context.output}
+    known = dict.fromkeys((*context.outputs, *context.inputs, OUTPUT))
     text, used = checked_query(assertion.parameters["query"], known, place)
-    tables = {name: known[name].table for name in used}
+    tables = {name: _relation(name, context).table for name in used}  # inputs are made, or read, when asked for
     with Kernel() as kernel:
         try:
             table = kernel.query_written(text, tables)
         except VeloError as error:
             raise VeloError(error.code, error.message, location=place, hint=error.hint) from None
     return _typed(table)
+
+
+def _relation(name: str, context: CheckContext) -> Relation:
+    """The relation that the query calls so: the output itself, an input, the output of another statement."""
+    if name == OUTPUT:
+        return context.output
+    return context.inputs[name] if name in context.inputs else context.outputs[name]
 
 
 def checked_query(text: str, known: Mapping[str, Any], place: Location) -> tuple[str, tuple[str, ...]]:

@@ -180,3 +180,40 @@ def test_a_schema_that_nobody_has_is_refused(write: Write) -> None:
     assert error.hint == 'did you mean "orders"?'
     assert error.location is not None
     assert (Path(error.location.file).name, error.location.line) == ("app.test.yaml", 5)
+
+
+UNREAD = """\
+  - name: whole
+    inputs:
+      - {source: orders, records: 30}
+      - {source: customers, INPUT}
+      - {source: lines, schema: order_lines, records: 1}
+    assertions:
+      - {type: record_count, equals: 30}
+"""
+REFERENCES = """\
+      - {type: data_quality, referential_integrity: {customer_id: customers.id}}
+      - {type: join_coverage, left: orders, right: customers, join_key: {customer_id: id}}
+      - {type: sql, query: "SELECT COUNT(*) FROM customers", equals: 2}
+"""
+
+
+@pytest.mark.parametrize("given", ["rows: [{id: 7}, {id: 9}]", "data_file: customers.csv"])
+def test_keys_point_into_written_rows_that_the_query_does_not_read(write: Write, given: str) -> None:
+    write("customers.csv", "id\n7\n9\n")
+    text = "application: x\nqueries:\n" + UNREAD.replace("INPUT", given)
+    orders = inputs(write("app.test.yaml", text), "whole")["orders"]
+    assert {row["customer_id"] for row in orders} == {7, 9}  # type: ignore[index]
+    (result,) = run(write, UNREAD.replace("INPUT", given))
+    assert (result.outcome, result.notes, dict(result.inputs)) == (Outcome.PASSED, (), {"orders": 30})
+
+
+def test_checks_look_at_an_input_that_the_query_does_not_read(write: Write) -> None:
+    (result,) = run(write, UNREAD.replace("INPUT", "rows: [{id: 7}, {id: 9}]") + REFERENCES)
+    assert (result.outcome, result.notes) == (Outcome.PASSED, ()), (result.error, result.failures)
+    wrong = UNREAD.replace("records: 30", "rows: [{id: a, customer_id: 8}]").replace("equals: 30", "equals: 1")
+    (result,) = run(write, wrong.replace("INPUT", "rows: [{id: 7}]") + REFERENCES.splitlines()[0] + "\n")
+    assert result.outcome is Outcome.FAILED
+    assert [failure.check for failure in result.failures] == ["data_quality"]
+    (result,) = run(write, wrong.replace("INPUT", "records: 5") + REFERENCES.splitlines()[2] + "\n")
+    assert [failure.finding.actual for failure in result.failures] == ["count_star() = 5"]
