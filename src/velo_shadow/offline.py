@@ -22,12 +22,11 @@ from velo_engine.types import (
     SqlType,
     TypeName,
     decimal,
-    kernel_type,
     timestamp,
 )
 from velo_harness.data_files import text_columns
 from velo_harness.spec import DataFile, DataFormat
-from velo_shadow.alignment import Relation, quoted
+from velo_shadow.alignment import Relation, side_rows
 from velo_shadow.diff import Diff, diff
 from velo_shadow.equality import check_equality, default_equality
 from velo_shadow.model import ColumnEquality, ComparisonPlan, PlanColumn, Segment, Side
@@ -156,25 +155,23 @@ def compare_files(
     """
     files = [str(side.path.absolute()) for side in (left, right) if side.table is None]
     tables = {side.relation.source: side.table for side in (left, right) if side.table is not None}
+    sides = {Side.LEFT: left, Side.RIGHT: right}
     with Kernel(memory_limit=memory_limit, files=files) as kernel:
         found = diff(kernel, plan, left.relation, right.relation, tables=tables)
-        spans = {
-            Side.LEFT: _span(kernel, left, plan, tables),
-            Side.RIGHT: _span(kernel, right, plan, tables),
-        }
+        spans = {side: _span(kernel, sides, side, plan.time_column) for side in Side}
         held = segments(kernel, plan, (left.relation, right.relation), found.differences, tables)
     return Compared(plan, found, held, spans)
 
 
-def _span(kernel: Kernel, side: SideFile, plan: ComparisonPlan, tables: Mapping[str, Any]) -> tuple[Any, Any] | None:
-    name = plan.time_column
-    if name is None or name not in side.types:
+def _span(kernel: Kernel, sides: Mapping[Side, SideFile], side: Side, name: str | None) -> tuple[Any, Any] | None:
+    """First and last value of the time column, which may be one that is ignored otherwise."""
+    file = sides[side]
+    if name is None or name not in file.types:
         return None
-    kind = next((c.type for c in (*plan.key, *plan.columns) if c.name == name), None)
-    value = f"CAST({quoted(name)} AS {kernel_type(kind)})" if kind is not None else quoted(name)
-    sql = f"SELECT MIN({value}) AS first, MAX({value}) AS last FROM {side.relation.source}"
-    used = {source: table for source, table in tables.items() if source == side.relation.source}
-    row = kernel.query_written(sql, used).to_pylist()[0]
+    column = ComparisonPlan((_plan_column(name, sides, ColumnEquality()),))
+    rows = side_rows(column, file.relation)
+    tables = {} if file.table is None else {file.relation.source: file.table}
+    row = kernel.query_written(f"SELECT MIN(k0) AS first, MAX(k0) AS last FROM ({rows}) AS a", tables).to_pylist()[0]
     return None if row["first"] is None else (row["first"], row["last"])
 
 

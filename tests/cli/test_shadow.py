@@ -161,9 +161,10 @@ def test_an_empty_side_is_never_safe(command: Callable[..., Any], tmp_path: Path
     assert "no rows on the" in ran.out
 
 
-def test_clocks_years_apart_are_never_safe(command: Callable[..., Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_clocks_years_apart_are_never_safe(command: Callable[..., Any], tmp_path: Path, ending: str) -> None:
     old = [(i, a, n, t.replace("2026", "2019")) for i, a, n, t in ROWS]
-    left, right = write(tmp_path / "a.csv", old), write(tmp_path / "b.csv", ROWS)
+    left, right = write(tmp_path / "a.csv", old), write(tmp_path / f"b.{ending}", ROWS)
     words = ("velo", "shadow", "--left", left, "--right", right, "--key", "id")
 
     by_default = command(*words)
