@@ -170,6 +170,17 @@ def test_nothing_to_check_is_wrong_input(command, tmp_path: Path, words: list[st
     assert message in ran.err
 
 
+@pytest.mark.parametrize("text", ["", "\n", "-- @app: x\n-- nothing yet\n", ";\n"])
+def test_a_program_without_a_statement_is_an_error(command, tmp_path: Path, text: str) -> None:
+    (tmp_path / "empty.sql").write_text(text)
+    ran = command("velo-test", "validate", "empty.sql", "--output", "json")
+    assert ran.code == 2
+    assert places(ran.out) == [("empty.sql", 1, 1, "VELO3006")]
+    assert "the program has no statement" in ran.out
+    (tmp_path / "empty.sql").write_text(text + "CREATE STREAM s (id BIGINT);\n")
+    assert command("velo-test", "validate", "empty.sql").code == 0
+
+
 def test_a_spec_of_which_nothing_is_left_has_the_findings_that_emptied_it(command, project: Path) -> None:
     spec = project / "orders.test.yaml"
     spec.write_text(spec.read_text().replace("expect:", "expct:"))

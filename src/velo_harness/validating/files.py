@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_harness.data_schema import data_schema_of
 from velo_harness.discovery import SCHEMA_SUFFIXES, PathPolicy, find_schema, find_specs, is_spec_name
 from velo_harness.plugin_files import may_have_plugins
-from velo_harness.programs import ParsedProgram, ProgramText, Stand, shown_path
+from velo_harness.programs import ParsedProgram, ProgramText, Stand, parsed, shown_path
 from velo_harness.refusals import walked
 from velo_harness.settings import RunSettings
 from velo_harness.source_schemas import load_cached
@@ -157,9 +157,19 @@ def _program_findings(path: Path, settings: RunSettings) -> list[Finding]:
 
     try:
         text = ProgramText(read_text(Path(shown)), shown, path.absolute().parent)
-        return checked_program(text, settings.variables, stand).findings
+        findings = checked_program(text, settings.variables, stand).findings
+        return findings or _without_statements(parsed(text, settings.variables), shown)
     except VeloError as error:
         return [Finding.of(error)]
+
+
+def _without_statements(program: ParsedProgram, file: str) -> list[Finding]:
+    """That a program says nothing: an error, as it is of an empty spec. SET alone says something."""
+    if program.program.statements or program.program.settings:
+        return []
+    hint = "write one, such as CREATE STREAM … AS SELECT …, or remove the file"
+    error = VeloError(ErrorCode.EMPTY_INPUT, "the program has no statement", location=Location(file, 1), hint=hint)
+    return [Finding.of(error)]
 
 
 def _with_shown_file(finding: Finding) -> Finding:
