@@ -20,7 +20,7 @@ from velo_harness.assertion_types import (
 from velo_harness.discovery import PathPolicy
 from velo_harness.keys import Fields, JsonSchema, Kind, bad_value, read_object, shown
 from velo_harness.kinds import PathText, Regex, defined
-from velo_harness.parameter_rules import check_parameters
+from velo_harness.parameter_rules import check_counts, check_parameters
 from velo_harness.scalars import decimal_of
 from velo_harness.spec import AssertionSpec, Comparison, Operator
 from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, YamlSequence
@@ -189,6 +189,7 @@ def assertion_spec(read: tuple[AssertionType, Fields], folder: Path, policy: Pat
             value = _comparison(fields["mode"], value, fields.at(key.name))
         parameters[key.name] = value
     check_parameters(kind.name, fields)
+    check_counts(kind.name, comparisons)
     return AssertionSpec(
         kind.name,
         parameters,

@@ -10,6 +10,7 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_harness.discovery import PathPolicy, find_data
 from velo_harness.keys import Fields, bad_value, shown
 from velo_harness.kinds import Duration
+from velo_harness.parameter_rules import check_error_code
 from velo_harness.spec import (
     ChangeLiteral,
     ChangelogOrder,
@@ -120,6 +121,7 @@ def _error(fields: Fields | None) -> ExpectedError | None:
     if fields["code"] is None and fields["matches"] is None:
         message = "this expected error checks nothing"
         raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.location, hint="give code or matches")
+    check_error_code(fields["code"], fields.at("code"))
     return ExpectedError(fields["code"], fields["matches"], fields.location)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.errors import ErrorCode, Location, VeloError, nearest
 from velo_harness.constraints import Distribution, Shape
-from velo_harness.keys import Fields, bad_value
+from velo_harness.keys import Fields, bad_value, shown
+from velo_harness.scalars import decimal_of
+from velo_harness.spec import Comparison, Operator
+from velo_harness.templates import has_template
+from velo_harness.yaml_source import YamlScalar
 
 _HOLDS_ALWAYS = {
     "min_completeness": 0,
@@ -40,6 +44,40 @@ def check_parameters(kind: str, fields: Fields) -> None:
     rule = _RULES.get(kind)
     if rule is not None:
         rule(fields)
+
+
+_COUNTS = frozenset({"record_count", "dlq_count", "late_count", "file_row_count"})
+"""Assertions that compare a number of records."""
+
+_OF_WHOLE_NUMBERS = frozenset({Operator.EQUALS, Operator.NOT_EQUALS, Operator.IN})
+
+
+def check_counts(kind: str, comparisons: Iterable[Comparison]) -> None:
+    """A number of records is compared with numbers that it can be. Templates are known later. Errors: BAD_VALUE."""
+    for comparison in comparisons if kind in _COUNTS else ():
+        for operand in comparison.operands:
+            if isinstance(operand, YamlScalar) and has_template(operand.text):
+                continue
+            number = decimal_of(operand.text) if isinstance(operand, YamlScalar) else None
+            if number is None:
+                raise bad_value(f"{kind} compares a number, not {shown(operand)}", operand.location)
+            if number < 0:
+                raise bad_value(f"no count is smaller than 0: {number}", operand.location)
+            if number % 1 and comparison.operator in _OF_WHOLE_NUMBERS:
+                raise bad_value(f"a count is a whole number, never {number}", operand.location)
+
+
+def check_error_code(written: str | None, place: Location) -> None:
+    """The code of an expected error is one of those there are, by its number or its name. Errors: BAD_VALUE."""
+    known = [spelling for code in ErrorCode for spelling in (code.name, code.code)]
+    if written is not None and written not in known:
+        close = nearest(written, known)
+        hint = "give its number or its name: VELO4002 or JOB_FAILED" if close is None else f'did you mean "{close}"?'
+        raise bad_value(f'there is no error code "{written}"', place, hint=hint)
+
+
+def _expect_error(fields: Fields) -> None:
+    check_error_code(fields["code"], fields.at("code"))
 
 
 def _aggregate_check(fields: Fields) -> None:
@@ -140,6 +178,7 @@ def _missing(fields: Fields, beside: str, message: str) -> None:
 
 _RULES: dict[str, Callable[[Fields], None]] = {
     "aggregate_check": _aggregate_check,
+    "expect_error": _expect_error,
     "window_boundary": _window_boundary,
     "distribution": _distribution,
     "event_ordering": _event_ordering,

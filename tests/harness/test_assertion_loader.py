@@ -362,3 +362,33 @@ def test_metric_assertions_that_cannot_be_meant(text, code, message):
 )
 def test_parameters_of_further_types_that_cannot_be_meant(text, code):
     assert refused("{" + text + "}").code is code
+
+
+@pytest.mark.parametrize("kind", ["record_count", "dlq_count", "late_count", "file_row_count, path: a.csv"])
+@pytest.mark.parametrize(
+    ("comparison", "message", "shown"),
+    [
+        ("equals: many", "compares a number", "many"),
+        ("equals: -1", "no count is smaller than 0", "-1"),
+        ("greater_than: -1", "no count is smaller than 0", "-1"),
+        ("between: [a, 2]", "compares a number", "a"),
+        ("equals: 2.5", "a whole number", "2.5"),
+    ],
+)
+def test_a_count_is_compared_with_what_a_count_can_be(kind: str, comparison: str, message: str, shown: str) -> None:
+    text = f"{{type: {kind}, {comparison}}}"
+    error = refused(text)
+    assert error.code is ErrorCode.BAD_VALUE
+    assert message in error.message
+    assert (error.location.line, error.location.column) == (1, text.rindex(shown) + 1)
+
+
+@pytest.mark.parametrize("comparison", ["equals: 3", "less_than: 2.5", "equals: '{{ inputs.a.count }}'", "in: [1, 2]"])
+def test_counts_that_can_be(comparison: str) -> None:
+    assert load(f"{{type: record_count, {comparison}}}").comparisons
+
+
+def test_an_error_code_that_is_none_is_refused_with_the_nearest() -> None:
+    error = refused("{type: expect_error, code: JOB_FALED}")
+    assert (error.code, error.hint) == (ErrorCode.BAD_VALUE, 'did you mean "JOB_FAILED"?')
+    assert 'no error code "NOPE"' in refused("{type: expect_error, code: NOPE}").message

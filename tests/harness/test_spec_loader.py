@@ -285,6 +285,7 @@ def test_what_checks_nothing_is_an_error(refused, text, line, column):
         (one_expectation("rows: []\norder: exact"), 6, 7, "no effect without changelog"),
         (one_expectation("late: []\nkey: a"), 6, 7, "no effect"),
         (one_expectation("error: {code: VELO4001}\nrows: []"), 6, 7, "no effect"),
+        (one_expectation("error: {code: VELO9999}"), 5, 21, 'no error code "VELO9999"'),
         (one_expectation("rows: []\nkey: a\nignore: a"), 7, 15, "cannot be ignored"),
         (one_expectation("rows: []\ntolerance: {a: {}}"), 6, 22, "needs one of"),
     ],
