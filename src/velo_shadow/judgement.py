@@ -21,7 +21,7 @@ def judged(
     Errors: BAD_VALUE for a waiver that has expired or matches nothing.
     """
     counts = compared.diff.counts
-    differences = explained(compared.plan, compared.diff.differences)
+    differences = explained(compared.diff.differences)
     waived = waived_rows(differences, waivers, today)
     verdict = decide(counts, waived=waived, required=required)
     apart = _clocks_apart(compared)

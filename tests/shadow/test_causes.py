@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from velo_shadow.causes.explaining import explained
-from velo_shadow.model import Cause, ComparisonPlan, Difference, Kind
+from velo_shadow.model import Cause, Difference, Kind
 
-PLAN = ComparisonPlan(())
 T = datetime(2026, 3, 1, 12, 0, 0, 123456)
 
 
@@ -47,7 +46,7 @@ def value(left: Any, right: Any, key: int = 1, column: str = "c") -> Difference:
     ],
 )
 def test_causes_of_single_values(left: Any, right: Any, cause: Cause, evidence: str) -> None:
-    (found,) = explained(PLAN, [value(left, right)])
+    (found,) = explained([value(left, right)])
 
     assert found.cause is cause
     assert evidence in found.evidence
@@ -56,24 +55,41 @@ def test_causes_of_single_values(left: Any, right: Any, cause: Cause, evidence: 
 def test_an_offset_that_few_differences_have_is_no_zone() -> None:
     differences = [value(T, T + timedelta(hours=i % 20 + 1), key=i) for i in range(40)]
 
-    assert {found.cause for found in explained(PLAN, differences)} == {Cause.UNKNOWN}
+    assert {found.cause for found in explained(differences)} == {Cause.UNKNOWN}
 
 
 def test_both_halves_of_a_year_have_their_offset() -> None:
     differences = [value(T, T + timedelta(hours=1 + i % 2), key=i) for i in range(40)]
 
-    assert {found.cause for found in explained(PLAN, differences)} == {Cause.TIME_ZONE}
+    assert {found.cause for found in explained(differences)} == {Cause.TIME_ZONE}
 
 
 def test_swapped_columns_are_those_of_one_row() -> None:
     swapped = [value("a", "b", column="x"), value("b", "a", column="y")]
     elsewhere = [value("a", "b", column="x"), value("b", "a", key=2, column="y")]
 
-    assert {found.cause for found in explained(PLAN, swapped)} == {Cause.SWAPPED_COLUMNS}
-    assert {found.cause for found in explained(PLAN, elsewhere)} == {Cause.UNKNOWN}
+    assert {found.cause for found in explained(swapped)} == {Cause.SWAPPED_COLUMNS}
+    assert {found.cause for found in explained(elsewhere)} == {Cause.UNKNOWN}
 
 
 def test_rows_without_a_partner_have_no_cause_by_their_values() -> None:
     lone = Difference(Kind.MISSING, {"k": 1}, left={"a": None}, right=None)
 
-    assert explained(PLAN, [lone]) == (lone,)
+    assert explained([lone]) == (lone,)
+
+
+def test_rows_that_changed_places_are_a_tie() -> None:
+    first = [value("a", "b", key=1, column="x"), value(10, 20, key=1, column="y")]
+    second = [value("b", "a", key=2, column="x"), value(20, 10, key=2, column="y")]
+    third = [value("b", "a", key=3, column="x"), value(20, 11, key=3, column="y")]
+
+    found = explained([*first, *second, *third])
+
+    assert [one.cause for one in found] == [Cause.TOP_N_TIE] * 4 + [Cause.UNKNOWN] * 2
+    assert found[0].evidence == "the row has changed places with that of k=2"
+
+
+def test_single_values_that_changed_places_are_no_tie() -> None:
+    differences = [value(True, False, key=1), value(False, True, key=2)]
+
+    assert {found.cause for found in explained(differences)} == {Cause.UNKNOWN}

@@ -145,7 +145,7 @@ def test_faulty_values_are_found_in_exactly_their_rows_and_explained(
         assert decide(found.counts).decision is Decision.NOT_SAFE, seed
         assert (found.counts.differing, found.counts.missing, found.counts.extra) == (len(struck), 0, 0), seed
         assert sorted({d.key["id"] for d in found.differences}) == struck, seed
-        causes.update(d.cause is FAULTS[fault] for d in explained(PLAN, found.differences))
+        causes.update(d.cause is FAULTS[fault] for d in explained(found.differences))
     assert causes[True] >= 0.9 * causes.total()
 
 

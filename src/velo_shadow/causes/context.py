@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from velo_engine.types import SqlType
-from velo_shadow.model import Cause, ComparisonPlan, Difference, Kind
+from velo_shadow.model import Cause, Difference, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +23,15 @@ class Finding:
 class Context:
     """All differences that are examined together."""
 
-    types: Mapping[str, SqlType]
-    """Of every column that is compared."""
     rows: Mapping[str, Mapping[str, Difference]]
     """By row (`row_of`) the columns that differ in it."""
     offsets: Mapping[str, Counter[timedelta]]
     """By column of times: how far the right is ahead, and how often."""
+    by_values: Mapping[tuple[str, ...], Mapping[str, Any]]
+    """By what differs in a row (`exchange`), its key."""
 
 
-def context_of(plan: ComparisonPlan, differences: Sequence[Difference]) -> Context:
+def context_of(differences: Sequence[Difference]) -> Context:
     """What these differences have in common."""
     rows: dict[str, dict[str, Difference]] = defaultdict(dict)
     offsets: dict[str, Counter[timedelta]] = defaultdict(Counter)
@@ -41,7 +40,13 @@ def context_of(plan: ComparisonPlan, differences: Sequence[Difference]) -> Conte
             rows[row_of(one.key)][one.column] = one
             if isinstance(one.left, datetime) and isinstance(one.right, datetime):
                 offsets[one.column][one.right - one.left] += 1
-    return Context({c.name: c.type for c in (*plan.key, *plan.columns)}, rows, offsets)
+    by_values = {exchange(row, "left", "right"): next(iter(row.values())).key for row in rows.values()}
+    return Context(rows, offsets, by_values)
+
+
+def exchange(row: Mapping[str, Difference], first: str, second: str) -> tuple[str, ...]:
+    """The columns that differ in a row with the values of one side, then with those of the other."""
+    return tuple(f"{name}: {getattr(one, first)!r} {getattr(one, second)!r}" for name, one in sorted(row.items()))
 
 
 def row_of(key: Mapping[str, Any]) -> str:

@@ -12,12 +12,14 @@ from velo_shadow.causes.decimals import rounding
 from velo_shadow.causes.floats import association
 from velo_shadow.causes.nulls import null_or_absent
 from velo_shadow.causes.texts import truncated
+from velo_shadow.causes.ties import tie
 from velo_shadow.causes.times import time_precision, time_zone
-from velo_shadow.model import ComparisonPlan, Difference
+from velo_shadow.model import Difference
 
 Detector: TypeAlias = Callable[[Difference, Context], Finding | None]
 
 DETECTORS: tuple[Detector, ...] = (
+    tie,
     null_or_absent,
     swapped,
     truncated,
@@ -29,9 +31,9 @@ DETECTORS: tuple[Detector, ...] = (
 """Those whose evidence is rarest by accident come first."""
 
 
-def explained(plan: ComparisonPlan, differences: Sequence[Difference]) -> tuple[Difference, ...]:
+def explained(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """The differences with cause and evidence, in their order."""
-    context = context_of(plan, differences)
+    context = context_of(differences)
     return tuple(_explained(difference, context) for difference in differences)
 
 
