@@ -80,6 +80,15 @@ def milliseconds(text: str) -> int:
         raise typer.BadParameter(f"{problem}; write one such as 500ms, 10s or 1m") from None
 
 
+def print_version(wanted: bool) -> None:
+    """What `--version` calls: prints the version and leaves."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"velostream {version('velostream')}")
+        raise typer.Exit
+
+
 def key_values(texts: Sequence[str]) -> dict[str, str]:
     """The mapping that options `K=V` give. Raises typer.BadParameter."""
     pairs: dict[str, str] = {}

@@ -39,7 +39,8 @@ def mutate(
 ) -> None:
     """Change the SQL in small ways and say which changes no check notices.
 
-    Leaves with 1 when the score is below --threshold or mutants.yaml says something untrue.
+    Leaves with 1 when the score is below --threshold, mutants.yaml says something untrue, or a query does not pass
+    over the SQL as it is.
     """
     from velo_cli.progress import ProgressLine
     from velo_cli.report_output import write_report
@@ -60,5 +61,5 @@ def mutate(
     if result.file_errors:
         raise typer.Exit(ExitCode.WRONG_INPUT)
     low = threshold is not None and (result.score is None or result.score < threshold)
-    wrong = low or any(program.stale for program in result.programs)
+    wrong = low or any(program.stale or program.failing for program in result.programs)
     raise typer.Exit(ExitCode.FAILED if wrong else ExitCode.PASSED)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from velo_cli.command_line import key_values, milliseconds, new_app, run_app, set_debug
+from velo_cli.command_line import key_values, milliseconds, new_app, print_version, run_app, set_debug
 from velo_cli.fmt_command import fmt
 from velo_cli.import_command import import_flink
 from velo_cli.kafka_commands import kafka_app
@@ -46,18 +46,10 @@ class SummaryFormat(StrEnum):
     JSON = "json"
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        print(f"velostream {version('velostream')}")
-        raise typer.Exit
-
-
 @app.callback()
 def velo(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None:
     """Streaming SQL: run programs, test them, format them, look up formats."""

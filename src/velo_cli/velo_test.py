@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from velo_cli.command_line import key_values, new_app, run_app, set_debug
+from velo_cli.command_line import key_values, new_app, print_version, run_app, set_debug
 from velo_cli.coverage_output import CoverageChoice
 from velo_cli.expectation_updates import update_of, with_updates
 from velo_cli.progress import ProgressLine
@@ -38,7 +38,11 @@ app = new_app("Test streaming SQL by specs: every query with its inputs and what
 
 
 @app.callback(cls=RunByDefault)
-def velo_test() -> None:
+def velo_test(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
     """Test streaming SQL by specs: every query with its inputs and what must come out."""
 
 

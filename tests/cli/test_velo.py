@@ -140,8 +140,9 @@ def test_schemas_are_printed(command, name: str) -> None:
     assert json.loads(ran.out)["type"] == "object"
 
 
-def test_the_version_is_printed(command) -> None:
-    assert command("velo", "--version").out == f"velostream {version('velostream')}\n"
+@pytest.mark.parametrize("name", ["velo", "velo-test"])
+def test_the_version_is_printed(command, name: str) -> None:
+    assert command(name, "--version").out == f"velostream {version('velostream')}\n"
 
 
 def test_quickstart_writes_a_project_whose_tests_pass(command, tmp_path: Path) -> None:

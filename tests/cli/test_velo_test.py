@@ -272,3 +272,11 @@ def test_the_same_seed_gives_the_same_rows_in_two_processes(project: Path) -> No
     first = report(1)
     assert report(1) == first
     assert report(2) != first
+
+
+def test_mutants_that_a_failing_query_cannot_judge_are_no_success(command, project: Path) -> None:
+    assert command("velo-test", "mutate", "orders.sql", "--max", "1").code == 0
+    change(project, "12.50 }]", "1.00 }]")
+    ran = command("velo-test", "mutate", "orders.sql", "--max", "1")
+    assert ran.code == 1
+    assert "cannot judge: " in ran.out

@@ -15,7 +15,7 @@ from velo_engine.plan.nodes import PlannedProgram
 from velo_harness.execution import needed_sources, needed_statements
 from velo_harness.inputs import RunInputs
 from velo_harness.mutation.edits import Mutant, applied
-from velo_harness.mutation.results import Fate, Verdict
+from velo_harness.mutation.results import NOT_PASSING, Fate, Verdict
 from velo_harness.preparation import PreparedQuery
 from velo_harness.programs import ProgramText, parsed, program_text
 from velo_harness.query_run import QueryRun, expected_error
@@ -67,8 +67,9 @@ def judge_of(spec: Spec, query: Query, settings: RunSettings) -> Judge | str:
     began = time.perf_counter()
     result = run_query(spec, query, settings, item=query.name, rerun="")
     if result.outcome is not Outcome.PASSED:
-        reason = str(result.error.message) if result.error is not None else f"{len(result.failures)} checks fail"
-        return f"it does not pass over the original program: {reason}"
+        count = len(result.failures)
+        failed = "1 check fails" if count == 1 else f"{count} checks fail"
+        return f"{NOT_PASSING}: {failed if result.error is None else result.error.message}"
     took = (time.perf_counter() - began) * 1000
     if expected_error(query) is not None:
         return Judge(spec, query, took, 0, None, None, _closure(spec, [query.name], settings))

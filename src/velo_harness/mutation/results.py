@@ -10,6 +10,9 @@ from velo_engine.errors import Location
 from velo_harness.mutation.edits import ShownMutant
 from velo_harness.result import FileError
 
+NOT_PASSING = "it does not pass over the original program"
+"""Why a query cannot judge that is no one's wish, as skipping it is."""
+
 
 class Fate(StrEnum):
     """What became of a mutant."""
@@ -80,6 +83,11 @@ class ProgramMutants:
     unusable: tuple[str, ...]
     """Queries that cannot judge mutants, with the reason: they fail already, or are skipped."""
     stale: tuple[StaleEntry, ...] = ()
+
+    @property
+    def failing(self) -> bool:
+        """Whether some query does not pass over the original program."""
+        return any(f": {NOT_PASSING}: " in reason for reason in self.unusable)
 
     def of(self, statement: str) -> list[MutantResult]:
         """The mutants of one statement."""

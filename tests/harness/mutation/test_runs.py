@@ -145,7 +145,7 @@ def test_a_query_that_fails_already_judges_nothing(project: Path) -> None:
     (project / "demo.test.yaml").write_text(SPEC.replace("[{ id: 2 }]", "[{ id: 1 }]"), encoding="utf-8")
     (program,) = judged(project).programs
 
-    assert program.unusable == ("large: it does not pass over the original program: 1 checks fail",)
+    assert program.unusable == ("large: it does not pass over the original program: 1 check fails",)
     assert program.unchecked == ("t", "large", "unseen")
     assert not program.mutants
 
