@@ -297,3 +297,28 @@ SELECT id FROM clicks;""")
     assert failure.location.line in (4, 5)
     assert [s.name for s in job.statements if s.sql is not None] == ["select_1", "select_2"]
     assert [s.name for s in job.unconverted] == [f"query_line_{failure.location.line}"]
+
+
+def test_a_column_without_a_type_is_told_at_its_place() -> None:
+    job = converted("CREATE TABLE t (\n  a INT,\n  b\n) WITH ('connector' = 'print');\nSELECT 1 AS one;")
+
+    (failure,) = not_converted(job)
+    assert (failure.reason, failure.location.line) == ("the column b needs a type", 3)
+    assert [s.name for s in job.statements] == ["select_1"]
+
+
+def test_a_defect_of_the_engine_does_not_keep_other_statements_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Engine.plan
+
+    def planned(engine: Engine, program: str, **variables: object) -> object:
+        if "broken" in program:
+            raise IndexError
+        return plan(engine, program)
+
+    monkeypatch.setattr(Engine, "plan", planned)
+
+    job = converted("SELECT 1 AS broken;\nSELECT 2 AS two;")
+
+    (failure,) = not_converted(job)
+    assert failure.reason == "the engine fails on it (IndexError), which is a defect of velostream"
+    assert [s.name for s in job.statements if s.sql is not None] == ["select_1"]

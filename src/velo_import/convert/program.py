@@ -100,6 +100,12 @@ def _plan(assembly: Assembly) -> PlannedProgram:
         return Engine().plan(assembly.text(), variables={})
     except RecursionError:
         raise _too_deep() from None
+    except VeloError:
+        raise
+    except Exception as defect:
+        # One statement on which the engine has a defect does not keep the others from being converted.
+        message = f"the engine fails on it ({type(defect).__name__}), which is a defect of velostream"
+        raise VeloError(ErrorCode.INTERNAL, message, hint="please report it") from None
 
 
 def _moved(error: VeloError, assembly: Assembly) -> VeloError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from velo_engine.errors import Location
+from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.plan.sources import is_physical, physical_column
 from velo_engine.schema import RowSchema
 from velo_engine.sql.flink.statements import CreateTable
@@ -39,6 +39,10 @@ class Definition:
         written = [
             replace(c, metadata_key=None) if own and c.metadata_key is not None else c for c in self.statement.columns
         ]
+        untyped = next((c for c in written if c.type is None and c.expression is None), None)
+        if untyped is not None:
+            message = f"the column {untyped.name} needs a type"
+            raise VeloError(ErrorCode.SQL_SYNTAX, message, location=untyped.location)
         columns = [physical_column(column) for column in written if is_physical(column)]
         keys = self.statement.primary_key
         return RowSchema(tuple(replace(c, type=c.type.as_nullable(False)) if c.name in keys else c for c in columns))
