@@ -31,6 +31,8 @@ MAX_FILE_BYTES = 2 * 1024**3
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MISSPELT = 0.8
 """How alike (difflib's ratio) a missing column and an undeclared one are to be taken for one."""
+_OTHER_SEPARATORS = (";", "\t", "|")
+"""What stands in files called csv where a comma is to be."""
 _JSON_FORMATS = (DataFormat.JSON, DataFormat.JSON_LINES)
 
 
@@ -140,23 +142,38 @@ def _read_csv(file: DataFile, names: tuple[str, ...] | None) -> pa.Table:
     content = _read(file).removeprefix(_BYTE_ORDER_MARK)
     if not content.strip():
         raise _unreadable(file, "it is empty" + ("" if names else ", not even a header"))
-    header = list(names) if names else _csv_header(content)
+    written = list(names) if names else _csv_header(content)
+    header = list(names) if names else [name.strip() for name in written]  # as the engine does
     twice = [name for i, name in enumerate(header) if name in header[:i]]
     if twice:
-        raise _unreadable(file, f'the column "{twice[0]}" stands twice in its header')
+        what = f'the column "{twice[0]}" stands twice' if twice[0] else "several columns have no name"
+        raise _unreadable(file, f"{what} in its header")
     block = max(len(content), 1)  # one block, so that a long record does not straddle two
     read = csv.ReadOptions(column_names=list(names) if names else None, use_threads=False, block_size=block)
     convert = csv.ConvertOptions(
-        column_types=dict.fromkeys(header, pa.string()),
+        column_types=dict.fromkeys(written, pa.string()),
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
         null_values=[""],
     )
     parse = csv.ParseOptions(newlines_in_values=True)
     try:
-        return csv.read_csv(pa.BufferReader(content), read_options=read, parse_options=parse, convert_options=convert)
+        table = csv.read_csv(pa.BufferReader(content), read_options=read, parse_options=parse, convert_options=convert)
     except pa.ArrowInvalid as error:
         raise _unreadable(file, str(error)) from None
+    return table if names else table.rename_columns([name.strip() for name in table.column_names])
+
+
+def likely_separator(header: Sequence[str]) -> str | None:
+    """What seems to stand between the columns of a csv file whose header, read with commas, is a single name."""
+    if len(header) != 1:
+        return None
+    return max((c for c in _OTHER_SEPARATORS if c in header[0]), key=header[0].count, default=None)
+
+
+def shown_separator(separator: str) -> str:
+    """A separator as people call it."""
+    return "tabs" if separator == "\t" else f'"{separator}"'
 
 
 def _csv_header(content: bytes) -> list[str]:
@@ -226,8 +243,12 @@ def _refuse_other_columns(file: DataFile, known: Sequence[str], schema: RowSchem
             hint = f'did you mean "{near[0]}"?'
             raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, location=file.location, hint=hint)
     if len(surplus) == len(known):
-        message = f"{file.path.name} has none of the columns {', '.join(schema.names)}; it has {', '.join(known)}"
+        message = f"{file.path.name} has none of the columns {', '.join(schema.names)}; "
+        message += f"it has {', '.join(known)}" if known else "it has no column at all"
+        separator = likely_separator(known)
         hint = "its first line is read as the header; format: csv_no_header reads a file without"
+        if separator is not None:
+            hint = f"it seems to be separated by {shown_separator(separator)}: save it with commas"
         csv = file.format is DataFormat.CSV
         raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, location=file.location, hint=hint if csv else None)
 

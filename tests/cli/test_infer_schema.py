@@ -285,3 +285,49 @@ def test_a_folder_is_not_said_to_be_missing(command, tmp_path: Path) -> None:
     ran = command("velo-test", "infer-schema", ".")
     assert ran.code == 2
     assert '"." is a folder' in ran.err
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("separator", "shown", "written"), [(";", '";"', ";"), ("\t", "tabs", "\\t"), ("|", '"|"', "|")]
+)
+def test_another_separator_than_commas_is_told(
+    command, tmp_path: Path, separator: str, shown: str, written: str, packed: bool
+) -> None:
+    name = "o.csv.gz" if packed else "o.csv"
+    text = "id;nm\n1;a\n2;b\n".replace(";", separator).encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if packed else text)
+
+    ran = command("velo-test", "infer-schema", name)
+
+    assert ran.code == 2
+    assert f"{name} seems to be separated by {shown}: read with commas it is one column" in ran.err
+    assert f"save it with commas; or declare its columns in SQL with 'delimiter' = '{written}'" in ran.err
+    assert not (tmp_path / "schemas").exists()
+
+
+def test_spaces_around_the_names_of_a_header_do_not_count(command, tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text(" id , n\n1,2\n2,5\n")
+    assert command("velo-test", "infer-schema", "o.csv").code == 0
+    schema = load_data_schema(tmp_path / "schemas" / "o.schema.yaml")
+    assert types_of(schema) == {"id": t.BIGINT, "n": t.BIGINT}
+
+
+@pytest.mark.parametrize("header", ["id,", "id, "])
+def test_the_column_of_a_csv_file_without_a_name_is_told(command, tmp_path: Path, header: str) -> None:
+    (tmp_path / "o.csv").write_text(f"{header}\n1,2\n")
+    ran = command("velo-test", "infer-schema", "o.csv")
+    assert ran.code == 2
+    assert "column 2 of o.csv has no name" in ran.err
+    assert "o.csv:1" in ran.err
+    assert not (tmp_path / "schemas").exists()
+
+
+def test_a_parquet_file_needs_columns_with_names(command, tmp_path: Path) -> None:
+    pa.parquet.write_table(pa.table({"id": [1], "": [2]}), tmp_path / "o.parquet")
+    ran = command("velo-test", "infer-schema", "o.parquet")
+    assert (ran.code, "column 2 of o.parquet has no name" in ran.err) == (2, True)
+    pa.parquet.write_table(pa.table({}), tmp_path / "o.parquet")
+    ran = command("velo-test", "infer-schema", "o.parquet")
+    assert (ran.code, "o.parquet has no columns to infer a schema from" in ran.err) == (2, True)
+    assert not (tmp_path / "schemas").exists()

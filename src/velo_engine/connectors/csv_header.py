@@ -42,7 +42,7 @@ def header_names(record: bytes, csv: CsvFormat, path: Path) -> list[str]:
         if name in names[:i]:
             raise VeloError(
                 ErrorCode.SCHEMA_MISMATCH,
-                f'{path} has two columns "{name}"',
+                f'{path} has two columns "{name}"' if name else f"{path} has several columns without a name",
                 location=Location(str(path), 1),
                 hint='rename one in the first line, or read the file with "header" = "false"',
             )

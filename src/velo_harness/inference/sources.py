@@ -138,11 +138,32 @@ def _from_lines(lines: Sequence[bytes], form: DataFormat, name: str, origin: str
 
 
 def _from_table(file: DataFile, schema: RowSchema, name: str, origin: str, editor_line: str) -> InferredSchema:
+    _refuse_unusable_names(file.format, schema.names, origin)
     table = data_files.read_table(file, schema).slice(0, SAMPLE_ROWS)
     columns = [
         SampledColumn(column.name, column.type, table.column(i).to_pylist()) for i, column in enumerate(schema.columns)
     ]
     return InferredSchema(name, schema_text(name, columns, table.num_rows, origin, editor_line))
+
+
+def _refuse_unusable_names(form: DataFormat, names: Sequence[str], origin: str) -> None:
+    """A schema of them would be nonsense. Raises VeloError EMPTY_INPUT, SCHEMA_MISMATCH."""
+    place = Location(origin, 1) if form is DataFormat.CSV else None
+    if not names:
+        hint = "give a file with data"
+        raise VeloError(ErrorCode.EMPTY_INPUT, f"{origin} has no columns to infer a schema from", hint=hint)
+    nameless = [i + 1 for i, name in enumerate(names) if not name.strip()]
+    if nameless:
+        message = f"column {nameless[0]} of {origin} has no name"
+        hint = "name it in the first line, or leave it out" if place is not None else "name it, or leave it out"
+        raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, location=place, hint=hint)
+    separator = data_files.likely_separator(names) if form is DataFormat.CSV else None
+    if separator is not None:
+        shown = data_files.shown_separator(separator)
+        message = f"{origin} seems to be separated by {shown}: read with commas it is one column"
+        written = separator.replace("\t", "\\t")
+        hint = f"save it with commas; or declare its columns in SQL with 'delimiter' = '{written}', and give the .sql"
+        raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, location=place, hint=hint)
 
 
 def inferred_from_topic(

@@ -136,6 +136,34 @@ def test_a_missing_column_that_may_not_be_null_is_an_error(tmp_path: Path) -> No
     assert caught.value.hint == 'did you mean "amout"?'
 
 
+def test_spaces_around_the_names_of_a_header_do_not_count(tmp_path: Path) -> None:
+    file = written(tmp_path, '" id ",\tn \n1,2\n', DataFormat.CSV)
+    schema = RowSchema.of(("id", t.BIGINT), ("n", t.BIGINT))
+    assert column_names(file) == ("id", "n")
+    assert rows(file, schema) == [{"id": 1, "n": 2}]
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [("id, id", 'the column "id" stands twice in its header'), ("id,,", "several columns have no name in its header")],
+)
+def test_names_of_a_header_are_there_and_unlike(tmp_path: Path, header: str, reason: str) -> None:
+    with pytest.raises(VeloError, match=reason):
+        column_names(written(tmp_path, f"{header}\n1,2,3\n", DataFormat.CSV))
+
+
+def test_another_separator_is_told(tmp_path: Path) -> None:
+    with pytest.raises(VeloError, match="has none of the columns") as refused:
+        rows(written(tmp_path, "no;nm\n1;a\n", DataFormat.CSV), RowSchema.of(("id", t.BIGINT), ("name", t.BIGINT)))
+    assert refused.value.hint == 'it seems to be separated by ";": save it with commas'
+
+
+def test_a_file_without_columns_is_called_so(tmp_path: Path) -> None:
+    pa.parquet.write_table(pa.table({}), tmp_path / "data")
+    with pytest.raises(VeloError, match="data has none of the columns id; it has no column at all"):
+        rows(data_file(tmp_path / "data", DataFormat.PARQUET), RowSchema.of(("id", t.BIGINT)))
+
+
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(VeloError) as caught:
         rows(data_file(tmp_path / "no.csv", DataFormat.CSV))
