@@ -187,6 +187,8 @@ def _unknown_field(name: str, names: list[str], place: Location) -> VeloError:
 def _data_fields(many: tuple[Fields, ...]) -> Iterator[DataField]:
     seen: set[str] = set()
     for fields in many:
+        if not fields["name"].strip():
+            raise bad_value("the field has no name", fields.at("name"), hint="write the name of a column")
         if fields["name"] in seen:
             raise bad_value(f'there are two fields "{fields["name"]}"', fields.at("name"))
         seen.add(fields["name"])

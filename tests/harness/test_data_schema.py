@@ -346,6 +346,24 @@ def test_schemas_that_are_refused(text, code, line):
     assert (error.code, error.location.line) == (code, line)
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("fields: [{name: NAME, type: int}]", 17),
+        ("fields: [{name: f, type: row, fields: [{name: NAME, type: int}]}]", 47),
+    ],
+)
+def test_a_field_without_a_name_is_refused_at_its_name(text, column, name):
+    error = refused("name: s\n" + text.replace("NAME", f'"{name}"') + "\n")
+    assert (error.code, error.message, error.hint) == (
+        ErrorCode.BAD_VALUE,
+        "the field has no name",
+        "write the name of a column",
+    )
+    assert (error.location.line, error.location.column) == (2, column)
+
+
 def test_a_schema_file(tmp_path):
     path = tmp_path / "s.schema.yaml"
     path.write_text("name: s\nfields: [{name: f, type: date}]\n")
