@@ -322,3 +322,17 @@ def test_a_defect_of_the_engine_does_not_keep_other_statements_out(monkeypatch: 
     (failure,) = not_converted(job)
     assert failure.reason == "the engine fails on it (IndexError), which is a defect of velostream"
     assert [s.name for s in job.statements if s.sql is not None] == ["select_1"]
+
+
+def test_the_values_of_a_partition_are_columns() -> None:
+    job = converted("""
+CREATE TABLE t (a INT, n INT, dt STRING) PARTITIONED BY (n, dt)
+WITH ('connector' = 'filesystem', 'path' = 'out', 'format' = 'json');
+INSERT INTO t PARTITION (dt = 'it''s', n = 7) SELECT 1;
+INSERT INTO t PARTITION (dt = 'y') (n, a) SELECT 2, 3;""")
+
+    assert not not_converted(job)
+    program = job.app_sql.replace("'connector' = 'filesystem'", "'connector' = 'print'")
+    engine = Engine()
+    rows = engine.run(engine.plan(program)).statements["t"].rows.to_pylist()
+    assert [(row["c0"], row["c1"], row["c2"]) for row in rows] == [(1, 7, "it's"), (3, 2, "y")]

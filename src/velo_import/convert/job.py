@@ -15,7 +15,7 @@ from velo_import.catalog import Catalog, quoted
 from velo_import.convert import commands, tables
 from velo_import.convert.connectors import ConvertedOptions, shown
 from velo_import.convert.features import features
-from velo_import.convert.program import Assembly, Piece, first_failure, planned
+from velo_import.convert.program import Assembly, Piece, first_failure, literal, planned
 from velo_import.convert.queries import Reading, Resolved, options_of, query_edits, query_start, readings
 from velo_import.convert.settings import Settings
 from velo_import.mapped_text import Edit, MappedText
@@ -350,17 +350,9 @@ class _Converter:
             error = self._missing(statement.target, target, place.location)
             self._unconverted(statement.target, error, place, statement.query)
             return
-        if statement.partition:
-            message = "INSERT into a partition is not run"
-            hint = "select the value of the partition as a column"
-            error = VeloError(ErrorCode.SQL_UNSUPPORTED, message, location=place.location, hint=hint)
-            self._unconverted(target.name, error, place, statement.query)
-            return
-        head = MappedText()
-        columns = f" ({', '.join(map(quoted, statement.columns))})" if statement.columns else ""
-        head.add(f"INSERT INTO {quoted(target.name)}{columns}\n", place.start)
+        head, tail = _insert_frame(statement, target)
         piece = self._converted(
-            place, statement.query, head, target.name, "insert", sink=target.name, also=(target.piece,)
+            place, statement.query, head, target.name, "insert", sink=target.name, also=(target.piece,), tail=tail
         )
         if piece is not None:
             target.roles.add(Role.SINK)
@@ -383,6 +375,7 @@ class _Converter:
         *,
         sink: str | None = None,
         also: tuple[Piece, ...] = (),
+        tail: str = "",
     ) -> Piece | None:
         """The piece of a statement whose query comes behind `head`; None when it is not converted."""
         source = self._source
@@ -393,7 +386,7 @@ class _Converter:
             return None
         start = query_start(source, place.start, place.end)
         edits, reads = query_edits(query, source, start, place.end, self._resolve)
-        tail, notes = "", []
+        notes = []
         piece = _piece(head, source, place, (start, edits, tail), (*also, *reads))
         try:
             try:
@@ -401,7 +394,7 @@ class _Converter:
             except VeloError as error:
                 if sink is None or "ON CONFLICT" not in (error.hint or ""):
                     raise
-                piece = _piece(head, source, place, (start, edits, _DEDUPLICATE), (*also, *reads))
+                piece = _piece(head, source, place, (start, edits, tail + _DEDUPLICATE), (*also, *reads))
                 planned(piece.closure(), self._settings.current)
                 reason = "what Flink does by itself unless table.exec.sink.upsert-materialize is NONE"
                 notes.append(
@@ -514,6 +507,22 @@ def _failure(error: VeloError, place: flink.Place, feature: str, source: SourceT
     elif cause is not None:
         reason += f" ({cause.file}:{cause.line})"
     return Construct(where, written, feature, "left out", Outcome.NOT_CONVERTED, reason, alternative)
+
+
+def _insert_frame(statement: flink.Insert, target: _Relation) -> tuple[MappedText, str]:
+    """What stands before and behind the query of an INSERT; the values of a static partition are further columns."""
+    head = MappedText()
+    columns = statement.columns
+    fixed = {name: value for name, value in statement.partition.items() if not isinstance(value, exp.Null)}
+    if fixed and not columns and target.definition is not None:
+        columns = tuple(c.name for c in target.definition.schema.columns if c.name not in fixed)
+    names = f" ({', '.join(map(quoted, (*columns, *fixed)))})" if columns else ""
+    head.add(f"INSERT INTO {quoted(target.name)}{names}\n", statement.place.start)
+    if not fixed:
+        return head, ""
+    values = ", ".join(literal(value.name) if value.is_string else value.sql() for value in fixed.values())
+    head.add(f"SELECT rows_of_partition.*, {values} FROM (\n", statement.place.start)
+    return head, "\n) AS rows_of_partition"
 
 
 def _piece(
