@@ -51,6 +51,11 @@ def expectation(fields: Fields, folder: Path, policy: PathPolicy, *, unfinished:
         columns=fields["columns"],
         location=fields.location,
         key_locations=fields.locations,
+        column_locations={
+            (part, name): fields.place_within(part, name)
+            for part in ("key", "tolerance", "ignore")
+            for name in fields[part]
+        },
     )
 
 

@@ -20,6 +20,7 @@ from velo_engine.schema import Column, RowSchema
 from velo_engine.types import NUMERICS, STRINGS, TEMPORALS, SqlType
 from velo_harness.assertions.operands import resolved_row
 from velo_harness.bags import ComparedColumn, compare_bags, near_rows
+from velo_harness.counted import counted
 from velo_harness.data_files import column_names, read_table
 from velo_harness.relation import Relation, python_value
 from velo_harness.result import SHOWN_ROWS, CheckFailure, Finding
@@ -203,9 +204,9 @@ def _check_names(expect: Expectation, relation: Relation) -> None:
     """The columns in key, ignore and tolerance exist."""
     for part, names in (("key", expect.key), ("ignore", expect.ignore), ("tolerance", tuple(expect.tolerance))):
         for name in names:
-            position = _position(relation, name, expect.key_locations.get(part, expect.location))
+            place = expect.place_of(part, name)
+            position = _position(relation, name, place)
             if part == "tolerance":
-                place = expect.key_locations.get(part, expect.location)
                 _check_tolerance(name, relation.type(position), expect.tolerance[name], place)
 
 
@@ -273,7 +274,9 @@ def _keyed_finding(
         rows = np.flatnonzero(repeated)
         examples = _marked("repeated", _side(columns, "actual"), names, rows)
         text = f"one row per key ({', '.join(key)})"
-        return Finding(text, f"{len(rows)} rows repeat a key", len(rows), actual_rows, tuple(examples))
+        return Finding(
+            text, counted(len(rows), "row repeats a key", "rows repeat a key"), len(rows), actual_rows, tuple(examples)
+        )
     at = np.full(int(max(expected.max(initial=-1), actual.max(initial=-1))) + 1, -1, np.int64)
     at[actual] = np.arange(len(actual))
     partner = at[expected]
@@ -379,8 +382,8 @@ def _sequence_finding(
         *_marked("expected", _side(columns, "expected"), names, expected[at : at + 1]),
         *_marked("actual", _side(columns, "actual"), names, actual[at : at + 1]),
     ]
-    expected_text = f"{what} of {len(expected)} changes"
-    actual_text = f"{len(actual)} changes, the first difference at change {at + 1}"
+    expected_text = f"{what} of {counted(len(expected), 'change')}"
+    actual_text = f"{counted(len(actual), 'change')}, the first difference at change {at + 1}"
     return Finding(expected_text, actual_text, 1, len(actual), tuple(examples))
 
 
@@ -418,7 +421,7 @@ def _contained_finding(columns: Sequence[ComparedColumn], expected_rows: int, ac
         if not len(later):
             example = _marked("missing", _side(columns, "expected"), [c.name for c in columns], np.array([i]))
             text = f"change {i + 1} does not occur" + (f" after change {at} of the output" if at else "")
-            return Finding(f"{expected_rows} changes in this order", text, 1, actual_rows, tuple(example))
+            return Finding(f"{counted(expected_rows, 'change')} in this order", text, 1, actual_rows, tuple(example))
         at += int(later[0]) + 1
     return None
 
@@ -450,8 +453,8 @@ def _check_late(expect: Expectation, actual: ActualOutput) -> Finding | None:
         *_marked("unexpected", _side(columns, "actual") or _all(late), names, difference.unexpected),
     ]
     return Finding(
-        f"{len(expect.late)} late rows",
-        f"{len(late)} late rows: {len(difference.missing)} missing, {len(difference.unexpected)} unexpected",
+        counted(len(expect.late), "late row"),
+        f"{counted(len(late), 'late row')}: {len(difference.missing)} missing, {len(difference.unexpected)} unexpected",
         len(difference.missing) + len(difference.unexpected),
         len(late),
         tuple(examples),

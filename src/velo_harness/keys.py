@@ -8,7 +8,7 @@ have their own error at their own place.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,6 +108,8 @@ class Fields:
     """The object's place."""
     key_locations: Mapping[str, Location] = field(default_factory=dict)
     """Places of the keys that are written."""
+    nodes: Mapping[str, YamlNode] = field(default_factory=dict, compare=False)
+    """The values that are written, unread."""
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -119,6 +121,16 @@ class Fields:
     def at(self, name: str) -> Location:
         """The value's place, else the object's."""
         return self.locations.get(name, self.location)
+
+    def place_within(self, name: str, text: str) -> Location:
+        """Where `text` stands in the value, as a key or in a list; else the value's place."""
+        node = self.nodes.get(name)
+        if isinstance(node, YamlMapping):
+            inner: Iterable[YamlNode] = (key for key, _ in node.entries)
+        else:
+            inner = node.items if isinstance(node, YamlSequence) else ()
+        found = (one.location for one in inner if isinstance(one, YamlScalar) and one.text == text)
+        return next(found, self.at(name))
 
 
 def read_object(node: YamlNode, table: ObjectFormat) -> Fields:
@@ -146,6 +158,7 @@ def read_object(node: YamlNode, table: ObjectFormat) -> Fields:
         {name: value.location for name, (_, value) in written.items()},
         node.location,
         {name: key.location for name, (key, _) in written.items()},
+        {name: value for name, (_, value) in written.items()},
     )
 
 

@@ -200,6 +200,12 @@ class Expectation:
     location: Location
     key_locations: Mapping[str, Location]
     """Places of the values that are written, by key."""
+    column_locations: Mapping[tuple[str, str], Location] = field(default_factory=dict, compare=False)
+    """(key, column) → where the column is named, for `key`, `tolerance` and `ignore`."""
+
+    def place_of(self, part: str, column: str) -> Location:
+        """Where `part` names a column, else the value of that key."""
+        return self.column_locations.get((part, column), self.key_locations.get(part, self.location))
 
 
 class DataFormat(StrEnum):

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from velo_harness.assertions.comparison import described, value_holds
 from velo_harness.assertions.context import CheckContext
+from velo_harness.counted import counted
 from velo_harness.result import Finding
 from velo_harness.spec import AssertionSpec
 
@@ -75,9 +76,9 @@ def state(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
     wanted, measured = assertion.parameters, context.run.measured
     rows, size, left = measured.state_rows_peak, measured.state_bytes_peak, measured.state_rows_end
     if wanted["max_rows"] is not None and rows is not None and rows > wanted["max_rows"]:
-        return Finding(f"at most {wanted['max_rows']:,} rows of state", f"{rows:,} rows")
+        return Finding(f"at most {counted(wanted['max_rows'], 'row')} of state", counted(rows, "row"))
     if wanted["max_bytes"] is not None and size is not None and size > wanted["max_bytes"]:
         return Finding(f"at most {wanted['max_bytes']:,} bytes of state", f"{size:,} bytes")
     if wanted["empty_after"] and left:
-        return Finding("no state at the end of the input", f"{left:,} rows of state")
+        return Finding("no state at the end of the input", f"{counted(left, 'row')} of state")
     return None

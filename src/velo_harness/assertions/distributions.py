@@ -17,6 +17,7 @@ from velo_harness.assertions.comparison import column_holds, described
 from velo_harness.assertions.context import CheckContext, missing_field, offending
 from velo_harness.assertions.operands import operand_value
 from velo_harness.constraints import Distribution, Shape
+from velo_harness.counted import counted
 from velo_harness.relation import Relation, python_value
 from velo_harness.result import SHOWN_ROWS, Finding
 from velo_harness.spec import AssertionSpec
@@ -44,7 +45,7 @@ def distribution(assertion: AssertionSpec, context: CheckContext) -> Finding | N
         return missing_field(output, name)
     known = output.column(position).drop_null()
     if len(known) < fit.LEAST_VALUES:
-        return Finding(f"at least {fit.LEAST_VALUES} values of {name} to judge by", f"{len(known)} values")
+        return Finding(f"at least {fit.LEAST_VALUES} values of {name} to judge by", counted(len(known), "value"))
     if assertion.parameters["shares"]:
         return _shares(assertion, context, position)
     kind = output.type(position)
@@ -65,7 +66,7 @@ def _numbers(assertion: AssertionSpec, context: CheckContext, position: int, *, 
     if outside.any():
         count, examples = offending(output, outside)
         expected = f"{wanted['field']} {_text(shape)}: from {model.lowest:g} to {model.highest:g}"
-        return Finding(expected, f"{count} values outside", count, len(output), examples)
+        return Finding(expected, f"{counted(count, 'value')} outside", count, len(output), examples)
     test = wanted["test"] or ("chi_square" if whole else "kolmogorov_smirnov")
     if test == "kolmogorov_smirnov":
         return _judged(assertion, fit.kolmogorov_smirnov(values, model.cdf), len(values), ())
@@ -163,7 +164,7 @@ def _judged(
     wanted = assertion.parameters
     what = _text(wanted["distribution"]) if wanted["distribution"] is not None else "in the shares stated"
     if found is None:
-        return Finding(f"enough values of {wanted['field']} for two cells", f"{count} values")
+        return Finding(f"enough values of {wanted['field']} for two cells", counted(count, "value"))
     if found.p_value >= float(wanted["significance"]):
         return None
     expected = f"{wanted['field']} {what} (p of at least {wanted['significance']})"
@@ -190,7 +191,7 @@ def percentile(assertion: AssertionSpec, context: CheckContext) -> Finding | Non
         return missing_field(output, name)
     known = output.column(position).drop_null()
     if not len(known):
-        return Finding(f"a {name} that is not NULL", f"{len(output)} NULLs", len(output), len(output))
+        return Finding(f"a {name} that is not NULL", counted(len(output), "NULL"), len(output), len(output))
     try:
         order = pc.sort_indices(known)
     except pa.ArrowNotImplementedError:

@@ -10,6 +10,7 @@ from velo_engine.connectors.dead_letters import DeadLetter
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_harness.assertions.comparison import described, value_holds
 from velo_harness.assertions.context import CheckContext
+from velo_harness.counted import counted
 from velo_harness.result import SHOWN_ROWS, Finding
 from velo_harness.spec import AssertionSpec
 
@@ -26,7 +27,7 @@ def dlq_count(assertion: AssertionSpec, context: CheckContext) -> Finding | None
     for comparison in assertion.comparisons:
         if not value_holds(count, comparison, context.scope):
             expected = f"a number of dead letters{_meant(assertion)} {described(comparison, context.scope)}"
-            return Finding(expected, _counted(count, "dead letter"), count, None, _shown(letters))
+            return Finding(expected, counted(count, "dead letter"), count, None, _shown(letters))
     return None
 
 
@@ -35,13 +36,13 @@ def error_rate(assertion: AssertionSpec, context: CheckContext) -> Finding | Non
     wanted = assertion.parameters
     records = context.run.records
     if records < wanted["min_records"]:
-        return Finding(f"at least {_counted(wanted['min_records'], 'record')} to judge by", _counted(records, "record"))
+        return Finding(f"at least {counted(wanted['min_records'], 'record')} to judge by", counted(records, "record"))
     letters, lost = _letters_meant(assertion, context)
     if lost and _chooses(assertion):
         raise _not_kept(assertion, lost)
     failed = len({(d.source, d.partition, d.offset) for d in letters}) + lost
     rate = Decimal(failed) / records
-    text = f"{failed} of {_counted(records, 'record')} ({rate:.2%})"
+    text = f"{failed} of {counted(records, 'record')} ({rate:.2%})"
     bounds = [b for b in (wanted["max_rate"], _share(wanted["max_percent"])) if b is not None]
     if bounds and rate > min(bounds):
         return Finding(f"at most {min(bounds):.2%} of the records failed", text, failed, records, _shown(letters))
@@ -59,7 +60,7 @@ def late_count(assertion: AssertionSpec, context: CheckContext) -> Finding | Non
         if not value_holds(count, comparison, context.scope):
             rows = () if late is None else tuple(late.row(i) for i in range(min(len(late), SHOWN_ROWS)))
             expected = f"a number of late records {described(comparison, context.scope)}"
-            return Finding(expected, _counted(count, "late record"), count, None, rows)
+            return Finding(expected, counted(count, "late record"), count, None, rows)
     return None
 
 
@@ -117,7 +118,7 @@ def _chooses(assertion: AssertionSpec) -> bool:
 
 
 def _not_kept(assertion: AssertionSpec, lost: int) -> VeloError:
-    message = f"{_counted(lost, 'dead letter')} were counted and not kept, so nobody knows what they were"
+    message = f"{counted(lost, 'dead letter')} were counted and not kept, so nobody knows what they were"
     hint = "raise job.dlq_max_size, or count all of them"
     return VeloError(ErrorCode.BAD_VALUE, message, location=assertion.location, hint=hint)
 
@@ -136,10 +137,6 @@ def _meant(assertion: AssertionSpec) -> str:
 
 def _share(percent: Decimal | None) -> Decimal | None:
     return None if percent is None else percent / 100
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def _shown(letters: list[DeadLetter]) -> tuple[dict[str, Any], ...]:

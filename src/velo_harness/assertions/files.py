@@ -15,6 +15,7 @@ from velo_harness.assertions.comparison import described, value_holds
 from velo_harness.assertions.context import CheckContext
 from velo_harness.assertions.operands import plain_operand
 from velo_harness.bags import ComparedColumn, compare_bags, near_rows
+from velo_harness.counted import counted
 from velo_harness.data_files import text_columns
 from velo_harness.relation import python_value
 from velo_harness.result import SHOWN_ROWS, Finding
@@ -55,7 +56,9 @@ def file_row_count(assertion: AssertionSpec, context: CheckContext) -> Finding |
     count = text_columns(_data_file(assertion, path)).num_rows
     for comparison in assertion.comparisons:
         if not value_holds(count, comparison, context.scope):
-            return Finding(f"a row count {described(comparison, context.scope)}", f"{count} rows in {path.name}")
+            return Finding(
+                f"a row count {described(comparison, context.scope)}", f"{counted(count, 'row')} in {path.name}"
+            )
     return None
 
 
@@ -110,7 +113,7 @@ def file_matches(assertion: AssertionSpec, _: CheckContext) -> Finding | None:
     ]
     return Finding(
         f"the {expected.num_rows} rows of {paths[1].name}",
-        f"{actual.num_rows} rows: {len(missing)} missing, {len(unexpected)} unexpected",
+        f"{counted(actual.num_rows, 'row')}: {len(missing)} missing, {len(unexpected)} unexpected",
         len(missing) + len(unexpected),
         actual.num_rows,
         tuple(examples),
@@ -178,8 +181,8 @@ def _sequence_finding(columns: list[ComparedColumn], expected_rows: int, actual_
         if at < count:
             examples.append({"difference": mark, **{c.name: python_value(getattr(c, side)[1][at]) for c in columns}})
     return Finding(
-        f"{expected_rows} rows in this order",
-        f"{actual_rows} rows, the first difference in row {at + 1}",
+        f"{counted(expected_rows, 'row')} in this order",
+        f"{counted(actual_rows, 'row')}, the first difference in row {at + 1}",
         1,
         actual_rows,
         tuple(examples),

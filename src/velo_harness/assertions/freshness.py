@@ -13,6 +13,7 @@ from velo_engine.types import TypeName
 from velo_harness.assertion_tables.order_time import LATENCIES
 from velo_harness.assertions.context import CheckContext, column_called, missing_field, offending
 from velo_harness.assertions.order_time import MICROS_PER_MS, milliseconds
+from velo_harness.counted import counted
 from velo_harness.relation import Relation
 from velo_harness.result import Finding
 from velo_harness.spec import AssertionSpec
@@ -36,7 +37,7 @@ def table_freshness(assertion: AssertionSpec, context: CheckContext) -> Finding 
     future[np.flatnonzero(known)[times > now]] = True
     if future.any() and not wanted["allow_future"]:
         count, examples = offending(table, future)
-        return Finding(f"no {name} after now ({_moment(now)})", f"{count} rows", count, len(table), examples)
+        return Finding(f"no {name} after now ({_moment(now)})", counted(count, "row"), count, len(table), examples)
     age = now - newest
     if age <= wanted["max_age"]:
         return None
@@ -70,7 +71,7 @@ def latency(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
         nulls = column_called(output, name).is_null().to_numpy()
         if nulls.any():
             count, examples = offending(output, nulls)
-            return Finding(f"{name} in every row", f"{count} NULLs", count, len(output), examples)
+            return Finding(f"{name} in every row", counted(count, "NULL"), count, len(output), examples)
     if end is not None:
         processed = _instants(output, end, assertion, context)
     else:

@@ -12,6 +12,7 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.plan.nodes import WindowKind
 from velo_engine.types import INTEGERS, TIMESTAMPS
 from velo_harness.assertions.context import CheckContext, column_called, missing_field, offending
+from velo_harness.counted import counted
 from velo_harness.relation import Relation
 from velo_harness.result import Finding
 from velo_harness.row_codes import TypedColumn, codes_of, columns_of
@@ -34,7 +35,13 @@ def ordering(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
     count, examples = offending(output, wrong)
     order = f"{'' if wanted['allow_equal'] else 'strictly '}{wanted['direction']} {', '.join(wanted['field'])}"
     within = f" within each {', '.join(wanted['partition_by'])}" if wanted["partition_by"] else ""
-    return Finding(order + within, f"{count} rows stand after one they should precede", count, len(output), examples)
+    return Finding(
+        order + within,
+        counted(count, "row stands after one it should precede", "rows stand after one they should precede"),
+        count,
+        len(output),
+        examples,
+    )
 
 
 def _ranks(typed: TypedColumn, assertion: AssertionSpec) -> Int64s:
@@ -85,7 +92,7 @@ def event_ordering(assertion: AssertionSpec, context: CheckContext) -> Finding |
     nulls = column_called(output, name).is_null().to_numpy()
     if nulls.any():
         count, examples = offending(output, nulls)
-        return Finding(f"{name} in every row", f"{count} NULLs", count, len(output), examples)
+        return Finding(f"{name} in every row", counted(count, "NULL"), count, len(output), examples)
     times = milliseconds(output, name, assertion)
     partition = partitions_of(output, wanted["partition_field"])
     late = _behind(times if wanted["direction"] == "ascending" else -times, partition)
@@ -94,7 +101,9 @@ def event_ordering(assertion: AssertionSpec, context: CheckContext) -> Finding |
         count, examples = offending(output, late)
         allowed = wanted["max_out_of_order_percent"]
         expected = f"{wanted['direction']} {name}" + (f" but for {allowed} % of the rows" if allowed else "")
-        return Finding(expected, f"{count} rows out of order ({percent:.2f} %)", count, len(output), examples)
+        return Finding(
+            expected, f"{counted(count, 'row')} out of order ({percent:.2f} %)", count, len(output), examples
+        )
     return _gap_finding(assertion, output, times, partition) if wanted["max_gap_ms"] is not None else None
 
 
@@ -136,7 +145,7 @@ def window_boundary(assertion: AssertionSpec, context: CheckContext) -> Finding 
         nulls = column_called(output, name).is_null().to_numpy()
         if nulls.any():
             count, examples = offending(output, nulls)
-            return Finding(f"{name} in every row", f"{count} NULLs", count, len(output), examples)
+            return Finding(f"{name} in every row", counted(count, "NULL"), count, len(output), examples)
     start, end, *time = (milliseconds(output, name, assertion) for name in names)
     for wrong, expected in _window_rules(assertion, context, start, end, time[0] if time else None):
         if wrong.any():

@@ -18,6 +18,7 @@ from velo_engine.schema import Column, RowSchema
 from velo_engine.types import SqlType
 from velo_harness.assertions.comparison import column_holds, described
 from velo_harness.assertions.context import CheckContext
+from velo_harness.counted import counted
 from velo_harness.expectations import difference_of_rows
 from velo_harness.relation import Relation, python_value
 from velo_harness.result import SHOWN_ROWS, Finding
@@ -65,7 +66,13 @@ def sql(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
     if len(result) != 1 or len(result.schema) != 1:
         rows, columns = len(result), len(result.schema)
         examples = tuple(result.row(i) for i in range(min(rows, SHOWN_ROWS)))
-        return Finding("one value (one row with one column)", f"{rows} rows with {columns} columns", 0, None, examples)
+        return Finding(
+            "one value (one row with one column)",
+            f"{counted(rows, 'row')} with {counted(columns, 'column')}",
+            0,
+            None,
+            examples,
+        )
     value = python_value(result.column(0)[0])
     label = result.schema.names[0]
     comparisons = list(assertion.comparisons)

@@ -11,6 +11,7 @@ from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.types import STRINGS, SqlType
 from velo_harness.assertions.comparison import described, value_holds
 from velo_harness.assertions.context import CheckContext, missing_field, offending
+from velo_harness.counted import counted
 from velo_harness.relation import Relation
 from velo_harness.result import SHOWN_ROWS, Finding
 from velo_harness.row_codes import columns_of, row_codes
@@ -22,7 +23,9 @@ def record_count(assertion: AssertionSpec, context: CheckContext) -> Finding | N
     count = len(context.output)
     for comparison in assertion.comparisons:
         if not value_holds(count, comparison, context.scope):
-            return Finding(expected=f"a record count {described(comparison, context.scope)}", actual=f"{count} records")
+            return Finding(
+                expected=f"a record count {described(comparison, context.scope)}", actual=counted(count, "record")
+            )
     return None
 
 

@@ -8,6 +8,7 @@ from velo_engine.batch import Bools, Int64s
 from velo_harness.assertions.comparison import column_holds, column_in, described
 from velo_harness.assertions.context import CheckContext, missing_field, offending
 from velo_harness.assertions.operands import operand_value
+from velo_harness.counted import counted
 from velo_harness.relation import Relation
 from velo_harness.result import Finding
 from velo_harness.row_codes import codes_of, columns_of
@@ -60,7 +61,13 @@ def unique_values(assertion: AssertionSpec, context: CheckContext) -> Finding | 
     if not repeated.any():
         return None
     count, examples = offending(output, repeated)
-    return Finding(f"unique {', '.join(names)}", f"{count} rows repeat an earlier one", count, len(output), examples)
+    return Finding(
+        f"unique {', '.join(names)}",
+        counted(count, "row repeats an earlier one", "rows repeat an earlier one"),
+        count,
+        len(output),
+        examples,
+    )
 
 
 def no_duplicates(assertion: AssertionSpec, context: CheckContext) -> Finding | None:
@@ -83,7 +90,7 @@ def no_duplicates(assertion: AssertionSpec, context: CheckContext) -> Finding | 
     )
     allowed = wanted["max_duplicate_percent"]
     expected = f"no duplicates of ({', '.join(names)})" + (f" beyond {allowed} %" if allowed else "")
-    return Finding(expected, f"{count} duplicates ({percent:.2f} %)", count, len(output), examples, notes)
+    return Finding(expected, f"{counted(count, 'duplicate')} ({percent:.2f} %)", count, len(output), examples, notes)
 
 
 def repeats(codes: Int64s) -> Bools:

@@ -133,7 +133,7 @@ def test_it_holds(found: Check, text: str) -> None:
             "expect.changelog",
             "change 2 does not occur after change 4",
         ),
-        ("late: []\n", "expect.late", "1 late rows: 0 missing, 1 unexpected"),
+        ("late: []\n", "expect.late", "1 late row: 0 missing, 1 unexpected"),
         ("late: [{ k: z, late_by: 1499ms }]\n", "expect.late", "1 missing, 1 unexpected"),
         ("late: [{ k: z }, { k: z }]\n", "expect.late", "1 missing, 0 unexpected"),
     ],
@@ -167,7 +167,7 @@ def test_rows_are_matched_by_the_plan_s_key_where_they_have_it(found: Check, rel
 
 def test_a_key_that_repeats_in_the_output_is_a_failure(found: Check) -> None:
     (failure,) = found("rows: [{ k: a, n: 1 }, { k: b, n: 2 }]\nkey: [k]\n")
-    assert failure.finding.actual == "1 rows repeat a key"
+    assert failure.finding.actual == "1 row repeats a key"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,16 @@ def test_what_cannot_be_compared_is_an_error_at_its_place(found: Check, text: st
     assert caught.value.location.line == line
 
 
-@pytest.mark.parametrize("text", ['rows: [{ k: a, nn: "{{ inputs.order.count }}" }]\n', "late: [{ k: z, dest: z }]\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'rows: [{ k: a, nn: "{{ inputs.order.count }}" }]\n',
+        "late: [{ k: z, dest: z }]\n",
+        "rows: [{ k: a }]\nkey: [k, nn]\n",
+        "rows: [{ k: a }]\nignore: [n, nn]\n",
+        "rows: [{ k: a }]\ntolerance: { nn: { abs: 1 } }\n",
+    ],
+)
 def test_a_column_that_is_not_there_is_marked_at_its_name(found: Check, text: str) -> None:
     with pytest.raises(VeloError) as caught:
         found(text)
