@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from velo_engine.kernel import Kernel
 from velo_engine.types import (
     FLOATS,
     INTEGERS,
+    NUMERICS,
     STRINGS,
     TIMESTAMPS,
     SqlType,
@@ -24,7 +25,7 @@ from velo_engine.types import (
     decimal,
     timestamp,
 )
-from velo_harness.data_files import text_columns
+from velo_harness.data_files import is_json, json_messages, text_columns
 from velo_harness.spec import DataFile, DataFormat
 from velo_shadow.alignment import Relation, side_rows
 from velo_shadow.diff import Diff, diff
@@ -68,6 +69,8 @@ class SideFile:
     """None: the file does not say, its values are text as written."""
     table: pa.Table | None = None
     """Its rows, unless SQL reads the file itself."""
+    are_texts: Mapping[str, bool] = field(default_factory=dict)
+    """Of JSON: whether a column's values stand in quotes; columns without values are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,24 @@ def read_side(path: Path, side: Side) -> SideFile:
     name = f"velo_{side}"
     if form is DataFormat.PARQUET and path.suffix.lower() == ".parquet":
         return _parquet_side(path)
-    table = text_columns(DataFile(path.absolute(), form, Location(str(path), 1)))
-    return SideFile(path, Relation(name, tuple(table.column_names)), dict.fromkeys(table.column_names), table)
+    file = DataFile(path.absolute(), form, Location(str(path), 1))
+    table = text_columns(file)
+    are_texts = _in_quotes(json_messages(file)) if is_json(file) else {}
+    names = tuple(table.column_names)
+    return SideFile(path, Relation(name, names), dict.fromkeys(names), table, are_texts)
+
+
+def _in_quotes(messages: Iterable[bytes]) -> dict[str, bool]:
+    import msgspec
+
+    decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+    found: dict[str, bool] = {}
+    for message in messages:
+        for name, raw in decoder.decode(message).items():
+            text = bytes(raw)
+            if text != b"null":
+                found[name] = found.get(name, False) or text.startswith(b'"')
+    return found
 
 
 def _parquet_side(path: Path) -> SideFile:
@@ -217,8 +236,28 @@ def _plan_column(name: str, sides: Mapping[Side, SideFile], equality: ColumnEqua
     rule = equality if equality is not None else default_equality(kind)
     if equality == ColumnEquality(null_equals_missing=True):
         rule = replace(default_equality(kind), null_equals_missing=True)
+    if equality is None or equality == ColumnEquality():
+        _refuse_other_kind(name, kind, sides)
     check_equality(name, kind, rule)
     return PlanColumn(name, kind, rule)
+
+
+def _refuse_other_kind(name: str, kind: SqlType, sides: Mapping[Side, SideFile]) -> None:
+    """Numbers on one side and texts of the same digits on the other are not the same to who reads the streams."""
+    if kind.name not in NUMERICS | STRINGS | {TypeName.BOOLEAN}:
+        return
+    texts: dict[Side, bool] = {}
+    for side, file in sides.items():
+        stated = file.types.get(name)
+        if name in file.are_texts:
+            texts[side] = file.are_texts[name]
+        elif stated is not None:
+            texts[side] = stated.name in STRINGS
+    if len(set(texts.values())) > 1:
+        left, right = ("text" if texts[side] else "no text" for side in Side)
+        message = f'the type of column "{name}" has changed: it is {left} on the left and {right} on the right'
+        hint = f"convert one side; if it may be so, --equal {name}=RULE with a rule but exact, such as abs:0"
+        raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint=hint)
 
 
 def _type_with_text(name: str, kind: SqlType, file: SideFile) -> SqlType:

@@ -227,6 +227,19 @@ def test_schemas_that_do_not_fit(command: Callable[..., Any], tmp_path: Path) ->
     assert 'lacks "v", which the other side has' in lacking.err
 
 
+@pytest.mark.parametrize("right", ["b.jsonl", "b.parquet"])
+def test_numbers_that_have_become_texts_are_never_safe(command: Callable[..., Any], tmp_path: Path, right: str) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "v": "7"}\n')
+    (tmp_path / "b.jsonl").write_text('{"id": 1, "v": 7}\n')
+    parquet.write_table(pa.table({"id": [1], "v": [7]}), tmp_path / "b.parquet")
+    words = ("velo", "shadow", "--key", "id", "--left", "a.jsonl", "--right", right)
+
+    refused, accepted = command(*words), command(*words, "--equal", "v=abs:0")
+
+    assert (refused.code, accepted.code) == (2, 0)
+    assert 'the type of column "v" has changed: it is text on the left and no text on the right' in refused.err
+
+
 def test_a_missing_column_equals_null_when_asked(command: Callable[..., Any], tmp_path: Path) -> None:
     parquet.write_table(pa.table({"id": [1], "v": pa.array([None], pa.string())}), tmp_path / "a.parquet")
     parquet.write_table(pa.table({"id": [1]}), tmp_path / "b.parquet")
