@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 UGLY = "create stream large as select id,amount from orders where amount>10;\n"
-PRETTY = "CREATE stream large AS\nSELECT id, amount\nFROM orders\nWHERE amount > 10;\n"
+PRETTY = "CREATE STREAM large AS\nSELECT id, amount\nFROM orders\nWHERE amount > 10;\n"
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -54,6 +54,9 @@ _MAY_BE_NAMES = frozenset("JSON OFFSET UNKNOWN ORDINALITY RECURSIVE WINDOW SOME 
 KEYWORDS = RESERVED_WORDS - _MAY_BE_NAMES
 """Words that are never names, and are written in upper case."""
 _BEFORE_BY = frozenset({"GROUP", "ORDER", "PARTITION"})
+_RELATIONS = frozenset({"STREAM", "TABLE", "VIEW"})
+_OPERAND_ENDS = frozenset({")", "]", "END", "NULL", "TRUE", "FALSE"})
+_UNITS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
 
 _PARTS = re.compile(
     r"""
@@ -95,13 +98,57 @@ def _pieces(source: SourceText) -> Iterator[tuple[TokenKind, int, int]]:
 
 
 def _with_keywords(tokens: list[SqlToken]) -> Iterator[SqlToken]:
-    for at, token in enumerate(tokens):
-        before = tokens[at - 1].text if at else ""
-        after = tokens[at + 1].text.upper() if at + 1 < len(tokens) else ""
-        named = before == "." or after == "."
-        word = token.text.upper()
-        phrase = (word in _BEFORE_BY and after == "BY") or (word == "BY" and before.upper() in _BEFORE_BY)
-        if token.kind is TokenKind.WORD and not named and (word in KEYWORDS or phrase):
+    code = [token.text for token in tokens if not token.is_comment]
+    at = 0
+    for token in tokens:
+        if token.kind is TokenKind.WORD and _is_keyword(code, at):
             yield SqlToken(TokenKind.KEYWORD, token.text, token.breaks, token.spaced)
         else:
             yield token
+        at += not token.is_comment
+
+
+def _is_keyword(code: Sequence[str], at: int) -> bool:
+    """Whether the word at a place is no name: it never is one, or cannot be one where it stands."""
+    before2, before, word, after, after2 = _around(code, at)
+    if "." in (before, after):
+        return False
+    match word:
+        case _ if word in KEYWORDS:
+            return True
+        case "BY":
+            return before in _BEFORE_BY
+        case _ if word in _BEFORE_BY:
+            return after == "BY"
+        case "STREAM" | "VIEW":
+            return before == "CREATE"
+        case "IF":
+            return before in _RELATIONS and (after, after2) == ("NOT", "EXISTS")
+        case "WATERMARK":
+            return before in ("(", ",") and after == "FOR" and after2 != "SYSTEM_TIME"
+        case "EMIT":
+            return after in ("CHANGES", "FINAL") and _ends_query(before, after2)
+        case "CHANGES" | "FINAL":
+            return before == "EMIT" and _ends_query(before2, after)
+        case "PRIMARY":
+            return after == "KEY"
+        case "KEY":
+            return before == "PRIMARY"
+        case "ENFORCED":
+            return before == "NOT" and before2 in (")", "KEY")
+        case "INTERVAL":
+            return after.startswith("'")
+        case _ if word in _UNITS:
+            return before2 == "INTERVAL" and before.startswith("'") and after not in ("(", "TO")
+    return False
+
+
+def _around(code: Sequence[str], at: int) -> tuple[str, ...]:
+    """The text at a place with the two before and the two after it, upper-cased; "" where there is none."""
+    return tuple(code[i].upper() if 0 <= i < len(code) else "" for i in range(at - 2, at + 3))
+
+
+def _ends_query(before: str, after: str) -> bool:
+    """Whether EMIT CHANGES between these two stands where a query ends: no column or relation called `emit`."""
+    operand = before in _OPERAND_ENDS or (before not in KEYWORDS and re.fullmatch(r".*[\w'\"`]", before, re.DOTALL))
+    return bool(operand) and after in ("", ";", "WITH")

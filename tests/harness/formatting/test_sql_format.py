@@ -30,17 +30,17 @@ from s where amount>10 and id between 1 and -5 or not (id = 3);
 """
 AFTER = """\
 -- @app: x
-CREATE stream s (
+CREATE STREAM s (
     id bigint,
     amount decimal(10, 2),
     tags array<string>,
     ts timestamp(3),
-    watermark FOR ts AS ts - interval '5' second
+    WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
 )
 WITH ('type' = 'kafka_source', 'topic' = 's');
 
 -- what is large
-CREATE stream large AS
+CREATE STREAM large AS
 SELECT
     id,
     amount * 2 AS double_amount,  -- twice
@@ -152,6 +152,37 @@ def test_keywords_are_not_taken_for_names() -> None:
     kinds = {t.text: t.kind for t in sql_tokens("select t.end, `from` from t", "")}
     assert kinds["end"] is TokenKind.WORD
     assert kinds["select"] is TokenKind.KEYWORD
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("create stream q as select a from t emit changes;", "CREATE STREAM q AS\nSELECT a\nFROM t\nEMIT CHANGES;\n"),
+        ("select a from t where a>5 emit /* c */ final", "SELECT a\nFROM t\nWHERE a > 5\nEMIT /* c */ FINAL\n"),
+        (
+            "create table if not exists s (id bigint primary key not enforced)",
+            "CREATE TABLE IF NOT EXISTS s (id bigint PRIMARY KEY NOT ENFORCED)\n",
+        ),
+        ("create stream s (id int, primary key (id))", "CREATE STREAM s (id int, PRIMARY KEY (id))\n"),
+        ("select interval '5' second as x", "SELECT INTERVAL '5' SECOND AS x\n"),
+        ("select emit changes from t", "SELECT emit changes\nFROM t\n"),
+        (
+            "select stream, view, watermark, interval, second, key, final from t where not enforced",
+            "SELECT stream, view, watermark, interval, second, key, final\nFROM t\nWHERE NOT enforced\n",
+        ),
+        (
+            "select id as emit, t.interval, if(a, b, c) as x from t emit changes",
+            "SELECT id AS emit, t.interval, if(a, b, c) AS x\nFROM t\nEMIT CHANGES\n",
+        ),
+    ],
+)
+def test_words_that_may_be_names_are_keywords_where_they_cannot_be_one(written: str, expected: str) -> None:
+    assert formatted_sql(written, "x.sql") == expected
+
+
+def test_a_relation_called_emit_keeps_its_case() -> None:
+    result = formatted_sql("select a from emit changes", "x.sql")
+    assert result.split() == ["SELECT", "a", "FROM", "emit", "changes"]
 
 
 def formatted_or_why(text: str, name: str) -> str | VeloError:
