@@ -61,6 +61,8 @@ def _expanded(item: exp.Expr, relation: Relation, text: ProgramText) -> list[tup
     if any(star.args.values()):
         raise text.unsupported("* with EXCEPT, REPLACE or RENAME", item, "list the columns")
     if not isinstance(item, exp.Column) or not item.table:
+        if not relation.star():
+            raise text.error(ErrorCode.SQL_SYNTAX, "there are no columns for * without FROM", item)
         return [(_column_node(field, item), None, False) for field in relation.star()]
     path = [part.name for key in ("catalog", "db", "table") if (part := item.args.get(key)) is not None]
     if len(path) == 1 and path[0] in relation.aliases:

@@ -177,6 +177,12 @@ REFUSED = [
         'nothing in FROM is called "u"',
     ),
     (
+        "SELECT *",
+        ErrorCode.SQL_SYNTAX,
+        "*",
+        "there are no columns for * without FROM",
+    ),
+    (
         "SELECT a FROM trads",
         ErrorCode.UNKNOWN_TABLE,
         "trads",
