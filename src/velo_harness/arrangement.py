@@ -13,6 +13,7 @@ from velo_engine.batch import Int64s
 from velo_engine.plan.nodes import PlannedProgram, SourceTable
 from velo_engine.runtime.timeline import Tick
 from velo_engine.schema import RowSchema
+from velo_engine.sql.program import Warning
 from velo_engine.types import TypeName
 from velo_harness.event_times import event_time_columns, event_time_types
 from velo_harness.faults.fates import RunFaults, placed
@@ -47,6 +48,8 @@ class Arranged:
     paced: bool
     """The ticks are waited for in reality."""
     faults: RunFaults | None
+    notes: tuple[Warning, ...]
+    """Faults that have no effect."""
 
 
 class Arrangement:
@@ -83,7 +86,8 @@ class Arrangement:
             topics[name] = topic_of(records.values, records.rows, records.schema, records.layout, placing)
         counts = {name: len(records.values) for name, records in faulty.items()}
         faults = self._injected(faulty, topics, plan.sequences)
-        return Arranged(topics, counts, plan.ticks, self._is_paced and bool(plan.ticks), faults)
+        notes = tuple(note for records in faulty.values() for note in records.notes)
+        return Arranged(topics, counts, plan.ticks, self._is_paced and bool(plan.ticks), faults, notes)
 
     def _with_faults(self, name: str, records: StreamRecords, given: Input | None) -> FaultyRecords:
         found = FaultyRecords(name, records.layout, records.values, records.rows, records.schema)

@@ -10,10 +10,12 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from velo_engine import JobOptions, TableInput, TopicInput
+from velo_engine.errors import nearest
 from velo_engine.formats import open_format
 from velo_engine.plan.nodes import SourceKind, SourceTable
 from velo_engine.runtime.open_connector import with_schema_files
 from velo_engine.runtime.timeline import Tick
+from velo_engine.sql.program import Warning
 from velo_harness import data_files
 from velo_harness.arrangement import Arrangement, StreamRecords
 from velo_harness.assertions.operands import resolved_row
@@ -73,6 +75,9 @@ class RunInputs:
     unending: frozenset[str] = frozenset()
     """Sources that go on although there are no more records of them."""
 
+    notes: tuple[Warning, ...] = ()
+    """What was asked for and has no effect."""
+
     def timed(self, options: JobOptions) -> JobOptions:
         """The options of a job that reads these inputs."""
         options = replace(options, unending=self.unending) if self.unending else options
@@ -116,6 +121,7 @@ class InputMaker:
         self._event_times = event_times
         self._arrangement = arrangement
         self._boundaries = boundaries
+        self._notes: dict[Warning, None] = {}
 
     def make(
         self, sources: Mapping[str, SourceTable], given: Mapping[str, Input], others: Mapping[str, SourceTable]
@@ -155,6 +161,7 @@ class InputMaker:
             arranged.faults,
             unread,
             unending,
+            (*self._notes, *arranged.notes),
         )
 
     def _unread_rows(
@@ -243,7 +250,17 @@ class InputMaker:
             table = pa.table(columns, schema=source.schema.arrow())
             return SourceRows(Relation(source.name, source.schema, table), messages, key_field)
         table = read_once(file, source.schema, self._spec.zone)
+        self._note_columns(file, source)
         return SourceRows(Relation(source.name, source.schema, table), None, key_field)
+
+    def _note_columns(self, file: DataFile, source: SourceTable) -> None:
+        """Columns of the file that the source does not have: nothing reads them."""
+        for name in data_files.column_names(file):
+            if name not in source.schema.names:
+                message = f'the column "{name}" of {file.path.name} is left out: {source.name} has no such column'
+                close = nearest(name, source.schema.names)
+                hint = None if close is None else f'did you mean "{close}"?'
+                self._notes[Warning(message, file.location, hint)] = None
 
     def _generated(
         self,

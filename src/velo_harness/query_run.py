@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from velo_engine import JobOptions
 from velo_engine.connectors.dead_letters import DeadLetter
-from velo_engine.errors import VeloError
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.plan.nodes import PlannedProgram
 from velo_harness.arrangement import Arrangement
 from velo_harness.assertions.failures import expected_error_text
@@ -33,7 +33,7 @@ from velo_harness.faults.run import run_with_faults
 from velo_harness.input_relations import InputRelations
 from velo_harness.inputs import InputMaker, RunInputs
 from velo_harness.missing_rows.command_line import with_explain_command
-from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named
+from velo_harness.preparation import PreparedQuery, QueryPreparation, query_named, warning_text
 from velo_harness.profile import ReadingCurve, profile_of
 from velo_harness.programs import declared_data_schema, parsed, shown_path, sink_statement
 from velo_harness.relation import Relation
@@ -151,7 +151,11 @@ class QueryRun:
             Arrangement(self._spec, self._query, self._settings, prepared.seed, prepared.program),
             lambda rows, wanted: self._on_boundaries(prepared, rows, wanted),
         )
-        return maker.make(needed_sources(prepared.program, prepared.targets), prepared.given, prepared.program.sources)
+        sources = needed_sources(prepared.program, prepared.targets)
+        made = maker.make(sources, prepared.given, prepared.program.sources)
+        for note in made.notes if self._settings.strict else ():
+            raise VeloError(ErrorCode.BAD_VALUE, note.message, location=note.location, hint=note.hint)
+        return made
 
     def _on_boundaries(
         self, prepared: PreparedQuery, rows: Mapping[str, Relation], wanted: Sequence[str]
@@ -233,7 +237,13 @@ class QueryRun:
             seed=prepared.seed,
             failures=tuple(failed),
             warnings=tuple(warnings),
-            notes=(*prepared.notes, *unread, *_letter_notes(execution), *_debug_notes(self._spec, self._query)),
+            notes=(
+                *prepared.notes,
+                *map(warning_text, inputs.notes),
+                *unread,
+                *_letter_notes(execution),
+                *_debug_notes(self._spec, self._query),
+            ),
             checks=count,
             updates=updated.updates,
             inputs=inputs.records,

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from velo_engine.batch import Bools, Int64s
 from velo_engine.schema import RowSchema
+from velo_engine.sql.program import Warning
+from velo_harness.counted import counted
 from velo_harness.faults.corruption import corrupted_column, corruptible
 from velo_harness.faults.disorder import arrivals, moved_back, with_copies
 from velo_harness.faults.malformed import OF_ANY_FORMAT, malformed
-from velo_harness.faults.model import Corruption, FaultPlan
+from velo_harness.faults.model import (
+    Corruption,
+    Duplicates,
+    FaultPlan,
+    FieldCorruption,
+    MalformedRecords,
+    OutOfOrder,
+    SlowProcessing,
+)
 from velo_harness.generation.randomness import stream
 from velo_harness.keys import bad_value
 from velo_harness.topic_inputs import RecordLayout, encoded
+
+Rated: TypeAlias = MalformedRecords | Duplicates | OutOfOrder | FieldCorruption | SlowProcessing
+"""Faults of a share of the records."""
 
 
 @dataclass(slots=True)
@@ -32,6 +46,8 @@ class FaultyRecords:
     """Kind of fault → the records that have it, rising."""
     delays_ms: Int64s | None = None
     """How long the job is busy with each record."""
+    notes: list[Warning] = field(default_factory=list)
+    """Faults that have no effect on so few records."""
 
     @property
     def aligned(self) -> bool:
@@ -51,18 +67,18 @@ def inject(records: FaultyRecords, plan: FaultPlan, seed: int, event_time: str |
         if one is not None and scripted:
             raise bad_value(f"a timeline says in which order the records of {records.source} come", one.location)
     if plan.duplicates is not None:
-        chosen = _chosen(records, plan.duplicates.rate, seed, "duplicates")
+        chosen = _chosen(records, plan.duplicates, seed, "duplicates")
         rng = stream(seed, records.source, "copies")
         order, copies = with_copies(arrivals(len(records.values), times), chosen, plan.duplicates, rng)
         _reorder(records, order, copies, "duplicates", copies)
         times = None if times is None else times[order]
     if plan.out_of_order is not None:
-        chosen = _chosen(records, plan.out_of_order.rate, seed, "out_of_order")
+        chosen = _chosen(records, plan.out_of_order, seed, "out_of_order")
         rng = stream(seed, records.source, "delays")
         order, moved = moved_back(arrivals(len(records.values), times), chosen, plan.out_of_order, rng)
         _reorder(records, order, np.zeros(len(order), np.bool_), "out_of_order", moved)
     if plan.slow is not None:
-        chosen = _chosen(records, plan.slow.rate, seed, "slow_processing")
+        chosen = _chosen(records, plan.slow, seed, "slow_processing")
         rng = stream(seed, records.source, "busy")
         records.delays_ms = np.zeros(len(records.values), np.int64)
         records.delays_ms[chosen] = rng.integers(
@@ -71,11 +87,16 @@ def inject(records: FaultyRecords, plan: FaultPlan, seed: int, event_time: str |
         records.hit["slow_processing"] = chosen
 
 
-def _chosen(records: FaultyRecords, rate: float, seed: int, kind: str) -> Int64s:
+def _chosen(records: FaultyRecords, part: Rated, seed: int, kind: str) -> Int64s:
     """The records that are hit: exactly the share, rounded."""
     count = len(records.values)
+    hit = round(part.rate * count)
+    if part.rate and not hit:
+        share = f"{part.rate:g} of the {counted(count, 'record')} of {records.source}"
+        hint = "give the input more records, or a greater rate"
+        records.notes.append(Warning(f"{kind} hits no record: {share} is 0, rounded", part.location, hint))
     rng = stream(seed, records.source, kind)
-    chosen: Int64s = np.sort(rng.choice(count, round(rate * count), replace=False)).astype(np.int64)
+    chosen: Int64s = np.sort(rng.choice(count, hit, replace=False)).astype(np.int64)
     return chosen
 
 
@@ -88,7 +109,7 @@ def _corrupt(records: FaultyRecords, plan: FaultPlan, seed: int) -> None:
             f"some records of {records.source} do not decode: their fields cannot be corrupted", wanted.location
         )
     kinds = corruptible(records.schema, wanted)
-    chosen = _chosen(records, wanted.rate, seed, "field_corruption")
+    chosen = _chosen(records, wanted, seed, "field_corruption")
     rng = stream(seed, records.source, "corruption")
     names = list(kinds)
     which = rng.integers(0, len(names), len(chosen))
@@ -120,7 +141,7 @@ def _malform(records: FaultyRecords, plan: FaultPlan, seed: int) -> None:
         names = ", ".join(others)
         message = f"{names}: for records in JSON, and those of {records.source} are {records.layout.format}"
         raise bad_value(message, wanted.location, hint=f"give types: [{', '.join(sorted(OF_ANY_FORMAT))}]")
-    chosen = _chosen(records, wanted.rate, seed, "malformed_records")
+    chosen = _chosen(records, wanted, seed, "malformed_records")
     rng = stream(seed, records.source, "malformation")
     values = list(records.values)
     shuffled = rng.permutation(len(chosen))

@@ -98,3 +98,25 @@ def test_rows_that_the_query_does_not_read_are_named(tmp_path: Path) -> None:
     strict = run_query(spec, spec.queries[0], RunSettings(strict=True), item="", rerun="").error
     assert strict is not None
     assert (strict.code, strict.location) == (ErrorCode.BAD_VALUE, spec.queries[0].inputs[1].location)
+
+
+def test_a_column_of_a_file_that_the_source_does_not_have_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "t.csv").write_text("id,remark\n1,x\n")
+    path = tmp_path / "x.test.yaml"
+    path.write_text(
+        "application: x\n"
+        "sql: CREATE TABLE t (id BIGINT); CREATE STREAM s AS SELECT id FROM t;\n"
+        "queries:\n"
+        "  - name: s\n"
+        "    inputs: [{ source: t, data_file: t.csv }]\n"
+        "    expect: { rows: [{ id: 1 }] }\n"
+    )
+    spec = load_spec(path)
+    result = run_query(spec, spec.queries[0], RunSettings(), item="", rerun="")
+    assert result.outcome is Outcome.PASSED
+    (note,) = result.notes
+    assert note.startswith('the column "remark" of t.csv is left out: t has no such column (')
+    strict = run_query(spec, spec.queries[0], RunSettings(strict=True), item="", rerun="").error
+    assert strict is not None
+    assert strict.code is ErrorCode.BAD_VALUE

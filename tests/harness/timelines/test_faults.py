@@ -378,3 +378,14 @@ def test_first_rows_by_event_time_are_known_although_they_come_out_later(run: Ru
     assert set(fates["duplicates"]) | set(fates["out_of_order"]) <= {"deduplicated", "processed"}
     assert fates["duplicates"]["deduplicated"] + fates["out_of_order"].get("deduplicated", 0) >= 20
     assert fates["out_of_order"]["processed"] > fates["out_of_order"].get("deduplicated", 0)
+
+
+def test_a_rate_that_hits_no_record_is_named(run: Run) -> None:
+    """0.04 of 10 records is 0.4 of a record: none; 0.06 is one."""
+    faults = "{ duplicates: { rate: 0.04 } }"
+    (note,) = passed(run(spec(faults, records=10))).notes
+    assert note.startswith("duplicates hits no record: 0.04 of the 10 records of orders is 0, rounded (")
+    assert passed(run(spec("{ duplicates: { rate: 0.06 } }", records=10))).notes == ()
+    error = run(spec(faults, records=10), strict=True).error
+    assert error is not None
+    assert error.code is ErrorCode.BAD_VALUE
