@@ -21,6 +21,7 @@ from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.schema import RowSchema
 from velo_engine.types import STRINGS, SqlType, TypeName, arrow_type
 from velo_harness.avro_files import UnreadableAvroError, avro_column, avro_records
+from velo_harness.programs import shown_path
 from velo_harness.spec import DataFile, DataFormat
 from velo_harness.typed_values import typed_value
 from velo_harness.yaml_source import YamlScalar
@@ -108,7 +109,7 @@ def _read(file: DataFile) -> bytes:
             with file.path.open("rb") as plain:
                 content = plain.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        message = f'there is no file "{file.path}"'
+        message = f'there is no file "{shown_path(file.path)}"'
         raise VeloError(ErrorCode.FILE_NOT_FOUND, message, location=file.location) from None
     except (OSError, EOFError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a complete gzip file"
@@ -119,7 +120,9 @@ def _read(file: DataFile) -> bytes:
 
 
 def _unreadable(file: DataFile, reason: str) -> VeloError:
-    return VeloError(ErrorCode.FILE_UNREADABLE, f'"{file.path}" cannot be read: {reason}', location=file.location)
+    return VeloError(
+        ErrorCode.FILE_UNREADABLE, f'"{shown_path(file.path)}" cannot be read: {reason}', location=file.location
+    )
 
 
 def _csv_text(file: DataFile, names: tuple[str, ...] | None) -> pa.Table:
@@ -223,7 +226,7 @@ def _cell_by_cell(
 ) -> pa.Array:
     values = []
     for i, text in enumerate(cells.to_pylist()):
-        place = Location(str(file.path), first_line + i)
+        place = Location(shown_path(file.path), first_line + i)
         node = YamlScalar(text, plain=False, location=place) if text is not None else None
         try:
             values.append(None if node is None else typed_value(node, kind.as_nullable(), zone))
@@ -323,7 +326,7 @@ def _decoded_json(file: DataFile, schema: RowSchema) -> pa.Table:
     decoded = open_format("json", schema, {}).decode(messages)
     for failure in decoded.failures:
         line = failure.index + 1
-        raise VeloError(ErrorCode.RECORD_MALFORMED, failure.reason, location=Location(str(file.path), line))
+        raise VeloError(ErrorCode.RECORD_MALFORMED, failure.reason, location=Location(shown_path(file.path), line))
     return pa.table(decoded.table.columns, schema=schema.arrow())
 
 
@@ -336,7 +339,7 @@ def _json_keys(file: DataFile, messages: Sequence[bytes]) -> Mapping[str, None]:
         try:
             keys.update(dict.fromkeys(decoder.decode(message)))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            place = Location(str(file.path), i + 1)
+            place = Location(shown_path(file.path), i + 1)
             raise VeloError(ErrorCode.RECORD_MALFORMED, f"this is not a JSON object: {error}", location=place) from None
     return keys
 

@@ -107,8 +107,15 @@ def parse_yaml(text: str, file: str) -> YamlNode:
         raise _syntax_error(error, file, lines) from None
     except yaml.reader.ReaderError as error:
         message = f"the YAML text has a character that is not allowed: {error.reason}"
-        raise VeloError(ErrorCode.YAML_SYNTAX, message, location=Location(file, 1)) from None
+        raise VeloError(ErrorCode.YAML_SYNTAX, message, location=_not_allowed(text, file)) from None
     return builder.document()
+
+
+def _not_allowed(text: str, file: str) -> Location:
+    """Where the first character stands that YAML does not allow."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    at = 0 if found is None else found.start()
+    return Location(file, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, file: str, lines: list[str]) -> VeloError:

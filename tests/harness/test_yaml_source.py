@@ -160,3 +160,14 @@ def test_bytes_that_are_no_utf8_have_a_line(tmp_path):
 
 def test_control_characters_are_refused():
     assert refused("a: \x00b").code is ErrorCode.YAML_SYNTAX
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("a: 1\nbc: \0\n", (2, 5)), ("\0a: 1\n", (1, 1)), ("ä: ä\nb: ä\x07", (2, 5))]
+)
+def test_a_character_that_is_not_allowed_is_shown_at_its_place(text: str, place: tuple[int, int]) -> None:
+    with pytest.raises(VeloError) as caught:
+        parse_yaml(text, "f")
+    location = caught.value.location
+    assert location is not None
+    assert (location.line, location.column) == place

@@ -186,3 +186,17 @@ def test_without_a_schema_values_are_text(tmp_path: Path) -> None:
     assert text_columns(written(tmp_path, "a,b\n1.50,\n", DataFormat.CSV)).to_pylist() == [{"a": "1.50", "b": None}]
     lines = written(tmp_path, '{"a": 1.50, "b": "x"}\n{"a": null}\n', DataFormat.JSON_LINES)
     assert text_columns(lines).to_pylist() == [{"a": "1.50", "b": "x"}, {"a": None, "b": None}]
+
+
+def test_files_below_the_working_directory_are_called_by_their_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    with pytest.raises(VeloError, match=r'no file "data/x\.csv"'):
+        rows(data_file(tmp_path / "data/x.csv", DataFormat.CSV))
+    with pytest.raises(VeloError) as caught:
+        rows(written(tmp_path, "i\nnone\n", DataFormat.CSV, "data/y.csv"), RowSchema.of(("i", t.INT)))
+    place = caught.value.location
+    assert place is not None
+    assert (place.file, place.line) == ("data/y.csv", 2)
