@@ -25,7 +25,7 @@ from velo_harness.programs import (
 from velo_harness.relation import Relation
 from velo_harness.settings import RunSettings
 from velo_harness.source_schemas import SchemaFinder
-from velo_harness.spec import DEFAULT_SEED, Input, Query, Spec
+from velo_harness.spec import DEFAULT_SEED, Input, OutputSpec, Query, Severity, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class QueryPreparation:
         sinks = [sink_statement(output.sink, plan, output.location) for output in self._query.outputs]
         targets = tuple(dict.fromkeys([*self._dependencies(plan), statement, *sinks]))
         inputs = {**self._inherited(plan, targets), **given}
-        notes = (*((note,) if note else ()), *self._warnings(plan))
+        notes = (*((note,) if note else ()), *self._warnings(plan), *self._only_warnings())
         return PreparedQuery(text, plan, statement, targets, inputs, self._seed(program), notes)
 
     def _decoding_late(self, source: SourceTable) -> SourceTable:
@@ -101,6 +101,18 @@ class QueryPreparation:
         for warning in warnings if self._settings.strict else ():
             raise VeloError(ErrorCode.BAD_PROPERTY, warning.message, location=warning.location, hint=warning.hint)
         return [warning_text(warning) for warning in warnings]
+
+    def _only_warnings(self) -> Iterator[str]:
+        """That the query cannot fail by its checks; an error in a strict run."""
+        parts: tuple[Query | OutputSpec, ...] = (self._query, *self._query.outputs)
+        written = [assertion for part in parts for assertion in part.assertions]
+        if any(part.expect is not None for part in parts) or not written:
+            return
+        if all(assertion.severity is Severity.WARNING for assertion in written):
+            message = f'every check of "{self._query.name}" has severity: warning: it passes whatever comes out'
+            if self._settings.strict:
+                raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=self._query.location)
+            yield f"{message} ({self._query.location})"
 
     def _seed(self, program: ParsedProgram) -> int:
         """The seed asked for, else the spec's, else the one that the SQL's comments hint at."""

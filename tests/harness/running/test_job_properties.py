@@ -120,3 +120,27 @@ def test_a_column_of_a_file_that_the_source_does_not_have_is_named(tmp_path: Pat
     strict = run_query(spec, spec.queries[0], RunSettings(strict=True), item="", rerun="").error
     assert strict is not None
     assert strict.code is ErrorCode.BAD_VALUE
+
+
+def test_a_query_whose_checks_are_all_warnings_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    path = tmp_path / "x.test.yaml"
+    text = (
+        "application: x\n"
+        "sql: CREATE TABLE t (id BIGINT); CREATE STREAM s AS SELECT id FROM t;\n"
+        "queries:\n"
+        "  - name: s\n"
+        "    inputs: [{ source: t, rows: [{ id: 1 }] }]\n"
+        "    assertions:\n"
+        "      - { type: record_count, equals: 1, severity: warning }\n"
+    )
+    path.write_text(text)
+    spec = load_spec(path)
+    (note,) = run_query(spec, spec.queries[0], RunSettings(), item="", rerun="").notes
+    assert note.startswith('every check of "s" has severity: warning: it passes whatever comes out (')
+    strict = run_query(spec, spec.queries[0], RunSettings(strict=True), item="", rerun="").error
+    assert strict is not None
+    assert strict.code is ErrorCode.NOTHING_CHECKED
+    path.write_text(text + "      - { type: record_count, greater_than: 0 }\n")
+    spec = load_spec(path)
+    assert run_query(spec, spec.queries[0], RunSettings(), item="", rerun="").notes == ()
