@@ -331,3 +331,13 @@ def test_a_parquet_file_needs_columns_with_names(command, tmp_path: Path) -> Non
     ran = command("velo-test", "infer-schema", "o.parquet")
     assert (ran.code, "o.parquet has no columns to infer a schema from" in ran.err) == (2, True)
     assert not (tmp_path / "schemas").exists()
+
+
+@pytest.mark.parametrize(("text", "line"), [('{"id":', 1), ('{"id": 1}\n{"id":\n', 2)])
+def test_the_line_of_json_that_does_not_parse_is_named(command, tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "half.jsonl").write_text(text)
+    ran = command("velo-test", "infer-schema", "half.jsonl")
+    assert ran.code == 2
+    assert f"half.jsonl:{line}" in ran.err
+    assert "does not parse" in ran.err
+    assert "sample.json" not in ran.err

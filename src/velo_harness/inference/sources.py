@@ -131,10 +131,18 @@ def _from_lines(lines: Sequence[bytes], form: DataFormat, name: str, origin: str
             if error.code is not ErrorCode.EMPTY_INPUT:
                 raise
             hint = "each line is to be a JSON object, or the file a list of objects" if kind == "json" else None
-            message = f"no record of {origin} can be read"
-            raise VeloError(ErrorCode.EMPTY_INPUT, message, hint=hint) from None
+            message = f"no record of {origin} can be read: the first does not parse as an object"
+            raise VeloError(ErrorCode.EMPTY_INPUT, message, location=Location(origin, 1), hint=hint) from None
         file = DataFile(path, form, Location(origin, 1))
-        return _from_table(file, schema, name, origin, editor_line)
+        try:
+            return _from_table(file, schema, name, origin, editor_line)
+        except VeloError as error:
+            if error.code is not ErrorCode.RECORD_MALFORMED or error.location is None:
+                raise
+            place = Location(origin, error.location.line)  # not the sample's, which nobody knows
+            raise VeloError(
+                ErrorCode.FILE_UNREADABLE, f"this record does not parse: {error.message}", location=place
+            ) from None
 
 
 def _from_table(file: DataFile, schema: RowSchema, name: str, origin: str, editor_line: str) -> InferredSchema:
