@@ -26,8 +26,9 @@ demo: $(READY) ## install, run the example suites on real data, show the report
 	@echo "      $(BIN)/velo-test run specs/flights    the same without pytest, with the report for people"
 	@echo "      $(BIN)/velo quickstart my-project     a new project with green tests"
 
+# Three workers: some tests wait for a broker or for Flink. Compiled modules are kept for the commands that tests start.
 test: $(READY) ## all tests
-	@$(BIN)/pytest -q -n 2 -rs tests specs
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 3 --dist worksteal -rs tests specs
 
 check: $(READY) ## lint, format check, types
 	@$(BIN)/ruff check .

@@ -37,7 +37,7 @@ def test_several_reports_are_written_by_their_endings(failing: Project) -> None:
     ran.assert_outcomes(passed=1, failed=1)
     found = report(failing.root / "out/r.json")
     assert outcomes(found) == {"large": "passed", "small": "failed"}
-    assert found["queries"][1]["failures"][0]["actual"] == "1 records"
+    assert found["queries"][1]["failures"][0]["actual"] == "1 record"
     assert found["queries"][0]["profile"]["columns"][0]["name"] == "id"
     assert (failing.root / "out/r.html").read_text().startswith("<!DOCTYPE html>")
     assert "1 failed" in (failing.root / "out/r.md").read_text()
