@@ -205,12 +205,13 @@ def read_to_end(consumer: Consumer, partitions: Sequence[int]) -> list[Message]:
 
 
 def read(consumer: Consumer, count: int) -> list[Message]:
-    """The next `count` messages, and no more than have come with them."""
+    """The next `count` messages. The end of a partition that comes behind the last of them is left to be read."""
     messages: list[Message] = []
     deadline = time.monotonic() + PATIENCE
     while len(messages) < count:
         assert time.monotonic() < deadline, f"{len(messages)} of {count} messages: {values(messages[-5:])}"
-        messages += [message for message in consumer.consume(count, 0.05) if not _is_end(message)]
+        missing = count - len(messages)
+        messages += [message for message in consumer.consume(missing, 0.05) if not _is_end(message)]
     return messages
 
 
