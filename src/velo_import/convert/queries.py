@@ -65,7 +65,10 @@ def options_of(hint: exp.Expr) -> dict[str, str]:
 def query_edits(
     query: exp.Expr, source: SourceText, start: int, end: int, resolve: Callable[[Reading], Resolved | None]
 ) -> tuple[list[Edit], tuple[Piece, ...]]:
-    """The edits of a query in the characters `start` to `end`, and the pieces that it reads."""
+    """The edits of a query in the characters `start` to `end`, and the pieces that it reads.
+
+    All changes to the text of a query are made here: another rewrite adds its edits to these.
+    """
     edits = [*edits_of_comments(source.text, start, end), *edits_of_variables(source.text, start, end)]
     reads: list[Piece] = []
     for reading in readings(query):

@@ -1,0 +1,83 @@
+"""Tables as the scripts declare them, and as hints change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.sql.flink.statements import CreateTable
+from velo_import.convert import tables
+from velo_import.convert.connectors import ConvertedOptions
+from velo_import.convert.draft import Draft, Relation
+from velo_import.convert.program import Piece, planned
+from velo_import.mapped_text import MappedText
+from velo_import.model import Outcome
+
+
+def declare_table(draft: Draft, statement: CreateTable) -> None:
+    """CREATE TABLE without a query."""
+    place = statement.place
+    if statement.if_not_exists and draft.catalog.find(statement.name) is not None:
+        written = f"CREATE TABLE IF NOT EXISTS {statement.name}"
+        draft.note(place.location, written, "table", "no effect", Outcome.SAME, "the table is there already")
+        return
+    above = draft.catalog.find(statement.like.source) if statement.like is not None else None
+    if statement.like is not None and (above is None or above.definition is None):
+        message = f"the table {statement.like.source} of LIKE is not declared in the input"
+        error = VeloError(ErrorCode.UNKNOWN_TABLE, message, location=place.location)
+        draft.fail_relation(statement.name, error, place, "table like")
+        return
+    definition = tables.definition_of(statement, draft.source, None if above is None else above.definition)
+    if not definition.statement.columns:
+        message = f"the columns of {statement.name} are not declared"
+        error = VeloError(ErrorCode.UNKNOWN_TABLE, message, location=place.location)
+        draft.fail_relation(statement.name, error, place, "table without columns")
+        return
+    relation = declared(draft, definition, draft.catalog.flat_name(statement.name))
+    draft.catalog.define(statement.name, relation)
+
+
+def declared(draft: Draft, definition: tables.Definition, name: str) -> Relation:
+    """The relation of a declared table, with its piece and its rows in the report."""
+    text, options = _declaration(draft, definition, name)
+    piece = Piece(text, definition.source, definition.statement.place.location)
+    relation = Relation(name, piece, definition, options)
+    try:
+        definition.schema  # noqa: B018 - types that do not exist here are found now
+        planned([piece], {})
+    except VeloError as error:
+        relation.piece, relation.failure = None, error
+        draft.note_failure(error, definition.statement.place, f"table of connector {options.connector}")
+    else:
+        draft.pieces.append(piece)
+        draft.constructs += tables.constructs(definition, options, name)
+    draft.relations.append(relation)
+    return relation
+
+
+def hinted(draft: Draft, relation: Relation, options: Mapping[str, str]) -> Relation:
+    """The table as the hint OPTIONS makes it; the same one when the options change nothing here."""
+    definition = relation.definition
+    if definition is None or relation.options is None:
+        return relation
+    changed = tables.with_options(definition, options)
+    now = _declaration(draft, changed, relation.name)[1]
+    if now.properties == relation.options.properties:
+        return relation
+    known = next((r for r in draft.relations if r.definition == changed and r.piece is not None), None)
+    return known or declared(draft, changed, draft.catalog.flat_name(relation.name))
+
+
+def _declaration(draft: Draft, definition: tables.Definition, name: str) -> tuple[MappedText, ConvertedOptions]:
+    looked_up = definition.statement.name.rpartition(".")[2] in draft.lookups
+    return tables.declaration(definition, name, _system_columns(draft, definition), looked_up=looked_up)
+
+
+def _system_columns(draft: Draft, definition: tables.Definition) -> list[str]:
+    """The event time that Confluent's tables have without saying so."""
+    if not draft.rowtime or definition.options.get("connector", "confluent") != "confluent":
+        return []
+    columns = ["`$rowtime` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL"]
+    if definition.statement.watermark is None:
+        columns.append("WATERMARK FOR `$rowtime` AS `$rowtime`")
+    return columns

@@ -1,0 +1,269 @@
+"""Statements that make rows: views, INSERTs, queries, CREATE TABLE … AS.
+
+Each becomes a piece of the program, which the engine plans together with all that the piece needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from velo_engine.errors import ErrorCode, Location, VeloError
+from velo_engine.sql.flink import statements as flink
+from velo_engine.sql.source_text import SourceText
+from velo_import.catalog import quoted
+from velo_import.convert import tables
+from velo_import.convert.declared import hinted
+from velo_import.convert.draft import Draft, Made, Relation
+from velo_import.convert.failures import shown, unnamed
+from velo_import.convert.features import features
+from velo_import.convert.program import Piece, literal, planned
+from velo_import.convert.queries import Reading, Resolved, options_of, query_edits, query_start, readings
+from velo_import.mapped_text import Edit, MappedText
+from velo_import.model import Construct, ConvertedStatement, Outcome, Role
+
+_DEDUPLICATE = "\nON CONFLICT DO DEDUPLICATE"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A statement that makes rows, as it becomes one of the program."""
+
+    name: str
+    place: flink.Place
+    query: exp.Query
+    head: MappedText
+    """What stands before the query."""
+    tail: str = ""
+    """What stands behind it."""
+    sink: str | None = None
+    also: tuple[Piece, ...] = ()
+    """What it needs besides what the query reads."""
+    is_bare: bool = False
+    """Whether it is a query by itself, which has no name."""
+
+    @property
+    def name_when_left_out(self) -> str:
+        """What it is called when it is not part of the program."""
+        return unnamed(self.place) if self.is_bare else self.name
+
+
+def convert_view(draft: Draft, statement: flink.CreateView) -> None:
+    """CREATE VIEW."""
+    place = statement.place
+    if statement.if_not_exists and draft.catalog.find(statement.name) is not None:
+        written = f"CREATE VIEW IF NOT EXISTS {statement.name}"
+        draft.note(place.location, written, "view", "no effect", Outcome.SAME, "the view is there already")
+        return
+    name = draft.catalog.flat_name(statement.name)
+    head = MappedText()
+    columns = f" ({', '.join(map(quoted, statement.columns))})" if statement.columns else ""
+    head.add(f"CREATE VIEW {quoted(name)}{columns} AS\n", place.start)
+    piece = _converted(draft, _Rows(name, place, statement.query, head))
+    relation = Relation(name, piece)
+    if piece is None:
+        relation.failure = draft.last_failure()
+    draft.define(statement.name, relation)
+
+
+def convert_table_as(draft: Draft, statement: flink.CreateTable) -> None:
+    """CREATE TABLE … AS."""
+    query, place = statement.query, statement.place
+    assert query is not None, "CREATE TABLE … AS"
+    if statement.if_not_exists and draft.catalog.find(statement.name) is not None:
+        written = f"CREATE TABLE IF NOT EXISTS {statement.name}"
+        draft.note(place.location, written, "table", "no effect", Outcome.SAME, "the table is there already")
+        return
+    name = draft.catalog.flat_name(statement.name)
+    definition = tables.definition_of(statement, draft.source, None)
+    own, options = tables.declaration(definition, name)
+    head = MappedText()
+    if definition.items:
+        head = own
+    else:
+        head.add(f"CREATE TABLE {quoted(name)}", place.start)
+        tables.add_properties(head, options.properties)
+    head.add(" AS\n")
+    piece = _converted(draft, _Rows(name, place, query, head, sink=name))
+    relation = Relation(name, piece)
+    if piece is None:
+        relation.failure = draft.last_failure()
+    else:
+        draft.constructs += tables.constructs(definition, options, name)
+    if statement.materialized:
+        reason = "it follows every row; FRESHNESS and REFRESH_MODE have no effect"
+        written = " ".join(("MATERIALIZED TABLE", *statement.refresh))
+        draft.note(place.location, written, "materialized table", "a table", Outcome.DIFFERS, reason)
+    draft.define(statement.name, relation)
+
+
+def convert_insert(draft: Draft, statement: flink.Insert) -> None:
+    """INSERT, alone or of a statement set."""
+    place = statement.place
+    target = draft.catalog.find(statement.target)
+    options = options_of(statement.hint) if statement.hint is not None else {}
+    if target is not None and options:
+        target = hinted(draft, target, options)
+    if target is None or target.piece is None:
+        error = _missing(statement.target, target, place.location)
+        draft.fail_statement(statement.target, error, place, statement.query)
+        return
+    head, tail = _insert_frame(statement, target)
+    rows = _Rows(target.name, place, statement.query, head, tail, sink=target.name, also=(target.piece,))
+    if _converted(draft, rows) is None:
+        return
+    target.roles.add(Role.SINK)
+    if statement.overwrite:
+        reason = "a stream has nothing that is written over: rows are added"
+        draft.note(place.location, "INSERT OVERWRITE", "overwrite", "INSERT INTO", Outcome.DIFFERS, reason)
+
+
+def convert_query(draft: Draft, statement: flink.Query) -> None:
+    """A query by itself."""
+    _converted(draft, _Rows("select", statement.place, statement.query, MappedText(), is_bare=True))
+
+
+def _converted(draft: Draft, rows: _Rows) -> Piece | None:
+    """The piece of a statement; None when it is not converted."""
+    draft.settings.used()
+    missing = _first_missing(draft, rows.query)
+    if missing is not None:
+        draft.fail_statement(rows.name_when_left_out, missing, rows.place, rows.query)
+        return None
+    start = query_start(draft.source, rows.place.start, rows.place.end)
+    edits, reads = query_edits(
+        rows.query, draft.source, start, rows.place.end, lambda reading: _resolve(draft, reading)
+    )
+    try:
+        piece, notes = _planned(draft, rows, start, edits, (*rows.also, *reads))
+    except VeloError as error:
+        draft.fail_statement(rows.name_when_left_out, error, rows.place, rows.query)
+        return None
+    _keep(draft, rows, piece, reads, notes)
+    return piece
+
+
+def _planned(
+    draft: Draft, rows: _Rows, start: int, edits: list[Edit], reads: tuple[Piece, ...]
+) -> tuple[Piece, list[Construct]]:
+    """The piece as the engine plans it, and what the report says of changes to it. VeloError when it does not."""
+    piece = _piece(rows.head, draft.source, rows.place, (start, edits, rows.tail), reads)
+    try:
+        planned(piece.closure(), draft.settings.current)
+    except VeloError as error:
+        if rows.sink is None or "ON CONFLICT" not in (error.hint or ""):
+            raise
+    else:
+        return piece, []
+    piece = _piece(rows.head, draft.source, rows.place, (start, edits, rows.tail + _DEDUPLICATE), reads)
+    planned(piece.closure(), draft.settings.current)
+    written, feature, became = f"INSERT INTO {rows.sink}", "key of the sink", "ON CONFLICT DO DEDUPLICATE"
+    reason = "what Flink does by itself unless table.exec.sink.upsert-materialize is NONE"
+    return piece, [Construct(rows.place.location, written, feature, became, Outcome.SAME, reason)]
+
+
+def _keep(draft: Draft, rows: _Rows, piece: Piece, reads: tuple[Piece, ...], notes: list[Construct]) -> None:
+    """A converted statement becomes part of the job."""
+    draft.pieces.append(piece)
+    _read_roles(draft, rows.query)
+    place = rows.place.location
+    became = "the statement as it stands"
+    own = (
+        *(
+            Construct(place, shown(draft.source, rows.place), feature, became, Outcome.SAME)
+            for feature in features(rows.query)
+        ),
+        *notes,
+        *_of_hints(rows.query, place),
+    )
+    relations = {id(r.piece): r.name for r in draft.relations if r.piece is not None}
+    names = tuple(relations[id(p)] for p in reads if id(p) in relations)
+    draft.made[id(piece)] = Made(len(draft.statements), rows.place, rows.query, draft.source, rows.is_bare)
+    draft.statements.append(ConvertedStatement(rows.name, piece.text.text, place, names, rows.sink, own))
+    draft.constructs += own
+
+
+def _resolve(draft: Draft, reading: Reading) -> Resolved | None:
+    found = draft.catalog.find(reading.written)
+    if found is None or found.piece is None:
+        return None
+    if reading.options and found.definition is not None:
+        found = hinted(draft, found, reading.options)
+    return Resolved(found.name, found.piece) if found.piece is not None else None
+
+
+def _read_roles(draft: Draft, query: exp.Query) -> None:
+    for reading in readings(query):
+        found = draft.catalog.find(reading.written)
+        if found is not None:
+            found.roles.add(Role.LOOKUP if reading.is_lookup else Role.SOURCE)
+
+
+def _first_missing(draft: Draft, query: exp.Query) -> VeloError | None:
+    """The first relation of a query that is not there."""
+    for reading in readings(query):
+        found = draft.catalog.find(reading.written)
+        if found is None or found.piece is None:
+            identifier = reading.node.this
+            start = int(identifier.meta.get("start", 0))
+            place = draft.source.location(start, int(identifier.meta.get("end", start)) + 1)
+            return _missing(reading.written, found, place)
+    return None
+
+
+def _missing(name: str, found: Relation | None, place: Location) -> VeloError:
+    if found is None:
+        message = f"the input does not declare {name}"
+        return VeloError(ErrorCode.UNKNOWN_TABLE, message, location=place, hint="add its CREATE TABLE to the input")
+    why = found.failure.message if found.failure is not None else "it is not converted"
+    message = why if why.startswith("it needs ") else f"it needs {name}, which is not converted: {why}"
+    return VeloError(ErrorCode.UNKNOWN_TABLE, message, location=place, hint="convert that first")
+
+
+def _of_hints(query: exp.Query, place: Location) -> list[Construct]:
+    """What became of the hints of a query."""
+    found = []
+    for call in (call for hint in query.find_all(exp.Hint) for call in hint.expressions):
+        name = str(call.this).upper() if isinstance(call, exp.Anonymous) else call.sql()
+        if name == "OPTIONS":
+            outcome, became, reason = Outcome.SAME, "properties of the table", None
+        elif name == "STATE_TTL":
+            reason = "state lives as long as state.ttl of the job says"
+            outcome, became = Outcome.DIFFERS, "left out"
+        else:
+            outcome, became, reason = Outcome.SAME, "left out", "it chooses how a join runs, not its result"
+        found.append(Construct(place, f"/*+ {name} */", f"hint {name}", became, outcome, reason))
+    return found
+
+
+def _insert_frame(statement: flink.Insert, target: Relation) -> tuple[MappedText, str]:
+    """What stands before and behind the query of an INSERT; the values of a static partition are further columns."""
+    head = MappedText()
+    columns = statement.columns
+    fixed = {name: value for name, value in statement.partition.items() if not isinstance(value, exp.Null)}
+    if fixed and not columns and target.definition is not None:
+        columns = tuple(c.name for c in target.definition.schema.columns if c.name not in fixed)
+    names = f" ({', '.join(map(quoted, (*columns, *fixed)))})" if columns else ""
+    head.add(f"INSERT INTO {quoted(target.name)}{names}\n", statement.place.start)
+    if not fixed:
+        return head, ""
+    values = ", ".join(literal(value.name) if value.is_string else value.sql() for value in fixed.values())
+    head.add(f"SELECT rows_of_partition.*, {values} FROM (\n", statement.place.start)
+    return head, "\n) AS rows_of_partition"
+
+
+def _piece(
+    head: MappedText,
+    source: SourceText,
+    place: flink.Place,
+    body: tuple[int, list[Edit], str],
+    reads: tuple[Piece, ...],
+) -> Piece:
+    """A piece of `head`, the query (its start and its edits) and what comes behind it."""
+    start, edits, tail = body
+    text = MappedText()
+    text.extend(head)
+    text.copy(source.text, start, place.end, edits)
+    text.add(tail)
+    return Piece(text, source, place.location, tuple(dict.fromkeys(reads)))
