@@ -41,6 +41,7 @@ format: $(READY) ## format the code
 
 flink: $(READY) ## install a real Flink for recording test cases (JDK 17, 330 MB once)
 	@$(BIN)/python tools/flink/installation.py
+	@$(BIN)/python -m tools.flink.gateway install || echo "without its SQL gateway, tests of which are skipped"
 
 kafka: $(READY) ## copy a real Apache Kafka from Maven Central into the cache and start it once (Java 17, Maven, 60 MB)
 	@$(BIN)/python -m tools.kafka.installation
