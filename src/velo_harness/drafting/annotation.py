@@ -10,6 +10,7 @@ from pathlib import Path
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.observability.metric_annotations import metric_definitions
 from velo_engine.observability.metric_columns import bound_metric
+from velo_engine.sql.program import Program, StatementKind
 from velo_harness.discovery import PathPolicy, find_schema
 from velo_harness.drafting.metric_drafts import MetricDraft, metric_drafts
 from velo_harness.drafting.monitoring import monitoring_files
@@ -38,11 +39,11 @@ def annotated(sql: Path, output: Path, monitoring: Path, variables: Mapping[str,
     plan = planned(text, variables, _stand(program, sql))
     named = dict(program.program.annotations).get("app")
     app = _NOT_IN_A_FILE_NAME.sub("_", sql.stem if named is None else named.value) or "app"
-    metrics = metric_drafts(program, plan, app)
+    metrics = metric_drafts(program.program, plan, app)
     if not metrics:
         message = f"{text.file} has no statement without metrics that gives rows out"
         raise VeloError(ErrorCode.NO_TESTS, message, hint="annotate a program with CREATE STREAM … AS SELECT …")
-    written = _with_annotations(text.text, program, metrics)
+    written = with_annotations(program.program, metrics)
     _check(ProgramText(written, text.file, text.base_dir), variables, _stand(program, sql), metrics)
     files = {output: written, **monitoring_files(monitoring, app, list(plan.statements), metrics)}
     return Annotated(files, metrics)
@@ -54,13 +55,19 @@ def _stand(program: ParsedProgram, sql: Path) -> Stand:
     return Stand(tuple((name, load_cached(path).row_schema()) for name, path in found.items() if path is not None))
 
 
-def _with_annotations(text: str, program: ParsedProgram, metrics: Sequence[MetricDraft]) -> str:
-    """The text with the annotations above the statements that they are about."""
-    lines = text.splitlines(keepends=True)
+def with_annotations(program: Program, metrics: Sequence[MetricDraft]) -> str:
+    """The text with the annotations above the statements that they are about.
+
+    Several INSERTs into one table are one statement to the engine: its annotations stand above the first.
+    """
+    lines = program.text.splitlines(keepends=True)
     by_statement: dict[str, list[MetricDraft]] = {}
     for metric in metrics:
         by_statement.setdefault(metric.statement, []).append(metric)
-    places = {s.name: s.location for s in program.program.statements}
+    places: dict[str, Location] = {}
+    for statement in program.statements:
+        if statement.kind is not StatementKind.SOURCE:
+            places.setdefault(statement.name, statement.location)
     for name in sorted(by_statement, key=lambda name: -places[name].line):
         place = places[name]
         above = [line for metric in by_statement[name] for line in metric.lines()]

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from velo_engine.plan.nodes import PlannedProgram, PlannedStatement
-from velo_engine.sql.program import StatementKind
+from velo_engine.sql.program import Program, StatementKind
 from velo_engine.types import FLOATS, INTEGERS, NUMERICS, STRINGS, TypeName
 from velo_harness.drafting.lineage import Aggregated, Constants, SourceColumn, WindowBound, nodes, origin
 from velo_harness.drafting.lineage import Origin as ColumnOrigin
-from velo_harness.programs import ParsedProgram
 
 MOST_LABELS = 2
 MOST_VALUE_METRICS = 4
@@ -50,13 +49,16 @@ class MetricDraft:
         return tuple(lines)
 
 
-def metric_drafts(parsed: ParsedProgram, program: PlannedProgram, app: str) -> list[MetricDraft]:
+def metric_drafts(written: Program, program: PlannedProgram, app: str) -> list[MetricDraft]:
     """Metrics for every statement that gives rows out and has none yet."""
-    has_some = {s.name for s in parsed.program.statements if any(name == "metric" for name, _ in s.annotations)}
-    counts = [s.name for s in parsed.program.statements if s.kind is not StatementKind.SOURCE]
+    has_some = {
+        s.name
+        for s in written.statements
+        if s.kind is not StatementKind.SOURCE and any(name == "metric" for name, _ in s.annotations)
+    }
     found: list[MetricDraft] = []
     for name, statement in program.statements.items():
-        if name not in has_some and counts.count(name) == 1:
+        if name not in has_some:
             found += _of_statement(statement, program, f"{_named(app)}_{_named(name)}")
     unique: dict[str, MetricDraft] = {}
     for metric in found:

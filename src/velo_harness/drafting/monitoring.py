@@ -22,8 +22,8 @@ def monitoring_files(
     """The files, by their paths below `folder`."""
     return {
         folder / "prometheus.yaml": _scraping(app),
-        folder / _RULES: _rules(app, statements, metrics),
-        folder / "grafana" / "dashboards" / f"{app}.json": _dashboard(app, metrics),
+        folder / _RULES: rules_text(app, statements, metrics),
+        folder / "grafana" / "dashboards" / f"{app}.json": dashboard_text(app, metrics),
         folder / "grafana" / "provisioning" / "datasources.yaml": _DATASOURCES,
         folder / "grafana" / "provisioning" / "dashboards.yaml": _PROVIDERS,
     }
@@ -41,8 +41,8 @@ def _scraping(app: str) -> str:
     )
 
 
-def _rules(app: str, statements: Sequence[str], metrics: Sequence[MetricDraft]) -> str:
-    """Rates of all counters and histograms, and alerts."""
+def rules_text(app: str, statements: Sequence[str], metrics: Sequence[MetricDraft]) -> str:
+    """Prometheus rules: rates of all counters and histograms, and alerts."""
     lines = ["groups:", f"  - name: {scalar_text(app + '_rates')}", "    rules:"]
     for metric in metrics:
         if metric.type != "gauge":
@@ -78,7 +78,8 @@ def _alerts(app: str, statements: Sequence[str]) -> Iterator[tuple[str, str, str
             yield f"{name}Silent", f"({out}) and ({read})", "15m", f"{statement} reads rows and gives none out"
 
 
-def _dashboard(app: str, metrics: Sequence[MetricDraft]) -> str:
+def dashboard_text(app: str, metrics: Sequence[MetricDraft]) -> str:
+    """A Grafana dashboard of the job: the engine's own metrics, then the program's."""
     panels = [_panel(*panel) for panel in (*_own_panels(), *(_metric_panel(metric) for metric in metrics))]
     for number, panel in enumerate(panels):
         panel["id"] = number + 1
