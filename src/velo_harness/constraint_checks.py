@@ -5,6 +5,7 @@ from __future__ import annotations
 from velo_engine.errors import Location
 from velo_engine.types import BINARIES, FLOATS, NUMERICS, STRINGS, TIMESTAMPS, SqlType, TypeName
 from velo_harness.constraints import (
+    EPOCH_FORMATS,
     Correlation,
     Custom,
     Derived,
@@ -67,8 +68,10 @@ def check_constraints(constraints: FieldConstraints, kind: SqlType, type_place: 
         if not limited or isinstance(constraints.source, Enumeration | Derived | Reference | Sequence):
             refuse(next(name for name in ("length", "min_length", "max_length") if name in places))
     walks = constraints.distribution is not None and constraints.distribution.shape is Shape.RANDOM_WALK
+    written = isinstance(constraints.source, TimeRange) and (constraints.source.format or constraints.source.jitter_ms)
     if constraints.unique and (
         walks
+        or written
         or kind.name in _NESTED | {TypeName.BOOLEAN}
         or isinstance(constraints.source, Derived | Correlation | Probability)
     ):
@@ -97,6 +100,8 @@ def _check_source(constraints: FieldConstraints, kind: SqlType, type_place: Loca
     name, fitting = _SOURCE_TYPES[type(source)]
     if isinstance(source, TimeRange) and source.epoch_ms:
         name, fitting = "timestamp_epoch_ms", frozenset({TypeName.BIGINT})
+    elif isinstance(source, TimeRange) and source.format is not None:
+        name, fitting = "format", frozenset({TypeName.BIGINT}) if source.format in EPOCH_FORMATS else STRINGS
     place = constraints.locations.get(name, constraints.locations.get("timestamp_range", type_place))
     if kind.name not in fitting:
         raise bad_value(f"{name} has no effect on a field of type {kind.as_nullable()}", place)

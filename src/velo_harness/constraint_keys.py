@@ -35,6 +35,7 @@ from velo_harness.kinds import (
     AnyOf,
     Boolean,
     Choice,
+    Duration,
     Integer,
     ListOf,
     MapOf,
@@ -193,6 +194,8 @@ _TIME_KEYS = (
     Key("start", Text("a time"), "RFC 3339, or relative to now: -1h.", required=True),
     Key("end", Text("a time"), "RFC 3339, or relative to now; excluded.", required=True),
     Key("sequential", Boolean(), "Times rise from row to row."),
+    Key("format", Text("a pattern"), "Texts and whole numbers: how a time is written."),
+    Key("jitter", Duration(), "Each time is moved back by up to so much, and times come out of order."),
 )
 _TIME_RANGE = ObjectFormat("time range", "Times from start to before end.", _TIME_KEYS)
 _SEQUENCE = ObjectFormat(
@@ -322,8 +325,10 @@ def _sources(fields: Fields) -> Iterator[tuple[str, OnlySource]]:
             yield name, _time_range(fields[name], epoch_ms=name == "timestamp_epoch_ms")
     if fields.has("start") or fields.has("end") or isinstance(fields["range"], str):
         yield "range" if fields.has("range") else "start", _flat_time_range(fields)
-    elif fields.has("sequential"):
-        raise bad_value("sequential has no effect without start and end", fields.at("sequential"))
+    else:
+        for name in ("sequential", "format", "jitter"):
+            if fields.has(name):
+                raise bad_value(f"{name} has no effect without start and end", fields.at(name))
     if fields["sequence"] is not None and fields["sequence"] is not False:
         yield "sequence", _sequence(fields["sequence"])
 
@@ -403,7 +408,9 @@ def _correlation(value: Fields) -> Correlation:
 
 
 def _time_range(value: Fields, *, epoch_ms: bool) -> TimeRange:
-    return TimeRange(value["start"], value["end"], value["sequential"], epoch_ms)
+    if epoch_ms and value["format"] is not None:
+        raise bad_value("format has no effect on milliseconds since the epoch", value.at("format"))
+    return TimeRange(value["start"], value["end"], value["sequential"], epoch_ms, value["format"], value["jitter"] or 0)
 
 
 def _flat_time_range(fields: Fields) -> TimeRange:
@@ -411,7 +418,7 @@ def _flat_time_range(fields: Fields) -> TimeRange:
         if fields[name] is None:
             place = fields.at("range" if fields.has("range") else "end" if name == "start" else "start")
             raise VeloError(ErrorCode.MISSING_KEY, f'a time range needs the key "{name}"', location=place)
-    return TimeRange(fields["start"], fields["end"], fields["sequential"])
+    return _time_range(fields, epoch_ms=False)
 
 
 def _sequence(value: Fields | bool) -> Sequence:

@@ -105,6 +105,10 @@ class Reference:
     match_rate: float = 1.0
 
 
+EPOCH_FORMATS = {"epoch_ms": 1_000, "epoch_s": 1_000_000}
+"""Formats of times that are whole numbers, with the microseconds of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimeRange:
     """A time from `start` to before `end`; RFC 3339 or relative to the run's now, as written."""
@@ -115,6 +119,10 @@ class TimeRange:
     """Times rise from row to row. None: as is usual for the type, see `generation.times`."""
     epoch_ms: bool = False
     """The field is a number of milliseconds since the epoch."""
+    format: str | None = None
+    """How a time is written: texts by a pattern of DATE_FORMAT, whole numbers as `epoch_ms` or `epoch_s`."""
+    jitter_ms: int = 0
+    """Each time is moved back by up to so much; rows keep their order, so that times come out of order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from velo_engine.batch import Int64s
 from velo_engine.errors import ErrorCode, VeloError
-from velo_engine.types import NUMERICS, TIMESTAMPS, SqlType, TypeName, arrow_type
+from velo_engine.types import NUMERICS, TIMESTAMPS, SqlType, TypeName, arrow_type, timestamp
 from velo_harness import constraints as c
 from velo_harness.data_schema import DataField
 from velo_harness.generation import arrivals, times
@@ -26,6 +26,8 @@ from velo_harness.generation.walks import walk
 from velo_harness.row_codes import codes_of
 from velo_harness.spec import TimeSimulation
 
+LOCAL = timestamp(3)
+"""What times are before they are written as texts."""
 RECENT = c.TimeRange("-1h", "now")
 """The range of timestamps that have none."""
 
@@ -130,10 +132,24 @@ class ColumnMaker:
             return self._different_times(rng, one, (start, end), rises=rises)
         if one.constraints.sessions is not None:
             instants = self._in_sessions(rng, one, (start, end), made, types, rises=rises)
+        else:
+            n = self.records
+            instants = arrivals.rising(rng, start, end, n) if rises else rng.integers(start, end, n)
+            instants = self._by_rate(one, instants, (start, end))
+        instants = times.moved_back(self._stream(one, "jitter"), instants, given.jitter_ms)
+        if given.format is None:
             return times.encoded(instants, one.type, self.zone)
-        n = self.records
-        instants = arrivals.rising(rng, start, end, n) if rises else rng.integers(start, end, n)
-        return times.encoded(self._by_rate(one, instants, (start, end)), one.type, self.zone)
+        return self._written(one, instants, given.format)
+
+    def _written(self, one: DataField, instants: Int64s, form: str) -> pa.Array:
+        """The instants as texts or whole numbers."""
+        if form in c.EPOCH_FORMATS:
+            return pa.array(instants // c.EPOCH_FORMATS[form])
+        local = times.encoded(instants, LOCAL, self.zone)
+        escaped = form.replace("'", "''")
+        text = f"DATE_FORMAT(t, '{escaped}')"
+        place = one.constraints.place("format", one.location)
+        return evaluate(text, {"t": local}, {"t": LOCAL}, one.type, now=self.now, time_zone="UTC", location=place)
 
     def _different_times(
         self, rng: np.random.Generator, one: DataField, window: tuple[int, int], *, rises: bool

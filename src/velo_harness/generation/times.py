@@ -80,9 +80,15 @@ def spaced(rng: np.random.Generator, n: int, window: tuple[int, int], simulation
 
 def jittered(rng: np.random.Generator, times: Int64s, simulation: TimeSimulation) -> Int64s:
     """The times moved back by up to `jitter_ms`. Rows keep their order: times come out of order, rows may be late."""
-    if simulation.jitter_ms:
-        times = times - rng.integers(0, simulation.jitter_ms * 1000, len(times), endpoint=True)
-    return times
+    return moved_back(rng, times, simulation.jitter_ms)
+
+
+def moved_back(rng: np.random.Generator, times: Int64s, jitter_ms: int) -> Int64s:
+    """The times, each moved back by up to `jitter_ms`."""
+    if not jitter_ms:
+        return times
+    moved: Int64s = times - rng.integers(0, jitter_ms * 1000, len(times), endpoint=True)
+    return moved
 
 
 def simulated_window(n: int, simulation: TimeSimulation, now: datetime, zone: ZoneInfo | None) -> tuple[int, int]:

@@ -205,6 +205,24 @@ HOLDS: list[tuple[str, str, Callable[[Columns], bool]]] = [
         "type: timestamp, constraints: {start: -1h, end: now, sequential: false}",
         lambda c: share(steps(c), lambda d: d < timedelta(0), 0.5),
     ),
+    (
+        "format",
+        'type: string, constraints: {start: "2024-12-31T23:00:00Z", end: "2025-01-01T00:00:00Z", format: "dd.MM. HH"}',
+        lambda c: set(c["f"]) == {"31.12. 23"},
+    ),
+    (
+        "format",
+        'type: bigint, constraints: {start: "2024-12-31T23:00:00Z", end: "2025-01-01T00:00:00Z", format: epoch_s}',
+        lambda c: c["f"] == sorted(c["f"]) and c["f"][0] >= 1735686000 and c["f"][-1] < 1735689600,
+    ),
+    (
+        "jitter",
+        "type: timestamp, constraints: {start: -1h, end: now, jitter: 1m}",
+        lambda c: (
+            min(c["f"]) >= BEGIN - timedelta(minutes=1)
+            and timedelta(seconds=-60) <= min(steps(c)) < timedelta(seconds=-30)
+        ),
+    ),
     ("probability", "type: boolean, constraints: {probability: 0.2}", lambda c: share(c["f"], bool, 0.2)),
     (
         "sequence",
@@ -324,6 +342,20 @@ REFUSED: list[tuple[str, str, str]] = [
         "sequential",
         "type: timestamp, constraints: {sequential: true}",
         "sequential has no effect without start and end",
+    ),
+    ("format", "type: string, constraints: {format: HH}", "format has no effect without start and end"),
+    ("format", "type: timestamp, constraints: {start: -1h, end: now, format: HH}", "format has no effect on a field"),
+    ("format", "type: string, constraints: {start: -1h, end: now, format: epoch_s}", "format has no effect on a field"),
+    (
+        "format",
+        "type: bigint, constraints: {timestamp_epoch_ms: {start: -1h, end: now, format: epoch_s}}",
+        "format has no effect on milliseconds",
+    ),
+    ("jitter", "type: timestamp, constraints: {jitter: 5s}", "jitter has no effect without start and end"),
+    (
+        "jitter",
+        "type: timestamp, constraints: {start: -1h, end: now, jitter: 5s, unique: true}",
+        "unique has no effect",
     ),
     ("probability", "type: boolean, constraints: {probability: 1.5}", "from 0 to 1"),
     ("probability", "type: integer, constraints: {probability: 0.5}", "probability has no effect"),
