@@ -1,15 +1,17 @@
-"""`@metric` annotations: which metrics a program declares, as written. Columns are looked up in `program_metrics`."""
+"""`@metric` annotations: which metrics a program declares, as written. Columns are looked up in `metric_columns`."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
+from velo_engine.observability.alert_annotations import AlertDefinition, alert_definition, alert_groups
+from velo_engine.sql.durations import parse_duration
 from velo_engine.sql.program import Program, Property
 
 OWN_METRICS = "velo_job_"
@@ -21,7 +23,6 @@ DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _REFUSED = {
     "metric_sample_rate": "every row is counted, whole batches at a time: leave it out",
-    "metric_window": "a metric counts from the start of the job; write rate(…[5m]) or the like in Prometheus",
 }
 
 
@@ -53,6 +54,9 @@ class MetricDefinition:
     buckets: tuple[float, ...]
     """Upper bounds, increasing; of a histogram."""
     location: Location
+    window_ms: int | None = None
+    """How often new values come: the length of the query's window. Rates look back at least twice that."""
+    alerts: tuple[AlertDefinition, ...] = ()
 
 
 def metric_definitions(program: Program) -> list[MetricDefinition]:
@@ -60,10 +64,12 @@ def metric_definitions(program: Program) -> list[MetricDefinition]:
     found: list[MetricDefinition] = []
     for statement in program.statements:
         for group in _groups(statement.annotations):
-            definition = _definition(statement.name, group)
+            definition = _definition(statement.name, group.about, alert_groups(group.alerts))
             if any(_exposed(definition) == _exposed(other) for other in found):
                 raise VeloError(
-                    ErrorCode.DUPLICATE_NAME, f"the metric {definition.name} is defined twice", location=_at(group)
+                    ErrorCode.DUPLICATE_NAME,
+                    f"the metric {definition.name} is defined twice",
+                    location=_at(group.about),
                 )
             found.append(definition)
     return found
@@ -74,25 +80,39 @@ def _exposed(definition: MetricDefinition) -> str:
     return definition.name.removesuffix("_total")
 
 
-def _groups(annotations: Sequence[tuple[str, Property]]) -> list[dict[str, Property]]:
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """One `@metric` with what is said of it."""
+
+    about: dict[str, Property] = field(default_factory=dict)
+    alerts: list[tuple[str, Property]] = field(default_factory=list)
+
+
+def _groups(annotations: Sequence[tuple[str, Property]]) -> list[_Group]:
     """Each `@metric` with the annotations about it that follow."""
-    groups: list[dict[str, Property]] = []
+    groups: list[_Group] = []
     for name, value in annotations:
+        is_alert = name == "alert" or name.startswith("alert_")
         if name == "metric":
-            groups.append({})
-        elif not name.startswith("metric_"):
+            groups.append(_Group())
+        elif not is_alert and not name.startswith("metric_"):
             continue
         elif not groups:
             message = f"@{name} stands before the @metric that it is about"
             raise VeloError(ErrorCode.BAD_VALUE, message, location=value.name_location, hint="begin with @metric: NAME")
-        elif name in groups[-1]:
-            message = f"the metric {groups[-1]['metric'].value} has two @{name}"
+        elif is_alert:
+            groups[-1].alerts.append((name, value))
+            continue
+        elif name in groups[-1].about:
+            message = f"the metric {groups[-1].about['metric'].value} has two @{name}"
             raise VeloError(ErrorCode.DUPLICATE_NAME, message, location=value.name_location)
-        groups[-1][name] = value
+        groups[-1].about[name] = value
     return groups
 
 
-def _definition(statement: str, given: Mapping[str, Property]) -> MetricDefinition:
+def _definition(
+    statement: str, given: Mapping[str, Property], alerts: Sequence[Mapping[str, Property]]
+) -> MetricDefinition:
     name = given["metric"].value
     for refused, hint in _REFUSED.items():
         if refused in given:
@@ -107,8 +127,8 @@ def _definition(statement: str, given: Mapping[str, Property]) -> MetricDefiniti
     if name.startswith(OWN_METRICS):
         raise _bad(given["metric"], f"{name} is a name of the engine's own metrics", f"leave {OWN_METRICS} to them")
     kind = _type(name, given)
-    field = given.get("metric_field")
-    if field is None and kind is not MetricType.COUNTER:
+    shown = given.get("metric_field")
+    if shown is None and kind is not MetricType.COUNTER:
         raise _bad(given["metric"], f"the {kind.value} {name} has no @metric_field", "name the column that it shows")
     if "metric_buckets" in given and kind is not MetricType.HISTOGRAM:
         raise _bad(given["metric_buckets"], f"{name} is a {kind.value}, and only histograms have buckets")
@@ -118,10 +138,15 @@ def _definition(statement: str, given: Mapping[str, Property]) -> MetricDefiniti
         statement=statement,
         help=given["metric_help"].value if "metric_help" in given else f"{kind.value} over {statement}",
         labels=_listed(given["metric_labels"]) if "metric_labels" in given else (),
-        field=field,
+        field=shown,
         condition=given.get("metric_condition"),
         buckets=_buckets(given["metric_buckets"]) if "metric_buckets" in given else DEFAULT_BUCKETS,
         location=_at(given),
+        window_ms=_window(given["metric_window"]) if "metric_window" in given else None,
+        alerts=tuple(
+            alert_definition(alert, name, None if shown is None else shown.value, counts=kind is MetricType.COUNTER)
+            for alert in alerts
+        ),
     )
 
 
@@ -147,6 +172,16 @@ def _buckets(written: Property) -> tuple[float, ...]:
     if any(a >= b for a, b in pairwise(bounds)):
         raise _bad(written, "buckets are upper bounds, each greater than the one before")
     return bounds
+
+
+def _window(written: Property) -> int:
+    try:
+        found = parse_duration(written.value)
+    except ValueError:
+        found = 0
+    if found <= 0:
+        raise _bad(written, f'"{written.value}" is not a length of time', "write for example 1m or 30s")
+    return found
 
 
 def _listed(written: Property) -> tuple[Property, ...]:
