@@ -66,6 +66,23 @@ class MappedText:
             position = edit.end
         self.add(source[position:end], position)
 
+    def edited(self, edits: Iterable[Edit]) -> MappedText:
+        """This text with `edits`, which are of its own characters and do not overlap."""
+        found, position = MappedText(), 0
+        for edit in sorted(edits, key=lambda one: one.start):
+            self._append_to(found, position, edit.start)
+            found.add(edit.text, self.origin_of(edit.start))
+            position = edit.end
+        self._append_to(found, position, self.length)
+        return found
+
+    def _append_to(self, other: MappedText, start: int, end: int) -> None:
+        """The characters `start` to `end` (exclusive) go to the end of `other`."""
+        for part, at, origin in zip(self._parts, self._starts, self._origins, strict=True):
+            first, last = max(start - at, 0), min(end - at, len(part))
+            if first < last:
+                other.add(part[first:last], None if origin is None else origin + first)
+
 
 def edits_of_comments(source: str, start: int, end: int) -> list[Edit]:
     """Comments behind `//` begin with `--`; hints are gone: what they say is in the definitions of tables."""

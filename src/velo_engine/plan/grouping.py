@@ -26,6 +26,7 @@ from velo_engine.plan.windows import (
     WindowStyle,
     bound_column,
     check_session_emission,
+    gives_rowtime,
     time_position,
     window_functions,
 )
@@ -75,7 +76,7 @@ def aggregate(
         windowing = None
         if window is not None:
             check_session_emission(window, context.emit, context.allowed_lateness_ms, text)
-            windowing = _windowing(window, relation, below)
+            windowing = _windowing(window, relation, below, above)
         planned = _planned(relation, keys, calls, windowing, context)
         if window is not None and window.style is WindowStyle.GROUP_FUNCTION:
             # The bounds of the older group windows are values like any other.
@@ -130,12 +131,13 @@ def _grouping_value(node: exp.Expr, grouping: Grouping, below: RelationScope, nu
     return grouping_value(node, key_of, grouping.sets, len(grouping.keys), number, below.text)
 
 
-def _windowing(window: QueryWindow, relation: Relation, below: RelationScope) -> Windowing:
-    """The query's own window over a time of `relation`."""
+def _windowing(window: QueryWindow, relation: Relation, below: RelationScope, above: Sequence[exp.Expr]) -> Windowing:
+    """The query's own window over a time of `relation`, for expressions `above` it."""
     position = time_position(window, relation, below)
     kind = relation.node.schema.types[position]
     # The type of TUMBLE_ROWTIME and its like is that of the column; window_time is never NULL.
-    time_type = kind if window.style is WindowStyle.GROUP_FUNCTION else kind.as_nullable(False)
+    of_column = window.style is WindowStyle.GROUP_FUNCTION or gives_rowtime(above, window)
+    time_type = kind if of_column else kind.as_nullable(False)
     by_event_time = position not in relation.processing_times
     of_table_function = window.style is WindowStyle.TABLE_FUNCTION
     return Windowing(window.spec, ColumnRef(position, kind), time_type, by_event_time, of_table_function)

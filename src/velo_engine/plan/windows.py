@@ -271,6 +271,17 @@ def window_functions(roots: Iterable[exp.Expr], window: QueryWindow | None, scop
     return found
 
 
+def gives_rowtime(roots: Iterable[exp.Expr], window: QueryWindow) -> bool:
+    """Whether the time of a window clause is named by TUMBLE_ROWTIME and its like alone, not by `window_time`."""
+    nodes = [node for root in roots for node in root.walk(prune=lambda n: isinstance(n, exp.Query))]
+    if window.style is not WindowStyle.CLAUSE:
+        return False
+    if any(isinstance(node, exp.Column) and WINDOW_BOUNDS.get(node.name) == "window_time" for node in nodes):
+        return False
+    names = [name for node in nodes if (name := function_name(node)) in _BOUND_FUNCTIONS]
+    return any(name.endswith("_rowtime") for name in names)
+
+
 def _bound_function(node: exp.Expr, name: str, window: QueryWindow | None, scope: RelationScope) -> str:
     text = scope.text
     kind, bound = _BOUND_FUNCTIONS[name]

@@ -10,14 +10,16 @@ from velo_import.convert.draft import Draft
 from velo_import.convert.failures import failure, unnamed
 from velo_import.convert.features import features
 from velo_import.convert.program import Piece, first_failure, planned
+from velo_import.convert.window_clauses import write_clauses
 from velo_import.mapped_text import MappedText
 from velo_import.model import ConvertedStatement
 
 
 def settle(draft: Draft) -> None:
-    """Leave out what the program as a whole cannot have; name bare queries."""
+    """Leave out what the program as a whole cannot have; write windows as clauses; name bare queries."""
     _settle_tables(draft)
     _settle_program(draft)
+    write_clauses(draft)
     _name_queries(draft)
 
 
