@@ -21,6 +21,7 @@ from velo_harness.programs import (
     program_text,
     sink_statement,
     statement_of,
+    with_reading,
 )
 from velo_harness.relation import Relation
 from velo_harness.settings import RunSettings
@@ -70,7 +71,11 @@ class QueryPreparation:
         """The query ready to run. Errors: those of SQL and of schemas, UNKNOWN_QUERY, UNKNOWN_TABLE."""
         text = program_text(self._spec) if self._text is None else self._text
         program = parsed(text, self._settings.variables)
-        statement, note = statement_of(self._query, self._spec, program, strict=self._settings.strict)
+        if self._query.name in program.declared and self._query.name not in program.statements:
+            text, statement = with_reading(text, self._query.name, self._settings.variables)
+            program, note = parsed(text, self._settings.variables), None
+        else:
+            statement, note = statement_of(self._query, self._spec, program, strict=self._settings.strict)
         given = self._given(program)
         plan = planned(text, self._settings.variables, self._stand(text, program, given))
         plan = replace(

@@ -74,6 +74,8 @@ class ParsedProgram:
     program: Program
     sources: tuple[str, ...]
     """Relations that it reads or declares and does not make, in order of appearance."""
+    declared: frozenset[str]
+    """Those that it declares."""
     statements: tuple[str, ...]
     """Its queries, by name."""
     reads: Mapping[str, tuple[str, ...]]
@@ -112,7 +114,12 @@ def _parsed(text: ProgramText, variables: tuple[tuple[str, str], ...]) -> Parsed
     read = (name for names in reads.values() for name in names if name not in queries)
     annotations = [*program.annotations, *(a for s in program.statements for a in s.annotations)]
     return ParsedProgram(
-        program, tuple(dict.fromkeys([*declared, *read])), tuple(queries), reads, hints_of(annotations)
+        program,
+        tuple(dict.fromkeys([*declared, *read])),
+        frozenset(declared),
+        tuple(queries),
+        reads,
+        hints_of(annotations),
     )
 
 
@@ -171,6 +178,12 @@ def _planned(
     for name in stand.tables:
         schemas[name] = SourceTable(name, SourceKind.TABLE, dict(stand.schemas).get(name, RowSchema(())), {})
     return Engine(base_dir=text.base_dir).plan(program, schemas=schemas, variables=dict(variables))
+
+
+def with_reading(text: ProgramText, table: str, variables: Mapping[str, str]) -> tuple[ProgramText, str]:
+    """The program with a statement behind it that gives out the rows of a declared table, and the statement's name."""
+    longer = replace(text, text=f"{text.text}\n;\nSELECT * FROM `{table}`;\n")
+    return longer, parsed(longer, variables).statements[-1]
 
 
 def statement_of(query: Query, spec: Spec, program: ParsedProgram, *, strict: bool) -> tuple[str, str | None]:

@@ -37,6 +37,8 @@ def run_query(
     blank = blank_result(spec, query, settings, item=item, rerun=rerun)
     if query.skip is not None:
         return replace(blank, skip_reason=query.skip)
+    if query.refusal is not None:
+        return replace(blank, outcome=Outcome.FAILED, error=query.refusal)
     try:
         result = result_by_runners(spec, query, settings, blank, on_progress, kafka)
         if spec.stress_test.enabled and result.outcome is Outcome.PASSED:

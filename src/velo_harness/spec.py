@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from velo_engine.errors import Location
+from velo_engine.errors import Location, VeloError
 from velo_harness.constraints import FieldConstraints
 from velo_harness.debugging.debug_settings import DebugSettings
 from velo_harness.faults.model import FaultPlan
@@ -368,6 +368,8 @@ class Query:
     faults: FaultPlan | None = None
     """What is injected into its inputs: its own plan, else the scenario's, else the spec's."""
     capture: Capture = field(default_factory=Capture)
+    refusal: VeloError | None = None
+    """Why it fails without being run: it stands for a spec of which nothing is run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,6 +249,7 @@ TEST_SUITE = ObjectFormat(
         Key("name", Text("a name"), "Shown in reports.", required=True),
         Key("source_system", Text(), "Where the SQL comes from: flink."),
         Key("original_file", Text(), "The file that it was converted from."),
+        Key("require_executed", Boolean(), "true: the spec fails when each of its queries is skipped.", False),
         Key("defaults", Object(SUITE_DEFAULTS), "What holds where queries say nothing."),
     ),
 )

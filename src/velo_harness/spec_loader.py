@@ -76,7 +76,7 @@ def spec_of(node: YamlNode, path: Path, policy: PathPolicy, *, unfinished: bool 
         config=config,
         schemas=fields["schemas"],
         reference_tables=_reference_tables(fields, head),
-        queries=tuple(_queries(fields["queries"], head)),
+        queries=_with_refusal(tuple(_queries(fields["queries"], head)), suite),
         location=fields.location,
         sql_location=fields.locations.get("sql_file") or fields.locations.get("sql"),
         topic_naming=topic_naming(fields["topic_naming"]),
@@ -127,6 +127,18 @@ def _suite(fields: Fields) -> Fields | None:
         message = 'a spec needs the key "application" (or "test_suite")'
         raise VeloError(ErrorCode.MISSING_KEY, message, location=fields.location)
     return suite
+
+
+def _with_refusal(queries: tuple[Query, ...], suite: Fields | None) -> tuple[Query, ...]:
+    """The queries, with one more that fails when all of them are skipped and the suite does not allow that."""
+    if suite is None or not suite["require_executed"] or any(query.skip is None for query in queries):
+        return queries
+    place = suite.at("require_executed")
+    message = "every query of this spec is skipped: nothing is tested"
+    hint = "the reasons stand beside skip: in the spec"
+    refusal = VeloError(ErrorCode.NOTHING_CHECKED, message, location=place, hint=hint)
+    name = "require_executed"
+    return (*queries, replace(queries[0], name=name, description=None, skip=None, location=place, refusal=refusal))
 
 
 def _origin(suite: Fields | None) -> str | None:
@@ -292,9 +304,8 @@ def _query(fields: Fields, head: _Head, before: Sequence[str]) -> Query:
     expect = head.expectation(fields["expect"])
     written = (*fields["assertions"], *fields["metric_assertions"], *head.more_assertions)
     assertions = tuple(assertion_spec(given, head.folder, head.policy) for given in written)
-    if not head.unfinished and not (
-        assertions or expect or any(output.assertions or output.expect for output in outputs)
-    ):
+    checks = assertions or expect or any(output.assertions or output.expect for output in outputs)
+    if not checks and not head.unfinished and _skip(fields) is None:
         message = f'the query "{fields["name"]}" checks nothing'
         hint = "add assertions or expect; a test that checks nothing cannot fail"
         raise VeloError(ErrorCode.NOTHING_CHECKED, message, location=fields.at("name"), hint=hint)

@@ -46,12 +46,21 @@ _OPERATORS = {
 }
 
 
+RECOMPUTED = "the same rows, computed from the inputs in one batch"
+"""The reason of assertions that say of all rows what they must be."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckDraft:
     """One assertion: the lines of its mapping, and why it is there."""
 
     lines: tuple[str, ...]
     reason: str
+
+    @property
+    def shown(self) -> str:
+        """The assertion in one line."""
+        return ", ".join(line.strip() for line in self.lines)
 
 
 def check_drafts(statement: PlannedStatement, program: PlannedProgram) -> list[CheckDraft]:

@@ -103,7 +103,7 @@ class _Checking:
     def _query_done(self, spec: Spec, query: Query, program: CheckedProgram) -> bool:
         """Checks a query; False when something was taken out of the tree, so that the spec must be read again."""
         item = spec.item_name(query)
-        if item in self.finished or query.name in program.blanked.names:
+        if item in self.finished or query.name in program.blanked.names or _is_reason_only(query):
             return True
         finder = SchemaFinder(spec, self.policy)
         self.finished.add(item)
@@ -132,6 +132,12 @@ class _Checking:
 def _expects_error(query: Query) -> bool:
     """Whether the query is to end with an error, so that one is no finding."""
     return expected_error(query) is not None
+
+
+def _is_reason_only(query: Query) -> bool:
+    """Whether it stands for a statement that is not there: it says why, and checks nothing."""
+    checks = query.assertions or query.outputs or query.expect is not None
+    return query.refusal is not None or (query.skip is not None and not checks)
 
 
 def _stand(program: ParsedProgram, spec: Spec, finder: SchemaFinder) -> Stand:

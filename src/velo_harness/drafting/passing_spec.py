@@ -1,0 +1,161 @@
+"""A spec that passes: drafted assertions are tried over generated inputs, and those that do not hold are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.plan.nodes import AssignWatermark, PlannedProgram, SourceKind, SourceTable
+from velo_engine.types import TIMESTAMPS
+from velo_harness.discovery import PathPolicy
+from velo_harness.drafting.check_drafts import RECOMPUTED, CheckDraft, check_drafts
+from velo_harness.drafting.lineage import SourceColumn, nodes, origin
+from velo_harness.drafting.yaml_text import scalar_text
+from velo_harness.programs import shown_path
+from velo_harness.result import Outcome, QueryResult
+from velo_harness.runner import run_query
+from velo_harness.settings import RunSettings
+from velo_harness.spec import Spec
+from velo_harness.spec_loader import spec_of
+from velo_harness.yaml_source import parse_yaml
+
+MOST_ROUNDS = 5
+"""Of leaving out assertions that do not hold."""
+
+
+@dataclass(slots=True)
+class PassingSpec:
+    """One spec being drafted: its program and the data schemas of its sources are there already."""
+
+    file: Path
+    program: PlannedProgram
+    settings: RunSettings
+    policy: PathPolicy
+    head: Sequence[str]
+    """The lines above `queries:`."""
+    generated: frozenset[str]
+    """The sources whose rows are generated; the others read their own files."""
+    foot: Sequence[str] = ()
+    """Lines behind the queries: further entries of the list."""
+    checks: dict[str, list[CheckDraft]] = field(default_factory=dict)
+    """By query; only those that hold once `text` is made."""
+    notes: list[str] = field(default_factory=list)
+    """What a person should know: assertions that do not hold, queries without rows."""
+    errors: dict[str, VeloError] = field(default_factory=dict)
+    """Queries that do not run over generated rows: the spec skips them with the reason."""
+
+    def text(self) -> str:
+        """The text of the spec. Errors: JOB_FAILED for a program that gives other results in every run."""
+        self.checks = {name: check_drafts(s, self.program) for name, s in self.program.statements.items()}
+        results = self._run()
+        for name, result in results.items():
+            self.checks[name][:0] = self._counts(name, result)
+            if not result.output_rows:
+                self.notes.append(f"{name} gives out no rows for these inputs: change the constraints in schemas/")
+        for _ in range(MOST_ROUNDS):
+            failed = self._without_failing(results)
+            self.notes += [f"{name}: left out, for it does not hold: {check}" for name, check in failed]
+            results = self._run()
+            if all(result.outcome is Outcome.PASSED for result in results.values()):
+                break
+        else:
+            raise VeloError(
+                ErrorCode.JOB_FAILED,
+                f"{shown_path(self.file)} gives other results in every run",
+                hint="write its spec by hand: leave out columns of RAND() and UUID()",
+            )
+        return self._text()[0]
+
+    def _counts(self, name: str, result: QueryResult) -> list[CheckDraft]:
+        """What the number of rows is: how many there are now, where nothing else says how many there must be."""
+        checks = self.checks[name]
+        wrong = {failure.location.line for failure in result.failures}
+        places = self._text()[1]
+        held = [check for check in checks if not any(places.get(line) == check for line in wrong)]
+        if any("type: record_count" in check.lines or check.reason == RECOMPUTED for check in held):
+            return []
+        return [CheckDraft(("type: record_count", f"equals: {result.output_rows}"), "regression: as many as now")]
+
+    def _without_failing(self, results: Mapping[str, QueryResult]) -> list[tuple[str, str]]:
+        """Takes out the assertions that failed."""
+        lines = self._text()[1]
+        out = []
+        for name, result in results.items():
+            wrong = [lines[failure.location.line] for failure in result.failures if failure.location.line in lines]
+            for check in wrong:
+                if check in self.checks[name]:
+                    self.checks[name].remove(check)
+                    out.append((name, check.shown))
+        return out
+
+    def _run(self) -> dict[str, QueryResult]:
+        """Runs every query; those without a result go to `errors`."""
+        spec = self._spec(self._text()[0])
+        results = {}
+        for query in spec.queries:
+            if query.skip is not None:
+                continue
+            result = run_query(spec, query, self.settings, item=query.name, rerun="")
+            if result.error is not None:
+                self.errors[query.name] = result.error
+            else:
+                results[query.name] = result
+        return results
+
+    def _spec(self, text: str) -> Spec:
+        loaded = spec_of(parse_yaml(text, shown_path(self.file)), self.file.absolute(), self.policy)
+        return replace(loaded, file=self.file.absolute())
+
+    def _text(self) -> tuple[str, dict[int, CheckDraft]]:
+        """The spec, and by line the assertions that begin there."""
+        lines = [*self.head, "queries:"]
+        places: dict[int, CheckDraft] = {}
+        covered: set[str] = set()
+        for name, statement in self.program.statements.items():
+            lines.append(f"  - name: {scalar_text(name)}")
+            if name in self.errors:
+                lines.append(f"    skip: {scalar_text(_reason(self.errors[name]))}")
+                continue
+            sources = [s for s in statement.sources if s not in covered]
+            lines += self._inputs(sources)
+            covered.update(sources)
+            lines.append("    assertions:")
+            for check in self.checks[name]:
+                places[len(lines) + 1] = check
+                written = (*check.lines, f"reason: {scalar_text(check.reason)}")
+                lines += [f"      {'- ' if at == 0 else '  '}{line}" for at, line in enumerate(written)]
+        return "\n".join([*lines, *self.foot]) + "\n", places
+
+    def _inputs(self, sources: list[str]) -> Iterator[str]:
+        given = [self.program.sources[name] for name in sources if name in self.generated]
+        if given:
+            yield "    inputs:"
+        for source in given:
+            yield f"      - source: {scalar_text(source.name)}"
+            if source.kind is SourceKind.STREAM and has_times(source):
+                start, end = ("-2h", "-1h") if source.primary_key else ("-1h", "now")
+                jitter = f", jitter_ms: {delay}" if (delay := _delay(self.program, source)) else ""
+                yield f"        time_simulation: {{ start_time: {start}, end_time: {end}{jitter} }}"
+
+
+def has_times(source: SourceTable) -> bool:
+    """Whether a source has a column that can be the time of its rows."""
+    return any(column.type.name in TIMESTAMPS for column in source.schema.columns)
+
+
+def _delay(program: PlannedProgram, source: SourceTable) -> int:
+    """How far rows of a source may be out of order without being late, in milliseconds."""
+    found = []
+    for statement in program.statements.values():
+        for node in nodes(statement.plan):
+            if isinstance(node, AssignWatermark):
+                time = origin(node.input, node.time_column, program.statements)
+                if isinstance(time, SourceColumn) and time.source == source.name:
+                    found.append(node.delay_ms)
+    return min(found, default=0)
+
+
+def _reason(error: VeloError) -> str:
+    return f"it does not run over generated rows: {error.message}"
