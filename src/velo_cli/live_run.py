@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from velo_cli.shown_changes import ShownChanges
 from velo_cli.status_line import StatusLine
 from velo_engine import Engine, JobOptions
+from velo_engine.observability.exposition import JobCollector, registry_of
 from velo_engine.observability.metric_annotations import metric_definitions
 from velo_engine.observability.program_metrics import ProgramMetrics
 from velo_engine.plan.nodes import PlannedProgram
@@ -26,6 +28,9 @@ from velo_engine.runtime.live_settings import live_settings
 from velo_engine.runtime.result import JobResult
 from velo_engine.runtime.saved_state import Restored
 from velo_engine.sql.program import Program
+
+if TYPE_CHECKING:
+    from velo_cli.dashboard_page import DashboardPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class LiveRun:
     allow_lost_state: bool = False
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
+    page: DashboardPage | None = None
+    """Where the job is shown."""
     shows_changes: bool = True
     """Changes of statements without a sink go to stdout."""
 
@@ -60,12 +67,7 @@ def run_live(engine: Engine, parsed: Program, program: PlannedProgram, run: Live
     stop = threading.Event()
     name = program.properties.get("job.name", run.name)
     with contextlib.ExitStack() as open_things:
-        metrics = ProgramMetrics(
-            program,
-            metric_definitions(parsed),
-            time_zone=program.properties.get("time.zone", "UTC"),
-            warn=lambda text: print(f"warning: {text}", file=sys.stderr, flush=True),
-        )
+        metrics = program_metrics(parsed, program)
         open_things.callback(metrics.close)
         shown = ShownChanges(program, stop, wanted=run.shows_changes)
 
@@ -86,7 +88,23 @@ def run_live(engine: Engine, parsed: Program, program: PlannedProgram, run: Live
         open_things.enter_context(StatusLine(job.statistics, _outputs(program, shown), stop))
         if job.finished:
             print("the job has finished before: its input had ended; begin anew with --fresh", file=sys.stderr)
-        return job.run(stop)
+        if run.page is not None:
+            registry = registry_of(JobCollector(name, job.statistics, metrics))
+            open_things.enter_context(run.page.watching(name, parsed, registry.collect))
+        result = job.run(stop)
+        if run.page is not None:
+            run.page.stays = not stop.is_set()
+        return result
+
+
+def program_metrics(parsed: Program, program: PlannedProgram) -> ProgramMetrics:
+    """What the program declares, warning of metrics with too many sets of labels. Errors: metrics that mean nothing."""
+    return ProgramMetrics(
+        program,
+        metric_definitions(parsed),
+        time_zone=program.properties.get("time.zone", "UTC"),
+        warn=lambda text: print(f"warning: {text}", file=sys.stderr, flush=True),
+    )
 
 
 def _outputs(program: PlannedProgram, shown: ShownChanges) -> set[str]:
@@ -103,7 +121,6 @@ def _serve_metrics(
     stop: threading.Event,
 ) -> None:
     """Serve `/metrics` and `/health` as long as `open_things` are open."""
-    from velo_engine.observability.exposition import JobCollector, registry_of
     from velo_engine.observability.health import Health, health_of
     from velo_engine.observability.server import MonitoringServer, is_loopback
 

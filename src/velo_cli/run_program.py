@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from velo_cli.live_run import LiveRun, run_live
+from velo_cli.live_run import LiveRun, program_metrics, run_live
 from velo_cli.progress import ProgressLine
 from velo_engine import Engine, JobOptions, Progress
 from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.plan.nodes import PlannedProgram
+from velo_engine.runtime.job import Job
 from velo_engine.runtime.result import JobResult
+from velo_engine.sql.program import Program
 from velo_harness.preparation import warning_text
 from velo_harness.programs import shown_path
 from velo_harness.reports.shown_values import printable_lines
@@ -30,6 +33,21 @@ class FinishedJob:
     result: JobResult
     shown: tuple[str, ...]
     """Statements whose result was kept to be shown."""
+
+
+PROGRAM = "app.sql"
+"""The program of a folder, as `velo import` writes it."""
+
+
+def program_file(path: Path) -> Path:
+    """The program that a path names: a file, or app.sql in a folder. Errors: FILE_NOT_FOUND for a folder without."""
+    if not path.is_dir():
+        return path
+    if not (path / PROGRAM).is_file():
+        jobs = sorted(file.parent.name for file in path.glob(f"*/{PROGRAM}"))
+        hint = f"it has folders of programs: {', '.join(jobs[:5])}" if jobs else "velo import writes such a folder"
+        raise VeloError(ErrorCode.FILE_NOT_FOUND, f'the folder "{path}" has no {PROGRAM}', hint=hint)
+    return path / PROGRAM
 
 
 def run_program(
@@ -75,14 +93,43 @@ def run_program(
             hint="leave out --metrics-port; the summary says how it went",
         )
     shown = shown_statements(program)
-    with ProgressLine() as line:
+    with ProgressLine() as line, contextlib.ExitStack() as open_things:
         line.step(0, sql.name)
 
         def moved_on(progress: Progress) -> None:
             line.touch(f"{progress.records:,} records")
 
-        result = engine.run(program, options=replace(options, on_progress=moved_on, capture=bool(shown)))
+        options = replace(options, on_progress=moved_on, capture=bool(shown))
+        if live.page is None:
+            result = engine.run(program, options=options)
+        else:
+            result = _run_watched(engine, parsed, program, live, options, open_things)
     return FinishedJob(shown_path(sql), program, result, tuple(shown))
+
+
+def _run_watched(
+    engine: Engine,
+    parsed: Program,
+    program: PlannedProgram,
+    live: LiveRun,
+    options: JobOptions,
+    open_things: contextlib.ExitStack,
+) -> JobResult:
+    """Run over files to the end, on a page that shows it."""
+    from velo_cli.file_metrics import job_statistics
+    from velo_engine.observability.exposition import JobCollector, registry_of
+
+    page = live.page
+    assert page is not None
+    name = program.properties.get("job.name", live.name)
+    metrics = program_metrics(parsed, program)
+    open_things.callback(metrics.close)
+
+    def watch(job: Job) -> None:
+        registry = registry_of(JobCollector(name, lambda: job_statistics(job), metrics))
+        open_things.enter_context(page.watching(name, parsed, registry.collect))
+
+    return engine.run(program, options=replace(options, on_changes=metrics.observe), on_job=watch)
 
 
 def shown_statements(program: PlannedProgram) -> list[str]:

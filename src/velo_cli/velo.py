@@ -57,7 +57,7 @@ def velo(
 
 @app.command()
 def run(
-    sql: Annotated[Path, typer.Argument(help="the program", show_default=False)],
+    sql: Annotated[Path, typer.Argument(help="the program, or a folder with app.sql", show_default=False)],
     base_dir: Annotated[Path | None, typer.Option(help="where its paths start; by default its own folder")] = None,
     var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
     batch_size: Annotated[int | None, typer.Option(min=1, help="most events handled at once")] = None,
@@ -76,6 +76,8 @@ def run(
         int | None, typer.Option(min=0, max=65535, help="serve /metrics and /health at this port; 0: a free one")
     ] = None,
     metrics_host: Annotated[str, typer.Option(help="the address of that port")] = "127.0.0.1",
+    dashboard: Annotated[bool, typer.Option("--dashboard", help="show its panels on a local page")] = False,
+    dashboard_port: Annotated[int, typer.Option(min=0, max=65535, help="the port of that page; 0: a free one")] = 0,
     output: Annotated[SummaryFormat, typer.Option(help="format of the job summary")] = SummaryFormat.TEXT,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
@@ -84,34 +86,43 @@ def run(
     Changes of statements without a sink go to stdout. So does the job summary with --output json, then alone; otherwise
     it goes to stderr.
     """
+    from contextlib import ExitStack
+
+    from velo_cli.dashboard_page import DashboardPage
     from velo_cli.live_run import LiveRun
-    from velo_cli.run_program import refuse_existing, run_program, write_dead_letters
+    from velo_cli.run_program import program_file, refuse_existing, run_program, write_dead_letters
     from velo_cli.run_summary import summary_json, summary_text
     from velo_engine.connectors.kafka.client import cluster_from
 
     set_debug(debug)
     if dead_letters is not None:
         refuse_existing(dead_letters)
-    live = LiveRun(
-        name=name or sql.stem,
-        checkpoint_dir=checkpoint_dir,
-        checkpoint_interval_ms=None if checkpoint_interval is None else milliseconds(checkpoint_interval),
-        savepoint=from_savepoint,
-        fresh=fresh,
-        allow_lost_state=allow_lost_state,
-        metrics_port=metrics_port,
-        metrics_host=metrics_host,
-        shows_changes=output is SummaryFormat.TEXT,
-    )
-    cluster = cluster_from(brokers, kafka_config, os.environ)
-    finished = run_program(
-        sql, base_dir=base_dir, variables=key_values(var), batch_size=batch_size, kafka=cluster, live=live
-    )
-    if dead_letters is not None:
-        write_dead_letters(finished.result, dead_letters)
-    print(summary_text(finished), file=sys.stderr)
-    if output is SummaryFormat.JSON:
-        print(summary_json(finished))
+    program = program_file(sql)
+    with ExitStack() as open_things:
+        page = open_things.enter_context(DashboardPage(program, dashboard_port)) if dashboard else None
+        live = LiveRun(
+            name=name or (sql.resolve().name if sql.is_dir() else sql.stem),
+            checkpoint_dir=checkpoint_dir,
+            checkpoint_interval_ms=None if checkpoint_interval is None else milliseconds(checkpoint_interval),
+            savepoint=from_savepoint,
+            fresh=fresh,
+            allow_lost_state=allow_lost_state,
+            metrics_port=metrics_port,
+            metrics_host=metrics_host,
+            page=page,
+            shows_changes=output is SummaryFormat.TEXT,
+        )
+        cluster = cluster_from(brokers, kafka_config, os.environ)
+        finished = run_program(
+            program, base_dir=base_dir, variables=key_values(var), batch_size=batch_size, kafka=cluster, live=live
+        )
+        if dead_letters is not None:
+            write_dead_letters(finished.result, dead_letters)
+        print(summary_text(finished), file=sys.stderr)
+        if output is SummaryFormat.JSON:
+            print(summary_json(finished), flush=True)
+        if page is not None:
+            page.stay()
 
 
 _FOLDER = Annotated[Path, typer.Argument(help="the checkpoint folder of the running job", show_default=False)]

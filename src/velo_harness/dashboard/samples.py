@@ -46,24 +46,27 @@ class SampleStore:
         self.left_out = False
         """Whether there were more series than are kept."""
 
-    def add(self, time_s: float, families: Iterable[Metric]) -> None:
-        """One scrape, later than those before.
+    def add(self, time_s: float, families: Iterable[Metric], target: Mapping[str, str] | None = None) -> None:
+        """One scrape, later than those before; every series gets the labels of the `target`, and `up` is 1.
+
+        A label of a series that the target has too is called `exported_…`, as Prometheus does.
 
         A counter that a job exports for the first time after the first scrape was 0 at the scrape before: so its first
         increase counts, as with Prometheus' created timestamps.
         """
         found = list(families)
+        given = dict(target or {})
         with self._lock:
             if self._count == len(self._times):
                 self._forget()
             at = self._count
             self._times[at] = time_s
+            self._set("up", given, at, 1.0, from_zero=False)
             for family in found:
                 from_zero = family.type in _FROM_ZERO
                 for sample in family.samples:
-                    row = self._row(sample.name, sample.labels, from_zero=from_zero)
-                    if row is not None:
-                        self._values[row, at] = sample.value
+                    own = {f"exported_{k}" if k in given else k: v for k, v in sample.labels.items() if v}
+                    self._set(sample.name, own | given, at, sample.value, from_zero=from_zero)
             self._count += 1
 
     def read(self) -> Samples:
@@ -76,6 +79,11 @@ class SampleStore:
         for (name, labels), row in rows:
             series.setdefault(name, []).append((dict(labels), values[row]))
         return Samples(times, {name: tuple(many) for name, many in series.items()})
+
+    def _set(self, name: str, labels: Mapping[str, str], at: int, value: float, *, from_zero: bool) -> None:
+        row = self._row(name, labels, from_zero=from_zero)
+        if row is not None:
+            self._values[row, at] = value
 
     def _row(self, name: str, labels: Mapping[str, str], *, from_zero: bool) -> int | None:
         key = name, tuple(sorted(labels.items()))
