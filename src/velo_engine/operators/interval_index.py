@@ -170,18 +170,20 @@ class IntervalIndex:
         return _in_order(parts, events)
 
     def snapshot(self) -> dict[str, pa.Table]:
-        """As `interval_cache.IntervalCache.snapshot`."""
-        cached, timers = [], []
+        """As `interval_cache.IntervalCache.snapshot`; the rows of both sides in the order in which they came."""
+        cached, numbers, timers = [], [], []
         for number, side in enumerate(self._sides):
             slots = side.index.slots()
-            slots = slots[np.argsort(side.index.number[slots])]
             which = np.full(len(slots), number)
             cached.append(np.stack([which, side.index.key[slots], side.index.time[slots], slots], axis=1))
+            numbers.append(side.index.number[slots])
             keys = np.flatnonzero(side.timer != NO_TIMER)
             moments = side.timer[keys] + side.reach + 1
             timers.append(np.stack([moments, keys, np.full(len(keys), number), keys], axis=1))
         return {
-            "cached": table_of(np.concatenate(cached), ("side", "key", "time", "slot")),
+            "cached": table_of(
+                np.concatenate(cached)[np.argsort(np.concatenate(numbers))], ("side", "key", "time", "slot")
+            ),
             "timers": table_of(np.concatenate(timers), ("time", "number", "side", "key")),
             "expired": table_of([(side.expiry(side.cleaned),) for side in self._sides], ("time",)),
         }

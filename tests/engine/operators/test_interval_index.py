@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from velo_engine.batch import FINAL_WATERMARK, INITIAL_WATERMARK, StepFunction
+from velo_engine.operators.held_rows import NO_SLOT
 from velo_engine.operators.interval_cache import Arrivals, IntervalCache, Meetings
 from velo_engine.operators.interval_index import IntervalIndex
 
@@ -59,10 +60,12 @@ def spans(history: list[Step], size: int) -> list[tuple[Arrivals, StepFunction]]
     return found
 
 
+def flat(found: list[Meetings]) -> list[tuple[int, int, int]]:
+    return [entry for m in found for entry in zip(m.seq.tolist(), m.left.tolist(), m.right.tolist(), strict=True)]
+
+
 def happened(found: list[Meetings]) -> Counter[tuple[int, int, int]]:
-    return Counter(
-        entry for m in found for entry in zip(m.seq.tolist(), m.left.tolist(), m.right.tolist(), strict=True)
-    )
+    return Counter(flat(found))
 
 
 def run(cache: IntervalCache | IntervalIndex, history: list[Step], size: int) -> list[Meetings]:
@@ -97,9 +100,6 @@ def test_they_meet_the_same_in_long_histories(seed: int) -> None:
 @settings(max_examples=300, deadline=None)
 @given(histories, bounds)
 def test_the_order_does_not_depend_on_batches(history: list[Step], bound: tuple[int, int]) -> None:
-    def flat(found: list[Meetings]) -> list[tuple[int, int, int]]:
-        return [entry for m in found for entry in zip(m.seq.tolist(), m.left.tolist(), m.right.tolist(), strict=True)]
-
     whole = flat(run(IntervalIndex(*bound), history, 1000))
     for size in (1, 3, 8):
         assert flat(run(IntervalIndex(*bound), history, size)) == whole
@@ -120,6 +120,21 @@ def test_either_continues_from_the_state_of_the_index(
     second.restore(first.snapshot())
     found += [second.run(rows, clock, matching, 0) for rows, clock in batches[half:]]
     assert happened(found) == expected
+    if following is IntervalIndex:
+        assert flat(found) == flat(run(IntervalIndex(*bound), history, size))
+
+
+@pytest.mark.parametrize("cut", range(4))
+def test_rows_of_both_sides_leave_in_the_order_in_which_they_came_after_a_restart(cut: int) -> None:
+    """The timers of both rows are due at T0 + 31."""
+    history = [Step((True, 0, T0 + 21), None), Step((False, 1, T0 + 26), None)]
+    matching = np.ones(KEYS, np.bool_)
+    batches = spans(history, 1)
+    first, second = IntervalIndex(-4, 9), IntervalIndex(-4, 9)
+    found = [first.run(rows, clock, matching, 0) for rows, clock in batches[:cut]]
+    second.restore(first.snapshot())
+    found += [second.run(rows, clock, matching, 0) for rows, clock in batches[cut:]]
+    assert [(left, right) for _, left, right in flat(found)] == [(NO_SLOT, 0), (1, NO_SLOT)]
 
 
 def test_nothing_is_kept_when_all_has_expired() -> None:
