@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.sql.flink.script import parse_script
 from velo_engine.sql.flink.statements import CreateTable
+from velo_engine.sql.source_text import SourceText
 from velo_import.convert import tables
 from velo_import.convert.connectors import ConvertedOptions
 from velo_import.convert.draft import Draft, Relation
+from velo_import.convert.inference.declarations import create_table
+from velo_import.convert.inference.relations import OpenTable
 from velo_import.convert.program import Piece, planned
 from velo_import.mapped_text import MappedText
-from velo_import.model import Outcome
+from velo_import.model import Construct, Outcome
+
+UNDECLARED = "table that the input does not declare"
+"""The feature of a table that is inferred."""
 
 
 def declare_table(draft: Draft, statement: CreateTable) -> None:
@@ -21,7 +29,7 @@ def declare_table(draft: Draft, statement: CreateTable) -> None:
         written = f"CREATE TABLE IF NOT EXISTS {statement.name}"
         draft.note(place.location, written, "table", "no effect", Outcome.SAME, "the table is there already")
         return
-    above = draft.catalog.find(statement.like.source) if statement.like is not None else None
+    above = relation_of(draft, statement.like.source) if statement.like is not None else None
     if statement.like is not None and (above is None or above.definition is None):
         message = f"the table {statement.like.source} of LIKE is not declared in the input"
         error = VeloError(ErrorCode.UNKNOWN_TABLE, message, location=place.location)
@@ -53,6 +61,48 @@ def declared(draft: Draft, definition: tables.Definition, name: str) -> Relation
         draft.constructs += tables.constructs(definition, options, name)
     draft.relations.append(relation)
     return relation
+
+
+def relation_of(draft: Draft, name: str) -> Relation | None:
+    """What a name means; a table that nothing declares is declared now, as the statements of the job need it."""
+    found = draft.catalog.find(name)
+    table = draft.undeclared.get(draft.catalog.full(name)) if found is None else None
+    if table is None:
+        return found
+    found = _stood_in(draft, table, draft.catalog.flat_name(name))
+    draft.define(name, found)
+    return found
+
+
+def _stood_in(draft: Draft, table: OpenTable, name: str) -> Relation:
+    """The relation of a table that is inferred."""
+    written = create_table(table)
+    (statement,) = parse_script(written, file=table.location.file).statements
+    assert isinstance(statement, CreateTable)
+    place = replace(statement.place, location=table.location)
+    definition = tables.definition_of(replace(statement, place=place), SourceText(table.location.file, written), None)
+    looked_up = bool(table.lookup_keys) and not table.is_versioned
+    further = _system_columns(draft, definition)
+    text, options = tables.declaration(definition, name, further, looked_up=looked_up)
+    piece = Piece(MappedText(), definition.source, table.location)
+    piece.text.add(f"-- The input does not declare {name}: its columns are inferred from the statements that use it.\n")
+    piece.text.add(text.text)
+    relation = Relation(name, piece, definition, options, inferred=table)
+    try:
+        planned([piece], {})
+    except VeloError as error:
+        relation.piece, relation.failure = None, error
+        return relation
+    draft.pieces.append(piece)
+    draft.constructs.append(_construct_of(table))
+    return relation
+
+
+def _construct_of(table: OpenTable) -> Construct:
+    reason = "its columns and their types are inferred from the statements that use it"
+    instead = "add its CREATE TABLE to the input"
+    became = "a topic of its name"
+    return Construct(table.location, table.written, UNDECLARED, became, Outcome.STAND_IN, reason, instead)
 
 
 def hinted(draft: Draft, relation: Relation, options: Mapping[str, str]) -> Relation:

@@ -13,6 +13,7 @@ from velo_import.catalog import Catalog
 from velo_import.convert.connectors import ConvertedOptions, shown
 from velo_import.convert.failures import failure
 from velo_import.convert.features import features
+from velo_import.convert.inference.relations import OpenTable
 from velo_import.convert.program import Piece
 from velo_import.convert.settings import Settings
 from velo_import.convert.tables import Definition
@@ -29,6 +30,8 @@ class Relation:
     definition: Definition | None = None
     options: ConvertedOptions | None = None
     failure: VeloError | None = None
+    inferred: OpenTable | None = None
+    """What its declaration is inferred from; None: the input declares it."""
     roles: set[Role] = field(default_factory=set)
 
     def converted(self) -> ConvertedTable | None:
@@ -42,7 +45,7 @@ class Relation:
             connector=self.options.connector,
             roles=frozenset(self.roles),
             production=shown(self.definition.options),
-            stand_in=self.options.reason is not None,
+            stand_in=self.inferred is not None or self.options.reason is not None,
         )
 
 
@@ -71,6 +74,8 @@ class Draft:
     """Of each piece that makes rows, by its id."""
     statements: list[ConvertedStatement] = field(default_factory=list)
     constructs: list[Construct] = field(default_factory=list)
+    undeclared: dict[tuple[str, str, str], OpenTable] = field(default_factory=dict)
+    """Tables that no statement declares, by catalog, database and name."""
     lookups: set[str] = field(default_factory=set)
     """Last parts of the names of tables that are looked up."""
     source: SourceText = field(default_factory=lambda: SourceText("", ""))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from velo_engine.sql.match_syntax import MatchRecognize
 from velo_engine.sql.syntax import GroupWindow, JsonCall, SystemTime, WindowTable
 
 _AGGREGATES = frozenset(
@@ -29,7 +30,7 @@ def _found(query: exp.Expr) -> Iterator[str]:
     names = {str(node.this).upper() for node in nodes if isinstance(node, exp.Anonymous)}
     if any(name.startswith(_MODELS) for name in names):
         yield "model"
-    if any(isinstance(node, exp.MatchRecognize) for node in nodes):
+    if any(isinstance(node, MatchRecognize) for node in nodes):
         yield "row pattern"
     for node in nodes:
         if isinstance(node, WindowTable):

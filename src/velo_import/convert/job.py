@@ -17,6 +17,7 @@ from velo_engine.sql.source_text import SourceText
 from velo_import.convert import commands
 from velo_import.convert.declared import declare_table
 from velo_import.convert.draft import Draft
+from velo_import.convert.inference.undeclared import undeclared_tables
 from velo_import.convert.program import Assembly
 from velo_import.convert.queries import readings
 from velo_import.convert.rows import convert_insert, convert_query, convert_table_as, convert_view
@@ -26,7 +27,7 @@ from velo_import.model import ConvertedJob, Outcome
 
 def convert_job(name: str, scripts: Sequence[FlinkScript]) -> ConvertedJob:
     """The converted job of `scripts`, which are read in this order."""
-    draft = Draft()
+    draft = Draft(undeclared={table.key: table for table in undeclared_tables(scripts)})
     for script in scripts:
         draft.lookups |= _lookups(script)
     for script in scripts:

@@ -14,6 +14,9 @@ from velo_import.catalog import quoted
 from velo_import.convert.program import Piece
 from velo_import.mapped_text import Edit, edits_of_comments, edits_of_variables
 
+_RESERVED = frozenset({"ASC", "DESC"})
+"""Words that Flink takes as the name of a column without AS."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -70,6 +73,7 @@ def query_edits(
     All changes to the text of a query are made here: another rewrite adds its edits to these.
     """
     edits = [*edits_of_comments(source.text, start, end), *edits_of_variables(source.text, start, end)]
+    edits += _edits_of_aliases(query)
     reads: list[Piece] = []
     for reading in readings(query):
         found = resolve(reading)
@@ -80,6 +84,17 @@ def query_edits(
         if found.name != reading.written or found.name != parts[-1].name:
             edits.append(_renamed(reading.node, parts, found.name))
     return edits, tuple(dict.fromkeys(reads))
+
+
+def _edits_of_aliases(query: exp.Expr) -> list[Edit]:
+    """Names of columns that are words of the grammar here."""
+    names = (alias.args.get("alias") for alias in query.find_all(exp.Alias))
+    return [
+        Edit(int(name.meta["start"]), int(name.meta["end"]) + 1, f"`{name.name}`")
+        for name in names
+        if isinstance(name, exp.Identifier) and not name.args.get("quoted") and name.name.upper() in _RESERVED
+        if "start" in name.meta
+    ]
 
 
 def _renamed(node: exp.Table, parts: list[exp.Identifier], name: str) -> Edit:

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError
+from velo_engine.schema import RowSchema
 from velo_engine.sql.flink import statements as flink
 from velo_engine.sql.source_text import SourceText
+from velo_engine.types import BIGINT, STRING
 from velo_import.catalog import quoted
 from velo_import.convert import tables
-from velo_import.convert.declared import hinted
+from velo_import.convert.declared import hinted, relation_of
 from velo_import.convert.draft import Draft, Made, Relation
 from velo_import.convert.failures import shown, unnamed
 from velo_import.convert.features import features
+from velo_import.convert.inference.declarations import generalized
+from velo_import.convert.inference.relations import OpenTable
 from velo_import.convert.program import Piece, literal, planned
 from velo_import.convert.queries import Reading, Resolved, options_of, query_edits, query_start, readings
 from velo_import.mapped_text import Edit, MappedText
@@ -101,7 +105,7 @@ def convert_table_as(draft: Draft, statement: flink.CreateTable) -> None:
 def convert_insert(draft: Draft, statement: flink.Insert) -> None:
     """INSERT, alone or of a statement set."""
     place = statement.place
-    target = draft.catalog.find(statement.target)
+    target = _target(draft, statement)
     options = options_of(statement.hint) if statement.hint is not None else {}
     if target is not None and options:
         target = hinted(draft, target, options)
@@ -117,6 +121,46 @@ def convert_insert(draft: Draft, statement: flink.Insert) -> None:
     if statement.overwrite:
         reason = "a stream has nothing that is written over: rows are added"
         draft.note(place.location, "INSERT OVERWRITE", "overwrite", "INSERT INTO", Outcome.DIFFERS, reason)
+
+
+def _target(draft: Draft, statement: flink.Insert) -> Relation | None:
+    """The table that an INSERT writes; one that nothing declares takes what the query gives."""
+    table = draft.undeclared.get(draft.catalog.full(statement.target))
+    if table is not None and draft.catalog.find(statement.target) is None:
+        _learn_rows(draft, statement, table)
+    return relation_of(draft, statement.target)
+
+
+def _learn_rows(draft: Draft, statement: flink.Insert, table: OpenTable) -> None:
+    """The types of the columns of a table are those that its first INSERT gives."""
+    schema = _schema(draft, statement)
+    if schema is None:
+        return
+    fixed = [name for name, value in statement.partition.items() if not isinstance(value, exp.Null)]
+    for name in fixed:
+        table.column(name).learn(STRING if statement.partition[name].is_string else BIGINT)
+    if table.written_columns is None:
+        table.written_columns = (*(statement.columns or schema.names), *fixed)
+    names = statement.columns or tuple(name for name in table.written_columns if name not in fixed)
+    for name, found in zip(names, schema.types, strict=False):
+        column = table.column(name)
+        if not column.root().known:
+            column.learn(generalized(found))
+
+
+def _schema(draft: Draft, statement: flink.Insert) -> RowSchema | None:
+    """What the query of an INSERT gives; None when it does not plan."""
+    if _first_missing(draft, statement.query) is not None:
+        return None
+    place = statement.place
+    start = query_start(draft.source, place.start, place.end)
+    edits, reads = query_edits(statement.query, draft.source, start, place.end, lambda one: _resolve(draft, one))
+    piece = _piece(MappedText(), draft.source, place, (start, edits, ""), reads)
+    try:
+        plan = planned(piece.closure(), draft.settings.current)
+    except VeloError:
+        return None
+    return list(plan.statements.values())[-1].plan.schema
 
 
 def convert_query(draft: Draft, statement: flink.Query) -> None:
@@ -185,7 +229,7 @@ def _keep(draft: Draft, rows: _Rows, piece: Piece, reads: tuple[Piece, ...], not
 
 
 def _resolve(draft: Draft, reading: Reading) -> Resolved | None:
-    found = draft.catalog.find(reading.written)
+    found = relation_of(draft, reading.written)
     if found is None or found.piece is None:
         return None
     if reading.options and found.definition is not None:
@@ -203,7 +247,7 @@ def _read_roles(draft: Draft, query: exp.Query) -> None:
 def _first_missing(draft: Draft, query: exp.Query) -> VeloError | None:
     """The first relation of a query that is not there."""
     for reading in readings(query):
-        found = draft.catalog.find(reading.written)
+        found = relation_of(draft, reading.written)
         if found is None or found.piece is None:
             identifier = reading.node.this
             start = int(identifier.meta.get("start", 0))
