@@ -73,7 +73,7 @@ def run(cache: IntervalCache | IntervalIndex, history: list[Step], size: int) ->
     return [cache.run(rows, clock, matching, 0) for rows, clock in spans(history, size)]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(histories, bounds, st.sampled_from([1, 2, 7, 100]))
 def test_the_same_rows_meet_and_leave_at_the_same_events(
     history: list[Step], bound: tuple[int, int], size: int

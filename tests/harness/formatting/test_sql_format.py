@@ -195,8 +195,9 @@ def formatted_or_why(text: str, name: str) -> str | VeloError:
 @pytest.mark.slow
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="no corpus of Flink SQL beside the repository")
 def test_programs_of_others_keep_their_meaning_or_are_refused_by_name() -> None:
+    """Over one file in four, which is a third of a minute less."""
     done = 0
-    for path in sorted(CORPUS.rglob("*.sql")):
+    for path in sorted(CORPUS.rglob("*.sql"))[::4]:
         text = path.read_text(encoding="utf-8", errors="replace")
         result = formatted_or_why(text, path.name)
         if isinstance(result, VeloError):
@@ -204,4 +205,4 @@ def test_programs_of_others_keep_their_meaning_or_are_refused_by_name() -> None:
             continue
         done += 1
         assert formatted_sql(result, path.name) == result, path
-    assert done > 200
+    assert done > 50
