@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from velo_engine.engine import Engine
-from velo_harness.drafting.annotation import with_annotations
-from velo_harness.drafting.metric_drafts import MetricDraft, metric_drafts
-from velo_harness.drafting.monitoring import dashboard_text, rules_text
+from velo_harness.drafting.annotation import checked_metrics, with_annotations
+from velo_harness.drafting.column_evidence import facts_of_samples
+from velo_harness.drafting.drafted_metric import MetricDraft
+from velo_harness.drafting.exported_metrics import ExportedMetric
+from velo_harness.drafting.grafana_dashboard import dashboard_text
+from velo_harness.drafting.program_metrics import metric_drafts, unfiltered
+from velo_harness.drafting.prometheus_rules import rules_text
 from velo_import.model import ConvertedJob
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DASHBOARD = "dashboards/app.grafana.json"
 ALERTS = "alerts/app.alertmanager.yaml"
@@ -26,14 +34,22 @@ class Observed:
     """Dashboard and rules by their paths in the job's folder."""
     metrics: Sequence[MetricDraft]
 
+    @property
+    def alerts(self) -> int:
+        """How many alerts the metrics have."""
+        return sum(len(metric.alerts) for metric in self.metrics)
 
-def observe(job: ConvertedJob) -> Observed:
-    """The job with metrics for each of its statements; without any when none of them converts."""
-    program = Engine().parse(job.app_sql, file="app.sql", variables={})
-    plan = Engine().plan(program, variables={})
-    metrics = metric_drafts(program, plan, job.name)
+
+def observe(job: ConvertedJob, samples: Mapping[str, pa.Table] | None = None) -> Observed:
+    """The job with metrics for each of its statements; `samples` are rows of its sources, by table."""
+    before = Engine().parse(job.app_sql, file="app.sql", variables={})
+    plan = Engine().plan(before, variables={})
+    metrics = metric_drafts(before, plan, job.name, facts_of_samples(samples or {}))
+    app_sql = with_annotations(before, metrics)
+    definitions = checked_metrics(Engine().parse(app_sql, file="app.sql", variables={}), plan, metrics)
+    exported = [ExportedMetric(definition) for definition in definitions]
     files = {
-        DASHBOARD: dashboard_text(job.name, metrics),
-        ALERTS: rules_text(job.name, list(plan.statements), metrics),
+        DASHBOARD: dashboard_text(job.name, exported, tags=("imported", "flink")),
+        ALERTS: rules_text(job.name, unfiltered(plan), exported),
     }
-    return Observed(with_annotations(program, metrics), files, metrics)
+    return Observed(app_sql, files, metrics)

@@ -61,10 +61,10 @@ def bound_metric(definition: MetricDefinition, program: PlannedProgram) -> Bound
         labels = tuple(binding.label(written) for written in definition.labels)
         field = None if definition.field is None else binding.number(definition.field)
         condition = None if definition.condition is None else binding.condition(definition.condition)
-    return BoundMetric(definition, _label_names(definition), labels, field, condition)
+    return BoundMetric(definition, label_names(definition), labels, field, condition)
 
 
-def _label_names(definition: MetricDefinition) -> tuple[str, ...]:
+def label_names(definition: MetricDefinition) -> tuple[str, ...]:
     """Names of labels, which have fewer characters to choose from than columns."""
     names: list[str] = []
     for written in definition.labels:

@@ -38,7 +38,7 @@ from velo_engine.types import NUMERICS, STRINGS
 
 Statements: TypeAlias = Mapping[str, PlannedStatement]
 JOINS = (RegularJoin, IntervalJoin, TemporalJoin, TableJoin, WindowJoin)
-_PASSING = (AssignWatermark, Filter, TopN, Deduplicate, DropUpdateBefore, TemporalSort, WindowTopN, WindowDeduplicate)
+PASSING = (AssignWatermark, Filter, TopN, Deduplicate, DropUpdateBefore, TemporalSort, WindowTopN, WindowDeduplicate)
 """Operators whose first output columns are those of their input."""
 
 
@@ -105,7 +105,7 @@ def origin(node: PlanNode, position: int, statements: Statements) -> Origin:
             width = len(left.schema)
             side = (left, position) if position < width else (right, position - width)
             return origin(*side, statements)
-    if isinstance(node, _PASSING) and position < len(node.input.schema):
+    if isinstance(node, PASSING) and position < len(node.input.schema):
         return origin(node.input, position, statements)
     return None
 
@@ -196,12 +196,26 @@ def _conditions(node: PlanNode, shown: Mapping[int, int], statements: Statements
         case WindowTable() | OverAggregate():
             width = len(node.input.schema)
             yield from _conditions(node.input, {i: to for i, to in shown.items() if i < width}, statements)
-        case _ if isinstance(node, _PASSING):
+        case _ if isinstance(node, PASSING):
             if isinstance(node, Filter):
                 for part in conjuncts(node.predicate):
                     yield from _condition(part, shown)
             width = len(node.input.schema)
             yield from _conditions(node.input, {i: to for i, to in shown.items() if i < width}, statements)
+
+
+def filters(node: PlanNode) -> Iterator[Filter]:
+    """The filters of a statement that every row of its output passed."""
+    if isinstance(node, Filter):
+        yield node
+    if isinstance(node, JOINS):
+        left, right = inputs(node)
+        if node.kind in (JoinKind.INNER, JoinKind.LEFT, JoinKind.SEMI, JoinKind.ANTI):
+            yield from filters(left)
+        if node.kind in (JoinKind.INNER, JoinKind.RIGHT):
+            yield from filters(right)
+    elif len(inputs(node)) == 1:
+        yield from filters(inputs(node)[0])
 
 
 def conjuncts(predicate: Expression) -> Iterator[Expression]:
