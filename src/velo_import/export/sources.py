@@ -1,0 +1,181 @@
+"""The sources of a program as Flink's tables; read with several watermarks, a source is several tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from velo_engine.plan.nodes import WindowAggregate, inputs
+from velo_engine.plan.source_uri import is_uri, parse_uri
+from velo_engine.sql.program import Statement, StatementKind
+from velo_import.export.event_times import EventTime, Mark, NoEventTimeError, event_time, marks, passed_on
+from velo_import.export.relations import Reading
+
+if TYPE_CHECKING:
+    from velo_import.export.program import Exporting
+
+
+class Sources:
+    """Which statement reads which source how."""
+
+    def __init__(self, shared: Exporting) -> None:
+        self._shared = shared
+        self.declarations: dict[str, Statement] = {
+            s.name: s for s in shared.program.statements if s.kind is StatementKind.SOURCE
+        }
+        self._needs: dict[tuple[str, str], EventTime] = {}
+        """By statement and source."""
+        self._times: dict[tuple[str, str], str] = {}
+        """The column that is the event time of a relation, by statement and relation."""
+        self.metadata: dict[str, dict[str, None]] = {}
+        self._queries = [s for s in shared.program.statements if s.query is not None]
+        for statement in self._queries:
+            self._look_at(statement)
+
+    def relations_of(self, statement: Statement) -> tuple[str, ...]:
+        """The relations that a statement's query names, but for its own WITH."""
+        if statement.query is None:
+            return ()
+        own = {cte.alias for cte in statement.query.find_all(exp.CTE)}
+        return tuple(dict.fromkeys(t.name for t in statement.query.find_all(exp.Table) if t.name and t.name not in own))
+
+    def variants(self, source: str) -> tuple[EventTime | None, ...]:
+        """The event times with which a source is read, in the order of the program; the first is that of its name."""
+        found = dict.fromkeys(need for (_, name), need in self._needs.items() if name == source)
+        return tuple(found) or (None,)
+
+    def variant_name(self, source: str, number: int) -> str:
+        """What Flink calls variant `number` of a source."""
+        name = _plain(source)
+        while number:
+            taken = {*self.declarations, *self._shared.planned.statements, *map(_plain, self._shared.planned.sources)}
+            candidate = f"{name}_{number + 1}"
+            if candidate not in taken:
+                return candidate
+            number += 1
+        return name
+
+    def reading(self, statement: Statement) -> Reading:
+        """How a statement reads its relations."""
+        names, times = {}, {}
+        for relation in self.relations_of(statement):
+            source = _plain(relation)
+            need = self._needs.get((statement.name, source))
+            if need is not None:
+                number = self.variants(source).index(need)
+                name = self.variant_name(source, number)
+                if name != relation:
+                    names[relation] = name
+                times[relation] = need.column
+            elif source != relation:
+                names[relation] = source
+            known = self._times.get((statement.name, source))
+            if known is not None:
+                times.setdefault(relation, known)
+        return Reading(self._columns(), names, times)
+
+    def _columns(self) -> Mapping[str, tuple[str, ...]]:
+        planned = self._shared.planned
+        found = {name: tuple(source.schema.names) for name, source in planned.sources.items()}
+        found |= {name: tuple(one.plan.schema.names) for name, one in planned.statements.items()}
+        for name, declared in self.declarations.items():
+            if name not in planned.statements:
+                found[name] = tuple(column.name for column in declared.columns)
+        return found
+
+    # --- event time ---
+
+    def _look_at(self, statement: Statement) -> None:
+        planned = self._shared.planned
+        if statement.name not in planned.statements:
+            return
+        for mark in marks(planned, statement.name):
+            if mark.relation in planned.sources:
+                self._of_source(statement, statement.name, mark)
+            else:
+                self._of_statement(statement, mark)
+        for relation in self.relations_of(statement):
+            declared = self.declarations.get(relation)
+            if declared is not None and declared.watermark is not None:
+                self._times.setdefault((statement.name, relation), declared.watermark.column)
+            elif relation in planned.statements and relation != statement.name:
+                column = _window_time(planned.statements[statement.name].plan)
+                if column is not None and column in planned.statements[relation].plan.schema.names:
+                    self._times.setdefault((statement.name, relation), column)
+
+    def _of_source(self, statement: Statement, reader: str, mark: Mark) -> None:
+        """`mark` is that of a source which `reader` reads; `statement` says so."""
+        declared = self.declarations.get(mark.relation)
+        own = declared is not None and declared.watermark is not None
+        properties = self._shared.properties
+        settings = properties.event_time(statement, mark.relation)
+        names = statement.query is not None and mark.relation in self.relations_of(statement)
+        overrides = names and properties.changes_watermark(statement, mark.relation)
+        if own and declared is not None and declared.watermark is not None and not overrides:
+            written = declared.watermark.column
+            if mark.column in (None, written) or mark.column == settings.field is None:
+                self._times[statement.name, mark.relation] = written
+                return
+        source = self._shared.planned.sources[mark.relation]
+        try:
+            need = event_time(mark, source, settings)
+        except NoEventTimeError as problem:
+            hint = "declare the source with a computed column and WATERMARK FOR it"
+            self._shared.notes.refuse(str(problem), statement.location, hint)
+            return
+        if own:
+            self._shared.notes.refuse(
+                f"another watermark of {mark.relation} than its declaration has",
+                statement.location,
+                "declare the source twice, each with its WATERMARK",
+            )
+            return
+        known = self._needs.setdefault((reader, mark.relation), need)
+        if known != need:
+            message = f"{mark.relation} with two watermarks in one statement"
+            self._shared.notes.refuse(message, statement.location, "declare the source twice, each with its WATERMARK")
+
+    def _of_statement(self, statement: Statement, mark: Mark) -> None:
+        """A watermark that begins at the result of another statement begins at the source in Flink."""
+        planned = self._shared.planned
+        found = None if mark.column is None else passed_on(planned, mark.relation, mark.column)
+        reader = _reader(mark.relation, found[0] if found else "", self._shared)
+        if found is None or mark.column is None or reader is None:
+            message = f"the event time of {mark.relation}, which is not a column of a source"
+            hint = "declare the event time of the source: WATERMARK FOR column AS column - INTERVAL '5' SECOND"
+            self._shared.notes.refuse(message, statement.location, hint)
+            return
+        message = f"in Flink the watermark of {mark.relation} is that of {found[0]}, all of its rows move it"
+        self._shared.notes.differs(message, statement.location)
+        self._of_source(statement, reader, Mark(found[0], found[1], mark.delay_ms, mark.idle_timeout_ms))
+        self._times[statement.name, mark.relation] = mark.column
+
+
+def _reader(relation: str, source: str, shared: Exporting) -> str | None:
+    """The statement below `relation` that reads `source` itself."""
+    waiting = [relation]
+    while waiting:
+        name = waiting.pop()
+        one = shared.planned.statements[name]
+        if source in one.sources:
+            return name
+        waiting.extend(one.reads)
+    return None
+
+
+def _window_time(node: object) -> str | None:
+    """The name of the column by which the first window of a plan is cut."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, WindowAggregate):
+            return one.input.schema.columns[one.time_column].name
+        waiting.extend(inputs(one))  # type: ignore[arg-type]
+    return None
+
+
+def _plain(name: str) -> str:
+    """The name of a source that is written as a URI."""
+    return parse_uri(name).name if is_uri(name) else name

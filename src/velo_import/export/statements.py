@@ -1,0 +1,312 @@
+"""One statement of a program as the statements of Flink SQL that do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from velo_engine.plan.changelog import changelog_mode
+from velo_engine.plan.nodes import Emit, GroupAggregate, LateData, PlanNode, TableJoin, WindowAggregate, inputs
+from velo_engine.plan.source_uri import is_uri, parse_uri
+from velo_engine.schema import Column, RowSchema
+from velo_engine.sql.program import Statement, StatementKind
+from velo_engine.sql.syntax import KeyColumn, SystemTime
+from velo_import.export.event_times import EventTime
+from velo_import.export.model import ExportedStatement, Form
+from velo_import.export.names import flink_name
+from velo_import.export.options import FlinkOptions, Use, flink_options
+from velo_import.export.queries import QueryText
+from velo_import.export.tables import SYSTEM_COLUMNS, columns_of_schema, create_table, declared_columns
+
+if TYPE_CHECKING:
+    from velo_import.export.program import Exporting
+    from velo_import.export.sources import Sources
+
+_HIDDEN = "***"
+
+
+class StatementExport:
+    """Makes the statements that one becomes. What cannot be said is noted; then the statement is not exported."""
+
+    def __init__(self, shared: Exporting, sources: Sources, statement: Statement) -> None:
+        self._shared = shared
+        self._sources = sources
+        self._statement = statement
+
+    def exported(self) -> list[ExportedStatement]:
+        """What stands for the statement: tables that it needs and nothing declares, a view, an INSERT, a query."""
+        statement = self._statement
+        if statement.kind is StatementKind.SOURCE:
+            return list(self._declared())
+        self._check()
+        reading = self._sources.reading(statement)
+        text = QueryText(self._shared.source, self._shared.of(statement), reading, self._shared.notes)
+        query = text.text()
+        self._check_functions(text)
+        found = [*self._undeclared()]
+        match statement.kind:
+            case StatementKind.VIEW:
+                found.append(self._view(statement.name, query))
+            case StatementKind.INSERT:
+                found.append(self._insert(statement.name, query))
+            case StatementKind.SELECT if statement.sink is None:
+                found.append(self._made(Form.QUERY, statement.name, query, query=query))
+            case _:
+                found += self._stream(query)
+        return found
+
+    def _made(self, form: Form, name: str, sql: str, **parts: object) -> ExportedStatement:
+        return ExportedStatement(
+            form,
+            name,
+            sql,
+            self._statement.location,
+            self._statement.name,
+            **parts,  # type: ignore[arg-type]
+        )
+
+    # --- statements with a query ---
+
+    def _view(self, name: str, query: str) -> ExportedStatement:
+        columns = ", ".join(flink_name(column.name) for column in self._statement.columns)
+        head = f"CREATE VIEW {flink_name(name)}{f' ({columns})' if columns else ''} AS\n"
+        return self._made(Form.VIEW, name, head + query, query=query)
+
+    def _insert(self, target: str, query: str) -> ExportedStatement:
+        is_insert = self._statement.kind is StatementKind.INSERT
+        columns = ", ".join(flink_name(c.name) for c in self._statement.columns) if is_insert else ""
+        head = f"INSERT INTO {flink_name(target)}{f' ({columns})' if columns else ''}\n"
+        conflict = self._statement.conflict
+        tail = f"\nON CONFLICT DO {conflict}" if conflict else ""
+        return self._made(Form.INSERT, target, head + query + tail, query=query)
+
+    def _stream(self, query: str) -> Iterator[ExportedStatement]:
+        """CREATE STREAM or TABLE … AS: a view when others read it, a table with an INSERT when it is written."""
+        statement = self._statement
+        name = statement.name or "result"
+        if statement.kind is StatementKind.TABLE and "connector" in statement.properties and not statement.columns:
+            options = {key: found.value for key, found in statement.properties.items()}
+            options = self._production(name, options)
+            lines = create_table(name, "", options).replace(" (\n)", "", 1)
+            yield self._made(Form.TABLE_AS, name, f"{lines} AS\n{query}", query=query, options=options)
+            return
+        is_read = any(statement.name in one.reads for one in self._shared.planned.statements.values())
+        says_sink = statement.sink is not None or bool(self._sink_properties())
+        sink = statement.sink or name
+        declared = sink in self._sources.declarations
+        if is_read:
+            yield self._view(name, query)
+            if not says_sink:
+                message = f"{name} is a view: its own rows are written nowhere"
+                hint = f"to write them, say where: WITH ('{name}.type' = 'kafka_sink', '{name}.topic' = '{name}')"
+                self._shared.notes.note(message, statement.location, hint)
+                return
+            query = f"SELECT * FROM {flink_name(name)}"
+            sink = sink if sink != name else self._free(f"{name}_sink")
+        if not declared:
+            yield self._sink_table(sink, statement.sink or name)
+        yield self._insert(sink, query)
+
+    def _sink_properties(self) -> dict[str, str]:
+        planned = self._shared.planned.statements[self._statement.name]
+        return {} if planned.sink is None else dict(planned.sink.properties)
+
+    def _sink_table(self, name: str, topic: str) -> ExportedStatement:
+        """The table that a stream's rows go to."""
+        planned = self._shared.planned.statements[self._statement.name]
+        assert planned.sink is not None, "a stream has a sink"
+        changes = not changelog_mode(planned.plan, self._shared.planned.statements).insert_only
+        properties = self._sink_properties()
+        names = planned.plan.schema.names
+        key = [names[i] for i in planned.sink.upsert_key] if changes or self._says_key() else []
+        upserts = bool(key) and (changes or properties.get("mode") == "upsert")
+        made = flink_options(properties, Use(topic, False, True, upserts), brokers=self._shared.options.brokers)
+        options = dict(made.options)
+        self._remark(made, name)
+        if changes and options.get("connector") == "filesystem":
+            self._shared.notes.refuse(
+                f"{name} changes, and Flink's filesystem connector takes only new rows",
+                self._statement.location,
+                "write it to a topic, or close the result with a window",
+            )
+        if changes and options.get("connector") == "kafka":
+            self._shared.notes.differs(
+                f"{name} changes and has no key: its rows are written with their changes (debezium-json)",
+                self._statement.location,
+            )
+            options["format"] = "debezium-json"
+        if not upserts and key and options.get("connector") == "kafka" and "format" in options:
+            form = options.pop("format")
+            options |= {"key.format": "json", "key.fields": ";".join(key), "value.format": form}
+        columns = columns_of_schema(_nullable(planned.plan.schema), key if upserts else ())
+        sql = create_table(name, columns, options)
+        return self._made(Form.TABLE, name, sql, columns=columns, options=options)
+
+    def _says_key(self) -> bool:
+        query = self._statement.query
+        return bool(self._statement.primary_key) or (query is not None and query.find(KeyColumn) is not None)
+
+    def _free(self, name: str) -> str:
+        taken = {*self._sources.declarations, *self._shared.planned.statements, *self._shared.planned.sources}
+        while name in taken:
+            name += "_2"
+        return name
+
+    # --- tables ---
+
+    def _declared(self) -> Iterator[ExportedStatement]:
+        statement = self._statement
+        spanned = self._shared.of(statement)
+        for number, need in enumerate(self._sources.variants(statement.name)):
+            name = self._sources.variant_name(statement.name, number)
+            further = self._further(statement.name, need)
+            if statement.columns:
+                columns = declared_columns(self._shared.source, spanned, further)
+            else:
+                source = self._shared.planned.sources.get(statement.name)
+                if source is None:
+                    return
+                columns = columns_of_schema(source.schema, (), further)
+            options = self._options(statement.name, need)
+            yield self._made(Form.TABLE, name, create_table(name, columns, options), columns=columns, options=options)
+
+    def _undeclared(self) -> Iterator[ExportedStatement]:
+        """The sources that the statement is the first to read, and that nothing declares."""
+        readers = [s for s in self._shared.program.statements if s.query is not None]
+        for relation in self._sources.relations_of(self._statement):
+            plain = next((n for n in self._shared.planned.sources if n == relation or _is_uri_of(relation, n)), None)
+            if plain is None or plain in self._sources.declarations:
+                continue
+            first = next(s for s in readers if relation in self._sources.relations_of(s))
+            if first is not self._statement:
+                continue
+            source = self._shared.planned.sources[plain]
+            for number, need in enumerate(self._sources.variants(plain)):
+                name = self._sources.variant_name(plain, number)
+                columns = columns_of_schema(source.schema, (), self._further(plain, need))
+                options = self._options(plain, need)
+                yield self._made(
+                    Form.TABLE, name, create_table(name, columns, options), columns=columns, options=options
+                )
+
+    def _further(self, source: str, need: EventTime | None) -> tuple[str, ...]:
+        """What a source's column list has besides its columns."""
+        used = self._system_columns(source)
+        return (*(f"`{name}` {SYSTEM_COLUMNS[name]}" for name in used), *(() if need is None else need.items))
+
+    def _system_columns(self, source: str) -> list[str]:
+        """The system columns of a source that some statement names."""
+        found: dict[str, None] = {}
+        for statement in self._shared.program.statements:
+            if statement.query is None or source not in self._sources.relations_of(statement):
+                continue
+            for column in statement.query.find_all(exp.Column):
+                if column.name.lower() in SYSTEM_COLUMNS:
+                    found[column.name.lower()] = None
+        return list(found)
+
+    def _options(self, name: str, need: EventTime | None) -> dict[str, str]:
+        declared = self._sources.declarations.get(name)
+        own = {} if declared is None else {key: found.value for key, found in declared.properties.items()}
+        production = self._shared.options.production.get(name)
+        if production is not None or any(key.casefold() == "connector" for key in own):
+            return self._production(name, own)
+        planned = self._shared.planned
+        source = planned.sources.get(name)
+        properties = dict(self._shared.properties.declared(name) if source is None else source.properties)
+        writes = name in planned.statements
+        upserts = properties.get("mode", "").casefold() == "upsert" and bool(declared and declared.primary_key)
+        if writes and declared is not None and declared.primary_key:
+            changes = not changelog_mode(planned.statements[name].plan, planned.statements).insert_only
+            upserts = upserts or changes
+        made = flink_options(
+            properties, Use(name, source is not None, writes, upserts), brokers=self._shared.options.brokers
+        )
+        self._remark(made, name)
+        options = dict(made.options)
+        if need is not None and need.idle_timeout_ms:
+            options["scan.watermark.idle-timeout"] = f"{need.idle_timeout_ms} ms"
+        return options
+
+    def _production(self, name: str, own: dict[str, str]) -> dict[str, str]:
+        """The options of Flink's for which the program's stand in, when an import has kept them."""
+        production = self._shared.options.production.get(name)
+        if production is None:
+            return own
+        connector = own.get("connector")
+        same = connector is not None and connector == production.get("connector")
+        secrets = [key for key, value in production.items() if value == _HIDDEN]
+        if secrets:
+            message = f"{', '.join(secrets)} of {name}: the import kept no secrets"
+            self._shared.notes.note(message, self._statement.location, "write them where *** stands")
+        kept = {key: value for key, value in own.items() if key in production} if same else {}
+        return {**production, **kept}
+
+    def _remark(self, made: FlinkOptions, name: str) -> None:
+        for remark in made.remarks:
+            self._shared.notes.differs(f"{name}: {remark}", self._statement.location)
+        if made.left_out:
+            left = ", ".join(made.left_out)
+            self._shared.notes.differs(f"{name}: no option of Flink's says {left}", self._statement.location)
+
+    # --- what Flink cannot say ---
+
+    def _check(self) -> None:
+        statement, notes, properties = self._statement, self._shared.notes, self._shared.properties
+        planned = self._shared.planned.statements.get(statement.name)
+        found = list(_nodes(planned.plan)) if planned is not None else []
+        windowed = any(isinstance(node, WindowAggregate) for node in found)
+        if windowed and statement.emit is Emit.CHANGES:
+            hint = "EMIT FINAL gives each window once; CUMULATING gives results in between"
+            notes.refuse("EMIT CHANGES over a window", statement.location, hint)
+        if windowed and properties.allowed_lateness_ms(statement):
+            hint = "let the watermark wait as long instead: watermark.max_out_of_orderness"
+            notes.refuse("allowed.lateness: windows that late rows correct", statement.location, hint)
+        if windowed and properties.late_data(statement) is LateData.DEAD_LETTER:
+            notes.differs("Flink drops late rows, it has no dead letters", statement.location)
+        semantics = self._shared.planned.properties.get("emit.semantics", "velostream")
+        if semantics != "flink" and any(isinstance(node, GroupAggregate) for node in found):
+            notes.differs(
+                f"{statement.name}: Flink does not give out a result again that has not changed", statement.location
+            )
+        as_of = statement.query is not None and statement.query.find(SystemTime) is not None
+        if any(isinstance(node, TableJoin) for node in found) and not as_of:
+            notes.differs(
+                f"{statement.name}: Flink joins the table as a stream, so that its later rows change results",
+                statement.location,
+                "a table that Flink looks up is joined FOR SYSTEM_TIME AS OF a processing time",
+            )
+        for column in statement.query.find_all(exp.Alias) if statement.query is not None else ():
+            if column.alias.upper() == "_EVENT_TIME":
+                notes.refuse(
+                    "AS _EVENT_TIME", statement.location, "compute the column in the source, and declare its WATERMARK"
+                )
+
+    def _check_functions(self, text: QueryText) -> None:
+        own = {function.name.upper() for function in self._shared.planned.functions}
+        query = self._statement.query
+        for call in query.find_all(exp.Anonymous) if query is not None else ():
+            if str(call.this).upper() in own:
+                text.refuse(
+                    f"the function {call.this}, which is Python's",
+                    call,
+                    "Flink calls Python functions of its own kind: CREATE FUNCTION … LANGUAGE PYTHON",
+                )
+
+
+def _nullable(schema: RowSchema) -> RowSchema:
+    return RowSchema(tuple(Column(c.name, c.type.as_nullable()) for c in schema.columns))
+
+
+def _nodes(node: PlanNode) -> Iterator[PlanNode]:
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting.extend(inputs(one))
+
+
+def _is_uri_of(relation: str, source: str) -> bool:
+    return is_uri(relation) and parse_uri(relation).name == source

@@ -1,0 +1,48 @@
+"""`${NAME:default}` in exported SQL: Flink has no variables, so each has its value there.
+
+What an import made of `${NAME}`, `${NAME:NAME}`, is `${NAME}` again: whoever submits the script replaces it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from velo_engine.sql.source_text import SourceText, reference_end
+from velo_engine.sql.variables import expand
+
+_OF_IMPORT = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:\1\}\Z")
+
+
+def with_values(text: str, variables: Mapping[str, str], given: Mapping[str, str]) -> str:
+    """The text with the values of its variables; `given` are those that somebody set for this export.
+
+    VeloError UNSET_VARIABLE.
+    """
+    source = SourceText("<export>", text)
+    parts: list[str] = []
+    position = 0
+    while (start := text.find("${", position)) >= 0:
+        end = reference_end(text, start)
+        if end is None:
+            break
+        reference = text[start:end]
+        kept = _OF_IMPORT.match(reference)
+        if kept is not None and kept[1] not in given:
+            value = f"${{{kept[1]}}}"
+        else:
+            value = expand(reference, variables, lambda a, b, s=start: source.location(s + a, s + b))  # type: ignore[misc]
+            value = value.replace("'", "''") if _is_quoted(text, start) else value
+        parts += [text[position:start], value]
+        position = end
+    return "".join((*parts, text[position:]))
+
+
+def kept_variables(text: str) -> list[str]:
+    """The variables that are still in an exported text."""
+    return list(dict.fromkeys(re.findall(r"\$\{([A-Za-z_][\w.]*)\}", text)))
+
+
+def _is_quoted(text: str, position: int) -> bool:
+    line = text[text.rfind("\n", 0, position) + 1 : position]
+    return line.count("'") % 2 == 1
