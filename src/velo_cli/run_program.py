@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from velo_cli.live_run import LiveRun, program_metrics, run_live
 from velo_cli.progress import ProgressLine
@@ -22,6 +23,9 @@ from velo_harness.preparation import warning_text
 from velo_harness.programs import shown_path
 from velo_harness.reports.shown_values import printable_lines
 from velo_harness.yaml_source import read_text
+
+if TYPE_CHECKING:
+    from velo_harness.generated_traffic import GeneratedTraffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,11 @@ def run_program(
     batch_size: int | None,
     kafka: KafkaCluster | None,
     live: LiveRun,
+    traffic: GeneratedTraffic | None = None,
 ) -> FinishedJob:
     """Runs every statement of a SQL file: to the end of its input, or, when it reads topics, until it is stopped.
+
+    `traffic` makes the records of its topics; `kafka` is then its cluster.
 
     Errors: those of reading, parsing and running it; INFRASTRUCTURE_MISSING for a topic without a broker.
     """
@@ -78,6 +85,8 @@ def run_program(
     for warning in program.warnings:
         print(printable_lines(f"warning: {warning_text(warning)}"), file=sys.stderr)
     options = JobOptions() if batch_size is None else JobOptions(batch_size=batch_size)
+    if traffic is not None:
+        traffic.feed(program, sql)
     if _reads_topics(program, kafka):
         return FinishedJob(shown_path(sql), program, run_live(engine, parsed, program, live, options), ())
     if live.checkpoint_dir is not None or live.savepoint is not None:

@@ -6,11 +6,12 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from velo_cli.command_line import key_values, milliseconds, new_app, print_version, run_app, set_debug
+from velo_cli.export_command import export
 from velo_cli.fmt_command import fmt
 from velo_cli.import_command import import_flink
 from velo_cli.kafka_commands import kafka_app
@@ -20,11 +21,16 @@ from velo_cli.shadow_command import shadow
 from velo_cli.velo_test import app as test_app
 from velo_harness.reports.standard_output import print_out
 
+if TYPE_CHECKING:
+    from velo_engine.connectors.kafka.client import KafkaCluster
+    from velo_harness.generated_traffic import GeneratedTraffic
+
 app = new_app("Streaming SQL: run programs, test them, format them, look up formats.")
 app.add_typer(kafka_app, name="kafka")
 app.add_typer(test_app, name="test")
 app.command("fmt")(fmt)
 app.command("import")(import_flink)
+app.command("export")(export)
 app.command("report")(report)
 app.command("shadow")(shadow)
 app.command("quickstart")(quickstart)
@@ -78,6 +84,10 @@ def run(
     metrics_host: Annotated[str, typer.Option(help="the address of that port")] = "127.0.0.1",
     dashboard: Annotated[bool, typer.Option("--dashboard", help="show its panels on a local page")] = False,
     dashboard_port: Annotated[int, typer.Option(min=0, max=65535, help="the port of that page; 0: a free one")] = 0,
+    generate: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="no cluster: so many records a second by the data schemas", metavar="RATE"),
+    ] = None,
     output: Annotated[SummaryFormat, typer.Option(help="format of the job summary")] = SummaryFormat.TEXT,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
@@ -113,8 +123,15 @@ def run(
             shows_changes=output is SummaryFormat.TEXT,
         )
         cluster = cluster_from(brokers, kafka_config, os.environ)
+        traffic = None if generate is None else _traffic(generate, cluster)
         finished = run_program(
-            program, base_dir=base_dir, variables=key_values(var), batch_size=batch_size, kafka=cluster, live=live
+            program,
+            base_dir=base_dir,
+            variables=key_values(var),
+            batch_size=batch_size,
+            kafka=cluster if traffic is None else open_things.enter_context(traffic),
+            live=live,
+            traffic=traffic,
         )
         if dead_letters is not None:
             write_dead_letters(finished.result, dead_letters)
@@ -123,6 +140,15 @@ def run(
             print(summary_json(finished), flush=True)
         if page is not None:
             page.stay()
+
+
+def _traffic(rate: float, cluster: KafkaCluster | None) -> GeneratedTraffic:
+    """What makes the records of a run. Raises typer.BadParameter when a cluster has them."""
+    from velo_harness.generated_traffic import GeneratedTraffic
+
+    if cluster is not None:
+        raise typer.BadParameter("--generate makes records for a broker of its own: leave out the cluster")
+    return GeneratedTraffic(rate, lambda text: print(f"warning: {text}", file=sys.stderr, flush=True))
 
 
 _FOLDER = Annotated[Path, typer.Argument(help="the checkpoint folder of the running job", show_default=False)]

@@ -104,7 +104,7 @@ def topic_of(
     """
     count = len(values)
     topic = Topic(layout.topic, layout.partitions)
-    keys = _keys(rows, schema, layout) if rows.num_rows == count else None
+    keys = record_keys(rows, schema, layout) if rows.num_rows == count else None
     stamp = layout.timestamp_ms if layout.timestamp_ms >= 0 else NO_TIMESTAMP
     topic.append_batch(
         values,
@@ -131,7 +131,8 @@ def _partitions(
     return np.where(placing.partitions >= 0, placing.partitions, own)
 
 
-def _keys(rows: pa.Table, schema: RowSchema, layout: RecordLayout) -> list[bytes | None] | None:
+def record_keys(rows: pa.Table, schema: RowSchema, layout: RecordLayout) -> list[bytes | None] | None:
+    """One record key a row; None where no key is asked for. Errors: UNKNOWN_COLUMN."""
     if layout.key_field is None:
         return None
     position = schema.index(layout.key_field)

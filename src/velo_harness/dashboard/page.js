@@ -72,7 +72,7 @@ function ticks(low, high, most) {
   return found;
 }
 
-/** The ends of the axis of values: 0 is in it unless the values are far from it. */
+/** The ends of the axis of values: 0 is in it unless the values are far from it and differ by a tenth. */
 function extent(series, least, most) {
   let low = Infinity;
   let high = -Infinity;
@@ -84,16 +84,13 @@ function extent(series, least, most) {
     }
   }
   if (low > high) [low, high] = [0, 1];
-  if (low > 0 && low < 0.6 * high) low = 0;
-  if (high < 0 && high > 0.6 * low) high = 0;
-  if (low === high) {
-    const around = Math.abs(low) || 1;
-    [low, high] = low === 0 ? [0, 1] : low > 0 ? [0, low + around * 0.2] : [low - around * 0.2, 0];
-  }
+  if (low > 0 && (low < 0.6 * high || high - low < 0.1 * high)) low = 0;
+  if (high < 0 && (high > 0.6 * low || low - high > 0.1 * low)) high = 0;
+  if (low === high) high = low + 1;
   return [least ?? low, most ?? high];
 }
 
-/** Lines through what is there; a gap begins a new one, and a point alone is a short stroke. */
+/** Lines through what is there; a gap begins a new one. */
 function pathOf(values, x, y) {
   const parts = [];
   let open = false;
@@ -103,11 +100,16 @@ function pathOf(values, x, y) {
       return;
     }
     const place = `${x(i).toFixed(1)} ${y(value).toFixed(1)}`;
-    const alone = !open && (i + 1 === values.length || values[i + 1] === null);
-    parts.push(open ? `L${place}` : alone ? `M${place}h0.1` : `M${place}`);
+    parts.push(`${open ? "L" : "M"}${place}`);
     open = true;
   });
   return parts.join("");
+}
+
+/** The points that no line shows: those with a gap on both sides. */
+function lonely(values) {
+  const missing = (i) => (values[i] ?? null) === null;
+  return values.flatMap((value, i) => (value !== null && missing(i - 1) && missing(i + 1) ? [i] : []));
 }
 
 /** The area between a line without gaps and the floor. */
@@ -231,6 +233,9 @@ function drawLines(panel, place, times, number) {
     const path = shape("path", { class: "curve", d: pathOf(one.values, x, y), stroke: seriesColour(i) });
     if (i >= SERIES_COLOURS) path.setAttribute("stroke-dasharray", "6 3");
     svg.append(path);
+    for (const at of lonely(one.values)) {
+      svg.append(shape("circle", { class: "dot", cx: x(at), cy: y(one.values[at]), r: 3.5, fill: seriesColour(i) }));
+    }
   });
   if (hover.time !== null && hover.time >= from) {
     const at = nearest(times, hover.time);
@@ -269,7 +274,7 @@ function drawHeatmap(panel, place, times) {
   const { width, height } = place.getBoundingClientRect();
   const rows = panel.bounds.length;
   if (width < 60 || height < 40 || !rows) return;
-  const left = 16 + 6.4 * Math.max(...panel.bounds.map((bound) => bound.length));
+  const left = 14 + 6.6 * Math.max(...panel.bounds.map((bound) => bound.length + 2));
   const [right, head, foot] = [width - 12, 6, height - 20];
   const columns = Math.min(times.length, Math.max(10, Math.floor((right - left) / 9)));
   const [wide, high] = [(right - left) / columns, (foot - head) / rows];
@@ -303,7 +308,7 @@ function shownValue(one) {
 }
 
 function drawBars(panel, place) {
-  const shown = panel.series.map((one, i) => ({ one, i, value: shownValue(one) })).filter(({ value }) => value !== null);
+  const shown = panel.series.map((one, i) => ({ one, i, value: shownValue(one) })).filter(({ value }) => value !== null).sort((a, b) => b.value - a.value);
   const most = panel.most ?? Math.max(...shown.map(({ value }) => Math.abs(value)), 0);
   const low = panel.least ?? 0;
   const bars = element("div", { class: "bars" });
@@ -369,7 +374,7 @@ function emptyNotice(panel) {
 const DRAWINGS = { lines: drawLines, stat: drawStats, bars: drawBars, heatmap: drawHeatmap, table: drawTable };
 
 function drawPanel(panel, card, times, number) {
-  card.className = `panel ${panel.kind}`;
+  card.className = `panel kind-${panel.kind}`;
   const wide = { gridColumn: `${panel.x + 1} / span ${Math.min(panel.w, 24 - panel.x)}`, gridRow: `${panel.y + 1} / span ${panel.h}` };
   styled(card, wide);
   const heading = element("h2", { title: [panel.description, ...panel.queries.map((query) => query.text)].filter(Boolean).join("\n") }, panel.title);
@@ -468,4 +473,4 @@ function begin() {
 }
 
 if (typeof document !== "undefined") begin();
-else module.exports = { areaOf, cssColour, duration, elapsed, extent, formatValue, nearest, pathOf, plainNumber, thresholdColour, ticks };
+else module.exports = { areaOf, cssColour, duration, elapsed, extent, formatValue, lonely, nearest, pathOf, plainNumber, thresholdColour, ticks };

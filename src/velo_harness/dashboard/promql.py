@@ -44,6 +44,8 @@ class Moments:
     samples: Samples
     at: Floats
     """Seconds since the epoch, increasing."""
+    begins_s: float = -np.inf
+    """Ranges reach back no further: a rate of the last minute is one of ten seconds when there are ten seconds."""
 
 
 def evaluate(query: Expression, over: Moments) -> Vector:
@@ -126,10 +128,11 @@ def _newest(selector: Selector, over: Moments) -> Vector:
 def _over_range(function: str, selector: Selector, over: Moments) -> Vector:
     assert selector.range_s is not None
     at, compute = over.at - selector.offset_s, RANGE_VALUES[function]
+    range_s = np.minimum(selector.range_s, at - over.begins_s)
     found = []
     for labels, values in _matching_series(selector, over.samples):
         seen = ~np.isnan(values)
-        window = windows(over.samples.times[seen], values[seen], at, selector.range_s)
+        window = windows(over.samples.times[seen], values[seen], at, range_s)
         found.append(
             Series({NAME: selector.name, **labels} if function == "last_over_time" else labels, compute(window))
         )

@@ -188,6 +188,8 @@ class _Reader:
         if self._accept("+"):
             return self._nested(self._signed)
         base = self._primary()
+        if self._peek() == "[":
+            raise PromqlError("a range of computed values (a subquery) is not computed here")
         if self._accept("^"):
             return Binary("^", base, self._nested(self._signed))
         return base

@@ -24,7 +24,7 @@ class Windows:
     times: Floats
     values: Floats
     at: Floats
-    range_s: float
+    range_s: Floats
     first: npt.NDArray[np.intp]
     end: npt.NDArray[np.intp]
 
@@ -42,8 +42,8 @@ class Windows:
         return found
 
 
-def windows(times: Floats, values: Floats, at: Floats, range_s: float) -> Windows:
-    """Samples of `range_s` before each moment, that at the moment itself among them."""
+def windows(times: Floats, values: Floats, at: Floats, range_s: Floats) -> Windows:
+    """Samples of `range_s` before each moment: that at the moment itself, not one at the very start (Prometheus 3)."""
     first = np.searchsorted(times, at - range_s, side="right")
     return Windows(times, values, at, range_s, first, np.searchsorted(times, at, side="right"))
 

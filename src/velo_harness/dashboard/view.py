@@ -20,10 +20,12 @@ MOST_SHOWN = 20
 """Series of a panel; the page says how many more there are."""
 POINTS = 120
 """Of a line."""
-LEAST_WINDOW_S = 15.0
+LEAST_WINDOW_S = 5.0
 """A page of a job that has just begun shows this time."""
 TARGET_LABELS = ("job", "instance")
 """Labels that every series of a scrape has: legends leave them out."""
+_JUST_BEFORE_S = 0.001
+"""The first sample belongs to ranges that begin there."""
 _LABEL = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
 
 
@@ -40,7 +42,7 @@ class _Shown:
 
     @property
     def size(self) -> float:
-        """Series with the greatest are shown first."""
+        """Of too many series those with the greatest are shown."""
         last = math.nan if self.values is None else float(self.values[-1])
         number = last if self.total is None else self.total
         return -math.inf if math.isnan(number) else number
@@ -54,7 +56,7 @@ def moments(samples: Samples, window_s: float) -> Moments:
     elapsed = last - float(samples.times[0])
     step = max(min(window_s, elapsed), min(window_s, LEAST_WINDOW_S)) / POINTS
     grid = np.arange(POINTS) * step + (math.floor(last / step) - POINTS + 1) * step
-    return Moments(samples, np.append(grid[grid < last], last))
+    return Moments(samples, np.append(grid[grid < last], last), float(samples.times[0]) - _JUST_BEFORE_S)
 
 
 def panel_view(panel: Panel, over: Moments) -> dict[str, Any]:
@@ -84,8 +86,8 @@ def panel_view(panel: Panel, over: Moments) -> dict[str, Any]:
     if panel.kind == "heatmap":
         bounds, cells = _cells(shown)
         return document | {"bounds": bounds, "cells": cells, "series": [], "more": 0}
-    shown.sort(key=lambda one: -one.size)
-    series = [_series_view(one) for one in shown[:MOST_SHOWN]]
+    chosen = sorted(range(len(shown)), key=lambda i: -shown[i].size)[:MOST_SHOWN]
+    series = [_series_view(shown[i]) for i in sorted(chosen)]  # in an order that stays, and colours with it
     return document | {"series": series, "more": max(0, len(shown) - MOST_SHOWN)}
 
 
@@ -102,7 +104,7 @@ def _of_target(target: Target, over: Moments) -> tuple[list[_Shown], str | None]
     try:
         found = [one for one in evaluate(target.query, over) if not np.isnan(one.values).all()]
         whole = totals(target.query)
-        last = Moments(over.samples, over.at[-1:])
+        last = Moments(over.samples, over.at[-1:], over.begins_s)
         ends = {} if whole is None else _by_labels(evaluate(whole, last))
     except PromqlError as problem:
         return [], str(problem)

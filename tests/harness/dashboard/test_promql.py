@@ -112,7 +112,7 @@ def test_a_rate_is_the_same_at_many_moments_as_at_each() -> None:
         ("abs(x[5m])", "takes no series with a range"),
         ("x[5m]", "stands in a function"),
         ("label_replace(x, 'a', '$1', 'b', '(.*)')", "label_replace is not computed here"),
-        ("max_over_time(rate(x[1m])[5m:])", "is missing"),
+        ("max_over_time(rate(x[1m])[5m:])", "a subquery"),
         ("x @ 5", "not computed here"),
         ("x[0s]", "no time"),
         ("x{a=1}", "compared with no text"),
