@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from velo_cli.colours import coloured
 from velo_cli.command_line import set_debug
 
 
@@ -17,28 +18,50 @@ def import_flink(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the report, write nothing")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="leave with 1 when something is not converted")] = False,
     force: Annotated[bool, typer.Option("--force", help="write over files that have another text")] = False,
+    test: Annotated[bool, typer.Option("--test", help="run the tests at once; their exit code counts")] = False,
+    dashboard: Annotated[bool, typer.Option(help="write a Grafana dashboard")] = True,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
-    """Convert Flink SQL: scripts, folders of them, and SQL within Java, Scala and Python files.
+    """Convert Flink SQL to a project with tests, dashboard and alerts: scripts, folders, SQL in Java, Scala and Python.
 
-    Writes app.sql, the original and a report with a row for every construct; nothing is run, and Flink is not needed.
+    A report has a row for every construct. Flink is not needed, and what you edited in the folder is not overwritten.
     """
+    from velo_cli.import_output import import_text
+    from velo_cli.progress import ProgressLine
     from velo_import.convert.job import convert_job
-    from velo_import.folder import files_of, write_folder
+    from velo_import.folder import write_folder
     from velo_import.inputs.files import read_jobs
     from velo_import.model import Outcome
-    from velo_import.report import headline, report_markdown
+    from velo_import.project import ProjectOptions, portfolio, project
+    from velo_import.report import Reported, headline, report_markdown
 
     set_debug(debug)
     jobs = [convert_job(job.name, job.scripts) for job in read_jobs(path)]
     missing = [c for job in jobs for c in job.constructs if c.outcome is Outcome.NOT_CONVERTED]
     if dry_run:
-        sys.stdout.write(report_markdown(jobs))
+        sys.stdout.write(report_markdown([Reported(job) for job in jobs]))
+        print(headline(jobs), file=sys.stderr)
     else:
-        for written in write_folder(files_of(jobs), output, force=force):
-            print(f"written: {written}", file=sys.stderr)
-    print(headline(jobs), file=sys.stderr)
-    for one in missing:
-        print(f"not converted: {one.location.file}:{one.location.line}: {one.reason}", file=sys.stderr)
+        options = ProjectOptions(dashboard=dashboard)
+        with ProgressLine(len(jobs)) as line:
+            made = []
+            for number, job in enumerate(jobs):
+                line.step(number, job.name)
+                made.append(project(job, options))
+        written = write_folder(portfolio(made), output, force=force)
+        print(coloured(import_text([one for one, _ in made], written, output), sys.stderr), file=sys.stderr)
     if strict and missing:
         raise typer.Exit(1)
+    if test and not dry_run:
+        raise typer.Exit(tested(output))
+
+
+def tested(folder: Path) -> int:
+    """The exit code of the tests in a folder, which it runs as `velo test` does."""
+    from velo_cli.velo_test import run
+
+    try:
+        run([folder])
+    except typer.Exit as left:
+        return left.exit_code
+    return 0

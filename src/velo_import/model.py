@@ -99,3 +99,58 @@ class ConvertedJob:
     def unconverted(self) -> tuple[ConvertedStatement, ...]:
         """The statements that the converted program does not have."""
         return tuple(statement for statement in self.statements if statement.sql is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """A small change of the converted program that its spec does not notice."""
+
+    statement: str
+    operator: str
+    line: int
+    """Of app.sql."""
+    original: str
+    mutated: str
+    kill: str
+    """What input and what assertion would notice it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MutationScore:
+    """Which small changes of a converted program its spec notices."""
+
+    killed: int
+    survivors: tuple[Survivor, ...]
+    tried: int
+    """With those that mean the same or do not plan."""
+    possible: int
+    """All changes there are; more than `tried` when the import's budget was used up."""
+
+    @property
+    def counted(self) -> int:
+        """The changes that a spec could notice."""
+        return self.killed + len(self.survivors)
+
+    @property
+    def share(self) -> float | None:
+        """The score, from 0 to 1; None when nothing is counted."""
+        return self.killed / self.counted if self.counted else None
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What stands beside a converted program."""
+
+    schemas: int = 0
+    queries: int = 0
+    """Statements (of a job without any: tables) that its spec runs."""
+    assertions: int = 0
+    skipped: int = 0
+    """Queries of the spec that say why they do not run."""
+    metrics: int = 0
+    panels: int = 0
+    alerts: int = 0
+    shadow: bool = False
+    score: MutationScore | None = None
+    notes: tuple[str, ...] = ()
+    """What a person should know: parts that could not be made, assertions that do not hold."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from velo_import.model import Construct, ConvertedJob, Outcome
+from velo_import.model import Construct, ConvertedJob, Generated, MutationScore, Outcome
 
 MARKDOWN = "conversion_report.md"
 JSON = "conversion_report.json"
@@ -22,23 +23,35 @@ _TITLES = {
 }
 
 
-def report_json(jobs: Sequence[ConvertedJob]) -> str:
+SHOWN_SURVIVORS = 20
+"""Of a job, in the report for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A job, and what stands beside its program."""
+
+    job: ConvertedJob
+    generated: Generated = field(default_factory=Generated)
+
+
+def report_json(jobs: Sequence[Reported]) -> str:
     """The report as JSON, in the form `part_file` of the migration report, which `velo report` gathers."""
     return json.dumps(report_data(jobs), indent=2, ensure_ascii=False) + "\n"
 
 
-def report_data(jobs: Sequence[ConvertedJob]) -> dict[str, Any]:
+def report_data(jobs: Sequence[Reported]) -> dict[str, Any]:
     """The report as plain data; `jobs` and `totals` come on top of what `part_file` has."""
     totals = _totals(jobs)
     return {
         "schema_version": 1,
         "kind": "import",
-        "status": _status(jobs),
-        "headline": headline(jobs),
+        "status": _status([one.job for one in jobs]),
+        "headline": headline([one.job for one in jobs]),
         "facts": totals,
-        "findings": [_finding(construct) for job in jobs for construct in job.constructs if _is_finding(construct)],
+        "findings": [_finding(c) for one in jobs for c in one.job.constructs if _is_finding(c)],
         "totals": totals,
-        "jobs": [_job(job) for job in jobs],
+        "jobs": [_job(one) for one in jobs],
     }
 
 
@@ -60,9 +73,11 @@ def _status(jobs: Sequence[ConvertedJob]) -> str:
     return "inconclusive" if missing else "passed"
 
 
-def _totals(jobs: Iterable[ConvertedJob]) -> dict[str, int]:
-    """Numbers by name: statements, constructs by outcome, tables."""
-    jobs = list(jobs)
+def _totals(reported: Sequence[Reported]) -> dict[str, int]:
+    """Numbers by name: statements, constructs by outcome, tables, and what was generated."""
+    jobs = [one.job for one in reported]
+    made = [one.generated for one in reported]
+    scores = [one.score for one in made if one.score is not None]
     outcomes = Counter(construct.outcome for job in jobs for construct in job.constructs)
     statements = [statement for job in jobs for statement in job.statements]
     return {
@@ -72,14 +87,23 @@ def _totals(jobs: Iterable[ConvertedJob]) -> dict[str, int]:
         "tables": sum(len(job.tables) for job in jobs),
         "constructs": sum(outcomes.values()),
         **{outcome.value: outcomes[outcome] for outcome in Outcome},
+        "data schemas": sum(one.schemas for one in made),
+        "tested": sum(one.queries for one in made),
+        "assertions": sum(one.assertions for one in made),
+        "skipped tests": sum(one.skipped for one in made),
+        "metrics": sum(one.metrics for one in made),
+        "alerts": sum(one.alerts for one in made),
+        "mutants killed": sum(score.killed for score in scores),
+        "mutants survived": sum(len(score.survivors) for score in scores),
     }
 
 
-def _job(job: ConvertedJob) -> dict[str, Any]:
+def _job(reported: Reported) -> dict[str, Any]:
+    job = reported.job
     return {
         "name": job.name,
         "files": [script.file for script in job.scripts],
-        "totals": {key: value for key, value in _totals([job]).items() if key != "jobs"},
+        "totals": {key: value for key, value in _totals([reported]).items() if key != "jobs"},
         "settings": dict(job.settings),
         "tables": [
             {
@@ -96,7 +120,26 @@ def _job(job: ConvertedJob) -> dict[str, Any]:
             for s in job.statements
         ],
         "constructs": [_construct(construct) for construct in job.constructs],
+        "mutation": _score_data(reported.generated.score),
+        "notes": list(reported.generated.notes),
     }
+
+
+def _score_data(score: MutationScore | None) -> dict[str, Any] | None:
+    if score is None:
+        return None
+    return {
+        "score": score.share,
+        "killed": score.killed,
+        "survived": len(score.survivors),
+        "tried": score.tried,
+        "possible": score.possible,
+        "survivors": [
+            {"statement": s.statement, "operator": s.operator, "line": s.line, "original": s.original,
+             "mutated": s.mutated, "to_kill_it": s.kill}
+            for s in score.survivors
+        ],
+    }  # fmt: skip
 
 
 def _construct(construct: Construct) -> dict[str, Any]:
@@ -132,18 +175,22 @@ def _finding(construct: Construct) -> dict[str, Any]:
 # --- Markdown ---
 
 
-def report_markdown(jobs: Sequence[ConvertedJob]) -> str:
+def report_markdown(jobs: Sequence[Reported]) -> str:
     """The report for people."""
     return "\n".join(_lines(jobs)) + "\n"
 
 
-def _lines(jobs: Sequence[ConvertedJob]) -> Iterator[str]:
+def _lines(jobs: Sequence[Reported]) -> Iterator[str]:
     yield "# Conversion report"
     yield ""
-    yield headline(jobs) + "."
+    yield headline([one.job for one in jobs]) + "."
     yield ""
     yield from _totals_table(jobs)
-    for job in jobs:
+    if any(one.generated.queries or one.generated.skipped for one in jobs):
+        yield ""
+        yield from _generated_table(jobs)
+    for one in jobs:
+        job = one.job
         yield ""
         yield f"## {job.name}"
         yield ""
@@ -155,12 +202,73 @@ def _lines(jobs: Sequence[ConvertedJob]) -> Iterator[str]:
                 yield f"### {title}"
                 yield ""
                 yield from _table(found)
+        yield from _of_spec(one.generated)
 
 
-def _totals_table(jobs: Sequence[ConvertedJob]) -> Iterator[str]:
+def _generated_table(jobs: Sequence[Reported]) -> Iterator[str]:
+    """What stands beside each program, and all together."""
+    yield "| job | data schemas | tested | assertions | skipped tests | metrics | alerts | mutation score |"
+    yield "|---" * 8 + "|"
+    for one in jobs:
+        yield f"| {_cell(one.job.name)} | {_numbers(_totals([one]))} |"
+    if len(jobs) > 1:
+        yield f"| all | {_numbers(_totals(jobs))} |"
+
+
+def _numbers(totals: Mapping[str, int]) -> str:
+    names = ("data schemas", "tested", "assertions", "skipped tests", "metrics", "alerts")
+    killed, counted = totals["mutants killed"], totals["mutants killed"] + totals["mutants survived"]
+    score = f"{100 * killed / counted:.0f} % ({killed} of {counted})" if counted else "-"
+    return " | ".join((*(str(totals[name]) for name in names), score))
+
+
+def _of_spec(generated: Generated) -> Iterator[str]:
+    """What the spec does not notice, and notes."""
+    score = generated.score
+    if score is not None:
+        yield ""
+        yield "### Mutation score of test_spec.yaml"
+        yield ""
+        yield score_text(score) + "."
+        for survivor in score.survivors[:SHOWN_SURVIVORS]:
+            if survivor is score.survivors[0]:
+                yield ""
+                yield "| app.sql | unnoticed change | noticed by |"
+                yield "|---|---|---|"
+            change = f"`{survivor.original}` → `{survivor.mutated}`"
+            yield f"| {survivor.line} | {_cell(change)} | {_cell(survivor.kill)} |"
+        if len(score.survivors) > SHOWN_SURVIVORS:
+            yield f"| | and {len(score.survivors) - SHOWN_SURVIVORS} more | |"
+    if generated.notes:
+        yield ""
+        yield "### Notes"
+        yield ""
+        yield from (f"* {' '.join(note.split())}" for note in generated.notes)
+
+
+def score_of(scores: Iterable[MutationScore | None]) -> MutationScore | None:
+    """The score of several jobs together; None when none has one."""
+    known = [score for score in scores if score is not None]
+    if not known:
+        return None
+    survivors = tuple(survivor for score in known for survivor in score.survivors)
+    tried, possible = sum(score.tried for score in known), sum(score.possible for score in known)
+    return MutationScore(sum(score.killed for score in known), survivors, tried, possible)
+
+
+def score_text(score: MutationScore) -> str:
+    """The score in a sentence."""
+    if score.share is None:
+        return "no small change of the SQL that could be judged"
+    share = f"{100 * score.share:.0f} %: {score.killed} of {score.counted} small changes of the SQL are noticed"
+    rest = score.possible - score.tried
+    return share + (f" ({score.tried} of {score.possible} were tried, within the import's budget)" if rest else "")
+
+
+def _totals_table(jobs: Sequence[Reported]) -> Iterator[str]:
     yield "| job | statements | converted | " + " | ".join(outcome.value for outcome in Outcome) + " |"
     yield "|---" * (3 + len(Outcome)) + "|"
-    rows = [(job.name, _totals([job])) for job in jobs]
+    rows = [(one.job.name, _totals([one])) for one in jobs]
     if len(jobs) > 1:
         rows.append(("all", _totals(jobs)))
     for name, totals in rows:

@@ -34,6 +34,7 @@ from velo_harness.drafting.lineage import (
     nodes,
     origin,
 )
+from velo_harness.drafting.recomputation import recomputed_rows
 from velo_harness.drafting.yaml_text import scalar_text
 
 _OPERATORS = {
@@ -75,6 +76,7 @@ def check_drafts(statement: PlannedStatement, program: PlannedProgram) -> list[C
         *_conservation(statement, program),
         *_join_coverage(statement, program),
         *_order(statement),
+        *_recomputed(statement, program),
     ]
     return list(dict.fromkeys(found))
 
@@ -283,6 +285,12 @@ def _order(statement: PlannedStatement) -> Iterator[CheckDraft]:
                 ("type: ordering", f"field: {_names(statement, [shown[end]])}", "direction: ascending"),
                 "windows close in the order of their ends",
             )
+
+
+def _recomputed(statement: PlannedStatement, program: PlannedProgram) -> Iterator[CheckDraft]:
+    lines = recomputed_rows(statement, program)
+    if lines is not None:
+        yield CheckDraft(lines, RECOMPUTED)
 
 
 def has_updates(statement: PlannedStatement, program: PlannedProgram) -> bool:

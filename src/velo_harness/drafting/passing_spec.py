@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_engine.plan.nodes import AssignWatermark, PlannedProgram, SourceKind, SourceTable
-from velo_engine.types import TIMESTAMPS
+from velo_engine.plan.nodes import PlannedProgram, SourceKind
 from velo_harness.discovery import PathPolicy
 from velo_harness.drafting.check_drafts import RECOMPUTED, CheckDraft, check_drafts
-from velo_harness.drafting.lineage import SourceColumn, nodes, origin
+from velo_harness.drafting.input_times import has_times, input_times
 from velo_harness.drafting.yaml_text import scalar_text
 from velo_harness.programs import shown_path
 from velo_harness.result import Outcome, QueryResult
@@ -135,26 +134,7 @@ class PassingSpec:
         for source in given:
             yield f"      - source: {scalar_text(source.name)}"
             if source.kind is SourceKind.STREAM and has_times(source):
-                start, end = ("-2h", "-1h") if source.primary_key else ("-1h", "now")
-                jitter = f", jitter_ms: {delay}" if (delay := _delay(self.program, source)) else ""
-                yield f"        time_simulation: {{ start_time: {start}, end_time: {end}{jitter} }}"
-
-
-def has_times(source: SourceTable) -> bool:
-    """Whether a source has a column that can be the time of its rows."""
-    return any(column.type.name in TIMESTAMPS for column in source.schema.columns)
-
-
-def _delay(program: PlannedProgram, source: SourceTable) -> int:
-    """How far rows of a source may be out of order without being late, in milliseconds."""
-    found = []
-    for statement in program.statements.values():
-        for node in nodes(statement.plan):
-            if isinstance(node, AssignWatermark):
-                time = origin(node.input, node.time_column, program.statements)
-                if isinstance(time, SourceColumn) and time.source == source.name:
-                    found.append(node.delay_ms)
-    return min(found, default=0)
+                yield f"        time_simulation: {{ {', '.join(input_times(source, self.program))} }}"
 
 
 def _reason(error: VeloError) -> str:

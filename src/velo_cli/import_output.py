@@ -1,0 +1,99 @@
+"""What `velo import` says on the terminal: what became of the input, what was written, what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from velo_import.folder import Written
+    from velo_import.report import Reported
+
+SHOWN_MISSING = 10
+SHOWN_NOTES = 5
+
+
+def import_text(reported: Sequence[Reported], written: Written, output: Path) -> str:
+    """The summary of an import into `output`."""
+    return "\n".join(_lines(reported, written, output))
+
+
+def _lines(reported: Sequence[Reported], written: Written, output: Path) -> Iterator[str]:
+    yield from _converted(reported)
+    yield from _generated(reported)
+    yield from _notes(reported, written)
+    yield ""
+    yield _changes(written, output)
+    folder = shlex.quote(f"{output}/")
+    if any(one.generated.queries for one in reported):
+        yield f"next: velo test {folder}"
+        yield from _more(reported, folder)
+    yield f"report: {output / 'conversion_report.md'}"
+
+
+def _more(reported: Sequence[Reported], folder: str) -> Iterator[str]:
+    if len(reported) == 1 and reported[0].generated.panels:
+        yield f"      velo run {folder} --dashboard"
+
+
+def _converted(reported: Sequence[Reported]) -> Iterator[str]:
+    from velo_import.report import headline
+
+    jobs = [one.job for one in reported]
+    whole = all(s.sql is not None for job in jobs for s in job.statements)
+    some = any(s.sql is not None for job in jobs for s in job.statements) or whole
+    yield f"{'✓' if whole else '!' if some else '✗'} {headline(jobs)}"
+
+
+def _generated(reported: Sequence[Reported]) -> Iterator[str]:
+    from velo_import.report import score_of, score_text
+
+    made = [one.generated for one in reported]
+    schemas, queries = sum(one.schemas for one in made), sum(one.queries for one in made)
+    assertions, metrics = sum(one.assertions for one in made), sum(one.metrics for one in made)
+    panels, alerts = sum(one.panels for one in made), sum(one.alerts for one in made)
+    if schemas:
+        yield f"✓ {_counted(schemas, 'data schema')}"
+    if queries:
+        yield f"✓ test_spec.yaml: {_counted(assertions, 'assertion')} on {_counted(queries, 'statement')}; all hold"
+    if (score := score_of([one.score for one in made])) is not None:
+        yield f"✓ mutation score {score_text(score)}"
+    if metrics:
+        yield f"✓ {_counted(metrics, '@metric annotation')}"
+    if panels:
+        yield f"✓ Grafana dashboard: {_counted(panels, 'panel')}"
+    if alerts:
+        yield f"✓ {_counted(alerts, 'alert rule')}"
+    if any(one.shadow for one in made):
+        yield "✓ shadow mode: shadow_config.yaml"
+
+
+def _notes(reported: Sequence[Reported], written: Written) -> Iterator[str]:
+    from velo_import.model import Outcome
+
+    missing = [c for one in reported for c in one.job.constructs if c.outcome is Outcome.NOT_CONVERTED]
+    for one in missing[:SHOWN_MISSING]:
+        yield f"not converted: {one.location.file}:{one.location.line}: {one.reason}"
+    if len(missing) > SHOWN_MISSING:
+        yield f"not converted: {len(missing) - SHOWN_MISSING} more, see the report"
+    notes = [note for one in reported for note in one.generated.notes]
+    for note in notes[:SHOWN_NOTES]:
+        yield f"note: {' '.join(note.split())}"
+    if len(notes) > SHOWN_NOTES:
+        yield f"note: {len(notes) - SHOWN_NOTES} more, see the report"
+    for name in written.left:
+        yield f"note: {name} is of an earlier import and was edited: it stays"
+
+
+def _changes(written: Written, output: Path) -> str:
+    if not written.changed:
+        return f"{output} is as it should be: nothing was written"
+    parts = [f"{_counted(len(written.written), 'file')} written"] if written.written else []
+    parts += [f"{_counted(len(written.removed), 'file')} of an earlier import removed"] if written.removed else []
+    return f"{', '.join(parts)} in {output}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

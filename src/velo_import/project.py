@@ -1,0 +1,156 @@
+"""A converted job as a project: its program with metrics, data schemas, a spec that passes, monitoring, the original.
+
+Whatever part cannot be made is left out and noted; the others are written all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from velo_engine.engine import Engine
+from velo_engine.errors import VeloError
+from velo_engine.sql.program import StatementKind
+from velo_harness.drafting.new_files import editor_files
+from velo_import.model import ConvertedJob, Generated, MutationScore
+from velo_import.observability import ALERTS, DASHBOARD, Observed, observe
+from velo_import.report import JSON, MARKDOWN, Reported, report_json, report_markdown
+from velo_import.schemas.files import schema_files
+from velo_import.specs.drafted import SPEC, JobSpec, drafted_spec
+from velo_import.specs.mutation_score import Budget, mutation_score
+
+PROGRAM = "app.sql"
+ORIGINAL = "original"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectOptions:
+    """What a person may choose of a project."""
+
+    dashboard: bool = True
+    budget: Budget = field(default_factory=Budget)
+
+
+def project(job: ConvertedJob, options: ProjectOptions) -> tuple[Reported, dict[str, str]]:
+    """What is said of the job in reports, and its files by their paths in its folder."""
+    making = _Making(job, options)
+    making.make()
+    return Reported(job, making.generated()), making.files
+
+
+def portfolio(reported: Sequence[tuple[Reported, Mapping[str, str]]]) -> dict[str, str]:
+    """All files of an import: one job in the folder itself, several in one folder each, with reports above them."""
+    files: dict[str, str] = {}
+    several = len(reported) > 1
+    taken: set[str] = set()
+    for one, own in reported:
+        folder = PurePosixPath(_folder_name(one.job.name, taken)) if several else PurePosixPath()
+        files |= {str(folder / path): text for path, text in own.items()}
+        if several:
+            files[str(folder / MARKDOWN)] = report_markdown([one])
+            files[str(folder / JSON)] = report_json([one])
+    jobs = [one for one, _ in reported]
+    files[MARKDOWN] = report_markdown(jobs)
+    files[JSON] = report_json(jobs)
+    return files
+
+
+def _folder_name(job: str, taken: set[str]) -> str:
+    """A folder for a job, which no other job has; file systems may not tell upper from lower case."""
+    name, number = job, 1
+    while name.casefold() in taken:
+        name = f"{job}_{(number := number + 1)}"
+    taken.add(name.casefold())
+    return name
+
+
+class _Making:
+    """The parts of one project, made one after the other."""
+
+    def __init__(self, job: ConvertedJob, options: ProjectOptions) -> None:
+        self.job = job
+        self.files: dict[str, str] = {PROGRAM: job.app_sql}
+        self._options = options
+        self._notes: list[str] = []
+        self._observed: Observed | None = None
+        self._schemas: dict[str, str] = {}
+        self._spec: JobSpec | None = None
+        self._score: MutationScore | None = None
+
+    def make(self) -> None:
+        """Fills `files`."""
+        for script in self.job.scripts:
+            self.files[str(PurePosixPath(ORIGINAL) / _relative(script.file))] = script.text
+        self._observed = self._part("metrics and monitoring", lambda: observe(self.job))
+        if self._observed is not None:
+            self.files[PROGRAM] = self._observed.app_sql
+            self.files |= {
+                path: text
+                for path, text in self._observed.files.items()
+                if path != DASHBOARD or self._options.dashboard
+            }
+        self._schemas = self._part("data schemas", lambda: schema_files(_readable(self.job))) or {}
+        self.files |= self._schemas
+        with tempfile.TemporaryDirectory(prefix="velo-import-") as staging:
+            folder = Path(staging).resolve()
+            for name in (PROGRAM, *self._schemas):
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(self.files[name], encoding="utf-8", newline="")
+            self._spec = self._part("the test spec", lambda: drafted_spec(self.job, folder, PROGRAM))
+            if self._spec is None:
+                return
+            self.files[SPEC] = self._spec.text
+            self.files |= {path.as_posix(): text for path, text in editor_files(Path()).items()}
+            if self._spec.queries:
+                (folder / SPEC).write_text(self._spec.text, encoding="utf-8", newline="")
+                self._score = self._part(
+                    "the mutation score", lambda: mutation_score(folder / SPEC, self._options.budget)
+                )
+
+    def generated(self) -> Generated:
+        """The numbers of what was made."""
+        spec, observed = self._spec, self._observed
+        dashboard = json.loads(self.files[DASHBOARD]) if DASHBOARD in self.files else {}
+        return Generated(
+            schemas=len(self._schemas),
+            queries=spec.queries if spec is not None else 0,
+            assertions=spec.assertions if spec is not None else 0,
+            skipped=len(spec.skipped) if spec is not None else 0,
+            metrics=len(observed.metrics) if observed is not None else 0,
+            panels=len(dashboard.get("panels", ())),
+            alerts=self.files.get(ALERTS, "").count("- alert: "),
+            score=self._score,
+            notes=(*self._notes, *(spec.notes if spec is not None else ())),
+        )
+
+    def _part(self, name: str, make: Callable[[], T]) -> T | None:
+        """The part; None, with a note, when it cannot be made."""
+        try:
+            return make()
+        except VeloError as error:
+            self._notes.append(f"{name} could not be made: {error.message}")
+        except Exception as defect:
+            self._notes.append(f"{name} could not be made: a defect of velostream: {type(defect).__name__}: {defect}")
+        return None
+
+
+def _relative(file: str) -> PurePosixPath:
+    """The path of an input below a folder."""
+    parts = [part for part in PurePosixPath(Path(file).as_posix()).parts if part not in ("/", "..", ".")]
+    return PurePosixPath(*parts)
+
+
+def _readable(job: ConvertedJob) -> ConvertedJob:
+    """The job; one without statements reads each of its tables, as its spec does."""
+    if job.statements:
+        return job
+    program = Engine().parse(job.app_sql, variables={})
+    tables = [s.name for s in program.statements if s.kind is StatementKind.SOURCE]
+    return replace(job, app_sql=job.app_sql + "".join(f"\n;\nSELECT * FROM `{name}`;" for name in tables))

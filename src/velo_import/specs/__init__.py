@@ -1,0 +1,1 @@
+"""The test spec of a converted job, and how much of a changed program it notices."""

@@ -1,0 +1,114 @@
+"""`test_spec.yaml`: a query for every converted statement, and a skipped one for everything that is not converted.
+
+A job without statements that make rows is tested by its tables: each gives out rows of its data schema as a statement
+would read them. A job whose statements all failed to convert has a spec that fails: nothing of it is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from velo_engine.plan.nodes import PlannedProgram
+from velo_harness.discovery import PathPolicy
+from velo_harness.drafting.new_files import editor_line
+from velo_harness.drafting.passing_spec import PassingSpec
+from velo_harness.drafting.yaml_text import scalar_text
+from velo_harness.programs import ProgramText, Stand, parsed, planned, with_reading
+from velo_harness.settings import RunSettings
+from velo_harness.source_schemas import load_cached
+from velo_import.model import Construct, ConvertedJob, Outcome
+
+SPEC = "test_spec.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """The spec of a job."""
+
+    text: str
+    queries: int
+    """Those that run."""
+    assertions: int
+    skipped: tuple[str, ...]
+    """Names of queries that do not run: what is not converted, and what fails over generated rows."""
+    notes: tuple[str, ...]
+    """What a person should know."""
+
+
+def drafted_spec(job: ConvertedJob, folder: Path, program: str) -> JobSpec | None:
+    """The spec of the job whose `program` and data schemas lie in `folder`; None when there is nothing to say.
+
+    Errors: JOB_FAILED for a program that gives other results in every run.
+    """
+    file = folder / SPEC
+    text = ProgramText((folder / program).read_text(encoding="utf-8"), program, folder)
+    plan = _plan(job, text)
+    missing = list(_missing(job, set(plan.statements)))
+    if not plan.statements and not missing:
+        return None
+    spec = PassingSpec(
+        file,
+        plan,
+        RunSettings(),
+        PathPolicy(folder),
+        list(_head(job, program)),
+        frozenset(plan.sources),
+        [line for name, construct in missing for line in _skipped(name, construct)],
+    )
+    made = spec.text()
+    run = [name for name in plan.statements if name not in spec.errors]
+    skipped = (*spec.errors, *(name for name, _ in missing))
+    count = sum(len(spec.checks[name]) for name in run)
+    notes = (*spec.notes, *(f"{name} does not run over generated rows: {e.message}" for name, e in spec.errors.items()))
+    return JobSpec(made, len(run), count, skipped, notes)
+
+
+def _plan(job: ConvertedJob, text: ProgramText) -> PlannedProgram:
+    """The plan of the program; for a job without statements with a reading of each table, called like the table."""
+    files = {path.name.partition(".")[0]: path for path in sorted((text.base_dir / "schemas").glob("*.schema.yaml"))}
+    program = parsed(text, {})
+    schemas = tuple((name, load_cached(files[name]).row_schema()) for name in program.sources if name in files)
+    if program.statements or job.statements:
+        return planned(text, {}, Stand(schemas))
+    names = {}
+    for table in program.sources:
+        text, statement = with_reading(text, table, {})
+        names[statement] = table
+    plan = planned(text, {}, Stand(schemas))
+    return replace(plan, statements={names[name]: replace(s, name=names[name]) for name, s in plan.statements.items()})
+
+
+def _head(job: ConvertedJob, program: str) -> Iterator[str]:
+    yield editor_line("spec")
+    yield "# Written by velo import. Every assertion says why it must hold, and holds for the rows of schemas/."
+    yield "test_suite:"
+    yield f"  name: {scalar_text(f'{job.name} (imported)')}"
+    yield "  source_system: flink"
+    yield f"  original_file: {scalar_text(job.scripts[-1].file)}"
+    yield "  require_executed: true"
+    yield f"sql_file: {program}"
+
+
+def _missing(job: ConvertedJob, taken: set[str]) -> Iterator[tuple[str, Construct]]:
+    """What is not converted, under names that no statement has."""
+    names = {id(c): s.name for s in job.unconverted for c in s.constructs}
+    for construct in job.constructs:
+        if construct.outcome is Outcome.NOT_CONVERTED:
+            place = f"{construct.location.file}:{construct.location.line}"
+            wanted = names.get(id(construct), construct.feature)
+            name = wanted if id(construct) in names and wanted not in taken else f"{wanted} ({place})"
+            while name in taken:
+                name += "'"
+            taken.add(name)
+            yield name, construct
+
+
+def _skipped(name: str, construct: Construct) -> Iterator[str]:
+    place = f"{construct.location.file}:{construct.location.line}"
+    reason = f"{place} is not converted: {construct.reason or construct.feature}"
+    if construct.alternative:
+        reason += f"; {construct.alternative}"
+    yield f"  - name: {scalar_text(name)}"
+    yield f"    skip: {scalar_text(' '.join(reason.split()))}"
