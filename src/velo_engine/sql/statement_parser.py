@@ -28,6 +28,8 @@ _REFUSED: dict[str, str | None] = {
 }
 _QUERY_WORDS = ("SELECT", "WITH", "VALUES")
 _CONFLICTS = ("DEDUPLICATE", "ERROR", "NOTHING")
+_WRITING = (StatementKind.INSERT, StatementKind.TABLE)
+"""Kinds of statements behind which ON CONFLICT stands: those that write rows by a key."""
 
 _STATEMENT_WORDS = ("CREATE", "INSERT", "SET", *_QUERY_WORDS, *_REFUSED)
 _CREATED = {"STREAM": StatementKind.STREAM, "TABLE": StatementKind.TABLE, "VIEW": StatementKind.VIEW}
@@ -196,7 +198,7 @@ class StatementParser(RelationParser):
                 sink, _ = self._parse_relation_name("the name of a sink")
             elif self._match(TokenType.WITH):
                 self._parse_with_properties(properties)
-            elif kind is StatementKind.INSERT and conflict is None and self._match_text_seq("ON", "CONFLICT", "DO"):
+            elif kind in _WRITING and conflict is None and self._match_text_seq("ON", "CONFLICT", "DO"):
                 conflict = self._parse_conflict()
             elif self._match_set(self.QUERY_MODIFIER_TOKENS, advance=False):
                 query = self._parse_query_modifiers(query)

@@ -22,9 +22,14 @@ UNDECLARED = "table that the input does not declare"
 """The feature of a table that is inferred."""
 
 
-def declare_table(draft: Draft, statement: CreateTable) -> None:
-    """CREATE TABLE without a query."""
+def declare_table(draft: Draft, statement: CreateTable, *, is_lent: bool = False) -> None:
+    """CREATE TABLE without a query; `is_lent`: it stands in another script than the last."""
     place = statement.place
+    missing = draft.undeclared.misfits.get(draft.catalog.full(statement.name)) if is_lent else None
+    if missing is not None:
+        written, reason = f"CREATE TABLE {statement.name}", f"this job reads a column {missing}, which it has not"
+        draft.note(place.location, written, "another table of that name", "left out", Outcome.SAME, reason)
+        return
     if statement.if_not_exists and draft.catalog.find(statement.name) is not None:
         written = f"CREATE TABLE IF NOT EXISTS {statement.name}"
         draft.note(place.location, written, "table", "no effect", Outcome.SAME, "the table is there already")
@@ -66,7 +71,7 @@ def declared(draft: Draft, definition: tables.Definition, name: str) -> Relation
 def relation_of(draft: Draft, name: str) -> Relation | None:
     """What a name means; a table that nothing declares is declared now, as the statements of the job need it."""
     found = draft.catalog.find(name)
-    table = draft.undeclared.get(draft.catalog.full(name)) if found is None else None
+    table = draft.undeclared.tables.get(draft.catalog.full(name)) if found is None else None
     if table is None:
         return found
     found = _stood_in(draft, table, draft.catalog.flat_name(name))

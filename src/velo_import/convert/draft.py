@@ -14,6 +14,7 @@ from velo_import.convert.connectors import ConvertedOptions, shown
 from velo_import.convert.failures import failure
 from velo_import.convert.features import features
 from velo_import.convert.inference.relations import OpenTable
+from velo_import.convert.inference.undeclared import Undeclared
 from velo_import.convert.program import Piece
 from velo_import.convert.settings import Settings
 from velo_import.convert.tables import Definition
@@ -74,8 +75,7 @@ class Draft:
     """Of each piece that makes rows, by its id."""
     statements: list[ConvertedStatement] = field(default_factory=list)
     constructs: list[Construct] = field(default_factory=list)
-    undeclared: dict[tuple[str, str, str], OpenTable] = field(default_factory=dict)
-    """Tables that no statement declares, by catalog, database and name."""
+    undeclared: Undeclared = field(default_factory=Undeclared)
     lookups: set[str] = field(default_factory=set)
     """Last parts of the names of tables that are looked up."""
     source: SourceText = field(default_factory=lambda: SourceText("", ""))

@@ -27,14 +27,14 @@ from velo_import.model import ConvertedJob, Outcome
 
 def convert_job(name: str, scripts: Sequence[FlinkScript]) -> ConvertedJob:
     """The converted job of `scripts`, which are read in this order."""
-    draft = Draft(undeclared={table.key: table for table in undeclared_tables(scripts)})
+    draft = Draft(undeclared=undeclared_tables(scripts))
     for script in scripts:
         draft.lookups |= _lookups(script)
     for script in scripts:
         draft.source = SourceText(script.file, script.text)
         draft.rowtime = "$rowtime" in script.text
         for statement in script.statements:
-            _read(draft, statement)
+            _read(draft, statement, is_lent=script is not scripts[-1])
     settle(draft)
     return _job(draft, name, tuple(scripts))
 
@@ -51,7 +51,7 @@ def _lookups(script: FlinkScript) -> set[str]:
     return found
 
 
-def _read(draft: Draft, statement: flink.Statement | flink.Unread) -> None:
+def _read(draft: Draft, statement: flink.Statement | flink.Unread, *, is_lent: bool) -> None:
     match statement:
         case flink.Unread():
             draft.note_failure(statement.error, statement.place, "statement that does not parse")
@@ -60,7 +60,7 @@ def _read(draft: Draft, statement: flink.Statement | flink.Unread) -> None:
         case flink.ResetOption():
             draft.constructs.append(draft.settings.reset(statement))
         case flink.CreateTable() if statement.query is None:
-            declare_table(draft, statement)
+            declare_table(draft, statement, is_lent=is_lent)
         case flink.CreateTable():
             convert_table_as(draft, statement)
         case flink.CreateView():

@@ -125,7 +125,7 @@ def convert_insert(draft: Draft, statement: flink.Insert) -> None:
 
 def _target(draft: Draft, statement: flink.Insert) -> Relation | None:
     """The table that an INSERT writes; one that nothing declares takes what the query gives."""
-    table = draft.undeclared.get(draft.catalog.full(statement.target))
+    table = draft.undeclared.tables.get(draft.catalog.full(statement.target))
     if table is not None and draft.catalog.find(statement.target) is None:
         _learn_rows(draft, statement, table)
     return relation_of(draft, statement.target)

@@ -178,7 +178,7 @@ class _Summary:
             for s in self.script.statements
             if isinstance(s, (*_DEFINING, *_IN_FORCE)) or (isinstance(s, flink.Command) and s.name.startswith("USE"))
         )
-        return replace(self.script, statements=kept)
+        return replace(self.script, statements=kept, is_excerpt=True)
 
 
 def _flat(statements: Sequence[flink.Statement | flink.Unread]) -> Iterator[flink.Statement | flink.Unread]:

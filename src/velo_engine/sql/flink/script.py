@@ -23,6 +23,8 @@ class FlinkScript:
     file: str
     text: str
     statements: tuple[Statement | Unread, ...]
+    is_excerpt: bool = False
+    """Whether statements were left out: it belongs to another job, and only declares what this one needs."""
 
     @property
     def unread(self) -> tuple[Unread, ...]:

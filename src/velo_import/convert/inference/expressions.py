@@ -12,7 +12,7 @@ from velo_engine.sql.syntax import GroupWindow, JsonCall, TimeDifference, TypedL
 from velo_engine.type_rules.spelling import parse_type
 from velo_engine.types import BIGINT, BOOLEAN, DATE, STRING, SqlType, array, map_of, time, timestamp
 from velo_import.convert.inference.functions import called, literal_type
-from velo_import.convert.inference.relations import Attributions, OpenTable, ReadRelation, Scope
+from velo_import.convert.inference.relations import Attributions, OpenTable, ReadRelation, Scope, TableKey
 from velo_import.convert.inference.variables import (
     MOMENT,
     NUMBER,
@@ -66,9 +66,17 @@ class Expressions:
     def _of(self, relation: ReadRelation, name: str) -> Term:
         found, term = relation.find(name)
         if found or not relation.opens:
+            if found or not relation.takes_any:
+                self._count(relation, name, self._attributions.hits if found else self._attributions.misses)
             return term
         owner = self._attributions.owner(name, relation.opens)
         return None if owner is None or name.startswith("$") else owner.column(name)
+
+    def _count(self, relation: ReadRelation, name: str, where: dict[TableKey, dict[str, None]]) -> None:
+        """A column that tables of other scripts have, or have not."""
+        if not name.startswith("$"):
+            for key in relation.lent:
+                where.setdefault(key, {})[name] = None
 
     def _unqualified(self, name: str, scope: Scope) -> Term:
         candidates: list[OpenTable] = []
@@ -77,6 +85,7 @@ class Expressions:
             for _, relation in level.relations:
                 found, term = relation.find(name)
                 if found:
+                    self._count(relation, name, self._attributions.hits)
                     return term
                 opens += relation.opens
             if any(relation.takes_any for _, relation in level.relations) and not opens:
@@ -84,6 +93,8 @@ class Expressions:
             once = [table for table in opens if opens.count(table) == 1]
             candidates += [table for table in once or opens if table not in candidates]
         if not candidates or name.startswith("$"):
+            for _, relation in () if candidates else scope.relations:
+                self._count(relation, name, self._attributions.misses)
             return None
         owner = self._attributions.owner(name, tuple(candidates))
         return None if owner is None else owner.column(name)
@@ -118,6 +129,8 @@ class Expressions:
                 return self.column(node, scope)
             case exp.Paren() | exp.Alias() | exp.Ordered() | exp.IgnoreNulls() | exp.RespectNulls():
                 return self.term(node.this, scope)
+            case exp.Coalesce():
+                return agree(*(self.term(child, scope) for child in (node.this, *node.expressions)))
             case exp.Literal():
                 return literal_type(node)
             case exp.Boolean():

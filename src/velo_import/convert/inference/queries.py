@@ -11,7 +11,7 @@ from velo_engine.sql.match_syntax import MatchRecognize, PatternVariable
 from velo_engine.sql.syntax import KeyColumn, SystemTime, WindowTable
 from velo_engine.types import timestamp
 from velo_import.convert.inference.expressions import CERTAIN, Expressions
-from velo_import.convert.inference.relations import Attributions, OpenTable, ReadRelation, Scope
+from velo_import.convert.inference.relations import Attributions, OpenTable, ReadRelation, Scope, TableKey
 from velo_import.convert.inference.variables import Term, Variable, agree, is_processing_time
 
 FindRelation: TypeAlias = Callable[[exp.Table], ReadRelation]
@@ -82,6 +82,7 @@ class Queries:
     def _items(self, query: exp.Select, scope: Scope) -> ReadRelation:
         columns: list[tuple[str, Term]] = []
         opens: list[OpenTable] = []
+        lent: list[TableKey] = []
         takes_any = False
         for item in query.expressions:
             written = item.this if isinstance(item, KeyColumn) else item
@@ -89,11 +90,12 @@ class Queries:
             for relation in relations:
                 columns += relation.columns
                 opens += relation.opens
+                lent += relation.lent
                 takes_any |= relation.takes_any
             if relations or isinstance(written, exp.Star):
                 continue
             columns.append((written.alias_or_name, self._expressions.term(written, scope)))
-        return ReadRelation(tuple(columns), tuple(dict.fromkeys(opens)), takes_any)
+        return ReadRelation(tuple(columns), tuple(dict.fromkeys(opens)), takes_any, tuple(lent))
 
     def _order(self, query: exp.Query, result: ReadRelation, scope: Scope) -> None:
         order = query.args.get("order")
@@ -166,7 +168,7 @@ class Queries:
                     self._expressions.term(part, inner)
                 found = inner.relations[0][1]
                 bounds = tuple((f"window_{part}", timestamp(3)) for part in ("start", "end", "time"))
-                result = ReadRelation((*found.columns, *bounds), found.opens, found.takes_any)
+                result = ReadRelation((*found.columns, *bounds), found.opens, found.takes_any, found.lent)
                 scope.relations.append((name or inner.relations[0][0], _renamed(result, alias)))
             case MatchRecognize():
                 scope.relations.append((name, _renamed(self._pattern(node, scope), alias)))

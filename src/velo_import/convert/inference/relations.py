@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from velo_engine.errors import Location
 from velo_import.convert.inference.variables import Term, Variable
+
+TableKey: TypeAlias = tuple[str, str, str]
+"""Catalog, database and name."""
 
 
 @dataclass(slots=True, eq=False)
 class OpenTable:
     """A table that the input does not declare."""
 
-    key: tuple[str, str, str]
-    """Catalog, database, name."""
+    key: TableKey
     written: str
     location: Location
     """Where it is first named."""
@@ -46,6 +49,8 @@ class ReadRelation:
     """Tables all of whose columns it has, known or not."""
     takes_any: bool = False
     """Whether it may have columns of which nothing is known: the result of a function of the user."""
+    lent: tuple[TableKey, ...] = ()
+    """Tables all of whose columns it has, and that another script declares."""
 
     def find(self, name: str) -> tuple[bool, Term]:
         """Whether there surely is a column `name`, and its type."""
@@ -86,6 +91,10 @@ class Attributions:
     """
 
     gathered: list[tuple[str, tuple[OpenTable, ...]]] = field(default_factory=list)
+    hits: dict[TableKey, dict[str, None]] = field(default_factory=dict)
+    """Of tables that another script declares, the columns that are named and are there."""
+    misses: dict[TableKey, dict[str, None]] = field(default_factory=dict)
+    """Those that are named and are not there."""
     is_decided: bool = False
 
     def owner(self, name: str, candidates: tuple[OpenTable, ...]) -> OpenTable | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -14,24 +15,59 @@ from velo_engine.sql.source_text import SourceText
 from velo_engine.type_rules.spelling import parse_type
 from velo_import.catalog import Catalog
 from velo_import.convert.inference.queries import Queries
-from velo_import.convert.inference.relations import Attributions, OpenTable, ReadRelation
+from velo_import.convert.inference.relations import Attributions, OpenTable, ReadRelation, TableKey
 from velo_import.convert.inference.variables import Term, Variable, agree
 
+_ROUNDS = 4
+"""How often tables of other jobs are found not to be the ones that are meant: each round reads all statements again."""
 
-def undeclared_tables(scripts: Sequence[FlinkScript]) -> list[OpenTable]:
+
+@dataclass(frozen=True, slots=True)
+class Undeclared:
+    """What a job names and does not declare."""
+
+    tables: Mapping[TableKey, OpenTable] = field(default_factory=dict)
+    misfits: Mapping[TableKey, str] = field(default_factory=dict)
+    """Of these, the ones that another script declares, and a column that they do not have there."""
+
+
+def undeclared_tables(scripts: Sequence[FlinkScript]) -> Undeclared:
     """The tables that `scripts`, read in this order, name and do not declare."""
-    attributions = Attributions()
-    tables: dict[tuple[str, str, str], OpenTable] = {}
-    names = _Names(attributions, tables)
-    names.read(scripts)
-    if not tables:
-        return []
-    attributions.decide()
-    names = _Names(attributions, tables)
-    names.read(scripts)
+    misfits: dict[TableKey, str] = {}
+    for _ in range(_ROUNDS):
+        attributions = Attributions()
+        tables: dict[TableKey, OpenTable] = {}
+        _Names(attributions, tables, misfits).read(scripts)
+        attributions.decide()
+        found = _misfits(scripts, attributions)
+        if not found:
+            break
+        misfits |= found
+    if tables:
+        _Names(attributions, tables, misfits).read(scripts)
     for table in tables.values():
         _share_columns(table)
-    return list(tables.values())
+    return Undeclared(tables, misfits)
+
+
+def _misfits(scripts: Sequence[FlinkScript], attributions: Attributions) -> dict[TableKey, str]:
+    """Tables that other scripts declare and that are not the ones which this job means.
+
+    A script of another job is taken for its definitions only, by their names: one column that is not there is enough.
+    In a script of definitions more must be missing than there are: otherwise the job names a column wrongly.
+    """
+    of_other_jobs = {
+        statement.name.rpartition(".")[2]
+        for script in scripts
+        if script.is_excerpt
+        for statement in script.statements
+        if isinstance(statement, flink.CreateTable)
+    }
+    return {
+        key: next(iter(names))
+        for key, names in attributions.misses.items()
+        if key[2] in of_other_jobs or len(names) > len(attributions.hits.get(key, {}))
+    }
 
 
 def _share_columns(table: OpenTable) -> None:
@@ -44,10 +80,13 @@ def _share_columns(table: OpenTable) -> None:
 class _Names:
     """Reads the statements of scripts in order, with what each name means where it stands."""
 
-    def __init__(self, attributions: Attributions, tables: dict[tuple[str, str, str], OpenTable]) -> None:
+    def __init__(
+        self, attributions: Attributions, tables: dict[TableKey, OpenTable], misfits: Mapping[TableKey, str]
+    ) -> None:
         self._tables = tables
+        self._misfits = misfits
         self._catalog: Catalog[ReadRelation | OpenTable] = Catalog()
-        self._script: FlinkScript | None = None
+        self._is_lent = False
         self._listed = list(tables.values())
         self._queries = Queries(attributions, self._listed, self._find)
         self._source = SourceText("", "")
@@ -56,6 +95,7 @@ class _Names:
         """All statements."""
         for script in scripts:
             self._source = SourceText(script.file, script.text)
+            self._is_lent = script is not scripts[-1]
             for statement in script.statements:
                 self._statement(statement)
 
@@ -108,7 +148,11 @@ class _Names:
             known = above.columns if isinstance(above, ReadRelation) else ()
             taken = {name for name, _ in columns}
             columns = [*((n, t) for n, t in known if n not in taken), *columns]
-        self._define(statement.name, ReadRelation(tuple(columns), takes_any=not columns))
+        key = self._catalog.full(statement.name)
+        if not self._is_lent:
+            self._define(statement.name, ReadRelation(tuple(columns), takes_any=not columns))
+        elif key not in self._misfits:
+            self._define(statement.name, ReadRelation(tuple(columns), takes_any=not columns, lent=(key,)))
 
     def _insert(self, statement: flink.Insert) -> None:
         result = self._queries.read(statement.query)
