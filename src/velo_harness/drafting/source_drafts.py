@@ -8,111 +8,50 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 
-from velo_engine.explain.expressions import expressions_of
-from velo_engine.plan.expressions import Call, Case, ColumnRef, LiteralValue, walk
 from velo_engine.plan.nodes import (
-    GroupAggregate,
-    OverAggregate,
+    IntervalJoin,
     PlannedProgram,
-    PlanNode,
+    PlannedStatement,
     SourceKind,
     SourceTable,
-    TopN,
+    TemporalJoin,
     WindowAggregate,
-    inputs,
+    WindowKind,
+    WindowSpec,
+    WindowTable,
 )
-from velo_engine.types import BINARIES, FLOATS, INTEGERS, STRINGS, TIMESTAMPS, SqlType, TypeName
-from velo_harness.drafting.lineage import JOINS, SourceColumn, comparison, nodes, origin
+from velo_engine.types import BINARIES, FLOATS, TIMESTAMPS, SqlType, TypeName
+from velo_harness.drafting.column_uses import ColumnUse, Uses
+from velo_harness.drafting.column_uses import column_uses as column_uses
+from velo_harness.drafting.field_values import FieldValues, Surroundings, field_values, nested_values
+from velo_harness.drafting.lineage import JOINS, SourceColumn, nodes
 from velo_harness.drafting.yaml_text import scalar_text
-from velo_harness.event_times import event_time_columns
 
 STREAM_RECORDS = 200
 TABLE_RECORDS = 20
-KEY_VALUES = 5
-"""Different values of a column that rows are grouped by."""
-MATCH_RATE = "0.9"
-"""Of the keys of a join: some rows must find no partner."""
+MOST_RECORDS = 2000
+JOINED_RECORDS = 40
+"""Of streams that a statement joins many of, or joins without keys: its rows would be too many."""
+MANY_JOINS, MANY_CROSS_JOINS = 8, 2
+DEFAULT_SPAN_MS = 3_600_000
+"""Of the times of rows, where no window says more."""
+LEAST_SPAN_MS, MOST_SPAN_MS = 60_000, 30 * 86_400_000
 
 
-@dataclass(slots=True)
-class ColumnUse:
-    """How the program uses a column of a source."""
+@dataclass(frozen=True, slots=True)
+class KnownSource:
+    """What is known of a source beside its declaration's types: from its comments and options, or from a sample."""
 
-    compared: list[LiteralValue] = field(default_factory=list)
-    """Constants that it is compared with."""
-    grouped: bool = False
-    joined: list[SourceColumn] = field(default_factory=list)
-    """Columns of other sources that it is joined with."""
-    null_matters: bool = False
-    """Whether something asks if it is NULL."""
-
-
-Uses = dict[SourceColumn, ColumnUse]
-
-
-def column_uses(program: PlannedProgram) -> Uses:
-    """How every column of every source is used."""
-    uses: Uses = {
-        SourceColumn(name, column): ColumnUse() for name, s in program.sources.items() for column in s.schema.names
-    }
-    for statement in program.statements.values():
-        for node in nodes(statement.plan):
-            _note_expressions(node, program, uses)
-            _note_keys(node, program, uses)
-    return uses
-
-
-def _note_expressions(node: PlanNode, program: PlannedProgram, uses: Uses) -> None:
-    if isinstance(node, JOINS) or not inputs(node):
-        return
-    below = inputs(node)[0]
-    for expression in expressions_of(node):
-        for part in walk(expression):
-            found = comparison(part)
-            if found is not None and (use := _use_of(below, found[0], program, uses)) is not None:
-                use.compared += [value for value in found[2] if value not in use.compared]
-                use.null_matters = use.null_matters or found[1] == "is_not_null"
-            if isinstance(part, Call) and part.function in ("is_null", "coalesce", "ifnull"):
-                for arg in part.args:
-                    if isinstance(arg, ColumnRef) and (use := _use_of(below, arg.index, program, uses)) is not None:
-                        use.null_matters = True
-            if isinstance(part, Case):
-                _note_simple_case(part, below, program, uses)
-
-
-def _note_simple_case(case: Case, below: PlanNode, program: PlannedProgram, uses: Uses) -> None:
-    for condition, _ in case.branches:
-        found = comparison(condition)
-        if found is not None and (use := _use_of(below, found[0], program, uses)) is not None:
-            use.compared += [value for value in found[2] if value not in use.compared]
-
-
-def _note_keys(node: PlanNode, program: PlannedProgram, uses: Uses) -> None:
-    keys: tuple[int, ...] = ()
-    match node:
-        case GroupAggregate() | WindowAggregate():
-            keys = node.keys
-        case TopN() | OverAggregate():
-            keys = node.partition
-    for key in keys:
-        if (use := _use_of(inputs(node)[0], key, program, uses)) is not None:
-            use.grouped = True
-    if isinstance(node, JOINS):
-        left, right = inputs(node)
-        for a, b in zip(getattr(node, "left_keys", ()), getattr(node, "right_keys", ()), strict=False):
-            one, other = origin(left, a, program.statements), origin(right, b, program.statements)
-            if not (isinstance(one, SourceColumn) and isinstance(other, SourceColumn)):
-                continue
-            if one.source != other.source and one in uses and other in uses:
-                uses[one].joined.append(other)
-                uses[other].joined.append(one)
-
-
-def _use_of(node: PlanNode, position: int, program: PlannedProgram, uses: Uses) -> ColumnUse | None:
-    found = origin(node, position, program.statements)
-    return uses.get(found) if isinstance(found, SourceColumn) else None
+    values: Mapping[str, FieldValues] = field(default_factory=dict)
+    """By column."""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    """Of columns."""
+    description: str | None = None
+    records: int | None = None
+    origin: str | None = None
+    """Where the schema is taken from."""
+    topic: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +62,22 @@ class SchemaDraft:
     text: str
 
 
-def schema_drafts(program: PlannedProgram, uses: Uses, editor_line: str) -> list[SchemaDraft]:
-    """A data schema for each source that has columns; `editor_line` tells editors where its JSON Schema is."""
-    times = event_time_columns(program)
-    order = _reference_order(program)
+def schema_drafts(
+    program: PlannedProgram, uses: Uses, editor_line: str, known: Mapping[str, KnownSource] | None = None
+) -> list[SchemaDraft]:
+    """A data schema for each source that has columns; `editor_line` tells editors where its JSON Schema is.
+
+    `known`, by source, goes before what is guessed from uses and names.
+    """
+    drafting = _Drafting(program, uses, known or {})
     return [
-        SchemaDraft(name, _schema_text(source, uses, times.get(name), order, editor_line))
+        SchemaDraft(name, "\n".join((editor_line, *drafting.lines(source))) + "\n")
         for name, source in program.sources.items()
         if len(source.schema)
     ]
 
 
-def _reference_order(program: PlannedProgram) -> dict[str, int]:
+def reference_order(program: PlannedProgram) -> dict[str, int]:
     """Sources, those first that others refer to: reference tables, then those with a key, then by appearance."""
     names = list(program.sources)
 
@@ -145,98 +88,115 @@ def _reference_order(program: PlannedProgram) -> dict[str, int]:
     return {name: at for at, name in enumerate(sorted(names, key=rank))}
 
 
-def _schema_text(
-    source: SourceTable, uses: Uses, event_time: str | None, order: Mapping[str, int], editor_line: str
-) -> str:
-    table = source.kind is SourceKind.TABLE or bool(source.primary_key)
-    lines = [
-        editor_line,
-        f"name: {scalar_text(source.name)}",
-        f"record_count: {TABLE_RECORDS if table else STREAM_RECORDS}",
-        "fields:",
-    ]
-    for position, column in enumerate(source.schema.columns):
-        use = uses.get(SourceColumn(source.name, column.name), ColumnUse())
-        unique = source.primary_key == (position,)
-        lines += _field_lines(source.name, column.name, column.type, use, order, unique, column.name == event_time)
-    return "\n".join(lines) + "\n"
+class _Drafting:
+    """The schemas of one program."""
 
-
-def _field_lines(
-    source: str, name: str, type_: SqlType, use: ColumnUse, order: Mapping[str, int], unique: bool, event_time: bool
-) -> Iterator[str]:
-    parts = [f"name: {scalar_text(name)}", *type_parts(type_)]
-    nullable = type_.nullable and not event_time and not unique
-    parts.append(f"nullable: {'true' if nullable else 'false'}")
-    if nullable and use.null_matters:
-        parts.append("null_probability: 0.1")
-    constraints = [] if event_time else list(_constraints(source, name, type_, use, order, unique))
-    if constraints:
-        parts.append("constraints: { " + ", ".join(constraints) + " }")
-    yield "  - { " + ", ".join(parts) + " }"
-
-
-def _constraints(
-    source: str, name: str, type_: SqlType, use: ColumnUse, order: Mapping[str, int], unique: bool
-) -> Iterator[str]:
-    target = next((other for other in use.joined if order[other.source] < order[source]), None)
-    if target is not None:
-        yield (
-            f"references: {{ schema: {scalar_text(target.source)}, field: {scalar_text(target.column)}, "
-            f"match_rate: {MATCH_RATE} }}"
+    def __init__(self, program: PlannedProgram, uses: Uses, known: Mapping[str, KnownSource]) -> None:
+        self._program, self._uses, self._known = program, uses, known
+        self._types = {
+            SourceColumn(name, c.name): c.type for name, s in program.sources.items() for c in s.schema.columns
+        }
+        self._order = reference_order(program)
+        self._span = time_span_ms(program)
+        self._versions = any(
+            isinstance(node, TemporalJoin) for s in program.statements.values() for node in nodes(s.plan)
         )
-        return
-    keyed = use.grouped or bool(use.joined)
-    if type_.name in INTEGERS:
-        yield from _integers(name, use, keyed, unique)
-    elif type_.name in FLOATS or type_.name is TypeName.DECIMAL:
-        low, high = _around(use.compared, Decimal(1), _largest(type_))
-        yield f"range: {{ min: {low}, max: {high} }}"
-    elif type_.name in STRINGS:
-        yield from _strings(name, type_, use, keyed, unique)
+        self._joins_many = any(_joins_many(statement) for statement in program.statements.values())
+
+    def lines(self, source: SourceTable) -> Iterator[str]:
+        """The schema of a source."""
+        known = self._known.get(source.name, KnownSource())
+        yield f"name: {scalar_text(source.name)}"
+        if known.description:
+            yield f"description: {scalar_text(known.description)}"
+        yield f"record_count: {self._records(source, known)}"
+        if known.origin:
+            yield f"source: {scalar_text(known.origin)}"
+        if known.topic:
+            yield f"kafka_topic: {scalar_text(known.topic)}"
+        yield "fields:"
+        for position, column in enumerate(source.schema.columns):
+            place = SourceColumn(source.name, column.name)
+            unique = source.primary_key == (position,)
+            around = Surroundings(
+                self._types, self._order, self._span, unique, self._versions and bool(source.primary_key)
+            )
+            use = self._uses.get(place, ColumnUse())
+            made = field_values(place, use, known.values.get(column.name), around)
+            fixed = unique or use.delay_ms is not None
+            described = known.descriptions.get(column.name)
+            yield _field_line(column.name, column.type, use, made, around, fixed=fixed, described=described)
+
+    def _records(self, source: SourceTable, known: KnownSource) -> int:
+        if known.records is not None:
+            return known.records
+        if source.kind is SourceKind.TABLE or source.primary_key:
+            return TABLE_RECORDS
+        if self._joins_many:
+            return JOINED_RECORDS
+        uses = [self._uses.get(SourceColumn(source.name, name), ColumnUse()) for name in source.schema.names]
+        wanted = max((use.group_rows for use in uses), default=0)
+        return min(max(STREAM_RECORDS, 10 * wanted), MOST_RECORDS)
 
 
-def _integers(name: str, use: ColumnUse, keyed: bool, unique: bool) -> Iterator[str]:
-    if unique or (name == "id" and not keyed and not use.compared):
-        yield "sequence: true"
-    elif use.compared:
-        low, high = _around(use.compared, Decimal(0), Decimal(100))
-        yield f"range: {{ min: {int(low)}, max: {int(high)} }}"
-    else:
-        yield f"range: {{ min: 1, max: {KEY_VALUES if keyed else 100} }}"
+def _joins_many(statement: PlannedStatement) -> bool:
+    joins = [node for node in nodes(statement.plan) if isinstance(node, JOINS)]
+    crossed = sum(not getattr(node, "left_keys", ()) for node in joins)
+    return len(joins) >= MANY_JOINS or crossed >= MANY_CROSS_JOINS
 
 
-def _strings(name: str, type_: SqlType, use: ColumnUse, keyed: bool, unique: bool) -> Iterator[str]:
-    texts = [value for value in use.compared if isinstance(value, str)]
-    prefix = "".join(c for c in name if c.isalnum())[: max(min(12, type_.length - 4), 1)]
-    if unique:
-        yield f'pattern: "{prefix[: type_.length]}[0-9]{{4}}"'
-        yield "unique: true"
-    elif texts:
-        other = "other"[: type_.length]
-        shown = ", ".join(scalar_text(text) for text in (*texts, *((other,) if other not in texts else ())))
-        yield f"enum: [{shown}]"
-    elif keyed:
-        values = ", ".join(scalar_text(f"{prefix}_{i}"[-type_.length :]) for i in range(1, KEY_VALUES + 1))
-        yield f"enum: [{values}]"
-    elif type_.length < 10:
-        yield f"length: {{ min: 1, max: {type_.length} }}"
+def time_span_ms(program: PlannedProgram) -> int:
+    """How long the rows of a program's sources are spread: over some of its windows, with several rows in each."""
+    spans = []
+    for statement in program.statements.values():
+        for node in nodes(statement.plan):
+            if isinstance(node, WindowAggregate | WindowTable):
+                spans.append(_span_of(node.window))
+            elif isinstance(node, IntervalJoin):
+                spans.append(10 * max(abs(node.lower_ms), abs(node.upper_ms)))
+    return min(max(*spans, LEAST_SPAN_MS), MOST_SPAN_MS) if spans else DEFAULT_SPAN_MS
 
 
-def _around(values: list[LiteralValue], low: Decimal, high: Decimal) -> tuple[Decimal, Decimal]:
-    """A range with room on both sides of the constants; [low, high] when there are none."""
-    numbers = [Decimal(str(value)) for value in values if isinstance(value, (int, float, Decimal))]
-    if not numbers:
-        return low, high
-    span = max(max(numbers) - min(numbers), abs(max(numbers)), Decimal(10))
-    return (min(numbers) - span / 2).quantize(Decimal(1)), (max(numbers) + span / 2).quantize(Decimal(1))
+def _span_of(window: WindowSpec) -> int:
+    return window.size_ms * (40 if window.kind is WindowKind.SESSION else 10)
 
 
-def _largest(type_: SqlType) -> Decimal:
-    """The greatest number of a column that nothing is said of."""
-    if type_.name is not TypeName.DECIMAL:
-        return Decimal(1000)
-    return Decimal(min(1000, 10 ** (type_.precision - type_.scale) - 1 or 1))
+def _field_line(
+    name: str,
+    kind: SqlType,
+    use: ColumnUse,
+    made: FieldValues,
+    around: Surroundings,
+    *,
+    fixed: bool,
+    described: str | None,
+) -> str:
+    parts = [f"name: {scalar_text(name)}", *_shape(kind, use, around)]
+    nullable = kind.nullable and not fixed
+    parts.append(f"nullable: {'true' if nullable else 'false'}")
+    if nullable and made.null_probability is not None:
+        parts.append(f"null_probability: {made.null_probability}")
+    if described:
+        parts.append(f"description: {scalar_text(described)}")
+    if made.constraints:
+        parts.append("constraints: { " + ", ".join(made.constraints) + " }")
+    why = f"  # {' '.join(made.why.split())}" if made.why and made.constraints else ""
+    return "  - { " + ", ".join(parts) + " }" + why
+
+
+def _shape(kind: SqlType, use: ColumnUse, around: Surroundings) -> list[str]:
+    """The keys that say the type; fields of rows with constraints of their own."""
+    if kind.name is not TypeName.ROW:
+        return type_parts(kind)
+    inner = []
+    for name, of_field in kind.fields:
+        own = use.fields.get(name, ColumnUse())
+        made = nested_values(name, of_field, own, around)
+        parts = [f"name: {scalar_text(name)}", *_shape(of_field, own, around)]
+        if made.constraints:
+            parts.append("constraints: { " + ", ".join(made.constraints) + " }")
+        inner.append("{ " + ", ".join(parts) + " }")
+    return ["type: row", "fields: [" + ", ".join(inner) + "]"]
 
 
 def type_parts(type_: SqlType) -> list[str]:
