@@ -63,6 +63,7 @@ class FlinkOptions:
     """Properties that no option says."""
     remarks: tuple[str, ...] = ()
     """What differs."""
+    knows_brokers: bool = True
 
 
 def flink_options(properties: Mapping[str, str], use: Use, *, brokers: str | None) -> FlinkOptions:
@@ -79,12 +80,9 @@ def flink_options(properties: Mapping[str, str], use: Use, *, brokers: str | Non
 def _kafka(properties: Mapping[str, str], use: Use, brokers: str | None) -> FlinkOptions:
     known, left_out = _known(properties, {"bootstrap.servers", "group.id", "auto.offset.reset", "key.field",
                                           "schema.registry.url"})  # fmt: skip
-    remarks = []
     form = _FORMATS.get(properties.get("format", "json"), properties.get("format", "json"))
     options = {"connector": "upsert-kafka" if use.upserts else "kafka", "topic": properties.get("topic", use.name)}
     servers = brokers or properties.get("bootstrap.servers")
-    if servers is None:
-        remarks.append(f"the program does not say where its brokers are: {UNKNOWN_BROKERS} is written")
     options["properties.bootstrap.servers"] = servers or UNKNOWN_BROKERS
     if "group.id" in properties and use.reads:
         options["properties.group.id"] = properties["group.id"]
@@ -107,7 +105,7 @@ def _kafka(properties: Mapping[str, str], use: Use, brokers: str | None) -> Flin
     for key in known:
         options.setdefault(key if not _is_of_value(key, options) else f"value.{key}", properties[key])
     options.pop("format", None) if "value.format" in options else None
-    return FlinkOptions(options, left_out, tuple(remarks))
+    return FlinkOptions(options, left_out, knows_brokers=servers is not None)
 
 
 def _is_of_value(key: str, options: Mapping[str, str]) -> bool:
@@ -118,7 +116,7 @@ def _file(properties: Mapping[str, str], use: Use) -> FlinkOptions:
     known, left_out = _known(properties, set())
     form = properties.get("format") or _suffix(properties.get("path", ""))
     form = _FORMATS.get(form, form)
-    remarks = []
+    remarks: list[str] = []
     if form not in _FILE_FORMATS:
         remarks.append(f"Flink's filesystem connector has no format {form}")
     options = {"connector": "filesystem", "path": properties.get("path", "").removeprefix("file://"), "format": form}

@@ -16,7 +16,7 @@ from velo_engine.sql.syntax import KeyColumn, SystemTime
 from velo_import.export.event_times import EventTime
 from velo_import.export.model import ExportedStatement, Form
 from velo_import.export.names import flink_name
-from velo_import.export.options import FlinkOptions, Use, flink_options
+from velo_import.export.options import UNKNOWN_BROKERS, FlinkOptions, Use, flink_options
 from velo_import.export.queries import QueryText
 from velo_import.export.tables import SYSTEM_COLUMNS, columns_of_schema, create_table, declared_columns
 
@@ -234,7 +234,7 @@ class StatementExport:
         """The options of Flink's for which the program's stand in, when an import has kept them."""
         production = self._shared.options.production.get(name)
         if production is None:
-            return own
+            return self._with_brokers(name, own)
         connector = own.get("connector")
         same = connector is not None and connector == production.get("connector")
         secrets = [key for key, value in production.items() if value == _HIDDEN]
@@ -242,11 +242,26 @@ class StatementExport:
             message = f"{', '.join(secrets)} of {name}: the import kept no secrets"
             self._shared.notes.note(message, self._statement.location, "write them where *** stands")
         kept = {key: value for key, value in own.items() if key in production} if same else {}
-        return {**production, **kept}
+        return self._with_brokers(name, {**production, **kept})
+
+    def _with_brokers(self, name: str, options: dict[str, str]) -> dict[str, str]:
+        """Options that are Flink's already, with the cluster that somebody named."""
+        if options.get("connector") not in ("kafka", "upsert-kafka"):
+            return options
+        brokers, key = self._shared.options.brokers, "properties.bootstrap.servers"
+        if brokers is not None:
+            return {**options, key: brokers}
+        if key not in options:
+            self._shared.notes.note(f"{name} does not say {key}", self._statement.location, "--brokers HOST:PORT")
+        return options
 
     def _remark(self, made: FlinkOptions, name: str) -> None:
         for remark in made.remarks:
             self._shared.notes.differs(f"{name}: {remark}", self._statement.location)
+        if not made.knows_brokers:
+            message = f"the program does not say where its brokers are: {UNKNOWN_BROKERS} is written"
+            first = self._shared.program.statements[0].location
+            self._shared.notes.note(message, first, "--brokers HOST:PORT")
         if made.left_out:
             left = ", ".join(made.left_out)
             self._shared.notes.differs(f"{name}: no option of Flink's says {left}", self._statement.location)
