@@ -22,27 +22,35 @@ if TYPE_CHECKING:
 
 
 class DashboardPage:
-    """The page of one run, from when its job is known; without a job there is none."""
+    """The page of one run, from when its program is known; without a job there is none."""
 
     def __init__(self, sql: Path, port: int) -> None:
         """`sql` is the program; port 0 takes a free one."""
         self._sql, self._port = sql, port
         self._server: DashboardServer | None = None
+        self._watch: JobWatch | None = None
+        self._collect: Callable[[], Iterable[Metric]] = tuple
         self.stays = True
         """Whether there is a reason to look at it after the job: nobody has asked for the end."""
 
-    @contextlib.contextmanager
-    def watching(self, name: str, parsed: Program, collect: Callable[[], Iterable[Metric]]) -> Iterator[None]:
-        """Show the job `name` until it ends; `collect` gives its metrics.
+    def open(self, name: str, parsed: Program) -> None:
+        """Serve the page of the job `name`, which is not there yet.
 
         Errors: those of the dashboard's file and the rules; INFRASTRUCTURE_MISSING when the page cannot be served.
         """
         rules = alerts_file(self._sql)
         alerts = load_alerts(rules) if rules.is_file() else ()
-        watch = JobWatch(name, dashboard(self._sql, parsed, name), collect, alerts)
-        self._server = DashboardServer(self._port, watch.state)
+        panels = dashboard(self._sql, parsed, name)
+        self._watch = JobWatch(name, panels, lambda: self._collect(), alerts)
+        self._server = DashboardServer(self._port, self._watch.state)
         print(f"dashboard: {self._server.address}", file=sys.stderr, flush=True)
-        with watch:
+
+    @contextlib.contextmanager
+    def watching(self, collect: Callable[[], Iterable[Metric]]) -> Iterator[None]:
+        """Show the job until it ends; `collect` gives its metrics. The page is open."""
+        assert self._watch is not None
+        self._collect = collect
+        with self._watch:
             yield
 
     def stay(self) -> None:
@@ -76,21 +84,11 @@ def alerts_file(sql: Path) -> Path:
 
 def dashboard(sql: Path, parsed: Program, name: str) -> Dashboard:
     """The dashboard beside a program; where there is none, panels of the engine's metrics and those it declares."""
-    from velo_harness.drafting.metric_drafts import MetricDraft
-    from velo_harness.drafting.monitoring import dashboard_text
+    from velo_harness.drafting.exported_metrics import ExportedMetric
+    from velo_harness.drafting.grafana_dashboard import dashboard_text
 
     file = dashboard_file(sql)
     if file.is_file():
         return load_dashboard(file)
-    metrics = [
-        MetricDraft(
-            name=definition.name,
-            type=definition.type.value,
-            statement=definition.statement,
-            help=definition.help,
-            labels=tuple(label.value for label in definition.labels),
-            field=None if definition.field is None else definition.field.value,
-        )
-        for definition in metric_definitions(parsed)
-    ]
+    metrics = [ExportedMetric(definition) for definition in metric_definitions(parsed)]
     return dashboard_of(dashboard_text(name, metrics), str(file))

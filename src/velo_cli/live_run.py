@@ -89,8 +89,9 @@ def run_live(engine: Engine, parsed: Program, program: PlannedProgram, run: Live
         if job.finished:
             print("the job has finished before: its input had ended; begin anew with --fresh", file=sys.stderr)
         if run.page is not None:
+            run.page.open(name, parsed)
             registry = registry_of(JobCollector(name, job.statistics, metrics))
-            open_things.enter_context(run.page.watching(name, parsed, registry.collect))
+            open_things.enter_context(run.page.watching(registry.collect))
         result = job.run(stop)
         if run.page is not None:
             run.page.stays = not stop.is_set()

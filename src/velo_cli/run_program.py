@@ -131,12 +131,13 @@ def _run_watched(
     page = live.page
     assert page is not None
     name = program.properties.get("job.name", live.name)
+    page.open(name, parsed)
     metrics = program_metrics(parsed, program)
     open_things.callback(metrics.close)
 
     def watch(job: Job) -> None:
         registry = registry_of(JobCollector(name, lambda: job_statistics(job), metrics))
-        open_things.enter_context(page.watching(name, parsed, registry.collect))
+        open_things.enter_context(page.watching(registry.collect))
 
     return engine.run(program, options=replace(options, on_changes=metrics.observe), on_job=watch)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from velo_harness.dashboard.promql_syntax import Expression, PromqlError, parse_
 from velo_harness.dashboard.samples import Samples
 from velo_harness.yaml_source import YamlMapping, YamlNode, YamlScalar, YamlSequence, read_yaml
 
+_NO_TIME = ("", "s", "m", "h")
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -26,6 +28,8 @@ class Alert:
     expression: str
     query: Expression | None
     """None when the page cannot compute it."""
+    labels: Mapping[str, str]
+    """Those that the rule adds."""
     for_s: float
     """How long the query must give series before the alert fires."""
 
@@ -46,13 +50,14 @@ def _alerts(groups: YamlSequence) -> Iterator[Alert]:
             name, expression = _text(_get(rule, "alert")), _text(_get(rule, "expr"))
             if not name:
                 continue
+            wait = _text(_get(rule, "for"))
             try:
-                query, for_s = parse_promql(expression), parse_range(_text(_get(rule, "for")) or "1ms")
+                query, for_s = parse_promql(expression), 0.0 if wait.strip("0") in _NO_TIME else parse_range(wait)
             except PromqlError:
                 query, for_s = None, 0.0
             annotations = _get(rule, "annotations")
             text = _text(_get(annotations, "summary")) or _text(_get(annotations, "description")) or expression
-            yield Alert(name, text, expression, query, for_s)
+            yield Alert(name, text, expression, query, _labels(_get(rule, "labels")), for_s)
 
 
 class AlertStates:
@@ -77,6 +82,15 @@ class AlertStates:
             else:
                 self._since.pop(number, None)
 
+    def active(self) -> list[dict[str, str]]:
+        """Labels of the series `ALERTS` that Prometheus makes of alerts that are pending or fire."""
+        states = [(alert, self._state(number, alert)) for number, alert in enumerate(self._alerts)]
+        return [
+            {"alertname": alert.name, "alertstate": state, **alert.labels}
+            for alert, state in states
+            if state != "quiet"
+        ]
+
     def shown(self) -> list[dict[str, Any]]:
         """Each alert for the page: `quiet`, `pending` or `firing`."""
         return [
@@ -89,6 +103,11 @@ class AlertStates:
         if since is None:
             return "quiet"
         return "firing" if self._now_s - since >= alert.for_s else "pending"
+
+
+def _labels(node: YamlNode | None) -> dict[str, str]:
+    entries = node.entries if isinstance(node, YamlMapping) else ()
+    return {key.text: value.text for key, value in entries if isinstance(value, YamlScalar)}
 
 
 def _get(node: YamlNode | None, key: str) -> YamlNode | None:

@@ -55,6 +55,7 @@ function formatValue(value, unit, decimals) {
     case "Bps": return `${bytes(value, 1000, ["B", "kB", "MB", "GB", "TB"])}/s`;
     case "percent": return `${plainNumber(value, decimals ?? 1)} %`;
     case "percentunit": return `${plainNumber(value * 100, decimals ?? 1)} %`;
+    case "celsius": return `${plainNumber(value, decimals)} °C`;
     case "dateTimeAsIso": return new Date(value).toISOString().replace(".000Z", "Z");
     default: return plainNumber(value, decimals);
   }
@@ -112,6 +113,19 @@ function lonely(values) {
   return values.flatMap((value, i) => (value !== null && missing(i - 1) && missing(i + 1) ? [i] : []));
 }
 
+/** Each series upon those before it. */
+function stacked(series) {
+  const below = [];
+  return series.map((one) => ({
+    ...one,
+    values: one.values.map((value, i) => {
+      if (value === null) return null;
+      below[i] = (below[i] ?? 0) + value;
+      return below[i];
+    }),
+  }));
+}
+
 /** The area between a line without gaps and the floor. */
 function areaOf(values, x, y, floor) {
   const parts = [];
@@ -137,10 +151,10 @@ function cssColour(name) {
   return NAMED[name.replace(/^(dark|semi-dark|light|super-light)-/, "")] ?? null;
 }
 
-/** That of the last threshold that the value has reached. */
+/** That of the last threshold that the value has reached; a colour for all values says nothing. */
 function thresholdColour(value, thresholds) {
   let found = null;
-  if (value === null) return found;
+  if (value === null || thresholds.length < 2) return found;
   for (const one of thresholds) {
     if (one.value === null || value >= one.value) found = cssColour(one.colour);
   }
@@ -200,7 +214,8 @@ function styled(made, styles) {
 function drawLines(panel, place, times, number) {
   const { width, height } = place.getBoundingClientRect();
   if (width < 60 || height < 40) return;
-  const [low, high] = extent(panel.series, panel.least, panel.most);
+  const lines = panel.stacked ? stacked(panel.series) : panel.series;
+  const [low, high] = extent(lines, panel.least, panel.most);
   const marks = ticks(low, high, Math.max(2, Math.floor(height / 45)));
   const [bottom, top] = [Math.min(low, marks[0]), Math.max(high, marks[marks.length - 1])];
   const labels = marks.map((mark) => formatValue(mark, panel.unit, panel.decimals));
@@ -227,9 +242,13 @@ function drawLines(panel, place, times, number) {
       svg.append(shape("line", { class: "limit", x1: left, x2: right, y1: y(one.value), y2: y(one.value), stroke: colour }));
     }
   }
-  const drawn = panel.series.filter((one) => one.values.length);
-  if (drawn.length === 1) svg.append(shape("path", { class: "under", d: areaOf(drawn[0].values, x, y, y(Math.max(bottom, Math.min(top, 0)))), fill: seriesColour(panel.series.indexOf(drawn[0])) }));
-  panel.series.forEach((one, i) => {
+  const floor = y(Math.max(bottom, Math.min(top, 0)));
+  if (panel.stacked || lines.length === 1) {
+    [...lines.entries()].reverse().forEach(([i, one]) => {
+      svg.append(shape("path", { class: "under", d: areaOf(one.values, x, y, floor), fill: seriesColour(i) }));
+    });
+  }
+  lines.forEach((one, i) => {
     const path = shape("path", { class: "curve", d: pathOf(one.values, x, y), stroke: seriesColour(i) });
     if (i >= SERIES_COLOURS) path.setAttribute("stroke-dasharray", "6 3");
     svg.append(path);
@@ -240,7 +259,7 @@ function drawLines(panel, place, times, number) {
   if (hover.time !== null && hover.time >= from) {
     const at = nearest(times, hover.time);
     svg.append(shape("line", { class: "cross", x1: x(at), x2: x(at), y1: head, y2: foot }));
-    panel.series.forEach((one, i) => {
+    lines.forEach((one, i) => {
       const value = one.values[at] ?? null;
       if (value !== null) svg.append(shape("circle", { class: "dot", cx: x(at), cy: y(value), r: 3.5, fill: seriesColour(i) }));
     });
@@ -367,7 +386,10 @@ function emptyNotice(panel) {
   if (problems.length) {
     return element("div", { class: "problem" }, `not shown here: ${problems[0].problem}`, element("code", {}, problems[0].text));
   }
-  const text = state.job.state === "running" ? "waiting for data" : "the job gave no data for this";
+  if (panel.queries.length && panel.queries.every((query) => query.text.startsWith("ALERTS{"))) {
+    return element("div", { class: "empty" }, "no alert");
+  }
+  const text = ["running", "waiting"].includes(state.job.state) ? "waiting for data" : "the job gave no data for this";
   return element("div", { class: "empty" }, text, element("code", {}, panel.queries.map((query) => query.text).join("  ·  ")));
 }
 
@@ -473,4 +495,4 @@ function begin() {
 }
 
 if (typeof document !== "undefined") begin();
-else module.exports = { areaOf, cssColour, duration, elapsed, extent, formatValue, lonely, nearest, pathOf, plainNumber, thresholdColour, ticks };
+else module.exports = { areaOf, cssColour, duration, elapsed, extent, formatValue, lonely, nearest, pathOf, plainNumber, stacked, thresholdColour, ticks };

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from velo_engine.errors import ErrorCode, Location, VeloError
-from velo_harness.dashboard.promql_syntax import Expression, PromqlError, parse_promql
+from velo_harness.dashboard.promql_syntax import SHOWN_RANGE, Expression, PromqlError, parse_promql
 
 MOST_PANELS = 100
 COLUMNS = 24
@@ -29,7 +29,8 @@ _KINDS = {
     "text": "text",
 }
 """How the page shows each of Grafana's types."""
-_INTERVALS = {"__rate_interval": "1m", "__interval": "15s", "__range": "15m"}
+_INTERVALS = {"__rate_interval": "1m", "__interval": "15s", "__range": SHOWN_RANGE}
+_EVERYTHING = (".+", ".*")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}|\[\[(\w+)\]\]|\$(\w+)")
 
 
@@ -71,6 +72,8 @@ class Panel:
     place: tuple[int, int, int, int]
     """Column, row, width, height."""
     targets: tuple[Target, ...]
+    stacked: bool = False
+    """Series upon each other."""
     content: str = ""
     """Of a text."""
 
@@ -80,6 +83,8 @@ class Dashboard:
     """What stands in the file."""
 
     title: str
+    job: str
+    """The label `job` of the series that it shows."""
     panels: tuple[Panel, ...]
     document: Mapping[str, Any]
     """The file itself, for a Grafana."""
@@ -110,7 +115,9 @@ def dashboard_of(text: str, file: str) -> Dashboard:
         raise _no_dashboard(file)
     variables = _variables(document)
     panels = [_panel(one, variables) for one in _flat(document["panels"])]
-    return Dashboard(_text(document.get("title")) or "dashboard", tuple(panels[:MOST_PANELS]), document)
+    title = _text(document.get("title")) or "dashboard"
+    job = variables.get("job", "")
+    return Dashboard(title, title if job in ("", *_EVERYTHING) else job, tuple(panels[:MOST_PANELS]), document)
 
 
 def _no_dashboard(file: str) -> VeloError:
@@ -149,6 +156,7 @@ def _panel(given: Mapping[str, Any], variables: Mapping[str, str]) -> Panel:
             _within(place.get("h"), 8, 1, 40),
         ),
         targets=targets,
+        stacked=_text(_mapping(_mapping(defaults.get("custom")).get("stacking")).get("mode")) == "normal",
         content=_text(_mapping(given.get("options")).get("content")),
     )
 
@@ -170,7 +178,7 @@ def _variables(document: Mapping[str, Any]) -> dict[str, str]:
         chosen = _mapping(given.get("current")).get("value")
         values = [_text(one) for one in (chosen if isinstance(chosen, list) else [chosen])]
         if not any(values) or "$__all" in values:
-            values = [_text(given.get("allValue")) or ".+"]
+            values = [_text(given.get("allValue")) or _EVERYTHING[0]]
         found[_text(given.get("name"))] = values[0] if len(values) == 1 else f"({'|'.join(values)})"
     return found
 

@@ -16,6 +16,7 @@ from velo_harness.dashboard.aggregation import aggregated
 from velo_harness.dashboard.promql_syntax import (
     COMPARISONS,
     SET_OPERATORS,
+    SHOWN_RANGE,
     Aggregate,
     Binary,
     Call,
@@ -25,11 +26,13 @@ from velo_harness.dashboard.promql_syntax import (
     Number,
     PromqlError,
     Selector,
+    parse_range,
 )
 from velo_harness.dashboard.ranges import RANGE_VALUES, windows
 from velo_harness.dashboard.samples import Floats, Samples
 from velo_harness.dashboard.vectors import NAME, Labels, Series, Vector, kept_labels
 
+_SHOWN_RANGE_S = parse_range(SHOWN_RANGE)
 LOOKBACK_S = 300.0
 """An older sample is not the newest value any more."""
 
@@ -46,6 +49,8 @@ class Moments:
     """Seconds since the epoch, increasing."""
     begins_s: float = -np.inf
     """Ranges reach back no further: a rate of the last minute is one of ten seconds when there are ten seconds."""
+    shown_s: float = LOOKBACK_S
+    """What `SHOWN_RANGE` means."""
 
 
 def evaluate(query: Expression, over: Moments) -> Vector:
@@ -128,7 +133,8 @@ def _newest(selector: Selector, over: Moments) -> Vector:
 def _over_range(function: str, selector: Selector, over: Moments) -> Vector:
     assert selector.range_s is not None
     at, compute = over.at - selector.offset_s, RANGE_VALUES[function]
-    range_s = np.minimum(selector.range_s, at - over.begins_s)
+    asked_s = over.shown_s if selector.range_s == _SHOWN_RANGE_S else selector.range_s
+    range_s = np.minimum(asked_s, at - over.begins_s)
     found = []
     for labels, values in _matching_series(selector, over.samples):
         seen = ~np.isnan(values)

@@ -33,6 +33,8 @@ _LEVELS: tuple[frozenset[str], ...] = (
 )
 """Binary operators from the weakest; `^` binds stronger than all and than a sign, and to the right."""
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+SHOWN_RANGE = "9999y"
+"""In place of a range: all that the page shows."""
 _DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
 _TOKEN = re.compile(
     r"""\s*(?:

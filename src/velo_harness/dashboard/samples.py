@@ -69,6 +69,12 @@ class SampleStore:
                     self._set(sample.name, own | given, at, sample.value, from_zero=from_zero)
             self._count += 1
 
+    def add_to_last(self, name: str, series: Iterable[tuple[Mapping[str, str], float]]) -> None:
+        """Further series of the last scrape."""
+        with self._lock:
+            for labels, value in series:
+                self._set(name, labels, self._count - 1, value, from_zero=False)
+
     def read(self) -> Samples:
         """A copy of the newest samples."""
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def moments(samples: Samples, window_s: float) -> Moments:
     elapsed = last - float(samples.times[0])
     step = max(min(window_s, elapsed), min(window_s, LEAST_WINDOW_S)) / POINTS
     grid = np.arange(POINTS) * step + (math.floor(last / step) - POINTS + 1) * step
-    return Moments(samples, np.append(grid[grid < last], last), float(samples.times[0]) - _JUST_BEFORE_S)
+    return Moments(samples, np.append(grid[grid < last], last), float(samples.times[0]) - _JUST_BEFORE_S, window_s)
 
 
 def panel_view(panel: Panel, over: Moments) -> dict[str, Any]:
@@ -81,6 +81,7 @@ def panel_view(panel: Panel, over: Moments) -> dict[str, Any]:
         "w": width,
         "h": height,
         "queries": queries,
+        "stacked": panel.stacked,
         "content": panel.content,
     }
     if panel.kind == "heatmap":
@@ -104,7 +105,7 @@ def _of_target(target: Target, over: Moments) -> tuple[list[_Shown], str | None]
     try:
         found = [one for one in evaluate(target.query, over) if not np.isnan(one.values).all()]
         whole = totals(target.query)
-        last = Moments(over.samples, over.at[-1:], over.begins_s)
+        last = replace(over, at=over.at[-1:])
         ends = {} if whole is None else _by_labels(evaluate(whole, last))
     except PromqlError as problem:
         return [], str(problem)
@@ -131,7 +132,10 @@ def _series(key: Labels) -> Series:
 def _name(target: Target, series: Series) -> str:
     if target.legend:
         return _LABEL.sub(lambda match: series.labels.get(match[1], ""), target.legend).strip() or target.text
-    labels = ", ".join(f"{k}={v}" for k, v in series.labels.items() if k != NAME and k not in TARGET_LABELS)
+    own = {k: v for k, v in series.labels.items() if k != NAME and k not in TARGET_LABELS}
+    if len(own) == 1 and NAME not in series.labels:
+        return next(iter(own.values()))
+    labels = ", ".join(f"{k}={v}" for k, v in own.items())
     return " ".join(part for part in (series.labels.get(NAME, ""), labels) if part) or target.text
 
 

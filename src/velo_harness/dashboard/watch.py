@@ -39,9 +39,9 @@ class JobWatch:
         alerts: Sequence[Alert] = (),
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        """`collect` gives the job's metrics as they are now; `name` is the label `job` of all of them."""
+        """`collect` gives the metrics of the job `name` as they are now."""
         self._name, self._dashboard, self._collect, self._now_s = name, dashboard, collect, now_s
-        self._labels = {"job": name, "instance": INSTANCE}
+        self._labels = {"job": dashboard.job, "instance": INSTANCE}
         self._store = SampleStore()
         self._alerts = AlertStates(alerts)
         self._state = "waiting"
@@ -68,6 +68,7 @@ class JobWatch:
         now_s = self._now_s()
         self._store.add(now_s, self._collect(), self._labels)
         self._alerts.look(self._store.read(), now_s)
+        self._store.add_to_last("ALERTS", [(self._labels | labels, 1.0) for labels in self._alerts.active()])
 
     def ended(self, *, failed: bool) -> None:
         """The job is over: its last numbers stay."""

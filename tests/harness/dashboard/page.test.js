@@ -38,4 +38,6 @@ assert.equal(page.cssColour("url(http://x)"), null, "nothing but colours");
 const limits = [{ value: null, colour: "green" }, { value: 80, colour: "red" }];
 assert.equal(page.thresholdColour(79, limits), "var(--s2)");
 assert.equal(page.thresholdColour(80, limits), "var(--bad)");
+assert.equal(page.thresholdColour(80, limits.slice(0, 1)), null);
+assert.deepEqual(page.stacked([{ values: [1, null, 2] }, { values: [3, 4, null] }]).map((one) => one.values), [[1, null, 2], [4, 4, null]]);
 console.log("ok");
