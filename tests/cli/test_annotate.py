@@ -89,7 +89,7 @@ def test_the_program_means_the_same_and_has_metrics(annotated: Path) -> None:
     assert [s.query for s in Engine().parse(before).statements] == [s.query for s in Engine().parse(after).statements]
     named = re.findall(r"@metric: (\w+)\n-- @metric_type: (\w+)", after)
     assert dict(named) == METRICS
-    assert "-- @metric_labels: size" in after
+    assert "-- @metric_labels: size, country" in after
     assert "-- @metric_labels: country" in after
 
 
@@ -110,8 +110,8 @@ def test_every_metric_of_rules_and_dashboard_is_exported_when_the_program_runs(a
 
     assert set(METRICS) - {"shop_sized_amount"} <= exported
     found = {(s.name, *s.labels.values()): s.value for f in families for s in f.samples}
-    assert found["shop_sized_rows_total", "large"] == 4  # 6, 7, 8, 9
-    assert found["shop_sized_rows_total", "tiny"] == 6
+    assert found["shop_sized_rows_total", "a", "large"] == 2  # 6, 8
+    assert found["shop_sized_rows_total", "b", "tiny"] == 3  # 1, 3, 5
     assert found["shop_sized_amount_count",] == 10
     assert found["shop_sums_total_latest", "b"] == 1 + 3 + 5 + 7 + 9
     wanted = {name for expression in expressions(annotated) for name in metrics_named(expression)}

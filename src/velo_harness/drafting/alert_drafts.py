@@ -61,7 +61,18 @@ def with_alerts(view: StatementView, metrics: Sequence[MetricDraft]) -> list[Met
             drafts.insert(0, rows_metric(view))
             counters = [0]
         drafts[counters[0]] = replace(drafts[counters[0]], alerts=(*drafts[counters[0]].alerts, *alerts))
-    return [*drafts, *_branch_metrics(view)]
+    return _named_once([*drafts, *_branch_metrics(view)])
+
+
+def _named_once(metrics: Sequence[MetricDraft]) -> list[MetricDraft]:
+    """The metrics without alerts whose name another one of the statement has already."""
+    seen: set[str] = set()
+    found = []
+    for metric in metrics:
+        kept = tuple(alert for alert in metric.alerts if (alert.name or alert.alert) not in seen)
+        seen |= {alert.name or alert.alert for alert in kept}
+        found.append(replace(metric, alerts=kept))
+    return found
 
 
 def severity_of(words: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import IntEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
@@ -124,6 +125,15 @@ def facts_of_schemas(schemas: Mapping[str, DataSchema]) -> dict[tuple[str, str],
     return found
 
 
+class FewValues(IntEnum):
+    """Whether a column has few values; the surer, the greater."""
+
+    NO = 0
+    """It has many, or nothing is known."""
+    BY_NAME = 1
+    KNOWN = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of the columns of a program."""
@@ -131,19 +141,20 @@ class Evidence:
     facts: Facts
     statements: Statements
 
-    def few_values(self, statement: PlannedStatement, position: int) -> bool:
-        """Whether an output column can be said to have few values, so that it may be a label."""
+    def few_values(self, statement: PlannedStatement, position: int) -> FewValues:
+        """Whether an output column has few values, so that it may be a label."""
         column = statement.plan.schema.columns[position]
         found = origin(statement.plan, position, self.statements)
         if isinstance(found, Constants) or column.type.name is TypeName.BOOLEAN:
-            return True
+            return FewValues.KNOWN
         for condition in conditions(statement.plan, self.statements):
             if condition.column == position and condition.operator in ("equals", "in"):
-                return True
+                return FewValues.KNOWN
         facts = self.facts.get((found.source, found.column)) if isinstance(found, SourceColumn) else None
         if facts is not None and facts.few is not None:
-            return facts.few
-        return named_category(found.column if isinstance(found, SourceColumn) else column.name)
+            return FewValues.KNOWN if facts.few else FewValues.NO
+        named = named_category(found.column if isinstance(found, SourceColumn) else column.name)
+        return FewValues.BY_NAME if named else FewValues.NO
 
     def facts_of(self, statement: PlannedStatement, position: int) -> ColumnFacts | None:
         """Of the source column that an output column shows unchanged."""

@@ -19,7 +19,7 @@ from velo_engine.schema import Column
 from velo_engine.sql.parser import parse_expression
 from velo_engine.types import FLOATS, INTEGERS, NUMERICS, STRINGS, TypeName
 from velo_harness.drafting.aggregations import Grouping, Traced, grouping, traced
-from velo_harness.drafting.column_evidence import ColumnFacts, Evidence, named_category
+from velo_harness.drafting.column_evidence import ColumnFacts, Evidence, FewValues, named_category
 from velo_harness.drafting.drafted_metric import MetricDraft, duration_text
 from velo_harness.drafting.lineage import Constants, WindowBound, comparison, conjuncts, filters, origin
 from velo_harness.drafting.metric_names import NamedMetric, counter_name, name_part, value_name, words_of
@@ -88,13 +88,16 @@ class StatementView:
         )
         return replace(view, labels=tuple(view.labelling()))
 
-    def labelling(self) -> Iterator[str]:
-        """Output columns that may be labels: of a grouped result keys of its groups."""
+    def labelling(self) -> list[str]:
+        """Output columns that may be labels, the surest first: of a grouped result keys of its groups."""
         keys = None if self.grouping is None else set(self.grouping.columns.values())
+        found: list[tuple[int, str]] = []
         for i, column in enumerate(self.statement.plan.schema.columns):
             may = column.type.name in STRINGS | INTEGERS | {TypeName.BOOLEAN} and (keys is None or column.name in keys)
-            if may and usable(column.name) and self.evidence.few_values(self.statement, i):
-                yield column.name
+            few = self.evidence.few_values(self.statement, i) if may and usable(column.name) else FewValues.NO
+            if few is not FewValues.NO:
+                found.append((-few, column.name))
+        return [name for _, name in sorted(found, key=lambda one: one[0])]
 
     @property
     def updates_name(self) -> str:

@@ -23,6 +23,8 @@ class AlertRule:
     severity: str
     summary: str
     description: str
+    statement: str | None = None
+    """Whose metric it is about; equal names of alerts are told apart by it."""
 
 
 def rules_text(app: str, statements: Sequence[str], metrics: Sequence[ExportedMetric]) -> str:
@@ -48,6 +50,7 @@ def rules_text(app: str, statements: Sequence[str], metrics: Sequence[ExportedMe
             "        labels:",
             f"          app: {scalar_text(app)}",
             f"          severity: {rule.severity}",
+            *([f"          statement: {scalar_text(rule.statement)}"] if rule.statement is not None else []),
             "        annotations:",
             f"          summary: {json.dumps(rule.summary, ensure_ascii=False)}",
             f"          description: {json.dumps(rule.description, ensure_ascii=False)}",
@@ -86,7 +89,8 @@ def _metric_rules(app: str, metrics: Sequence[ExportedMetric]) -> Iterator[Alert
             what = definition.help if alert.operator is None else f"{definition.name} {alert.condition}"
             about = f"{_plain(definition.help)}: {{{{ $value }}}}" + (f" ({labels})" if labels else "")
             expression = alert_expression(metric, alert, app)
-            yield AlertRule(alert.name, expression, "0m", alert.severity, f"{app}: {_plain(what)}", about)
+            summary = f"{app}: {_plain(what)}"
+            yield AlertRule(alert.name, expression, "0m", alert.severity, summary, about, definition.statement)
 
 
 def _plain(text: str) -> str:
