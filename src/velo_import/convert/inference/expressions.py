@@ -295,9 +295,9 @@ class Expressions:
             return inner.element if inner is not None else None
         if isinstance(key, exp.Literal) and key.is_string:
             return inner.value()
-        known = inner.root().known
-        if known:
-            return max(known.items(), key=lambda one: (one[1], str(one[0])))[0].element
+        known = inner.elsewhere()
+        if known is not None and known.element is not None:
+            return known.element
         restrict([by], frozenset({"integer"}))
         return inner.item()
 
@@ -351,12 +351,8 @@ def _nested(term: Term, fields: list[str]) -> Term:
     """A field of a row."""
     for name in fields:
         if isinstance(term, Variable):
-            known = term.root().known
-            if known:
-                found = max(known.items(), key=lambda one: (one[1], str(one[0])))[0]
-                term = dict(found.fields).get(name)
-            else:
-                term = term.field(name)
+            known = term.elsewhere()
+            term = dict(known.fields).get(name) if known is not None and known.fields else term.field(name)
         elif term is not None:
             term = dict(term.fields).get(name)
     return term

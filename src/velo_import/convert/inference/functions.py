@@ -12,13 +12,16 @@ from velo_engine.functions.signature import ScalarFunction, SignatureError
 from velo_engine.functions.table import WRITTEN
 from velo_engine.plan.expressions import ColumnRef, Expression, Literal
 from velo_engine.types import BIGINT, DOUBLE, STRING, SqlType, decimal
-from velo_import.convert.inference.variables import ANY, CANDIDATES, NUMBER, Term, Variable, agree, restrict
+from velo_import.convert.inference.variables import ANY, CANDIDATES, MOMENT, NUMBER, Term, Variable, agree, restrict
 
 _TRIED = 2
 """Of how many open arguments all combinations of kinds are tried."""
 _NUMERIC = frozenset({"SUM", "AVG", "STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP", "STDDEV", "VARIANCE"})
 _FIRST = frozenset({"MIN", "MAX", "FIRST_VALUE", "LAST_VALUE", "LAG", "LEAD", "FIRST", "LAST", "PREV", "NEXT"})
 _ALIKE = frozenset({"COALESCE", "IFNULL", "NULLIF", "GREATEST", "LEAST"})
+_PARTS = frozenset(
+    ("YEAR", "QUARTER", "MONTH", "WEEK", "DAYOFYEAR", "DAYOFMONTH", "DAYOFWEEK", "HOUR", "MINUTE", "SECOND")
+)
 _RANKS = frozenset({"COUNT", "ROW_NUMBER", "RANK", "DENSE_RANK", "NTILE", "APPROX_COUNT_DISTINCT"})
 
 
@@ -33,6 +36,9 @@ def called(name: str, nodes: Sequence[exp.Expr], terms: Sequence[Term]) -> Term:
         return terms[0] if terms else None
     if name in _ALIKE:
         return agree(*terms)
+    if name in _PARTS:
+        restrict(terms, MOMENT, "timestamp")
+        return BIGINT
     if name == "LISTAGG":
         restrict(terms, frozenset({"string"}))
         return STRING

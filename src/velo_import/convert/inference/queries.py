@@ -211,7 +211,9 @@ class Queries:
             return ReadRelation(((names[0], None), (names[1], term.value())))
         element = term.item()
         if len(names) > 1:
-            return ReadRelation(tuple((name, element.field(name)) for name in names))
+            return ReadRelation(tuple((name, element.at(number, name)) for number, name in enumerate(names)))
+        if names:
+            element.root().column = names[0]
         return ReadRelation(tuple((name, element) for name in names), takes_any=not names)
 
     def _pattern(self, node: MatchRecognize, scope: Scope) -> ReadRelation:

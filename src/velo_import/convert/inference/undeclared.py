@@ -54,7 +54,7 @@ def _misfits(scripts: Sequence[FlinkScript], attributions: Attributions) -> dict
     """Tables that other scripts declare and that are not the ones which this job means.
 
     A script of another job is taken for its definitions only, by their names: one column that is not there is enough.
-    In a script of definitions more must be missing than there are: otherwise the job names a column wrongly.
+    In a script of definitions at least half of them must be missing: otherwise the job names a column wrongly.
     """
     of_other_jobs = {
         statement.name.rpartition(".")[2]
@@ -66,7 +66,7 @@ def _misfits(scripts: Sequence[FlinkScript], attributions: Attributions) -> dict
     return {
         key: next(iter(names))
         for key, names in attributions.misses.items()
-        if key[2] in of_other_jobs or len(names) > len(attributions.hits.get(key, {}))
+        if key[2] in of_other_jobs or len(names) >= len(attributions.hits.get(key, {}))
     }
 
 
@@ -139,8 +139,10 @@ class _Names:
         columns = [(column.name, _declared(column)) for column in statement.columns]
         if statement.query is not None:
             result = self._queries.read(statement.query)
-            taken = {name for name, _ in columns}
-            columns += [(name, term) for name, term in result.columns if name not in taken]
+            given = dict(columns)
+            for name, term in result.columns:
+                agree(term, given.get(name))
+            columns += [(name, term) for name, term in result.columns if name not in given]
             self._define(statement.name, ReadRelation(tuple(columns), result.opens, result.takes_any))
             return
         if statement.like is not None:

@@ -44,6 +44,7 @@ CANDIDATES: Mapping[str, SqlType] = {
 }
 """The kinds of values, the one first that is taken when several fit, and the type of each."""
 
+_NESTED = frozenset({TypeName.ROW, TypeName.ARRAY, TypeName.MAP, TypeName.MULTISET})
 ANY = frozenset(CANDIDATES)
 NUMBER = frozenset({"integer", "number"})
 TIMES = frozenset({"timestamp", "instant"})
@@ -61,7 +62,7 @@ _PROCESSING_NAME = re.compile(
 class Variable:
     """One unknown type."""
 
-    __slots__ = ("_above", "allowed", "element", "fields", "known", "names", "values", "wishes")
+    __slots__ = ("_above", "allowed", "column", "element", "fields", "known", "names", "values", "wishes")
 
     def __init__(self, name: str = "") -> None:
         self._above: Variable | None = None
@@ -76,6 +77,8 @@ class Variable:
         """Of an ARRAY."""
         self.values: Variable | None = None
         """Of a MAP."""
+        self.column = ""
+        """The one column that UNNEST makes of it, when it is an element."""
         self.names = {name} if name else set()
 
     def root(self) -> Variable:
@@ -114,18 +117,37 @@ class Variable:
         own.values = own.values or Variable()
         return own.values
 
+    def elsewhere(self) -> SqlType | None:
+        """The type that it has elsewhere: the one that it has most often."""
+        known = self.root().known
+        return max(known.items(), key=lambda one: (one[1], str(one[0])))[0] if known else None
+
     def type(self) -> SqlType:
         """The type that all that was said leads to."""
         own = self.root()
-        if own.known:
-            return max(own.known.items(), key=lambda one: (one[1], str(one[0])))[0]
+        known = own.elsewhere()
+        is_nested = bool(own.fields) or own.element is not None or own.values is not None
+        if known is not None and (not is_nested or known.name in _NESTED):
+            return known
         if own.fields:
             return row(*((name, child.type()) for name, child in own.fields.items()))
         if own.element is not None:
-            return array(own.element.type())
+            return array(own.element.of_array())
         if own.values is not None:
             return map_of(STRING, own.values.type())
         return CANDIDATES[own._kind()]
+
+    def of_array(self) -> SqlType:
+        """The type as that of an element: UNNEST makes columns of the fields of rows, so a row that is one column of
+        it is a field itself."""
+        own = self.root()
+        found = own.type()
+        return row((own.column, found)) if own.column and found.name is TypeName.ROW else found
+
+    def at(self, position: int, name: str) -> Variable:
+        """A field of it by its position, called `name` unless it has a name."""
+        fields = list(self.root().fields.values())
+        return fields[position] if position < len(fields) else self.field(name)
 
     def _kind(self) -> str:
         order = {kind: at for at, kind in enumerate(CANDIDATES)}
@@ -179,6 +201,7 @@ def _unite(one: Variable, other: Variable) -> None:
     one.wishes.update(other.wishes)
     one.known.update(other.known)
     one.names |= other.names
+    one.column = one.column or other.column
     for name, child in other.fields.items():
         agree(one.field(name), child)
     if other.element is not None:
