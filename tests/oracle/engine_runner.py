@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -35,16 +36,16 @@ SETTINGS = {"table.exec.sink.not-null-enforcer"}
 def run(definition: Definition, batch_size: int) -> Answer:
     """The engine's answer. A job that fails while it runs is an answer, too; one that cannot be planned raises VeloError."""
     assert definition.config.keys() <= {TIME_ZONE, *PHYSICAL_SETTINGS, *SETTINGS}
+    options = JobOptions(batch_size=batch_size, emit=EmitSemantics.FLINK)
+    return run_program(program_text(definition), definition, options)
+
+
+def run_program(text: str, definition: Definition, options: JobOptions = JobOptions()) -> Answer:  # noqa: B008 - frozen
+    """The answer of a program over the inputs of a case."""
     engine = Engine()
-    program = engine.plan(program_text(definition))
+    program = engine.plan(text)
     time_zone = definition.config.get(TIME_ZONE, "UTC")
-    options = JobOptions(
-        batch_size=batch_size,
-        emit=EmitSemantics.FLINK,
-        failure_strategy=FailureStrategy.FAIL,
-        time_zone=time_zone,
-        now_ms=0,
-    )
+    options = replace(options, failure_strategy=FailureStrategy.FAIL, time_zone=time_zone, now_ms=0)
     try:
         result = engine.run(program, inputs=_inputs(engine, program, definition), options=options)
     except VeloError as failure:

@@ -79,6 +79,34 @@ def _time(r: random.Random, newest: int, window_ms: int, late: bool) -> int:
     return max(time, 0)
 
 
+def sampled(
+    seed: int,
+    count: int,
+    *,
+    values: Mapping[str, Sequence[Any] | str],
+    delay_ms: int = DELAY_MS,
+    window_ms: int = 10_000,
+    step_ms: Sequence[int] = (0, 500, 1500),
+) -> tuple[Mapping[str, Any], ...]:
+    """Rows of any table: each column one of its `values`, or with `time` for its values an event time.
+
+    Times go on by one of `step_ms`; some are out of order, some late after a watermark of `delay_ms`, some within 1 ms
+    of a multiple of `window_ms`.
+    """
+    r = random.Random(seed)
+    newest, rows = delay_ms, []
+    for _ in range(count):
+        newest += r.choice(step_ms)
+        behind = r.choice((0, 0, 0, delay_ms // 2, delay_ms, delay_ms + 1, delay_ms + window_ms))
+        time = newest - behind
+        if r.random() < 0.3:
+            time = _nearest(time, window_ms) + r.choice((-1, 0, 1))
+        time = max(time, 0)
+        newest = max(newest, time)
+        rows.append({name: stamp(time) if of == "time" else r.choice(of) for name, of in values.items()})
+    return tuple(rows)
+
+
 def _nearest(time: int, step: int) -> int:
     return (time + step // 2) // step * step
 

@@ -244,7 +244,7 @@ def bound_column(node: exp.Expr, scope: RelationScope, window: QueryWindow) -> s
     if node.table and (window.style is not WindowStyle.TABLE_FUNCTION or node.table not in scope.relation.aliases):
         return None
     bound = WINDOW_BOUNDS.get(node.name) or WINDOW_BOUNDS.get(node.name.lower() if node.name[:1] == "_" else "")
-    if bound is None:
+    if bound is None or (window.style is WindowStyle.GROUP_FUNCTION and not node.name.startswith("_")):
         return None
     if not node.name.startswith("_") and any(field.name == node.name for field in scope.relation.fields):
         raise scope.text.error(
@@ -255,8 +255,6 @@ def bound_column(node: exp.Expr, scope: RelationScope, window: QueryWindow) -> s
             if bound != "window_time"
             else "rename the column of the input",
         )
-    if window.style is WindowStyle.GROUP_FUNCTION and not node.name.startswith("_"):
-        return None
     return bound
 
 
