@@ -43,6 +43,7 @@ class SchemaName(StrEnum):
     DATA = "data"
     REPORT = "report"
     MIGRATION_REPORT = "migration-report"
+    SHADOW_CONFIG = "shadow-config"
 
 
 class SummaryFormat(StrEnum):
@@ -84,6 +85,10 @@ def run(
     metrics_host: Annotated[str, typer.Option(help="the address of that port")] = "127.0.0.1",
     dashboard: Annotated[bool, typer.Option("--dashboard", help="show its panels on a local page")] = False,
     dashboard_port: Annotated[int, typer.Option(min=0, max=65535, help="the port of that page; 0: a free one")] = 0,
+    grafana_url: Annotated[
+        str | None, typer.Option(help="put its dashboard into this Grafana first", metavar="URL")
+    ] = None,
+    grafana_folder: Annotated[str | None, typer.Option(help="a folder of that Grafana; made if need be")] = None,
     generate: Annotated[
         float | None,
         typer.Option(min=0.01, help="no cluster: so many records a second by the data schemas", metavar="RATE"),
@@ -98,7 +103,7 @@ def run(
     """
     from contextlib import ExitStack
 
-    from velo_cli.dashboard_page import DashboardPage
+    from velo_cli.dashboard_page import DashboardPage, dashboard_file
     from velo_cli.live_run import LiveRun
     from velo_cli.run_program import program_file, refuse_existing, run_program, write_dead_letters
     from velo_cli.run_summary import summary_json, summary_text
@@ -108,6 +113,10 @@ def run(
     if dead_letters is not None:
         refuse_existing(dead_letters)
     program = program_file(sql)
+    if grafana_url is not None:
+        from velo_cli.grafana_upload import upload_dashboard
+
+        upload_dashboard(dashboard_file(program), grafana_url, grafana_folder)
     with ExitStack() as open_things:
         page = open_things.enter_context(DashboardPage(program, dashboard_port)) if dashboard else None
         live = LiveRun(
@@ -207,7 +216,7 @@ def schema(
         Path | None, typer.Option(help="write them into .velo/ of this folder, where editors look", metavar="FOLDER")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of test specs, of data schemas, or of the JSON report; of all as one object by name."""
+    """Print the JSON Schema of specs, data schemas, shadow configs or the JSON report; of all as one object by name."""
     import json
 
     from velo_harness.drafting.new_files import editor_files, write_files

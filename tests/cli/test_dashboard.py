@@ -243,3 +243,20 @@ def test_a_dashboard_that_is_none_is_said_before_anything_runs(command, converte
     assert ran.code == 2
     assert "this is no Grafana dashboard" in ran.err
     assert not (converted / "large.json").exists()
+
+
+def test_a_grafana_that_does_not_answer_is_said_before_the_job_runs(command, converted: Path) -> None:
+    ran = command("velo", "run", converted, "--grafana-url", "http://127.0.0.1:1")
+
+    assert ran.code == 3
+    assert "Grafana at http://127.0.0.1:1 does not answer" in ran.err
+    assert not (converted / "large.json").exists()
+
+
+def test_a_program_without_a_dashboard_cannot_go_into_a_grafana(command, converted: Path) -> None:
+    (converted / "dashboards/app.grafana.json").unlink()
+
+    ran = command("velo", "run", converted, "--grafana-url", "http://127.0.0.1:1")
+
+    assert ran.code == 2
+    assert "there is no dashboard" in ran.err
