@@ -297,6 +297,12 @@ def _insert_frame(statement: flink.Insert, target: Relation) -> tuple[MappedText
     return head, "\n) AS rows_of_partition"
 
 
+def _end(source: SourceText, place: flink.Place, edits: list[Edit]) -> int:
+    """Where a statement ends, without the blanks before a hint that stood at its end and is gone."""
+    gone = next((edit for edit in edits if edit.end == place.end and edit.start < edit.end and not edit.text), None)
+    return place.end if gone is None else place.start + len(source.text[place.start : gone.start].rstrip())
+
+
 def _piece(
     head: MappedText,
     source: SourceText,
@@ -308,6 +314,6 @@ def _piece(
     start, edits, tail = body
     text = MappedText()
     text.extend(head)
-    text.copy(source.text, start, place.end, edits)
+    text.copy(source.text, start, _end(source, place, edits), edits)
     text.add(tail)
     return Piece(text, source, place.location, tuple(dict.fromkeys(reads)))

@@ -47,6 +47,8 @@ class Reading:
     """The names of relations in Flink, where they differ."""
     times: Mapping[str, str]
     """The column that is the event time, by the name of the relation in the program."""
+    computed: frozenset[str] = frozenset()
+    """Relations whose event time is a column that only Flink's table has."""
 
 
 def known_columns(select: exp.Expr, reading: Reading) -> set[str] | None:

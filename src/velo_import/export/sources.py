@@ -59,7 +59,7 @@ class Sources:
 
     def reading(self, statement: Statement) -> Reading:
         """How a statement reads its relations."""
-        names, times = {}, {}
+        names, times, computed = {}, {}, set()
         for relation in self.relations_of(statement):
             source = _plain(relation)
             need = self._needs.get((statement.name, source))
@@ -69,12 +69,13 @@ class Sources:
                 if name != relation:
                     names[relation] = name
                 times[relation] = need.column
+                computed |= {relation} if need.computed is not None else set()
             elif source != relation:
                 names[relation] = source
             known = self._times.get((statement.name, source))
             if known is not None:
                 times.setdefault(relation, known)
-        return Reading(self._columns(), names, times)
+        return Reading(self._columns(), names, times, frozenset(computed))
 
     def _columns(self) -> Mapping[str, tuple[str, ...]]:
         planned = self._shared.planned

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sqlglot import exp
+from sqlglot.tokenizer_core import Token
 
 from velo_engine.schema import RowSchema
 from velo_engine.sql.node_spans import Span, SpannedStatement
@@ -57,15 +58,7 @@ def declared_columns(source: SourceText, spanned: SpannedStatement, further: Ite
     more = "".join(f",\n    {item}" for item in further)
     text = MappedText()
     text.copy(source.text, span.start, span.end, edits)
-    return text.text.rstrip() + _key(spanned, text.text) + more
-
-
-def _key(spanned: SpannedStatement, written: str) -> str:
-    """Flink needs NOT ENFORCED behind a primary key."""
-    keys = spanned.statement.primary_key
-    if not keys or "ENFORCED" in written.upper():
-        return ""
-    return f",\n    PRIMARY KEY ({', '.join(map(flink_name, keys))}) NOT ENFORCED"
+    return text.text.rstrip() + more
 
 
 def _edits(source: SourceText, spanned: SpannedStatement, span: Span) -> Iterable[Edit]:
@@ -88,23 +81,18 @@ def _edits(source: SourceText, spanned: SpannedStatement, span: Span) -> Iterabl
         elif token.text == "!=":
             yield Edit(token.start, token.end + 1, "<>")
         elif word == "PRIMARY KEY" and not enforced:
-            yield from _without_key(source, tokens, number)
+            yield _not_enforced(tokens, number)
         depth += {"(": 1, ")": -1, "<": 1, ">": -1}.get(token.text, 0)
         starts_item = token.text == "," and not depth
     yield from _names_in_expressions(source, spanned)
 
 
-def _without_key(source: SourceText, tokens: tuple[object, ...], number: int) -> Iterable[Edit]:
-    """PRIMARY KEY without NOT ENFORCED is written again behind the columns."""
-    first = tokens[number]
-    start, end = first.start, first.end + 1  # type: ignore[attr-defined]
-    if number + 1 < len(tokens) and tokens[number + 1].text == "(":  # type: ignore[attr-defined]
-        end = next(t.end + 1 for t in tokens[number:] if t.text == ")")  # type: ignore[attr-defined]
-        start = source.text.rfind(",", 0, start)
-    else:
-        while source.text[start - 1] in " \t\r\n":
-            start -= 1
-    yield Edit(start, end, "")
+def _not_enforced(tokens: tuple[Token, ...], number: int) -> Edit:
+    """Flink needs NOT ENFORCED behind a primary key."""
+    end = tokens[number].end + 1
+    if number + 1 < len(tokens) and tokens[number + 1].text == "(":
+        end = next(token.end + 1 for token in tokens[number:] if token.text == ")")
+    return Edit(end, end, " NOT ENFORCED")
 
 
 def _names_in_expressions(source: SourceText, spanned: SpannedStatement) -> Iterable[Edit]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from velo_engine.sql.source_text import SourceText, reference_end
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.sql.source_text import reference_end
 from velo_engine.sql.variables import expand
 
 _OF_IMPORT = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:\1\}\Z")
@@ -17,9 +18,8 @@ _OF_IMPORT = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:\1\}\Z")
 def with_values(text: str, variables: Mapping[str, str], given: Mapping[str, str]) -> str:
     """The text with the values of its variables; `given` are those that somebody set for this export.
 
-    VeloError UNSET_VARIABLE.
+    One without a value is left: the program was planned, so it is of the options that an import kept for production.
     """
-    source = SourceText("<export>", text)
     parts: list[str] = []
     position = 0
     while (start := text.find("${", position)) >= 0:
@@ -31,11 +31,20 @@ def with_values(text: str, variables: Mapping[str, str], given: Mapping[str, str
         if kept is not None and kept[1] not in given:
             value = f"${{{kept[1]}}}"
         else:
-            value = expand(reference, variables, lambda a, b, s=start: source.location(s + a, s + b))  # type: ignore[misc]
+            value = _value(reference, variables)
             value = value.replace("'", "''") if _is_quoted(text, start) else value
         parts += [text[position:start], value]
         position = end
     return "".join((*parts, text[position:]))
+
+
+def _value(reference: str, variables: Mapping[str, str]) -> str:
+    try:
+        return expand(reference, variables, lambda _start, _end: None)
+    except VeloError as error:
+        if error.code is not ErrorCode.UNSET_VARIABLE:
+            raise
+        return reference
 
 
 def kept_variables(text: str) -> list[str]:

@@ -102,11 +102,9 @@ def _time_column(query: QueryText, select: exp.Select, clause: WindowClause) -> 
     if not isinstance(relation, exp.Table):
         return None
     known = query.reading.times.get(relation.name)
-    if known is None:
+    if known is None or (clause.args.get("time_column") is not None and relation.name not in query.reading.computed):
         return None
-    written = clause.args.get("time_column")
-    qualifier = f"{flink_name(written.table)}." if isinstance(written, exp.Column) and written.table else ""
-    return qualifier + flink_name(known)
+    return flink_name(known)
 
 
 def _fits_a_group_window(select: exp.Select, window: _Window) -> bool:
@@ -136,7 +134,7 @@ def _as_table_function(query: QueryText, select: exp.Select, window: _Window) ->
     relation = select.args["from_"].this
     partition = ""
     if window.function == "SESSION" and _keys(select):
-        names = [query.slice(span) for key in _keys(select) if (span := query.spanned.span(key)) is not None]
+        names = [flink_name(key.name) for key in _keys(select)]
         partition = f" PARTITION BY {names[0]}" if len(names) == 1 else f" PARTITION BY ({', '.join(names)})"
     column = window.column.rpartition(".")[2]
     tail = f"{partition}, DESCRIPTOR({column}), {', '.join(window.lengths)}))"

@@ -234,7 +234,17 @@ class FlinkStatementParser(FlinkGrammar):
         columns: tuple[str, ...] = ()
         if self._match(TokenType.L_PAREN, advance=False) and self._word(self._next) not in _QUERY_WORDS:
             columns = self._names()
-        return Insert(self._place, name, columns, partition, overwrite, self._parse_query(), hint)
+        return Insert(self._place, name, columns, partition, overwrite, self._parse_query(), hint, self._conflict())
+
+    def _conflict(self) -> str | None:
+        """ON CONFLICT DO what: what becomes of rows of one key that the query does not know to be one."""
+        if not self._match_text_seq("ON", "CONFLICT", "DO"):
+            return None
+        word = self._word()
+        if word not in ("DEDUPLICATE", "ERROR", "NOTHING"):
+            self.fail("DEDUPLICATE, ERROR or NOTHING")
+        self._advance()
+        return word
 
     def _partition_value(self) -> tuple[str, Any]:
         name, _ = self._parse_relation_name("a column")

@@ -120,6 +120,8 @@ class Insert:
     query: exp.Query
     hint: exp.Hint | None = None
     """Behind the target: OPTIONS of this write."""
+    conflict: str | None = None
+    """What ON CONFLICT DO says: DEDUPLICATE, ERROR or NOTHING."""
 
 
 @dataclass(frozen=True, slots=True)
