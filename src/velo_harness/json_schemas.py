@@ -11,6 +11,7 @@ from importlib.resources import files
 
 from velo_harness.data_schema import DATA_SCHEMA
 from velo_harness.keys import JsonSchema, ObjectFormat
+from velo_harness.shadow_keys import SHADOW_CONFIG
 from velo_harness.spec_keys import SPEC
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,10 +30,11 @@ _FORMATS: dict[str, tuple[str, ObjectFormat, list[JsonSchema]]] = {
             {"anyOf": [{"required": ["fields"]}, {"required": ["schema"]}]},
         ],
     ),
+    "shadow-config": ("Velostream shadow config", SHADOW_CONFIG, []),
 }
 
 NAMES = tuple(_FORMATS)
-"""The schemas there are: spec, data."""
+"""The schemas there are: spec, data, shadow-config."""
 
 
 def file_name(name: str) -> str:
@@ -55,10 +57,11 @@ def generated(name: str) -> JsonSchema:
     title, table, rules = _FORMATS[name]
     definitions: dict[str, JsonSchema] = {}
     body = table.json_schema(definitions)
+    all_of = [*body.get("allOf", []), *rules]
     return {
         "$schema": DIALECT,
         "title": title,
         **body,
-        "allOf": [*body.get("allOf", []), *rules],
+        **({"allOf": all_of} if all_of else {}),
         "$defs": dict(sorted(definitions.items())),
     }

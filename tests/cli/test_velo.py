@@ -133,7 +133,7 @@ def test_a_missing_program_is_exit_code_2(command) -> None:
     assert command("velo", "run", "no.sql").code == 2
 
 
-@pytest.mark.parametrize("name", ["spec", "data", "report"])
+@pytest.mark.parametrize("name", ["spec", "data", "shadow-config", "report"])
 def test_schemas_are_printed(command, name: str) -> None:
     ran = command("velo", "schema", name)
     assert ran.code == 0

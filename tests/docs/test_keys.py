@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.docs.pages import DOCS, PAGES, Block, Heading, blocks, headings
-from velo_harness import constraint_keys, data_schema, spec_keys, timeline_keys
+from velo_harness import constraint_keys, data_schema, shadow_keys, spec_keys, timeline_keys
 from velo_harness.assertion_types import ASSERTION_TYPES
 from velo_harness.constraints import Shape
 from velo_harness.debugging import debug_keys
@@ -50,11 +50,19 @@ SCHEMAS = {
     "Fields": data_schema.FIELD,
     "Constraints": constraint_keys.CONSTRAINTS,
 }
+SHADOW = {
+    "The config": shadow_keys.SHADOW_CONFIG,
+    "Inputs": shadow_keys.INPUT,
+    "Sinks": shadow_keys.SINK,
+    "Streams": shadow_keys.STREAM,
+    "Verdict": shadow_keys.VERDICT,
+}
 TABLES = [("specs.md", section, table) for section, table in SPECS.items()]
 TABLES += [("time.md", "Timeline entry", timeline_keys.TIMELINE_ENTRY)]
 TABLES += [("faults.md", section, table) for section, table in FAULTS.items()]
 TABLES += [("debug.md", section, table) for section, table in DEBUGGING.items()]
 TABLES += [("commands.md", "Stress test", stress_keys.STRESS_TEST)]
+TABLES += [("shadow-config.md", section, table) for section, table in SHADOW.items()]
 TABLES += [("data-schemas.md", section, table) for section, table in SCHEMAS.items()]
 
 

@@ -1,0 +1,207 @@
+"""shadow_config.yaml: what is compared and how, read with its places."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from velo_engine.errors import ErrorCode, Location, VeloError
+from velo_harness.keys import Fields, bad_value, read_object
+from velo_harness.shadow_keys import SHADOW_CONFIG
+from velo_harness.typed_values import parse_timestamp
+from velo_harness.yaml_source import YamlNode, read_yaml
+from velo_shadow.equality_text import parse_equalities
+from velo_shadow.model import ColumnEquality
+
+STARTS = ("earliest", "latest", "committed")
+"""Where an input begins to be read, beside a time."""
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicStream:
+    """Records of a topic."""
+
+    topic: str
+    brokers: str
+    format: str = "json"
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """Of the Kafka client, variables replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStream:
+    """A file of rows."""
+
+    path: Path
+
+
+Stream: TypeAlias = TopicStream | FileStream
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowInput:
+    """A topic that both jobs read."""
+
+    source: str
+    stream: TopicStream
+    start: str
+    """`earliest`, `latest`, `committed` or an RFC 3339 time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowSink:
+    """One output of the job."""
+
+    name: str
+    left: Stream
+    """The reference, Flink's."""
+    right: Stream
+    """What is judged, ours."""
+    key: tuple[str, ...]
+    """Empty: the sides are bags of rows."""
+    time_column: str | None
+    equality: Mapping[str, ColumnEquality]
+    """By column; others as `default_equality` of their type."""
+    ignored: tuple[str, ...]
+    grace_ms: int
+    control: Stream | None
+    location: Location = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowConfig:
+    """All that a comparison is told."""
+
+    job: str
+    program: Path | None
+    inputs: tuple[ShadowInput, ...]
+    sinks: tuple[ShadowSink, ...]
+    warm_up_ms: int
+    waivers: Path | None
+    bound: float | None
+    duration_ms: int | None
+    """How long it runs at least; None: as long as its caller says."""
+    least_rows: int
+    memory_limit: str
+    reports: tuple[Path, ...]
+
+
+def load_shadow_config(path: Path, environment: Mapping[str, str] | None = None) -> ShadowConfig:
+    """The config in a file; its paths are relative to it. `environment` (the process's) gives `${NAME}` in properties.
+
+    Errors: FILE_NOT_FOUND, YAML_SYNTAX, UNKNOWN_KEY, MISSING_KEY, BAD_VALUE, each at its place.
+    """
+    return shadow_config_of(read_yaml(path), path.absolute().parent, os.environ if environment is None else environment)
+
+
+def shadow_config_of(node: YamlNode, folder: Path, environment: Mapping[str, str]) -> ShadowConfig:
+    """The config that a tree says. Errors: as `load_shadow_config`."""
+    fields = read_object(node, SHADOW_CONFIG)
+    reading = _Reading(fields, folder, environment)
+    verdict: Fields | None = fields["verdict"]
+    bound = None if verdict is None or verdict["bound"] is None else float(verdict["bound"])
+    return ShadowConfig(
+        job=fields["job"],
+        program=reading.path(fields["program"]),
+        inputs=tuple(map(reading.input, fields["inputs"])),
+        sinks=reading.sinks(),
+        warm_up_ms=fields["warm_up"],
+        waivers=reading.path(fields["waivers"]),
+        bound=bound,
+        duration_ms=None if verdict is None else verdict["duration"],
+        least_rows=1 if verdict is None else int(verdict["least_rows"]),
+        memory_limit=fields["memory_limit"],
+        reports=tuple(folder / name for name in fields["report"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The parts of one config."""
+
+    top: Fields
+    folder: Path
+    environment: Mapping[str, str]
+
+    def path(self, text: str | None) -> Path | None:
+        return None if text is None else self.folder / text
+
+    def input(self, fields: Fields) -> ShadowInput:
+        start = fields["start"]
+        if start not in STARTS and parse_timestamp(start) is None:
+            hint = f"{', '.join(STARTS)}, or a time such as 2026-01-01T00:00:00Z"
+            raise bad_value(f'"{start}" says nowhere to begin', fields.at("start"), hint=hint)
+        topic = fields["topic"] or fields["source"]
+        stream = TopicStream(topic, self._brokers(fields), properties=self._properties(fields))
+        return ShadowInput(fields["source"], stream, start)
+
+    def sinks(self) -> tuple[ShadowSink, ...]:
+        found: dict[str, ShadowSink] = {}
+        for fields in self.top["sinks"]:
+            sink = self._sink(fields)
+            if sink.name in found:
+                raise bad_value(f'there are two sinks "{sink.name}"', fields.at("name"))
+            found[sink.name] = sink
+        return tuple(found.values())
+
+    def _sink(self, fields: Fields) -> ShadowSink:
+        left, right = self._stream(fields["left"]), self._stream(fields["right"])
+        if left == right:
+            raise bad_value("the two sides are the same stream: nothing could differ", fields.at("right"))
+        key: tuple[str, ...] = fields["key"] or ()
+        ignored: tuple[str, ...] = fields["ignore"]
+        for name in ignored:
+            if name in (*key, fields["time_column"]) or name in fields["equal"]:
+                message = f'"{name}" is ignored and used'
+                raise bad_value(message, fields.place_within("ignore", name), hint="take one of both out")
+        grace = self.top["grace"] if fields["grace"] is None else fields["grace"]
+        control = None if fields["control"] is None else self._stream(fields["control"])
+        return ShadowSink(
+            fields["name"], left, right, key, fields["time_column"], _equality(fields), ignored, grace, control,
+            fields.location,
+        )  # fmt: skip
+
+    def _stream(self, fields: Fields) -> Stream:
+        if fields["file"] is not None:
+            other = next((name for name in ("topic", "brokers", "format", "properties") if fields.has(name)), None)
+            if other is not None:
+                raise bad_value(f'"{other}" has no effect beside "file"', fields.at(other))
+            return FileStream(self.folder / fields["file"])
+        if fields["topic"] is None:
+            raise VeloError(ErrorCode.MISSING_KEY, 'a stream needs "topic" or "file"', location=fields.location)
+        return TopicStream(fields["topic"], self._brokers(fields), fields["format"], self._properties(fields))
+
+    def _brokers(self, fields: Fields) -> str:
+        brokers: str | None = fields["brokers"] or self.top["brokers"]
+        if brokers is None:
+            message = "nothing says where this topic is"
+            hint = "give brokers here, or once at the top of the file"
+            raise VeloError(ErrorCode.MISSING_KEY, message, location=fields.location, hint=hint)
+        return brokers
+
+    def _properties(self, fields: Fields) -> dict[str, str]:
+        place = fields.at("properties")
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1]
+            if name not in self.environment:
+                raise bad_value(f"the environment has no {name}", place, hint=f"export {name}=…")
+            return self.environment[name]
+
+        return {name: _VARIABLE.sub(value, text) for name, text in fields["properties"].items()}
+
+
+def _equality(fields: Fields) -> dict[str, ColumnEquality]:
+    found: dict[str, ColumnEquality] = {}
+    for column, words in fields["equal"].items():
+        try:
+            found |= parse_equalities([f"{column}={','.join(words)}"])
+        except VeloError as error:
+            place = fields.place_within("equal", column)
+            raise VeloError(error.code, error.message, location=place, hint=error.hint) from None
+    return found
