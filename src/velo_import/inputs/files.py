@@ -13,10 +13,15 @@ from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.sql.flink import statements as flink
 from velo_engine.sql.flink.script import FlinkScript, parse_script
 from velo_import.convert.queries import readings
+from velo_import.inputs.compiled_plan.script import is_plan, plan_script
+from velo_import.inputs.dialects import dialect_hint
 from velo_import.inputs.embedded import SUFFIXES, embedded_sql
+from velo_import.inputs.texts import text_of
 
 _DEFINING = (flink.CreateTable, flink.CreateView, flink.CreateFunction, flink.CreateNamed)
 _IN_FORCE = (flink.SetOption, flink.ResetOption)
+_BEGINNING = 1_000
+"""Characters of a JSON file within which a plan says Flink's version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +38,56 @@ def read_jobs(path: Path) -> tuple[JobInput, ...]:
     VeloError FILE_NOT_FOUND; FILE_UNREADABLE; EMPTY_INPUT for a folder without scripts, or a file without a statement;
     SQL_SYNTAX for a file that is no SQL at all.
     """
+    return jobs_of(read_scripts(path))
+
+
+def read_scripts(path: Path) -> tuple[FlinkScript, ...]:
+    """As `read_jobs`: the scripts, before they are put together to jobs."""
     if path.is_dir():
-        scripts = _read_folder(path)
-    else:
-        script = read_script(path, path.name)
-        scripts = (script,)
-        if not script.statements:
-            raise VeloError(ErrorCode.EMPTY_INPUT, f"{path} has no statement", hint="give a Flink SQL script")
-        if len(script.unread) == len(script.statements):
-            raise _no_sql(script)
-    return jobs_of(scripts)
+        return _read_folder(path)
+    script = read_script(path, path.name)
+    if not script.statements:
+        hint = "give a Flink SQL script"
+        if path.suffix.lower() in SUFFIXES:
+            hint = (
+                "SQL of a program is found where it stands in string literals that begin with CREATE, INSERT, SELECT, …"
+            )
+        raise VeloError(ErrorCode.EMPTY_INPUT, f"{path} has no statement", hint=hint)
+    if len(script.unread) == len(script.statements) and not is_plan(script.text):
+        raise _no_sql(script)
+    return (script,)
 
 
 def read_script(path: Path, name: str | None = None) -> FlinkScript:
-    """The script in a file, or the SQL within a program. VeloError as of `read_jobs`."""
-    text = _text(path)
+    """The script in a file, the SQL within a program, or of a compiled plan. VeloError as of `read_jobs`."""
+    text = text_of(path)
+    file = name or str(path)
+    if path.suffix.lower() == ".json" or is_plan(text):
+        return plan_script(text, file=file)
     if path.suffix.lower() in SUFFIXES:
         text = embedded_sql(text, python=path.suffix.lower() == ".py")
-    return parse_script(text, file=name or str(path))
+    try:
+        script = parse_script(text, file=file)
+    except VeloError as error:
+        if error.code is not ErrorCode.SQL_SYNTAX:
+            raise
+        raise _with_hint(error, dialect_hint(text)) from None
+    return replace(script, statements=tuple(_hinted(statement, text) for statement in script.statements))
+
+
+def _hinted(statement: flink.Statement | flink.Unread, text: str) -> flink.Statement | flink.Unread:
+    """A statement that does not parse says whose SQL it looks like."""
+    if not isinstance(statement, flink.Unread):
+        return statement
+    hint = dialect_hint(text[statement.place.start : statement.place.end])
+    return replace(statement, error=_with_hint(statement.error, hint))
+
+
+def _with_hint(error: VeloError, hint: str | None) -> VeloError:
+    if hint is None:
+        return error
+    whole = f"{error.hint}; {hint}" if error.hint else hint
+    return VeloError(error.code, error.message, location=error.location, hint=whole)
 
 
 def _read_folder(folder: Path) -> tuple[FlinkScript, ...]:
@@ -65,7 +102,7 @@ def _read_folder(folder: Path) -> tuple[FlinkScript, ...]:
 
     for top, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names += [Path(top) / name for name in files if Path(name).suffix.lower() in {".sql", *SUFFIXES}]
+        names += [Path(top) / name for name in files if _is_script(Path(top) / name)]
     scripts = []
     for path in sorted(names):
         try:
@@ -80,38 +117,36 @@ def _read_folder(folder: Path) -> tuple[FlinkScript, ...]:
         raise VeloError(
             ErrorCode.EMPTY_INPUT,
             f"no Flink SQL in {folder}",
-            hint="scripts end in .sql; SQL within .java, .scala and .py files is found, too",
+            hint="scripts end in .sql; SQL in .java, .scala and .py files and compiled plans (.json) are found, too",
         )
     return tuple(scripts)
 
 
+def _is_script(path: Path) -> bool:
+    """Whether a file of a folder is read: by its name; JSON when it begins as a plan does."""
+    suffix = path.suffix.lower()
+    if suffix != ".json":
+        return suffix in {".sql", *SUFFIXES}
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return '"flinkVersion"' in file.read(_BEGINNING)
+    except OSError:
+        return False
+
+
 def _unread(path: Path, name: str, error: VeloError) -> FlinkScript:
     """A script that has no statements because it cannot be split into some: all of it is one that is not read."""
-    text = _text(path)
+    text = text_of(path)
     place = flink.Place(Location(name, 1), 0, len(text))
     return FlinkScript(name, text, (flink.Unread(place, error),))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise VeloError(ErrorCode.FILE_NOT_FOUND, f"there is no {path}") from None
-    except UnicodeDecodeError:
-        raise VeloError(
-            ErrorCode.FILE_UNREADABLE, f"{path} is no text in UTF-8", hint="give a Flink SQL script"
-        ) from None
-    except OSError as problem:
-        raise VeloError(ErrorCode.FILE_UNREADABLE, f"cannot read {path}: {problem.strerror}") from None
 
 
 def _no_sql(script: FlinkScript) -> VeloError:
     """Nothing of the file parses: the error of its first statement, and what that may mean."""
     first = script.unread[0].error
-    hint = "this is no Flink SQL that can be read; other dialects are not imported"
-    return VeloError(
-        first.code, first.message, location=first.location, hint=f"{first.hint}; {hint}" if first.hint else hint
-    )
+    if "this looks like" in (first.hint or ""):
+        return first
+    return _with_hint(first, "this is no Flink SQL that can be read; other dialects are not imported")
 
 
 # --- jobs ---
@@ -172,7 +207,7 @@ class _Summary:
     def definitions(self) -> FlinkScript:
         """The script without the statements that make rows of their own."""
         if not self.makes_rows:
-            return self.script
+            return replace(self.script, is_excerpt=True)
         kept = tuple(
             s
             for s in self.script.statements

@@ -1,0 +1,1 @@
+"""Compiled plans of Flink: from exec nodes back to SQL."""
