@@ -79,6 +79,8 @@ class ProgramMetrics:
             bound = bound_metric(definition, program)
             width = len(definition.buckets) + 2 if definition.type is MetricType.HISTOGRAM else 1
             metric = ProgramMetric(bound, Series(len(bound.labels), width, most_series))
+            if not bound.labels and definition.type is not MetricType.GAUGE:
+                metric.series.places([()])  # 0 from the start: Prometheus sees the first row as an increase
             self._by_statement.setdefault(definition.statement, []).append(metric)
         self._computed = {name: _Computed(metrics, time_zone) for name, metrics in self._by_statement.items()}
 

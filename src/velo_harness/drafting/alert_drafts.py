@@ -15,7 +15,7 @@ from velo_harness.drafting.aggregations import traced
 from velo_harness.drafting.drafted_metric import AlertDraft, MetricDraft
 from velo_harness.drafting.lineage import PASSING, comparison, conjuncts, filters
 from velo_harness.drafting.metric_drafts import StatementView, rows_metric, usable
-from velo_harness.drafting.metric_names import counter_name, name_part, words_of
+from velo_harness.drafting.metric_names import name_part, rows_name, words_of
 
 MOST_ALERTS = 3
 """Of thresholds of one statement."""
@@ -149,7 +149,7 @@ def _branch_metric(view: StatementView, column: str, text: str, one: Threshold, 
     sign = ">" if one.side == "high" else "<"
     quoted = text.replace("'", "''")
     return MetricDraft(
-        counter_name(view.prefix, name).name,
+        rows_name(view.prefix, text, one.column),
         "counter",
         view.statement.name,
         f"Rows of {view.statement.name} with {column} = '{text}' ({one.column} {sign} {number_text(one.value)})",

@@ -125,7 +125,6 @@ def _query_variable(name: str, label: str, query: str, current: Json) -> Json:
         "type": "query",
         "label": label,
         "datasource": DATASOURCE,
-        "definition": query,
         "query": {"query": query, "refId": f"variable-{name}"},
         "current": current,
         "hide": 0,

@@ -212,7 +212,7 @@ def _histogram(metric: ExportedMetric) -> Iterator[Panel]:
             "legend": {"show": True},
             "rowsFrame": {"layout": "auto"},
             "showValue": "never",
-            "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": False},
+            "tooltip": {"show": True, "yHistogram": False},
             "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
         },
     )

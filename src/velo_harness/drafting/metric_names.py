@@ -82,6 +82,12 @@ def value_name(prefix: str, column: str) -> NamedMetric:
     return _joined(prefix, words, unit)
 
 
+def rows_name(prefix: str, *parts: str) -> str:
+    """The name of a counter of rows that `parts` describe; their units are left out, for it counts rows."""
+    words = [word for part in parts for word in _measured(part)[0]]
+    return "_".join((prefix, *words, "rows", "total"))
+
+
 def _measured(column: str) -> tuple[list[str], Unit | None]:
     """The words of a name without its unit, and the unit."""
     words = words_of(column) or ["value"]
