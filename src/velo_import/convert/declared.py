@@ -23,7 +23,7 @@ UNDECLARED = "table that the input does not declare"
 
 
 def declare_table(draft: Draft, statement: CreateTable, *, is_lent: bool = False) -> None:
-    """CREATE TABLE without a query; `is_lent`: it stands in another script than the last."""
+    """CREATE TABLE without a query; `is_lent`: it stands in a script that was found by its names."""
     place = statement.place
     missing = draft.undeclared.misfits.get(draft.catalog.full(statement.name)) if is_lent else None
     if missing is not None:

@@ -34,7 +34,7 @@ def convert_job(name: str, scripts: Sequence[FlinkScript]) -> ConvertedJob:
         draft.source = SourceText(script.file, script.text)
         draft.rowtime = "$rowtime" in script.text
         for statement in script.statements:
-            _read(draft, statement, is_lent=script is not scripts[-1])
+            _read(draft, statement, is_lent=script.is_excerpt)
     settle(draft)
     return _job(draft, name, tuple(scripts))
 

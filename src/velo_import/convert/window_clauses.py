@@ -5,7 +5,7 @@ The whole program is planned as Flink writes it and with clauses; a clause stays
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from velo_engine.errors import VeloError
@@ -58,16 +58,39 @@ def write_clauses(draft: Draft) -> None:
     attempts = list(_attempts(draft))
     if not attempts:
         return
-    program = _Program(draft, planned(draft.pieces, draft.settings.current))
+    program = _Program.of(draft, draft.pieces)
     for attempt in attempts:
         attempt.take_all()
     if not program.is_same():
         for attempt in attempts:
             attempt.take_none()
+        readers = _readers(draft)
         for attempt in attempts:
-            _one_by_one(attempt, program)
+            _one_by_one(attempt, _Program.of(draft, _around(attempt.piece, readers)))
+    places = {id(construct): number for number, construct in enumerate(draft.constructs)}
     for attempt in attempts:
-        _report(draft, attempt)
+        _report(draft, attempt, places)
+
+
+def _readers(draft: Draft) -> dict[int, list[Piece]]:
+    """The pieces that read each piece, by its id."""
+    found: dict[int, list[Piece]] = {}
+    for piece in draft.pieces:
+        for below in piece.reads:
+            found.setdefault(id(below), []).append(piece)
+    return found
+
+
+def _around(piece: Piece, readers: Mapping[int, list[Piece]]) -> list[Piece]:
+    """The piece, all that reads it, and what these need, in the order of a program."""
+    pending, above = [piece], {id(piece): piece}
+    while pending:
+        for reader in readers.get(id(pending.pop()), ()):
+            if id(reader) not in above:
+                above[id(reader)] = reader
+                pending.append(reader)
+    needed = {id(below): below for one in above.values() for below in one.closure()}
+    return list(needed.values())
 
 
 def _attempts(draft: Draft) -> Iterator[_Attempt]:
@@ -81,15 +104,21 @@ def _attempts(draft: Draft) -> Iterator[_Attempt]:
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """The program as it stands now, against the one as Flink wrote it."""
+    """A part of the program as it stands now, against the same as Flink wrote it."""
 
     draft: Draft
+    pieces: list[Piece]
     written: PlannedProgram
+
+    @classmethod
+    def of(cls, draft: Draft, pieces: list[Piece]) -> _Program:
+        """The part that `pieces` make, which are as Flink wrote them, or the same."""
+        return cls(draft, pieces, planned(pieces, draft.settings.current))
 
     def is_same(self) -> bool:
         """Whether the engine plans the same."""
         try:
-            return same_program(self.written, planned(self.draft.pieces, self.draft.settings.current))
+            return same_program(self.written, planned(self.pieces, self.draft.settings.current))
         except VeloError:
             return False
 
@@ -120,13 +149,12 @@ def _constructs(draft: Draft, piece: Piece) -> tuple[Construct, ...]:
     return draft.statements[draft.made[id(piece)].position].constructs
 
 
-def _report(draft: Draft, attempt: _Attempt) -> None:
+def _report(draft: Draft, attempt: _Attempt, places: Mapping[int, int]) -> None:
     """The statement as it is written now, in the job and in the report."""
     position = draft.made[id(attempt.piece)].position
     old = draft.statements[position]
     new = tuple(_construct(construct, attempt) for construct in old.constructs)
     draft.statements[position] = replace(old, sql=attempt.piece.text.text, constructs=new)
-    places = {id(construct): number for number, construct in enumerate(draft.constructs)}
     for before, after in zip(old.constructs, new, strict=True):
         draft.constructs[places[id(before)]] = after
 

@@ -24,7 +24,8 @@ class FlinkScript:
     text: str
     statements: tuple[Statement | Unread, ...]
     is_excerpt: bool = False
-    """Whether statements were left out: it belongs to another job, and only declares what this one needs."""
+    """Whether it is not of the job itself: it was found by the names of what it declares, and only its definitions
+    are here."""
 
     @property
     def unread(self) -> tuple[Unread, ...]:

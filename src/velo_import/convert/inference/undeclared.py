@@ -39,7 +39,7 @@ def undeclared_tables(scripts: Sequence[FlinkScript]) -> Undeclared:
         tables: dict[TableKey, OpenTable] = {}
         _Names(attributions, tables, misfits).read(scripts)
         attributions.decide()
-        found = _misfits(scripts, attributions)
+        found = _misfits(attributions)
         if not found:
             break
         misfits |= found
@@ -50,23 +50,13 @@ def undeclared_tables(scripts: Sequence[FlinkScript]) -> Undeclared:
     return Undeclared(tables, misfits)
 
 
-def _misfits(scripts: Sequence[FlinkScript], attributions: Attributions) -> dict[TableKey, str]:
-    """Tables that other scripts declare and that are not the ones which this job means.
-
-    A script of another job is taken for its definitions only, by their names: one column that is not there is enough.
-    In a script of definitions at least half of them must be missing: otherwise the job names a column wrongly.
-    """
-    of_other_jobs = {
-        statement.name.rpartition(".")[2]
-        for script in scripts
-        if script.is_excerpt
-        for statement in script.statements
-        if isinstance(statement, flink.CreateTable)
-    }
+def _misfits(attributions: Attributions) -> dict[TableKey, str]:
+    """Tables of other scripts that are not the ones which this job means: at least half of the columns that it names
+    are not there. When most are there, the job names a column wrongly."""
     return {
         key: next(iter(names))
         for key, names in attributions.misses.items()
-        if key[2] in of_other_jobs or len(names) >= len(attributions.hits.get(key, {}))
+        if len(names) >= len(attributions.hits.get(key, {}))
     }
 
 
@@ -95,7 +85,7 @@ class _Names:
         """All statements."""
         for script in scripts:
             self._source = SourceText(script.file, script.text)
-            self._is_lent = script is not scripts[-1]
+            self._is_lent = script.is_excerpt
             for statement in script.statements:
                 self._statement(statement)
 
