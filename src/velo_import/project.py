@@ -20,6 +20,8 @@ from velo_import.model import ConvertedJob, Generated, MutationScore
 from velo_import.observability import ALERTS, DASHBOARD, Observed, observe
 from velo_import.report import JSON, MARKDOWN, Reported, report_json, report_markdown
 from velo_import.schemas.files import schema_files
+from velo_import.shadow_config import FILE as SHADOW
+from velo_import.shadow_config import shadow_config_text
 from velo_import.specs.drafted import SPEC, JobSpec, drafted_spec
 from velo_import.specs.mutation_score import Budget, mutation_score
 
@@ -97,6 +99,9 @@ class _Making:
             }
         self._schemas = self._part("data schemas", lambda: schema_files(_readable(self.job))) or {}
         self.files |= self._schemas
+        shadow = self._part("the shadow config", lambda: shadow_config_text(self.job, PROGRAM))
+        if shadow is not None:
+            self.files[SHADOW] = shadow
         with tempfile.TemporaryDirectory(prefix="velo-import-") as staging:
             folder = Path(staging).resolve()
             for name in (PROGRAM, *self._schemas):
@@ -107,7 +112,8 @@ class _Making:
             if self._spec is None:
                 return
             self.files[SPEC] = self._spec.text
-            self.files |= {path.as_posix(): text for path, text in editor_files(Path()).items()}
+            formats = ("spec", "data", *(("shadow-config",) if SHADOW in self.files else ()))
+            self.files |= {path.as_posix(): text for path, text in editor_files(Path(), formats).items()}
             if self._spec.queries:
                 (folder / SPEC).write_text(self._spec.text, encoding="utf-8", newline="")
                 self._score = self._part(
@@ -127,6 +133,7 @@ class _Making:
             panels=len(dashboard.get("panels", ())),
             alerts=self.files.get(ALERTS, "").count("- alert: "),
             score=self._score,
+            shadow=SHADOW in self.files,
             notes=(*self._notes, *(spec.notes if spec is not None else ())),
         )
 
