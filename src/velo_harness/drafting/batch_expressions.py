@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -53,6 +53,8 @@ _SAME = frozenset(
     {"upper", "lower", "abs", "coalesce", "nullif", "replace", "reverse", "year", "month", "hour", "minute"}
 )
 _RENAMED = {"char_length": "LENGTH"}
+_SMOOTH = frozenset({"plus", "minus", "times", "divide", "negate", "abs", "round", "coalesce"})
+"""Functions whose results change little when their arguments do."""
 _PLAIN_LIKE = re.compile(r"'[^\\]*'")
 
 
@@ -127,6 +129,11 @@ def _cast(cast: Cast, columns: Sequence[BatchColumn | None]) -> BatchColumn | No
         return found
     if isinstance(cast.arg, Literal) and cast.arg.value is None:
         return BatchColumn("NULL")
+    if of.name in FLOATS and to.name in (TypeName.DECIMAL, TypeName.DOUBLE):
+        text = found.sql if to.name is TypeName.DOUBLE else f"ROUND(CAST({found.sql} AS DOUBLE), {to.scale})"
+        return BatchColumn(text, Form.ROUNDED, found.ordered)
+    if found.form is Form.ROUNDED and {of.name, to.name} <= FLOATS | {TypeName.DECIMAL}:
+        return found
     if found.form is Form.VALUE and (target := _widened(of, to)) is not None:
         return BatchColumn(f"CAST({found.sql} AS {target})", found.form, found.ordered)
     return None
@@ -161,15 +168,27 @@ def _case(case: Case, columns: Sequence[BatchColumn | None]) -> BatchColumn | No
 def _call(call: Call, columns: Sequence[BatchColumn | None]) -> BatchColumn | None:
     if call.function == "to_timestamp_ltz" and len(call.args) == 2:
         return _epoch(call, columns)
+    if call.function == "date_format" and len(call.args) == 2:
+        return _formatted(call, columns)
     found = [translated(arg, columns) for arg in call.args]
     args = [one for one in found if one is not None]
-    if len(args) < len(found) or any(arg.form is not Form.VALUE for arg in args):
+    forms = {arg.form for arg in args}
+    if len(args) < len(found) or Form.MILLIS in forms:
         return None
+    if Form.ROUNDED in forms:
+        made = _exact(call, [replace(arg, form=Form.VALUE) for arg in args]) if call.function in _SMOOTH else None
+        return None if made is None else replace(made, form=Form.ROUNDED)
+    return _exact(call, args)
+
+
+def _exact(call: Call, args: Sequence[BatchColumn]) -> BatchColumn | None:
     ordered = any(arg.ordered for arg in args)
     texts = [arg.sql for arg in args]
     name = call.function
     if name in ("plus", "minus", "times") and _wraps(call):
         return None
+    if name == "field" and isinstance(call.args[1], Literal) and isinstance(call.args[1].value, str):
+        return _short(f"STRUCT_EXTRACT({texts[0]}, {texts[1]})", ordered=ordered)
     if name in _INFIX and len(texts) == 2:
         return _short(f"({texts[0]} {_INFIX[name]} {texts[1]})", ordered=ordered)
     if name in ("and", "or"):
@@ -186,6 +205,8 @@ def _call(call: Call, columns: Sequence[BatchColumn | None]) -> BatchColumn | No
         return _short(f"({' || '.join(texts)})", ordered=ordered)
     if name == "divide" and call.type.name in FLOATS:
         return _short(f"({texts[0]} / {texts[1]})", ordered=ordered, form=Form.ROUNDED)
+    if name == "round" and all(isinstance(arg, Literal) for arg in call.args[1:]):
+        return _short(f"ROUND({', '.join(texts)})", ordered=ordered, form=Form.ROUNDED)
     if name == "mod" and all(arg.type.name in INTEGERS for arg in call.args):
         return _short(f"({texts[0]} % {texts[1]})", ordered=ordered)
     if name in _SAME or name in _RENAMED:
@@ -209,6 +230,24 @@ def _epoch(call: Call, columns: Sequence[BatchColumn | None]) -> BatchColumn | N
         return None
     text = number.sql if precision.value == 3 else f"({number.sql} * 1000)"
     return BatchColumn(text, Form.MILLIS, number.ordered)
+
+
+_DATE_PARTS = (("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S"))
+
+
+def _formatted(call: Call, columns: Sequence[BatchColumn | None]) -> BatchColumn | None:
+    """DATE_FORMAT of a timestamp by a pattern of digits."""
+    time, pattern = translated(call.args[0], columns), call.args[1]
+    if time is None or time.form is not Form.VALUE or call.args[0].type.name is not TypeName.TIMESTAMP:
+        return None
+    if not isinstance(pattern, Literal) or not isinstance(pattern.value, str):
+        return None
+    text = pattern.value
+    for part, there in _DATE_PARTS:
+        text = text.replace(part, there)
+    if re.search(r"(?<!%)[A-Za-z]|'", text):
+        return None
+    return _short(f"STRFTIME({time.sql}, '{text}')", ordered=time.ordered)
 
 
 def _short(text: str, *, ordered: bool, form: Form = Form.VALUE) -> BatchColumn | None:

@@ -18,6 +18,7 @@ from velo_engine.plan.nodes import (
     GroupAggregate,
     IntervalJoin,
     JoinKind,
+    OverAggregate,
     PlanNode,
     Project,
     RegularJoin,
@@ -29,11 +30,15 @@ from velo_engine.plan.nodes import (
     TopN,
     Union,
     Upstream,
+    Values,
     WindowAggregate,
+    WindowDeduplicate,
     WindowKind,
     WindowSpec,
     WindowTable,
+    WindowTopN,
 )
+from velo_engine.plan.over_node import OverOrder
 from velo_engine.types import FLOATS, INTEGERS, TIMESTAMPS, TypeName
 from velo_harness.drafting.batch_expressions import BatchColumn, Form, quoted, translated
 from velo_harness.drafting.lineage import Statements
@@ -42,6 +47,10 @@ MOST_WINDOWS = 100
 """That one row may be in."""
 _JOINS = {JoinKind.INNER: "JOIN", JoinKind.LEFT: "LEFT JOIN", JoinKind.RIGHT: "RIGHT JOIN", JoinKind.FULL: "FULL JOIN",
           JoinKind.SEMI: "SEMI JOIN", JoinKind.ANTI: "ANTI JOIN"}  # fmt: skip
+
+
+_NESTED = frozenset({TypeName.ARRAY, TypeName.MAP, TypeName.ROW, TypeName.MULTISET})
+"""Values of these types are not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +111,19 @@ class BatchTranslator:
             case Deduplicate() if not node.by_arrival:
                 order = SortKey(node.time_column, descending=node.keep.value == "last")
                 return self._ranked(self.relation(node.input), node.partition, (order,), 1, 1, ties=False, rank=False)
+            case WindowTopN():
+                below = self.relation(node.input)
+                place = (node.first, node.limit)
+                return self._ranked(below, node.partition, node.order, *place, ties=True, rank=node.with_rank)
+            case WindowDeduplicate():
+                order = SortKey(node.time_column, descending=node.keeps_last)
+                return self._ranked(self.relation(node.input), node.partition, (order,), 1, 1, ties=False, rank=False)
+            case OverAggregate():
+                return self._over(node)
             case Union():
                 return self._union(node)
+            case Values():
+                return self._values(node)
         raise NotSaid
 
     def _name(self) -> str:
@@ -290,6 +310,34 @@ class BatchTranslator:
         place = (BatchColumn(f"{name}.place"),) if rank else ()
         return BatchRelation(nested.source, (*columns, *place), (f"{name}.place BETWEEN {first} AND {limit}",))
 
+    def _over(self, node: OverAggregate) -> BatchRelation:
+        """Every row with aggregates over the rows before it, by event time."""
+        if node.order is not OverOrder.EVENT_TIME or node.order_column is None:
+            raise NotSaid
+        below = self.relation(node.input)
+        time = _millis(_needed(below.columns[node.order_column]))
+        keys = ", ".join(_needed(below.columns[at]).sql for at in node.partition)
+        by = f"PARTITION BY {keys} " if keys else ""
+        reach = "UNBOUNDED" if node.frame.preceding is None else str(node.frame.preceding)
+        unit = "ROWS" if node.frame.rows else "RANGE"
+        window = f" OVER ({by}ORDER BY {time} {unit} BETWEEN {reach} PRECEDING AND CURRENT ROW)"
+        results = [
+            _aggregate(call, below.columns, node.input, window) if isinstance(call, AggregateCall) else None
+            for call in node.calls
+        ]
+        items = [f"{result.sql} AS a{i}" for i, result in enumerate(results) if result is not None]
+        nested = self._nested(below, items)
+        name = nested.source.rpartition(" ")[2]
+        made = [None if one is None else replace(one, sql=f"{name}.a{i}") for i, one in enumerate(results)]
+        return replace(nested, columns=(*nested.columns, *made))
+
+    def _values(self, node: Values) -> BatchRelation:
+        name = self._name()
+        rows = [[_plain(translated(value, ())) for value in row] for row in node.rows]
+        names = [f"c{i}" for i in range(len(node.schema))]
+        source = f"(VALUES {', '.join(f'({chr(44).join(row)})' for row in rows)}) AS {name}({', '.join(names)})"
+        return BatchRelation(source, tuple(BatchColumn(f"{name}.{one}") for one in names))
+
     def _union(self, node: Union) -> BatchRelation:
         parts = [self.relation(one) for one in node.sources]
         width = len(node.schema)
@@ -345,8 +393,10 @@ def _with_bounds(
     return (*columns[:keys], *columns[keys + width :], start, end, time)
 
 
-def _aggregate(call: AggregateCall, columns: Sequence[BatchColumn | None], node: PlanNode) -> BatchColumn | None:
-    """An aggregate function in a group; None when it depends on the order of rows, or is not known here."""
+def _aggregate(
+    call: AggregateCall, columns: Sequence[BatchColumn | None], node: PlanNode, window: str = ""
+) -> BatchColumn | None:
+    """An aggregate function in a group, or over a window; None for those that depend on the order of rows."""
     if call.constants or len(call.args) > 1:
         return None
     args = [columns[at] for at in call.args]
@@ -360,6 +410,7 @@ def _aggregate(call: AggregateCall, columns: Sequence[BatchColumn | None], node:
         if chosen is None or chosen.form is not Form.VALUE:
             return None
         filtered = f" FILTER (WHERE {chosen.sql})"
+    filtered += window
     distinct = "DISTINCT " if call.distinct and call.function not in ("min", "max") else ""
     match call.function:
         case "count":
@@ -376,11 +427,12 @@ def _aggregate(call: AggregateCall, columns: Sequence[BatchColumn | None], node:
 
 def rows_of(relation: BatchRelation, names: Sequence[str], types: Sequence[TypeName]) -> Iterator[tuple[str, str, str]]:
     """Of each column that can be said: its name, its value in the batch, its value in the output."""
-    for name, column, _kind in zip(names, relation.columns, types, strict=True):
-        if column is None or column.ordered:
+    for name, column, kind in zip(names, relation.columns, types, strict=True):
+        if column is None or column.ordered or kind in _NESTED:
             continue
         shown = quoted(name)
-        match column.form:
+        form = Form.ROUNDED if kind is TypeName.FLOAT and column.form is Form.VALUE else column.form
+        match form:
             case Form.VALUE:
                 yield shown, column.sql, shown
             case Form.MILLIS:

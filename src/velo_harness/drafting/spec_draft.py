@@ -68,6 +68,7 @@ def draft_spec(sql: Path, target: Path | None, settings: RunSettings, *, force: 
             policy,
             list(_head(sql, spec, text, settings)),
             frozenset(name for name, source in program.sources.items() if not reads_own_file(source)),
+            frozenset(known),
         )
         spec_text = drafting.text()
         for error in drafting.errors.values():

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from velo_engine.plan.nodes import PlannedProgram
+from velo_engine.plan.nodes import PlannedProgram, PlanNode, Scan, SourceKind, Upstream
 from velo_harness.discovery import PathPolicy
+from velo_harness.drafting.column_uses import column_uses
+from velo_harness.drafting.lineage import JOINS, nodes
 from velo_harness.drafting.new_files import editor_line
 from velo_harness.drafting.passing_spec import PassingSpec
 from velo_harness.drafting.yaml_text import scalar_text
@@ -55,7 +57,8 @@ def drafted_spec(job: ConvertedJob, folder: Path, program: str) -> JobSpec | Non
         PathPolicy(folder),
         list(_head(job, program)),
         frozenset(plan.sources),
-        [line for name, construct in missing for line in _skipped(name, construct)],
+        boundaries=_on_boundaries(plan),
+        foot=[line for name, construct in missing for line in _skipped(name, construct)],
     )
     made = spec.text()
     run = [name for name in plan.statements if name not in spec.errors]
@@ -78,6 +81,30 @@ def _plan(job: ConvertedJob, text: ProgramText) -> PlannedProgram:
         names[statement] = table
     plan = planned(text, {}, Stand(schemas))
     return replace(plan, statements={names[name]: replace(s, name=names[name]) for name, s in plan.statements.items()})
+
+
+def _on_boundaries(plan: PlannedProgram) -> frozenset[str]:
+    """The streams whose rows should lie on both sides of constants; those of a join need partners before that."""
+    compared = {of.source for of, use in column_uses(plan).items() if use.compared}
+    joined = {name for s in plan.statements.values() if _joins(s.plan, plan) for name in _sources(s.plan, plan)}
+    streams = (name for name, source in plan.sources.items() if source.kind is SourceKind.STREAM)
+    return frozenset(name for name in streams if name in compared and name not in joined)
+
+
+def _joins(node: PlanNode, plan: PlannedProgram) -> bool:
+    return any(isinstance(one, JOINS) for one in _all_nodes(node, plan))
+
+
+def _sources(node: PlanNode, plan: PlannedProgram) -> set[str]:
+    return {one.source.name for one in _all_nodes(node, plan) if isinstance(one, Scan)}
+
+
+def _all_nodes(node: PlanNode, plan: PlannedProgram) -> Iterator[PlanNode]:
+    """The nodes of a plan and of the statements that it reads."""
+    for one in nodes(node):
+        yield one
+        if isinstance(one, Upstream):
+            yield from _all_nodes(plan.statements[one.statement].plan, plan)
 
 
 def _head(job: ConvertedJob, program: str) -> Iterator[str]:
