@@ -23,6 +23,7 @@ from velo_import.convert.features import features
 from velo_import.convert.inference.declarations import generalized
 from velo_import.convert.inference.relations import OpenTable
 from velo_import.convert.program import Piece, literal, planned
+from velo_import.convert.proof import UNPROVEN, proof_of
 from velo_import.convert.queries import Reading, Resolved, options_of, query_edits, query_start, readings
 from velo_import.mapped_text import Edit, MappedText
 from velo_import.model import Construct, ConvertedStatement, Outcome, Role
@@ -212,14 +213,18 @@ def _keep(draft: Draft, rows: _Rows, piece: Piece, reads: tuple[Piece, ...], not
     draft.pieces.append(piece)
     _read_roles(draft, rows.query)
     place = rows.place.location
-    became = "the statement as it stands"
+    became, written = "the statement as it stands", shown(draft.source, rows.place)
+    further = (*notes, *_of_hints(rows.query, place))
+    settings = [one for one in draft.constructs if one.feature.startswith("option ")]
+    # Flink was asked without settings and hints.
+    is_asked = all(one.outcome is Outcome.SAME for one in (*further, *settings))
+    proof = proof_of(rows.query) if is_asked else UNPROVEN
     own = (
         *(
-            Construct(place, shown(draft.source, rows.place), feature, became, Outcome.SAME)
+            Construct(place, written, feature, became, proof.outcome, proof.reasons.get(feature))
             for feature in features(rows.query)
         ),
-        *notes,
-        *_of_hints(rows.query, place),
+        *further,
     )
     relations = {id(r.piece): r.name for r in draft.relations if r.piece is not None}
     names = tuple(relations[id(p)] for p in reads if id(p) in relations)

@@ -162,14 +162,20 @@ def _report(draft: Draft, attempt: _Attempt, places: Mapping[int, int]) -> None:
 def _construct(construct: Construct, attempt: _Attempt) -> Construct:
     if construct.feature == "aggregation":
         became = "EMIT CHANGES" if attempt.emits and not attempt.rewrites.windows else construct.became
-        return replace(construct, became=became, reason=_CHANGES)
+        return _became(construct, became, _CHANGES)
     known = [(n, one) for n, one in enumerate(attempt.rewrites.windows) if one.feature == construct.feature]
     other = attempt.rewrites.others.get(construct.feature)
     if not known and other is None:
         return construct
     clauses = list(dict.fromkeys(one.clause for number, one in known if number in attempt.windows))
     if not clauses:
-        return replace(construct, became="kept as written", reason=(other or _KEPT) + _READ)
+        return _became(construct, "kept as written", (other or _KEPT) + _READ)
     if other is not None or len(attempt.windows) < len(attempt.rewrites.windows):
         clauses.append("others kept as written")
-    return replace(construct, became=", ".join(clauses), reason=_ONCE)
+    return _became(construct, ", ".join(clauses), _ONCE)
+
+
+def _became(construct: Construct, became: str, reason: str) -> Construct:
+    """The row of the report with a further reason."""
+    reasons = (reason, *([] if construct.reason is None else [construct.reason]))
+    return replace(construct, became=became, reason="; ".join(reasons))
