@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import string
 import stat
+import string
 from pathlib import Path
 
 from velo_engine.errors import ErrorCode, Location, VeloError

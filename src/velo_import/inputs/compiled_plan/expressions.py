@@ -225,6 +225,15 @@ def _rounded(rex: Rex, scope: Scope) -> str:
     return f"{name_of(rex)}({scope.sql(operands[0])})"
 
 
+def _hash_code(rex: Rex, scope: Scope) -> str:
+    """Of a string it can be written. Of other values only the planner writes it, to put distinct values into buckets,
+    and which bucket makes no difference."""
+    operand = rex["operands"][0]
+    return (
+        f"HASH_CODE({scope.sql(operand)})" if "CHAR" in plain_type(operand["type"]).replace("STRING", "CHAR") else "0"
+    )
+
+
 def _overlay(rex: Rex, scope: Scope) -> str:
     text, new, start, *length = (scope.sql(one) for one in rex["operands"])
     return f"OVERLAY({text} PLACING {new} FROM {start}{f' FOR {length[0]}' if length else ''})"
@@ -261,6 +270,7 @@ _SPECIAL: dict[str, Callable[[Rex, Scope], str]] = {
     "FLOOR": _rounded,
     "CEIL": _rounded,
     "OVERLAY": _overlay,
+    "HASH_CODE": _hash_code,
     "JSON_OBJECT": _json_object,
     "JSON_ARRAY": _json_array,
 }

@@ -1,0 +1,3 @@
+CREATE TABLE `t` (id INT, ts TIMESTAMP(3), us TIMESTAMP(6), z TIMESTAMP_LTZ(3), d DATE, t TIME, n INT, ms BIGINT) WITH ('connector'='kafka', 'topic'='t', 'properties.bootstrap.servers'='broker:9092', 'format'='json');
+CREATE TABLE `sink` (`id` INT, `e0` DATE, `e1` TIME(0), `e2` TIMESTAMP(0), `e3` TIMESTAMP(3), `e4` TIMESTAMP(3), `e5` TIMESTAMP_LTZ(3), `e6` TIMESTAMP(3), `e7` DATE) WITH ('connector'='print');
+INSERT INTO sink SELECT id, CAST(ts AS DATE) AS e0, CAST(ts AS TIME) AS e1, CAST(ts AS TIMESTAMP(0)) AS e2, CAST(us AS TIMESTAMP(3)) AS e3, CAST(d AS TIMESTAMP(3)) AS e4, CAST(ts AS TIMESTAMP_LTZ(3)) AS e5, CAST(z AS TIMESTAMP(3)) AS e6, CAST(z AS DATE) AS e7 FROM t;

@@ -1,0 +1,3 @@
+CREATE TABLE `t` (k STRING, px DECIMAL(10,2), q INT, id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector'='kafka', 'topic'='t', 'properties.bootstrap.servers'='broker:9092', 'format'='json');
+CREATE TABLE `sink` (`k` STRING, `n` BIGINT NOT NULL, `mx` BIGINT NOT NULL, `s` DECIMAL(38, 2)) WITH ('connector'='print');
+INSERT INTO sink SELECT k, COUNT(*) AS n, MAX(c) AS mx, SUM(s) AS s FROM (SELECT k, COUNT(*) AS c, SUM(px) AS s FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY k, window_start, window_end) AS w GROUP BY k;

@@ -1,0 +1,3 @@
+CREATE TABLE `t` (k STRING, px DECIMAL(10,2), q INT, id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector'='kafka', 'topic'='t', 'properties.bootstrap.servers'='broker:9092', 'format'='json');
+CREATE TABLE `sink` (`k` STRING, `ws` TIMESTAMP(3) NOT NULL, `c` BIGINT NOT NULL, `n` BIGINT NOT NULL) WITH ('connector'='print');
+INSERT INTO sink SELECT k, TUMBLE_START(rt, INTERVAL '30' SECOND) AS ws, SUM(c) AS c, COUNT(*) AS n FROM ( SELECT k, TUMBLE_ROWTIME(ts, INTERVAL '10' SECOND) AS rt, COUNT(*) AS c FROM t GROUP BY k, TUMBLE(ts, INTERVAL '10' SECOND)) AS w GROUP BY k, TUMBLE(rt, INTERVAL '30' SECOND);

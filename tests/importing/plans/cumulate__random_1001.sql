@@ -1,0 +1,3 @@
+CREATE TABLE `t` (k STRING, px DECIMAL(10,2), q INT, id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector'='filesystem', 'path'='data/t.json', 'format'='json');
+CREATE TABLE `sink` (`k` STRING, `window_start` TIMESTAMP(3) NOT NULL, `window_end` TIMESTAMP(3) NOT NULL, `c` BIGINT NOT NULL, `s` DECIMAL(38, 2), `a` DECIMAL(38, 6), `d` BIGINT NOT NULL) WITH ('connector'='print');
+INSERT INTO sink SELECT k, window_start, window_end, COUNT(*) AS c, SUM(px) AS s, AVG(px) AS a, COUNT(DISTINCT q) AS d FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '20' SECOND)) GROUP BY k, window_start, window_end;

@@ -1,0 +1,3 @@
+CREATE TABLE `t` (k STRING, px DECIMAL(10,2), q INT, id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector'='kafka', 'topic'='t', 'properties.bootstrap.servers'='broker:9092', 'format'='json');
+CREATE TABLE `sink` (`k` STRING, `n` BIGINT NOT NULL, `s` INT, `c` BIGINT NOT NULL, `mn` DECIMAL(10, 2), `mx` DECIMAL(10, 2), `f` INT, `l` INT, `i` INT) WITH ('connector'='print');
+INSERT INTO sink SELECT * FROM t MATCH_RECOGNIZE (PARTITION BY k ORDER BY ts MEASURES COUNT(*) AS n, SUM(q) AS s, COUNT(px) AS c, MIN(px) AS mn, MAX(px) AS mx, FIRST(id) AS f, LAST(id) AS l, id AS i ONE ROW PER MATCH AFTER MATCH SKIP PAST LAST ROW PATTERN (A B{1,3}? C) DEFINE B AS SUM(q) < 9, C AS COUNT(*) > 2 AND LAST(q, 1) <> q) AS m;

@@ -1,0 +1,3 @@
+CREATE TABLE `t` (k STRING, px DECIMAL(10,2), q INT, id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector'='kafka', 'topic'='t', 'properties.bootstrap.servers'='broker:9092', 'format'='json');
+CREATE TABLE `sink` (`k` STRING, `id` INT, `px` DECIMAL(10, 2), `window_start` TIMESTAMP(3) NOT NULL, `window_end` TIMESTAMP(3) NOT NULL, `rn` BIGINT NOT NULL) WITH ('connector'='print');
+INSERT INTO sink SELECT * FROM (SELECT k, id, px, window_start, window_end, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY px DESC) AS rn FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))) AS r WHERE rn <= 2;

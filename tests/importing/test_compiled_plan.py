@@ -1,0 +1,116 @@
+"""Plans that a real Flink compiled: the imported program answers as Flink did, and what is not read is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.importing.record_plans import PLANS
+from tests.oracle import engine_runner
+from tests.oracle.case import CASES, load
+from tests.oracle.comparison import difference
+from velo_engine.errors import ErrorCode, VeloError
+from velo_import.convert.job import convert_job
+from velo_import.inputs.compiled_plan.script import plan_script
+from velo_import.inputs.files import read_jobs
+from velo_import.model import Outcome
+
+RECORDED = sorted(path for path in PLANS.glob("*__*.json"))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_an_imported_plan_answers_as_flink(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, name, *_ = path.stem.split("__")
+    case = load(CASES / group / f"{name}.json")
+    (job_input,) = read_jobs(path)
+    job = convert_job(job_input.name, job_input.scripts)
+    assert [c.reason for c in job.constructs if c.outcome is Outcome.NOT_CONVERTED] == []
+    monkeypatch.setattr(engine_runner, "program_text", lambda _: job.app_sql)
+
+    answer = engine_runner.run(case.definition, batch_size=10_000)
+
+    found = difference(case.answer, answer, case.definition.compare)
+    if found is not None:
+        pytest.fail(found, pytrace=False)
+
+
+def test_recorded_plans_have_all_kinds_of_nodes() -> None:
+    kinds = {node["type"] for path in RECORDED for node in json.loads(path.read_text(encoding="utf-8"))["nodes"]}
+    assert len(RECORDED) > 45
+    assert len(kinds) > 30
+
+
+def test_a_statement_set_is_one_again() -> None:
+    script = plan_script((PLANS / "statement_set.json").read_text(encoding="utf-8"), file="p.json")
+
+    assert [type(one).__name__ for one in script.statements] == [
+        "CreateTable",
+        "CreateTable",
+        "CreateTable",
+        "StatementSet",
+    ]
+    job = convert_job("p", (script,))
+    assert sorted(one.sink or "" for one in job.statements) == ["a", "b"]
+    assert job.unconverted == ()
+
+
+def test_a_node_that_is_not_read_is_named_and_the_rest_converts() -> None:
+    plan = json.loads((PLANS / "statement_set.json").read_text(encoding="utf-8"))
+    aggregates = [node for node in plan["nodes"] if "aggregate" in node["type"]]
+    aggregates[0]["type"] = "stream-exec-python-group-aggregate_1"
+
+    job = convert_job("p", (plan_script(json.dumps(plan), file="p.json"),))
+
+    (left_out,) = (c for c in job.constructs if c.outcome is Outcome.NOT_CONVERTED)
+    wanted = f"node {aggregates[0]['id']} of the plan (stream-exec-python-group-aggregate_1) is not read"
+    assert wanted in (left_out.reason or "")
+    assert "GroupAggregate(" in (left_out.reason or "")
+    assert [one.sink for one in job.statements] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ({"kind": "DYNAMIC_PARAM", "type": "INT"}, "an expression of kind DYNAMIC_PARAM"),
+        ({"kind": "CALL", "syntax": "BINARY", "internalName": "$XOR$1", "operands": []}, "the operation XOR"),
+        ({"kind": "INPUT_REF", "inputIndex": 99, "type": "INT"}, "column 99 of an input"),
+        ({"kind": "LITERAL", "value": 1, "type": "RAW('java.lang.Object', 'x')"}, "a literal of type RAW"),
+        ({"kind": "CALL"}, "the function without a name"),
+    ],
+)
+def test_an_expression_that_is_not_read_is_named(expression: dict[str, object], reason: str) -> None:
+    plan = json.loads((PLANS / "logic__case_when.json").read_text(encoding="utf-8"))
+    (calc,) = (node for node in plan["nodes"] if "calc" in node["type"])
+    calc["projection"][0] = expression
+
+    job = convert_job("p", (plan_script(json.dumps(plan), file="p.json"),))
+
+    (left_out,) = (c for c in job.constructs if c.outcome is Outcome.NOT_CONVERTED)
+    assert reason in (left_out.reason or "")
+    assert f"node {calc['id']} " in (left_out.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"flinkVersion": "2.3", "nodes": [', "not JSON"),
+        ('{"name": "package", "version": 1}', "no compiled plan"),
+        ('{"flinkVersion": "2.3", "nodes": [{"id": 1}], "edges": []}', "not as Flink writes it"),
+        ('{"flinkVersion": "2.3", "nodes": [], "edges": []}', "has no sink"),
+    ],
+)
+def test_json_that_is_no_plan_is_told(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(VeloError, match=message) as caught:
+        read_jobs(path)
+    assert caught.value.code in (ErrorCode.SQL_SYNTAX, ErrorCode.EMPTY_INPUT)
+
+
+def test_plans_of_a_folder_are_found_other_json_is_not(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"name": "x"}', encoding="utf-8")
+    (tmp_path / "plan.json").write_text((PLANS / "top_n__ascending.json").read_text(encoding="utf-8"), encoding="utf-8")
+
+    assert [job.scripts[-1].file for job in read_jobs(tmp_path)] == ["plan.json.sql"]
