@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from velo_engine.engine import Engine
+from velo_engine.plan.nodes import PlannedProgram
+from velo_engine.sql.program import Program
 from velo_harness.drafting.annotation import checked_metrics, with_annotations
 from velo_harness.drafting.column_evidence import facts_of_samples
 from velo_harness.drafting.drafted_metric import MetricDraft
@@ -45,6 +47,16 @@ def observe(job: ConvertedJob, samples: Mapping[str, pa.Table] | None = None) ->
     before = Engine().parse(job.app_sql, file="app.sql", variables={})
     plan = Engine().plan(before, variables={})
     metrics = metric_drafts(before, plan, job.name, facts_of_samples(samples or {}))
+    return _with_metrics(job, before, plan, metrics)
+
+
+def with_metrics(job: ConvertedJob, metrics: Sequence[MetricDraft]) -> Observed:
+    """The job with these metrics. Errors: those of metrics that mean nothing."""
+    before = Engine().parse(job.app_sql, file="app.sql", variables={})
+    return _with_metrics(job, before, Engine().plan(before, variables={}), metrics)
+
+
+def _with_metrics(job: ConvertedJob, before: Program, plan: PlannedProgram, metrics: Sequence[MetricDraft]) -> Observed:
     app_sql = with_annotations(before, metrics)
     definitions = checked_metrics(Engine().parse(app_sql, file="app.sql", variables={}), plan, metrics)
     exported = [ExportedMetric(definition) for definition in definitions]
