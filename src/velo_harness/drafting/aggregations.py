@@ -22,7 +22,10 @@ from velo_harness.drafting.lineage import JOINS, PASSING, Statements
 from velo_harness.drafting.metric_names import words_of
 
 _TIMES = frozenset({TypeName.DATE, TypeName.TIME, TypeName.TIMESTAMP, TypeName.TIMESTAMP_LTZ})
-_TIME_WORDS = frozenset({"date", "day", "dt", "hour", "minute", "month", "quarter", "time", "week", "window", "year"})
+TIME_WORDS = frozenset({"date", "day", "dt", "hour", "minute", "month", "quarter", "time", "week", "window", "year"})
+"""Last words of names of columns that are times, whatever their types."""
+UNNAMED = "EXPR$"
+"""What the name of a column begins with that the query does not name."""
 _FUNCTIONS = {
     "count": "Number of",
     "sum": "Sum of",
@@ -164,4 +167,4 @@ def grouping(statement: PlannedStatement, statements: Statements) -> Grouping | 
 
 def _is_time(node: GroupAggregate | WindowAggregate, key: int) -> bool:
     column = node.schema.columns[key]
-    return column.type.name in _TIMES or bool(_TIME_WORDS & set(words_of(column.name)[-1:]))
+    return column.type.name in _TIMES or bool(TIME_WORDS & set(words_of(column.name)[-1:]))

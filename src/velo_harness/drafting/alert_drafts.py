@@ -11,7 +11,7 @@ from velo_engine.observability.alert_annotations import number_text
 from velo_engine.plan.expressions import Case, Cast, ColumnRef, Expression, Literal
 from velo_engine.plan.nodes import PlanNode, Project
 from velo_engine.types import STRINGS
-from velo_harness.drafting.aggregations import traced
+from velo_harness.drafting.aggregations import TIME_WORDS, UNNAMED, traced
 from velo_harness.drafting.drafted_metric import AlertDraft, MetricDraft
 from velo_harness.drafting.lineage import PASSING, comparison, conjuncts, filters
 from velo_harness.drafting.metric_drafts import StatementView, rows_metric, usable
@@ -29,9 +29,19 @@ _ALARMING = frozenset(
     }
 )  # fmt: skip
 _CRITICAL = frozenset({"critical", "crit", "fatal", "emergency", "disaster"})
-_NO_THRESHOLDS = frozenset(
-    {"id", "key", "rank", "rownum", "num", "rn", "ts", "time", "timestamp", "offset", "partition"}
-)
+_NO_THRESHOLDS = TIME_WORDS | {
+    "id",
+    "key",
+    "rank",
+    "rownum",
+    "num",
+    "rn",
+    "ts",
+    "timestamp",
+    "seq",
+    "offset",
+    "partition",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,7 @@ def _named(view: StatementView, node: PlanNode, position: int) -> str | None:
         for i, column in enumerate(view.statement.plan.schema.columns):
             there = traced(view.statement.plan, i, statements)
             if there is not None and (there.node, there.position) == (here.node, here.position):
-                return column.name
+                return here.name if column.name.startswith(UNNAMED) else column.name
         return here.name
     name = node.schema.names[position]
     return name if name.isidentifier() else None

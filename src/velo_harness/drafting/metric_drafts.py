@@ -18,7 +18,7 @@ from velo_engine.plan.nodes import PlannedStatement
 from velo_engine.schema import Column
 from velo_engine.sql.parser import parse_expression
 from velo_engine.types import FLOATS, INTEGERS, NUMERICS, STRINGS, TypeName
-from velo_harness.drafting.aggregations import Grouping, Traced, grouping, traced
+from velo_harness.drafting.aggregations import UNNAMED, Grouping, Traced, grouping, traced
 from velo_harness.drafting.column_evidence import ColumnFacts, Evidence, FewValues, named_category
 from velo_harness.drafting.drafted_metric import MetricDraft, duration_text
 from velo_harness.drafting.lineage import Constants, WindowBound, comparison, conjuncts, filters, origin
@@ -45,8 +45,6 @@ _SIGNS = {
 _PLAIN_BUCKETS = "1, 10, 100, 1000, 10000, 100000"
 _SHARES = frozenset({"score", "probability", "prob", "confidence", "rate", "share"})
 """Last words of names whose values lie between 0 and 1, when nothing better is known."""
-_UNNAMED = "EXPR$"
-"""What the name of a column begins with that the query does not name."""
 _NO_AMOUNTS = frozenset(
     {
         "id", "key", "ts", "time", "timestamp", "millis", "epoch", "at", "lat", "lon", "lng", "latitude", "longitude",
@@ -199,7 +197,7 @@ def _value_metric(view: StatementView, position: int, column: Column) -> MetricD
         return _distribution(view, position, column, column.name) if view.appends and _is_amount(column) else None
     if one is not None and one.call is None:
         return None
-    called = one.name if one is not None and column.name.startswith(_UNNAMED) else column.name
+    called = one.name if one is not None and column.name.startswith(UNNAMED) else column.name
     if one is not None and view.appends and one.once and not view.grouping.overlapping and _adds_up(view, one):
         named = counter_name(view.prefix, called)
         return _draft(view, column, named, "counter", f"{one.described}{_grouped(view)}", view.labels[:MOST_LABELS])

@@ -14,6 +14,8 @@ _OF_OTHER_KINDS = ("total", "count", "sum", "bucket", "info")
 """Endings that the names of gauges may not have: Prometheus knows other kinds of metrics by them."""
 _KINDS = frozenset({"gauge", "counter", "histogram", "summary"})
 _SUMS = frozenset({"total", "sum"})
+LONGEST_APP = 40
+"""Characters of the name of an app at the beginning of a metric's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,14 @@ def name_part(text: str) -> str:
     """A part of a metric's name."""
     name = "_".join(words_of(text)) or "app"
     return f"_{name}" if name[0].isdigit() else name
+
+
+def prefix_of(app: str, statement: str) -> str:
+    """What the names of a statement's metrics begin with; of a long name of an app the last words."""
+    words = words_of(app)
+    while len("_".join(words)) > LONGEST_APP and len(words) > 1:
+        words = words[1:]
+    return f"{name_part(' '.join(words))}_{'_'.join(words_of(statement)) or 'statement'}"
 
 
 def counter_name(prefix: str, column: str) -> NamedMetric:

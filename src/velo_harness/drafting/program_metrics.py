@@ -9,7 +9,7 @@ from velo_harness.drafting.column_evidence import Evidence, Facts
 from velo_harness.drafting.drafted_metric import MetricDraft
 from velo_harness.drafting.lineage import filters
 from velo_harness.drafting.metric_drafts import StatementView, statement_metrics
-from velo_harness.drafting.metric_names import name_part
+from velo_harness.drafting.metric_names import prefix_of
 
 
 def metric_drafts(written: Program, program: PlannedProgram, app: str, facts: Facts | None = None) -> list[MetricDraft]:
@@ -23,7 +23,7 @@ def metric_drafts(written: Program, program: PlannedProgram, app: str, facts: Fa
     found: list[MetricDraft] = []
     for name, statement in program.statements.items():
         if name not in has_some:
-            view = StatementView.of(statement, evidence, f"{name_part(app)}_{name_part(name)}")
+            view = StatementView.of(statement, evidence, prefix_of(app, name))
             found += with_alerts(view, list(statement_metrics(view)))
     unique: dict[str, MetricDraft] = {}
     for metric in found:
