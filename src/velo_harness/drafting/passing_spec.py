@@ -42,6 +42,10 @@ class PassingSpec:
     """Those of them whose rows lie on the boundaries that the program draws."""
     foot: Sequence[str] = ()
     """Lines behind the queries: further entries of the list."""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    """What queries are for."""
+    proposed: Mapping[str, Sequence[CheckDraft]] = field(default_factory=dict)
+    """Further assertions by query; those that do not hold are left out as any other."""
     checks: dict[str, list[CheckDraft]] = field(default_factory=dict)
     """By query; only those that hold once `text` is made."""
     notes: list[str] = field(default_factory=list)
@@ -51,7 +55,10 @@ class PassingSpec:
 
     def text(self) -> str:
         """The text of the spec. Errors: JOB_FAILED for a program that gives other results in every run."""
-        self.checks = {name: check_drafts(s, self.program) for name, s in self.program.statements.items()}
+        self.checks = {
+            name: [*check_drafts(s, self.program), *self.proposed.get(name, ())]
+            for name, s in self.program.statements.items()
+        }
         results = self._run()
         for name, result in results.items():
             self.checks[name][:0] = self._counts(name, result)
@@ -143,6 +150,8 @@ class PassingSpec:
         covered: set[str] = set()
         for name, statement in self.program.statements.items():
             lines.append(f"  - name: {scalar_text(name)}")
+            if name in self.descriptions:
+                lines.append(f"    description: {scalar_text(self.descriptions[name])}")
             if name in self.errors:
                 lines.append(f"    skip: {scalar_text(_reason(self.errors[name]))}")
                 continue

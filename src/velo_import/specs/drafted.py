@@ -6,7 +6,7 @@ would read them. A job whose statements all failed to convert has a spec that fa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from velo_engine.plan.nodes import PlannedProgram, PlanNode, Scan, SourceKind, U
 from velo_harness.discovery import PathPolicy
 from velo_harness.drafting.column_uses import column_uses
 from velo_harness.drafting.lineage import JOINS, nodes
+from velo_harness.drafting.check_drafts import CheckDraft
 from velo_harness.drafting.new_files import editor_line
 from velo_harness.drafting.passing_spec import PassingSpec
 from velo_harness.drafting.yaml_text import scalar_text
@@ -39,8 +40,16 @@ class JobSpec:
     """What a person should know."""
 
 
-def drafted_spec(job: ConvertedJob, folder: Path, program: str) -> JobSpec | None:
+def drafted_spec(
+    job: ConvertedJob,
+    folder: Path,
+    program: str,
+    descriptions: Mapping[str, str] | None = None,
+    proposed: Mapping[str, Sequence[CheckDraft]] | None = None,
+) -> JobSpec | None:
     """The spec of the job whose `program` and data schemas lie in `folder`; None when there is nothing to say.
+
+    `descriptions` and `proposed`, further assertions, are of queries; what of these does not hold is left out.
 
     Errors: JOB_FAILED for a program that gives other results in every run.
     """
@@ -58,6 +67,8 @@ def drafted_spec(job: ConvertedJob, folder: Path, program: str) -> JobSpec | Non
         list(_head(job, program)),
         frozenset(plan.sources),
         boundaries=_on_boundaries(plan),
+        descriptions=descriptions or {},
+        proposed=proposed or {},
         foot=[line for name, construct in missing for line in _skipped(name, construct)],
     )
     made = spec.text()
