@@ -18,6 +18,7 @@ from sqlglot import exp
 from tests.flink_dialect import corpora
 from velo_engine.sql.flink import statements as flink
 from velo_engine.sql.source_text import SourceText
+from velo_import.convert.declared import UNDECLARED
 from velo_import.convert.definitions import items_of
 from velo_import.convert.job import convert_job
 from velo_import.convert.queries import query_start, readings
@@ -37,7 +38,7 @@ STRUCTURAL = re.compile(
             "is not being grouped",
             "Processing-time temporal join is not supported",
             "Column count mismatch",
-            "Supported signatures? ?",
+            "Supported signatures are",
             "signature DEFAULT",
             "RANK.*on streaming table",
         )
@@ -70,7 +71,8 @@ def refused() -> dict[str, str]:
 
 def questions(job: ConvertedJob, declared: dict[str, str]) -> Iterator[tuple[str, dict[str, str], bool, str]]:
     """Digest, tables by name, whether one is inferred, and query, of the statements of a job that make rows."""
-    inferred = {name: _body(job.app_sql, name) for name in job.tables if name not in declared}
+    stood_in = {one.written.rpartition(".")[2] for one in job.constructs if one.feature == UNDECLARED}
+    inferred = {name: _body(job.app_sql, name) for name in stood_in}
     for script in job.scripts[-1:]:
         source = SourceText(script.file, script.text)
         for statement in script.statements:
@@ -90,15 +92,19 @@ def questions(job: ConvertedJob, declared: dict[str, str]) -> Iterator[tuple[str
 
 def declared_bodies(job_input: JobInput) -> dict[str, str]:
     """The column lists of the tables that the job itself declares, by the last part of their names: what is found in
-    other scripts may be another table."""
-    found = {}
+    other scripts may be another table, and of one that is declared twice it is not clear which is meant."""
+    found: dict[str, str] = {}
+    twice: set[str] = set()
     for script in (one for one in job_input.scripts if not one.is_excerpt):
         source = SourceText(script.file, script.text)
         for statement in script.statements:
             if isinstance(statement, flink.CreateTable) and statement.query is None and statement.like is None:
                 items = ", ".join(item.text for item in items_of(statement, source))
-                found[statement.name.rpartition(".")[2]] = items
-    return found
+                name = statement.name.rpartition(".")[2]
+                if name in found:
+                    twice.add(name)
+                found[name] = items
+    return {name: items for name, items in found.items() if name not in twice}
 
 
 def _body(program: str, name: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.importing import coverage
+from tests.importing.flink_verdicts import refused
 from velo_engine.engine import Engine
 from velo_engine.sql.flink.script import FlinkScript
 from velo_import.convert.job import convert_job
-from velo_import.inputs.files import read_jobs
+from velo_import.inputs.files import JobInput, read_jobs
 from velo_import.model import Outcome
 
 FOLDER = Path(__file__).parents[3] / "shared" / "corpora" / "flink-sql"
@@ -25,9 +27,25 @@ _FRAME = re.compile(
 )
 
 
+SAMPLED = 6
+"""Jobs of a corpus that every run converts; all of them take a minute, and are slow tests."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_statement_of_a_sample_is_accounted_for(name: str) -> None:
+    found = read_jobs(FOLDER / name)
+    _check(found[:: -(-len(found) // SAMPLED)])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_statement_of_a_corpus_is_accounted_for(name: str) -> None:
-    for job_input in read_jobs(FOLDER / name):
+    _check(read_jobs(FOLDER / name))
+
+
+def _check(job_inputs: Sequence[JobInput]) -> None:
+    """Nothing crashes, all that is converted is planned, and every statement and token is in the report."""
+    for job_input in job_inputs:
         job = convert_job(job_input.name, job_input.scripts)
 
         plan = Engine().plan(job.app_sql, variables={})
@@ -53,5 +71,16 @@ def _left_over(script: FlinkScript) -> str:
     return _FRAME.sub("", _NO_TOKENS.sub("", "".join(text)))
 
 
-def test_the_page_of_coverage_is_what_the_corpora_give() -> None:
-    assert coverage.PAGE.read_text(encoding="utf-8") == coverage.page(coverage.counted())
+def test_the_page_of_coverage_says_what_was_counted() -> None:
+    assert coverage.PAGE.read_text(encoding="utf-8") == coverage.page(coverage.kept(), refused())
+
+
+def test_a_sample_of_the_corpora_comes_to_what_was_counted() -> None:
+    """Every fortieth job: all of them take a minute, by `python -m tests.importing.coverage`."""
+    kept = coverage.kept()
+    for job_input in list(coverage.job_inputs())[::40]:
+        for digest, one in coverage.of_job(job_input):
+            if one.reason is None:
+                assert kept[digest].reason is None, job_input.name
+            if kept[digest].reason is not None:
+                assert one.reason is not None, job_input.name
