@@ -19,20 +19,33 @@ def import_flink(
     strict: Annotated[bool, typer.Option("--strict", help="leave with 1 when something is not converted")] = False,
     force: Annotated[bool, typer.Option("--force", help="write over files that have another text")] = False,
     test: Annotated[bool, typer.Option("--test", help="run the tests at once; their exit code counts")] = False,
+    shadow: Annotated[bool, typer.Option("--shadow", help="say what to run for the comparison with Flink")] = False,
+    compare_topic: Annotated[
+        str | None,
+        typer.Option(help="the topic into which Flink writes: kafka://NAME", metavar="TOPIC"),
+    ] = None,
     dashboard: Annotated[bool, typer.Option(help="write a Grafana dashboard")] = True,
+    grafana_url: Annotated[str | None, typer.Option(help="put it into this Grafana", metavar="URL")] = None,
+    grafana_folder: Annotated[str | None, typer.Option(help="a folder of that Grafana; made if need be")] = None,
+    ai: Annotated[bool, typer.Option("--ai", help="let a model of Anthropic's propose names, words, ranges")] = False,
+    ai_model: Annotated[str | None, typer.Option(help="which; by default that of VELO_AI_MODEL, or ours")] = None,
+    ai_budget: Annotated[int, typer.Option(min=0, help="tokens at most, of all questions and answers")] = 100_000,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
     """Convert Flink SQL to a project with tests, dashboard and alerts: scripts, folders, SQL in Java, Scala and Python.
 
     A report has a row for every construct. Flink is not needed, and what you edited in the folder is not overwritten.
     """
+    from velo_cli.grafana_upload import upload_dashboard
     from velo_cli.import_output import import_text
     from velo_cli.progress import ProgressLine
+    from velo_cli.proposals import asking
     from velo_import.convert.job import convert_job
     from velo_import.folder import write_folder
     from velo_import.inputs.files import read_jobs
     from velo_import.model import Outcome
-    from velo_import.project import ProjectOptions, portfolio, project
+    from velo_import.observability import DASHBOARD
+    from velo_import.project import ProjectOptions, known_scores, portfolio, project
     from velo_import.report import Reported, headline, report_markdown
 
     set_debug(debug)
@@ -42,14 +55,19 @@ def import_flink(
         sys.stdout.write(report_markdown([Reported(job) for job in jobs]))
         print(headline(jobs), file=sys.stderr)
     else:
-        options = ProjectOptions(dashboard=dashboard)
+        ask = asking(output, ai_model, ai_budget) if ai else None
+        options = ProjectOptions(dashboard=dashboard, compare_topic=compare_topic, scores=known_scores(output), ask=ask)
         with ProgressLine(len(jobs)) as line:
             made = []
             for number, job in enumerate(jobs):
                 line.step(number, job.name)
                 made.append(project(job, options))
         written = write_folder(portfolio(made), output, force=force)
-        print(coloured(import_text([one for one, _ in made], written, output), sys.stderr), file=sys.stderr)
+        text = import_text([one for one, _ in made], written, output, shadow=shadow)
+        print(coloured(text, sys.stderr), file=sys.stderr)
+        if grafana_url is not None:
+            for file in sorted(output / name for name in portfolio(made) if name.endswith(DASHBOARD)):
+                upload_dashboard(file, grafana_url, grafana_folder)
     if strict and missing:
         raise typer.Exit(1)
     if test and not dry_run:

@@ -15,9 +15,15 @@ SHOWN_MISSING = 10
 SHOWN_NOTES = 5
 
 
-def import_text(reported: Sequence[Reported], written: Written, output: Path) -> str:
-    """The summary of an import into `output`."""
-    return "\n".join(_lines(reported, written, output))
+def import_text(reported: Sequence[Reported], written: Written, output: Path, *, shadow: bool = False) -> str:
+    """The summary of an import into `output`; with `shadow` also how its results are compared with Flink's."""
+    return "\n".join((*_lines(reported, written, output), *(_SHADOW if shadow else ())))
+
+
+_SHADOW = (
+    "shadow: shadow_config.yaml says which topics are to be compared; velo shadow compares files of their rows today:",
+    "        velo shadow --left flink.jsonl --right ours.jsonl --key …",
+)
 
 
 def _lines(reported: Sequence[Reported], written: Written, output: Path) -> Iterator[str]:

@@ -152,5 +152,7 @@ class Generated:
     alerts: int = 0
     shadow: bool = False
     score: MutationScore | None = None
+    judged: str | None = None
+    """A digest of what the score depends on."""
     notes: tuple[str, ...] = ()
     """What a person should know: parts that could not be made, assertions that do not hold."""

@@ -5,10 +5,12 @@ Whatever part cannot be made is left out and noted; the others are written all t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -16,12 +18,15 @@ from velo_engine.engine import Engine
 from velo_engine.errors import VeloError
 from velo_engine.sql.program import StatementKind
 from velo_harness.drafting.new_files import editor_files
+from velo_import.enrichment.asking import Answer
+from velo_import.enrichment.enrich import Enrichment, enrich
+from velo_import.enrichment.question import Question
 from velo_import.model import ConvertedJob, Generated, MutationScore
 from velo_import.observability import ALERTS, DASHBOARD, Observed, observe
-from velo_import.report import JSON, MARKDOWN, Reported, report_json, report_markdown
+from velo_import.report import JSON, MARKDOWN, Reported, report_json, report_markdown, score_from
 from velo_import.schemas.files import schema_files
 from velo_import.shadow_config import FILE as SHADOW
-from velo_import.shadow_config import shadow_config_text
+from velo_import.shadow_config import shadow_config_text, with_left_topic
 from velo_import.specs.drafted import SPEC, JobSpec, drafted_spec
 from velo_import.specs.mutation_score import Budget, mutation_score
 
@@ -37,10 +42,19 @@ class ProjectOptions:
 
     dashboard: bool = True
     budget: Budget = field(default_factory=Budget)
+    compare_topic: str | None = None
+    """The topic into which Flink writes, for the shadow config of a job with one sink; None: that of the sink."""
+    ask: Callable[[Question], Answer | None] | None = None
+    """Who may propose improvements; None: everything is made by rules."""
+    scores: Mapping[str, MutationScore] = field(default_factory=dict)
+    """What earlier imports found, by `score_key` of the files they judged."""
 
 
 def project(job: ConvertedJob, options: ProjectOptions) -> tuple[Reported, dict[str, str]]:
-    """What is said of the job in reports, and its files by their paths in its folder."""
+    """What is said of the job in reports, and its files by their paths in its folder.
+
+    Errors: BAD_VALUE for a topic to compare with where no single sink has one.
+    """
     making = _Making(job, options)
     making.make()
     return Reported(job, making.generated()), making.files
@@ -84,6 +98,7 @@ class _Making:
         self._schemas: dict[str, str] = {}
         self._spec: JobSpec | None = None
         self._score: MutationScore | None = None
+        self._proposed: Enrichment | None = None
 
     def make(self) -> None:
         """Fills `files`."""
@@ -91,24 +106,22 @@ class _Making:
             self.files[str(PurePosixPath(ORIGINAL) / _relative(script.file))] = script.text
         self._observed = self._part("metrics and monitoring", lambda: observe(self.job))
         if self._observed is not None:
-            self.files[PROGRAM] = self._observed.app_sql
-            self.files |= {
-                path: text
-                for path, text in self._observed.files.items()
-                if path != DASHBOARD or self._options.dashboard
-            }
+            self._take(self._observed)
         self._schemas = self._part("data schemas", lambda: schema_files(_readable(self.job))) or {}
         self.files |= self._schemas
+        if self._options.ask is not None and self._observed is not None:
+            self._propose(self._observed, self._options.ask)
         shadow = self._part("the shadow config", lambda: shadow_config_text(self.job, PROGRAM))
         if shadow is not None:
-            self.files[SHADOW] = shadow
+            topic = self._options.compare_topic
+            self.files[SHADOW] = shadow if topic is None else with_left_topic(shadow, topic)
         with tempfile.TemporaryDirectory(prefix="velo-import-") as staging:
             folder = Path(staging).resolve()
             for name in (PROGRAM, *self._schemas):
                 path = folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(self.files[name], encoding="utf-8", newline="")
-            self._spec = self._part("the test spec", lambda: drafted_spec(self.job, folder, PROGRAM))
+            self._spec = self._part("the test spec", lambda: self._drafted(folder))
             if self._spec is None:
                 return
             self.files[SPEC] = self._spec.text
@@ -116,9 +129,32 @@ class _Making:
             self.files |= {path.as_posix(): text for path, text in editor_files(Path(), formats).items()}
             if self._spec.queries:
                 (folder / SPEC).write_text(self._spec.text, encoding="utf-8", newline="")
-                self._score = self._part(
+                self._score = self._options.scores.get(score_key(self.files)) or self._part(
                     "the mutation score", lambda: mutation_score(folder / SPEC, self._options.budget)
                 )
+
+    def _take(self, observed: Observed) -> None:
+        self._observed = observed
+        self.files[PROGRAM] = observed.app_sql
+        wanted = self._options.dashboard
+        self.files |= {path: text for path, text in observed.files.items() if path != DASHBOARD or wanted}
+
+    def _propose(self, observed: Observed, ask: Callable[[Question], Answer | None]) -> None:
+        """What is proposed and right goes into the parts that are there; assertions wait for the spec."""
+        found = self._part("what was proposed", lambda: enrich(self.job, observed, self._schemas, ask))
+        if found is None:
+            return
+        self._proposed = found
+        self._take(found.observed)
+        self._schemas = dict(found.schemas)
+        self.files |= {**self._schemas, **found.files}
+        self._notes += found.notes
+
+    def _drafted(self, folder: Path) -> JobSpec | None:
+        proposed = self._proposed
+        if proposed is None:
+            return drafted_spec(self.job, folder, PROGRAM)
+        return drafted_spec(self.job, folder, PROGRAM, proposed.descriptions, proposed.checks)
 
     def generated(self) -> Generated:
         """The numbers of what was made."""
@@ -134,6 +170,7 @@ class _Making:
             alerts=self.files.get(ALERTS, "").count("- alert: "),
             score=self._score,
             shadow=SHADOW in self.files,
+            judged=score_key(self.files) if self._score is not None else None,
             notes=(*self._notes, *(spec.notes if spec is not None else ())),
         )
 
@@ -146,6 +183,23 @@ class _Making:
         except Exception as defect:
             self._notes.append(f"{name} could not be made: a defect of velostream: {type(defect).__name__}: {defect}")
         return None
+
+
+def score_key(files: Mapping[str, str]) -> str:
+    """What the mutation score of a project depends on, as one digest: program, data schemas and spec."""
+    judged = sorted(
+        (name, text) for name, text in files.items() if name in (PROGRAM, SPEC) or name.startswith("schemas/")
+    )
+    return hashlib.sha256(json.dumps([version("velostream"), judged]).encode()).hexdigest()
+
+
+def known_scores(folder: Path) -> dict[str, MutationScore]:
+    """The scores in the report of an earlier import into a folder, by `score_key`."""
+    try:
+        jobs = json.loads((folder / JSON).read_text(encoding="utf-8"))["jobs"]
+        return {key: score for job in jobs if (key := job["judged"]) and (score := score_from(job["mutation"]))}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _relative(file: str) -> PurePosixPath:

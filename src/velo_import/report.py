@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from velo_import.model import Construct, ConvertedJob, Generated, MutationScore, Outcome
+from velo_import.model import Construct, ConvertedJob, Generated, MutationScore, Outcome, Survivor
 
 MARKDOWN = "conversion_report.md"
 JSON = "conversion_report.json"
@@ -121,6 +121,7 @@ def _job(reported: Reported) -> dict[str, Any]:
         ],
         "constructs": [_construct(construct) for construct in job.constructs],
         "mutation": _score_data(reported.generated.score),
+        "judged": reported.generated.judged,
         "notes": list(reported.generated.notes),
     }
 
@@ -170,6 +171,17 @@ def _finding(construct: Construct) -> dict[str, Any]:
     if construct.alternative:
         message += f" ({construct.alternative})"
     return {"message": message, "level": _LEVELS[construct.outcome], "location": _place(construct)}
+
+
+def score_from(data: Mapping[str, Any] | None) -> MutationScore | None:
+    """The score that `report_data` wrote. Errors: KeyError, TypeError for anything else."""
+    if data is None:
+        return None
+    survivors = tuple(
+        Survivor(s["statement"], s["operator"], s["line"], s["original"], s["mutated"], s["to_kill_it"])
+        for s in data["survivors"]
+    )
+    return MutationScore(data["killed"], survivors, data["tried"], data["possible"])
 
 
 # --- Markdown ---

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from velo_engine import Engine
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.explain.expressions import unsteady_functions
 from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.nodes import (
@@ -42,6 +44,23 @@ def shadow_config_text(job: ConvertedJob, program: str = "app.sql") -> str:
     """The text of the job's shadow config; `program` is the converted program's path beside it."""
     plan = Engine().plan(job.app_sql, variables={})
     return "\n".join((editor_line("shadow-config"), *_Writing(job, plan, program).lines())) + "\n"
+
+
+def with_left_topic(text: str, topic: str) -> str:
+    """The config of a job with one sink, whose output by Flink is in `topic` (also written `kafka://topic`).
+
+    Errors: BAD_VALUE when the job has no sink that can be compared, or several.
+    """
+    name = topic.removeprefix("kafka://").strip("/")
+    lines = text.splitlines(keepends=True)
+    places = [at for at, line in enumerate(lines) if line.startswith("    left: { topic: ")]
+    if len(places) != 1:
+        message = f"--compare-topic is of a job with one sink that can be compared, and this one has {len(places)}"
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint="write the topics into shadow_config.yaml: sinks")
+    lines[places[0]] = re.sub(
+        r"(left: \{ topic: )[^,}]+?(?=,| \})", lambda found: found[1] + scalar_text(name), lines[places[0]], count=1
+    )
+    return "".join(lines)
 
 
 class _Writing:

@@ -86,9 +86,9 @@ class Total:
         )
 
 
-def imported(collection: Path, folder: Path, options: ProjectOptions) -> Iterator[Imported]:
-    """Every job of a collection, imported below `folder` and tested there."""
-    for number, one in enumerate(read_jobs(collection)):
+def imported(collection: Path, folder: Path, options: ProjectOptions, most: int | None = None) -> Iterator[Imported]:
+    """Every job of a collection (at most so many), imported below `folder` and tested there."""
+    for number, one in enumerate(read_jobs(collection)[:most]):
         began = time.perf_counter()
         job = convert_job(one.name, one.scripts)
         reported, files = project(job, options)
@@ -139,6 +139,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _print_details(one: Imported) -> None:
+    print(f"  {one.import_seconds:.1f} s: {one.name}", flush=True)
     for note in one.generated.notes:
         print(f"  note: {one.name}: {note}")
     for survivor in one.generated.score.survivors if one.generated.score is not None else ():

@@ -32,7 +32,9 @@ class Budget:
 
 
 def mutation_score(spec: Path, budget: Budget) -> MutationScore | None:
-    """The score of a spec that passes; None when no statement that it checks can be changed."""
+    """The score of a spec that passes; None when nothing that it checks can be changed, or may be."""
+    if not budget.mutants:
+        return None
     began = time.perf_counter()
     items, _ = load_items(find_spec_files([spec]), RunSettings(), ())
     bench = Bench(program_text(items[0].spec), items, RunSettings())
