@@ -19,7 +19,9 @@ from sqlglot import exp
 from tests.flink_dialect import corpora
 from tests.importing.flink_verdicts import refused
 from tests.importing.shapes import SHAPES, shape
+from velo_engine.engine import Engine
 from velo_engine.sql.flink import statements as flink
+from velo_engine.sql.flink.script import FlinkScript
 from velo_import.convert.declared import UNDECLARED
 from velo_import.convert.job import convert_job
 from velo_import.inputs.files import JobInput, read_jobs
@@ -36,6 +38,10 @@ _NAMES = (
     (re.compile(r"LATERAL TABLE of \S+ is not supported"), "a table function of the user"),
     (re.compile(r"; it has .*"), ""),
     (re.compile(r"a watermark needs .*"), "a watermark of another type than TIMESTAMP or TIMESTAMP_LTZ up to 3 digits"),
+)
+_NO_TOKENS = re.compile(r"--[^\n]*|//[^\n]*|/\*.*?\*/|;|\s+", re.DOTALL)
+_FRAME = re.compile(
+    r"(?:EXECUTE)?(?:STATEMENT)?(?:SET)?BEGIN(?:STATEMENT)?(?:SET)?|STATEMENTSET(?:BEGIN)?|END", re.IGNORECASE
 )
 _OF_USER = "function of the user"
 
@@ -73,6 +79,7 @@ def of_job(job_input: JobInput) -> Iterator[tuple[str, Counted]]:
     """The statements of a job that Flink's parser accepts, with their digests."""
     accepted = corpora.verdicts()
     job = convert_job(job_input.name, job_input.scripts)
+    check(job_input, job)
     became = {(s.location.file, s.location.line, s.location.column): s for s in job.statements}
     stood_in = {one.written.rpartition(".")[2] for one in job.constructs if one.feature == UNDECLARED}
     for script in job.scripts:
@@ -84,6 +91,31 @@ def of_job(job_input: JobInput) -> Iterator[tuple[str, Counted]]:
                 digest = _digest(script.text[statement.place.start : statement.place.end])
                 if digest in accepted:
                     yield digest, _counted(query, statement, one, job, stood_in)
+
+
+def check(job_input: JobInput, job: ConvertedJob) -> None:
+    """What is converted is planned, and every statement and token of the input is in the report."""
+    plan = Engine().plan(job.app_sql, variables={})
+    assert {s.name for s in job.statements if s.sql is not None} == set(plan.statements)
+    assert not _left_over(job_input.scripts[-1]), "the other scripts are the last ones of jobs of their own"
+    lines = {(c.location.file, c.location.line) for c in job.constructs}
+    for script in job_input.scripts:
+        for statement in script.statements:
+            first = statement.place.location.line
+            last = first + script.text.count("\n", statement.place.start, statement.place.end)
+            assert any((script.file, line) in lines for line in range(first, last + 1)), statement.place.location
+    for one in job.unconverted:
+        (construct,) = one.constructs
+        assert construct.outcome is Outcome.NOT_CONVERTED
+        assert construct.reason
+
+
+def _left_over(script: FlinkScript) -> str:
+    """What stands outside all statements, but for comments and frames of statement sets."""
+    text = list(script.text)
+    for statement in script.statements:
+        text[statement.place.start : statement.place.end] = " " * (statement.place.end - statement.place.start)
+    return _FRAME.sub("", _NO_TOKENS.sub("", "".join(text)))
 
 
 def _rank(one: Counted) -> tuple[bool, bool]:
