@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from velo_engine.sql.dialect import VelostreamTokenizer
+from velo_import.export.names import RESERVED
 
 T = TypeVar("T")
 
@@ -73,6 +74,6 @@ class Catalog(Generic[T]):
 
 
 def quoted(name: str) -> str:
-    """The name as it is written in a program."""
-    plain = _SIMPLE.match(name) is not None and name.upper() not in _WORDS
+    """The name as it is written in a program, and in Flink SQL."""
+    plain = _SIMPLE.match(name) is not None and name.upper() not in _WORDS | RESERVED
     return name if plain else f"`{name}`"

@@ -27,8 +27,8 @@ def exported_job(job: ConvertedJob) -> ExportedProgram:
 
 def statements_of(app_sql: str) -> str:
     """A converted program without what it says of its input's files, at its head and foot."""
-    lines = app_sql.splitlines()
-    return "\n".join(line for line in lines if not line.startswith(("-- Converted from: ", "-- Not converted: "))).strip()
+    said = ("-- Converted from: ", "-- Not converted: ", "-- The input does not declare ")
+    return "\n".join(line for line in app_sql.splitlines() if not line.startswith(said)).strip()
 
 
 def second_import(exported: ExportedProgram, name: str) -> ConvertedJob:
@@ -64,7 +64,13 @@ def main() -> None:
             if not same:
                 print(f"differs: {folder.name}/{job.name}: {[note.message for note in exported.refused][:3]}")
                 if "--diff" in sys.argv:
-                    print("\n".join(list(unified_diff(*(statements_of(one.app_sql).splitlines() for one in (job, again)), n=1))[:40]))
+                    print(
+                        "\n".join(
+                            list(unified_diff(*(statements_of(one.app_sql).splitlines() for one in (job, again)), n=1))[
+                                :40
+                            ]
+                        )
+                    )
     print(", ".join(f"{value} {key}" for key, value in counts.items()))
     if "--parser" in sys.argv:
         _ask_parser(written)

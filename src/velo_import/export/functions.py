@@ -12,8 +12,6 @@ RENAMED: Mapping[str, str] = {
     "MEAN": "AVG",
     "FIRST": "FIRST_VALUE",
     "LAST": "LAST_VALUE",
-    "STDDEV": "STDDEV_SAMP",
-    "VARIANCE": "VAR_SAMP",
     "STRING_AGG": "LISTAGG",
     "GROUP_CONCAT": "LISTAGG",
 }

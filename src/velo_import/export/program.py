@@ -114,9 +114,8 @@ class _Export:
     @property
     def _is_native(self) -> bool:
         """Whether it has statements that Flink writes as a table and an INSERT."""
-        return any(s.form is Form.TABLE and s.origin != s.name for s in self._statements) or any(
-            s.kind in (StatementKind.STREAM, StatementKind.TABLE) for s in self._shared.program.statements
-        )
+        made = {s.name for s in self._shared.program.statements if s.query is not None}
+        return any(s.form is Form.TABLE and s.origin in made for s in self._statements)
 
     def _add(self, statement: Statement) -> None:
         """The statement, behind what it speaks of."""

@@ -216,7 +216,7 @@ class QueryText:
         span = self.spanned.span(node)
         if span is None:
             return
-        if name in RENAMED:
+        if name in RENAMED and not (name in ("FIRST", "LAST") and _in_pattern(node)):
             self.edits.append(Edit(span.start, span.start + len(name), RENAMED[name]))
         elif name in ("MEDIAN", "COUNT_DISTINCT", "APPROX_COUNT_DISTINCT") and len(node.expressions) == 1:
             argument = self.spanned.span(node.expressions[0])
@@ -354,6 +354,16 @@ class QueryText:
         simple = isinstance(meant, exp.Column | exp.Literal | exp.Anonymous | exp.Paren | exp.Cast)
         self.edits = [e for e in self.edits if not (span.start <= e.start and e.end <= span.end)]
         self.edits.append(Edit(span.start, span.end, text if simple else f"({text})"))
+
+
+def _in_pattern(node: exp.Expr) -> bool:
+    """Whether a node is part of MATCH_RECOGNIZE, where FIRST and LAST are Flink's own."""
+    above = node.parent
+    while isinstance(above, exp.Expr) and not isinstance(above, exp.Select):
+        if "match" in type(above).__name__.lower():
+            return True
+        above = above.parent
+    return False
 
 
 def _bare_columns(node: exp.Expr, select: exp.Select) -> Iterator[exp.Column]:

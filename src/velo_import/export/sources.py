@@ -116,7 +116,7 @@ class Sources:
         overrides = names and properties.changes_watermark(statement, mark.relation)
         if own and declared is not None and declared.watermark is not None and not overrides:
             written = declared.watermark.column
-            if mark.column in (None, written) or mark.column == settings.field is None:
+            if settings.field in (None, written):
                 self._times[statement.name, mark.relation] = written
                 return
         source = self._shared.planned.sources[mark.relation]

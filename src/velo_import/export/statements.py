@@ -19,6 +19,8 @@ from velo_import.export.names import flink_name
 from velo_import.export.options import UNKNOWN_BROKERS, FlinkOptions, Use, flink_options
 from velo_import.export.queries import QueryText
 from velo_import.export.tables import SYSTEM_COLUMNS, columns_of_schema, create_table, declared_columns
+from velo_import.export.variables import as_it_stands
+from velo_import.mapped_text import with_defaults
 
 if TYPE_CHECKING:
     from velo_import.export.program import Exporting
@@ -86,10 +88,14 @@ class StatementExport:
         """CREATE STREAM or TABLE … AS: a view when others read it, a table with an INSERT when it is written."""
         statement = self._statement
         name = statement.name or "result"
-        if statement.kind is StatementKind.TABLE and "connector" in statement.properties and not statement.columns:
+        if self._is_table_as:
             options = {key: found.value for key, found in statement.properties.items()}
-            options = self._production(name, options)
-            lines = create_table(name, "", options).replace(" (\n)", "", 1)
+            options = self._production(name, options) if "connector" in options else {}
+            spanned = self._shared.of(statement)
+            has_list = bool(statement.columns or statement.primary_key)
+            columns = declared_columns(self._shared.source, spanned) if has_list else ""
+            lines = create_table(name, columns, options)
+            lines = lines if has_list else lines.replace(" (\n)", "", 1)
             yield self._made(Form.TABLE_AS, name, f"{lines} AS\n{query}", query=query, options=options)
             return
         is_read = any(statement.name in one.reads for one in self._shared.planned.statements.values())
@@ -108,6 +114,13 @@ class StatementExport:
         if not declared:
             yield self._sink_table(sink, statement.sink or name)
         yield self._insert(sink, query)
+
+    @property
+    def _is_table_as(self) -> bool:
+        """Whether it is written as in Flink: CREATE TABLE … AS with a connector, or, imported, without one."""
+        own = self._statement.properties
+        managed = bool(self._shared.options.production) and {"type", "topic", "format"} == own.keys()
+        return self._statement.kind is StatementKind.TABLE and ("connector" in own or managed)
 
     def _sink_properties(self) -> dict[str, str]:
         planned = self._shared.planned.statements[self._statement.name]
@@ -241,8 +254,10 @@ class StatementExport:
         if secrets:
             message = f"{', '.join(secrets)} of {name}: the import kept no secrets"
             self._shared.notes.note(message, self._statement.location, "write them where *** stands")
-        kept = {key: value for key, value in own.items() if key in production} if same else {}
-        return self._with_brokers(name, {**production, **kept})
+        edited = [key for key, value in own.items() if key in production and value != with_defaults(production[key])]
+        kept = {key: own[key] for key in edited} if same else {}
+        raw = {key: as_it_stands(value) for key, value in production.items()}
+        return self._with_brokers(name, {**raw, **kept})
 
     def _with_brokers(self, name: str, options: dict[str, str]) -> dict[str, str]:
         """Options that are Flink's already, with the cluster that somebody named."""

@@ -15,6 +15,15 @@ from velo_engine.sql.variables import expand
 _OF_IMPORT = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:\1\}\Z")
 
 
+_KEPT = "\ue000{"
+"""Stands for the `${` of a reference that nobody replaces, a character of no text."""
+
+
+def as_it_stands(value: str) -> str:
+    """An option that an import kept: its references are those of whoever runs it in production."""
+    return value.replace("${", _KEPT)
+
+
 def with_values(text: str, variables: Mapping[str, str], given: Mapping[str, str]) -> str:
     """The text with the values of its variables; `given` are those that somebody set for this export.
 
@@ -35,7 +44,7 @@ def with_values(text: str, variables: Mapping[str, str], given: Mapping[str, str
             value = value.replace("'", "''") if _is_quoted(text, start) else value
         parts += [text[position:start], value]
         position = end
-    return "".join((*parts, text[position:]))
+    return "".join((*parts, text[position:])).replace(_KEPT, "${")
 
 
 def _value(reference: str, variables: Mapping[str, str]) -> str:

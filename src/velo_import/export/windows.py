@@ -119,7 +119,7 @@ def _fits_a_group_window(select: exp.Select, window: _Window) -> bool:
         or not isinstance(source.this, exp.Table)
         or not all(isinstance(key, exp.Column) for key in _keys(select))
     )
-    return calls or filtered_session or bool(select.args.get("joins"))
+    return calls or filtered_session or "." in window.column or bool(select.args.get("joins"))
 
 
 def _keys(select: exp.Select) -> list[exp.Expr]:
@@ -159,7 +159,7 @@ def _as_table_function(query: QueryText, select: exp.Select, window: _Window) ->
             bound = WINDOW_BOUNDS.get(column_node.name.lower())
             own = query.spanned.span(column_node)
             if bound is not None and own is not None:
-                _replace(query, own, bound)
+                _replace(query, own, bound + (f" AS {column_node.name}" if _is_item(column_node) else ""))
 
 
 def _wrap_table(query: QueryText, select: exp.Select, relation: exp.Table, around: tuple[str, str]) -> None:
@@ -183,11 +183,21 @@ def _as_group_window(query: QueryText, select: exp.Select, window: _Window) -> N
             continue
         bound = WINDOW_BOUNDS.get(node.name) or WINDOW_BOUNDS.get(node.name.lower() if node.name[:1] == "_" else "")
         span = query.spanned.span(node)
-        if bound is None or span is None:
+        ordered = node.find_ancestor(exp.Order, exp.Select)
+        if bound is None or span is None or (isinstance(ordered, exp.Order) and node.name in _outputs(select)):
             continue
         text = f"{window.function}_{_GROUP_WINDOW_WORDS[bound]}({arguments})"
-        is_item = isinstance(node.parent, exp.Select | KeyColumn) and node.arg_key in ("expressions", "this")
-        _replace(query, span, text + (f" AS {flink_name(node.name)}" if is_item else ""))
+        _replace(query, span, text + (f" AS {flink_name(node.name)}" if _is_item(node) else ""))
+
+
+def _is_item(node: exp.Column) -> bool:
+    """Whether a column is an item of a select list, whose name it gives."""
+    return isinstance(node.parent, exp.Select | KeyColumn) and node.arg_key in ("expressions", "this")
+
+
+def _outputs(select: exp.Select) -> set[str]:
+    """The names of the columns of a query, which ORDER BY may use."""
+    return {item.output_name for item in select.expressions}
 
 
 def _group_by(query: QueryText, select: exp.Select, window: _Window, items: str) -> None:
