@@ -57,6 +57,8 @@ class ColumnUse:
     grouped: bool = False
     joined: list[SourceColumn] = field(default_factory=list)
     """Columns of other sources that it is joined with."""
+    pool: str = ""
+    """What the values of all columns that are joined with each other, one by one, are called after."""
     together: int = 1
     """Columns of the widest key that it is joined in."""
     null_matters: bool = False
@@ -82,7 +84,18 @@ def column_uses(program: PlannedProgram) -> Uses:
     for statement in program.statements.values():
         for node in nodes(statement.plan):
             noting.node(node)
+    _name_pools(noting.uses)
     return noting.uses
+
+
+def _name_pools(uses: Uses) -> None:
+    for first, use in uses.items():
+        waiting = [] if use.pool else [first]
+        while waiting:
+            column = waiting.pop()
+            if not uses[column].pool:
+                uses[column].pool = first.column
+                waiting += uses[column].joined
 
 
 class _Noting:
@@ -212,6 +225,9 @@ def _undone(path: list[Step], values: list[LiteralValue]) -> list[LiteralValue] 
         if step.name in passing or step.name.startswith("aggregate "):
             continue
         factor = step.constants[0] if len(step.constants) == 1 else None
+        if step.name == "mod" and isinstance(factor, int):
+            values = [value + factor * k for value in values if isinstance(value, int) for k in (1, 2)]
+            continue
         if step.name not in ("divide", "multiply") or not isinstance(factor, int) or not factor:
             return None
         by = Decimal(factor) if step.name == "divide" else 1 / Decimal(factor)

@@ -145,9 +145,11 @@ def _few(name: str, kind: SqlType, use: ColumnUse) -> Iterator[str]:
     if use.number and kind.name in STRINGS:
         yield _enum([str(i) for i in range(1, count + 1)])
     elif kind.name in STRINGS and use.joined and kind.length > 2:
-        yield f'pattern: "{_prefix(name, kind)[: kind.length - 2]}{_numbered(count)}"'
+        yield f'pattern: "{_prefix(use.pool or name, kind)[: kind.length - 2]}{_numbered(count)}"'
     elif kind.name in STRINGS:
-        prefix = "".join(c for c in name if c.isascii() and c.isalnum())[: max(min(12, kind.length - 2), 0)]
+        prefix = "".join(c for c in (use.pool or name) if c.isascii() and c.isalnum())[
+            : max(min(12, kind.length - 2), 0)
+        ]
         yield _enum([f"{prefix}_{i}"[-kind.length :] for i in range(1, count + 1)])
     elif kind.name in INTEGERS or kind.name in FLOATS or kind.name is TypeName.DECIMAL:
         most = min(count, int(_largest(kind)))
@@ -195,7 +197,7 @@ def _texts(kind: SqlType, use: ColumnUse) -> FieldValues | None:
     texts = list(dict.fromkeys(text for text in texts if len(text) <= kind.length))
     if not texts:
         return None
-    other = "other"[: kind.length]
+    other = "0" if use.number else "other"[: kind.length]
     what = "texts that match, and one that does not" if use.patterns else "the constants of the query, and another"
     return FieldValues((_enum([*texts, *(() if other in texts else (other,))]),), what)
 

@@ -1,0 +1,174 @@
+"""Sampled rows of a job's sources: from files, and from the beginning of their topics."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from velo_engine import Engine
+from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
+from velo_engine.plan.nodes import SourceTable
+from velo_harness import data_files
+from velo_harness.spec import DataFile, DataFormat
+from velo_harness.topic_inputs import record_format
+from velo_import.model import ConvertedJob
+
+SAMPLE_ROWS = 10_000
+"""Rows of a source that are looked at."""
+SAMPLE_SECONDS = 20.0
+"""How long a topic is read for at most."""
+KEPT = "samples"
+"""The folder of a project that kept samples lie in."""
+_FORMATS = {
+    ".csv": DataFormat.CSV,
+    ".json": DataFormat.JSON,
+    ".jsonl": DataFormat.JSON_LINES,
+    ".ndjson": DataFormat.JSON_LINES,
+    ".parquet": DataFormat.PARQUET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """What a person asks to be sampled."""
+
+    files: tuple[str, ...] = ()
+    """`TABLE=PATH`, or a path alone for a job of one source."""
+    topics: bool = False
+    brokers: str | None = None
+    """Of all topics; None: those that the DDL names."""
+    keep: bool = False
+    """Whether the rows are written to the project."""
+    rows: int = SAMPLE_ROWS
+    seconds: float = SAMPLE_SECONDS
+
+
+@dataclass(slots=True)
+class Sampled:
+    """The rows of a job's sources."""
+
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    """By source; columns as the program declares them."""
+    notes: list[str] = field(default_factory=list)
+    """What could not be sampled, and why."""
+
+    def kept_files(self) -> dict[str, str]:
+        """The rows as json lines, by their paths in the project."""
+        return {f"{KEPT}/{name}.jsonl": _json_lines(table) for name, table in self.tables.items()}
+
+
+def sampled(job: ConvertedJob, sampling: Sampling, *, alone: bool = True) -> Sampled:
+    """The rows of the job's sources that `sampling` names; a file goes before a topic.
+
+    `alone`: no other job is imported with it, so that a file for a table that it does not read is an error. Errors:
+    UNKNOWN_TABLE, BAD_VALUE, FILE_NOT_FOUND, FILE_UNREADABLE, RECORD_MALFORMED, SCHEMA_MISMATCH.
+    """
+    found = Sampled()
+    if not (sampling.files or sampling.topics):
+        return found
+    sources = Engine().plan(job.app_sql, variables={}).sources
+    for name, path in _named(sampling.files, sources, alone=alone):
+        found.tables[name] = _from_file(path, sources[name]).slice(0, sampling.rows)
+    if sampling.topics:
+        for name, source in sources.items():
+            if name not in found.tables and "topic" in source.properties and not _stands_in(job, name):
+                _read_topic(source, sampling, found)
+    return found
+
+
+def _stands_in(job: ConvertedJob, name: str) -> bool:
+    table = job.tables.get(name)
+    return table is not None and table.stand_in
+
+
+def _named(files: Iterable[str], sources: Mapping[str, SourceTable], *, alone: bool) -> Iterator[tuple[str, Path]]:
+    for text in files:
+        name, given, path = text.partition("=")
+        if not given:
+            if len(sources) != 1:
+                message = f'"{text}" does not say which table it is a sample of'
+                raise VeloError(ErrorCode.BAD_VALUE, message, hint=f"write TABLE={text}; tables: {', '.join(sources)}")
+            yield next(iter(sources)), Path(text)
+        elif name in sources:
+            yield name, Path(path)
+        elif alone:
+            hint = did_you_mean(name, sources, noun="table")
+            raise VeloError(ErrorCode.UNKNOWN_TABLE, f'no statement reads a table "{name}"', hint=hint)
+
+
+def _from_file(path: Path, source: SourceTable) -> pa.Table:
+    form = _FORMATS.get(Path(path.name.removesuffix(".gz")).suffix.lower())
+    if form is None:
+        message = f'the ending of "{path}" says no format'
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint=f"known: {', '.join(_FORMATS)}")
+    if not path.is_file():
+        raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no file "{path}"')
+    return data_files.read_table(DataFile(path.absolute(), form, Location(str(path), 1)), source.schema)
+
+
+def _read_topic(source: SourceTable, sampling: Sampling, found: Sampled) -> None:
+    """The first records of a source's topic; a note when there are none to be had."""
+    brokers = sampling.brokers or source.properties.get("properties.bootstrap.servers")
+    if not brokers:
+        found.notes.append(f"{source.name}: nothing says where its topic is; name brokers: --sample-kafka HOST:PORT")
+        return
+    try:
+        messages = _first_records(brokers, source, sampling)
+        table = _decoded(messages, source)
+    except VeloError as error:
+        found.notes.append(f"{source.name}: not sampled: {error.message}")
+        return
+    if table.num_rows:
+        found.tables[source.name] = table
+    else:
+        found.notes.append(f"{source.name}: not sampled: its topic has no record that can be read")
+
+
+def _first_records(brokers: str, source: SourceTable, sampling: Sampling) -> list[bytes]:
+    from velo_engine.connectors.kafka.client import KafkaCluster, cluster_from
+    from velo_engine.connectors.kafka.cluster_view import ClusterView
+    from velo_engine.connectors.kafka.tail import records_of
+
+    own = {
+        key.removeprefix("properties."): value
+        for key, value in source.properties.items()
+        if key.startswith("properties.") and key not in ("properties.bootstrap.servers", "properties.group.id")
+    }
+    named = cluster_from(brokers, None, os.environ)
+    cluster = KafkaCluster(brokers, {**own, **(named.properties if named is not None else {})})
+    view = ClusterView(cluster).topic(source.properties["topic"])
+    stop = threading.Event()
+    timer = threading.Timer(sampling.seconds, stop.set)
+    timer.daemon = True
+    timer.start()
+    found: list[bytes] = []
+    records = records_of(cluster, view, last=None, follow=False, stop=stop)
+    try:
+        for messages in records:
+            found += [value for message in messages if (value := message.value()) is not None]
+            if len(found) >= sampling.rows:
+                break
+    finally:
+        timer.cancel()
+        records.close()  # type: ignore[attr-defined]
+    return found[: sampling.rows]
+
+
+def _decoded(messages: Sequence[bytes], source: SourceTable) -> pa.Table:
+    """The rows of records; those that do not decode, and deletions, are left out."""
+    from velo_engine.formats import open_format
+
+    decoded = open_format(record_format(source.properties), source.schema, source.properties).decode(list(messages))
+    names = list(source.schema.names)
+    return decoded.table.select(range(len(names))).rename_columns(names)
+
+
+def _json_lines(table: pa.Table) -> str:
+    import json
+
+    return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in table.to_pylist())
