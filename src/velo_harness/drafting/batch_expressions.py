@@ -205,6 +205,8 @@ def _exact(call: Call, args: Sequence[BatchColumn]) -> BatchColumn | None:
         return _short(f"({' || '.join(texts)})", ordered=ordered)
     if name == "divide" and call.type.name in FLOATS:
         return _short(f"({texts[0]} / {texts[1]})", ordered=ordered, form=Form.ROUNDED)
+    if name == "to_timestamp" and len(texts) == 1:
+        return _short(f"TRY_CAST({texts[0]} AS TIMESTAMP)", ordered=ordered)
     if name == "round" and all(isinstance(arg, Literal) for arg in call.args[1:]):
         return _short(f"ROUND({', '.join(texts)})", ordered=ordered, form=Form.ROUNDED)
     if name == "mod" and all(arg.type.name in INTEGERS for arg in call.args):

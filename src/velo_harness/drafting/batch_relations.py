@@ -333,10 +333,14 @@ class BatchTranslator:
 
     def _values(self, node: Values) -> BatchRelation:
         name = self._name()
-        rows = [[_plain(translated(value, ())) for value in row] for row in node.rows]
-        names = [f"c{i}" for i in range(len(node.schema))]
-        source = f"(VALUES {', '.join(f'({chr(44).join(row)})' for row in rows)}) AS {name}({', '.join(names)})"
-        return BatchRelation(source, tuple(BatchColumn(f"{name}.{one}") for one in names))
+        rows = [[translated(value, ()) for value in row] for row in node.rows]
+        said = [i for i in range(len(node.schema)) if all(row[i] is not None for row in rows)]
+        if any(_needed(row[i]).form is not Form.VALUE for row in rows for i in said):
+            raise NotSaid
+        values = [f"({', '.join([*(_plain(row[i]) for i in said), '1'])})" for row in rows]
+        names = [*(f"c{i}" for i in said), "row_is_there"]
+        columns = [BatchColumn(f"{name}.c{i}") if i in said else None for i in range(len(node.schema))]
+        return BatchRelation(f"(VALUES {', '.join(values)}) AS {name}({', '.join(names)})", tuple(columns))
 
     def _union(self, node: Union) -> BatchRelation:
         parts = [self.relation(one) for one in node.sources]
