@@ -308,21 +308,21 @@ def test_the_panel_of_a_metric_is_of_its_kind() -> None:
     document = json.loads(observed(EXAMPLE + "SELECT latency_ms FROM trades;").files[DASHBOARD])
     panels = {panel["title"]: panel for panel in document["panels"]}
     count = "flink_job_select_1_trade_count_total"
-    rate = panels[f"{count} by symbol, a second"]
+    rate = panels["trade_count by symbol, a second"]
     chosen = '{job=~"$job", symbol=~"$symbol"}'
     assert rate["type"] == "timeseries"
     assert rate["targets"][0]["expr"] == f"sum by (symbol) (rate({count}{chosen}[5m]))"  # a value a minute
-    bars = panels[f"{count} by symbol, in the time shown"]
+    bars = panels["trade_count by symbol, in the time shown"]
     assert (bars["type"], bars["options"]["xField"]) == ("barchart", "symbol")
     assert bars["targets"][0]["expr"] == f"sum by (symbol) (increase({count}{chosen}[$__range]))"
-    price = panels["flink_job_select_1_avg_price by symbol"]
+    price = panels["avg_price by symbol"]
     assert (price["type"], price["targets"][0]["expr"]) == ("timeseries", f"flink_job_select_1_avg_price{chosen}")
     latency = "flink_job_select_2_latency_seconds"
     bucket = f'{latency}_bucket{{job=~"$job"}}[$__rate_interval]'
-    quantile = panels[f"{latency}, quantiles"]
+    quantile = panels["latency_seconds, quantiles"]
     assert quantile["targets"][1]["expr"] == f"histogram_quantile(0.95, sum by (le) (rate({bucket})))"
     assert quantile["fieldConfig"]["defaults"]["unit"] == "s"
-    heat = panels[f"{latency}, distribution"]
+    heat = panels["latency_seconds, distribution"]
     assert (heat["type"], heat["targets"][0]["format"]) == ("heatmap", "heatmap")
     assert heat["targets"][0]["expr"] == f"sum by (le) (increase({bucket}))"
 

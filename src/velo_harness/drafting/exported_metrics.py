@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from velo_engine.observability.metric_annotations import MetricDefinition, MetricType
 from velo_engine.observability.metric_columns import label_names
 from velo_harness.drafting.drafted_metric import duration_text
+from velo_harness.drafting.metric_names import prefix_of
 
 LOOK_BACK_MS = 300_000
 """How far rates look back at least: some scrapes must lie in it."""
@@ -23,6 +24,11 @@ class ExportedMetric:
         """As queries call it; of a histogram what its `_bucket`, `_count` and `_sum` begin with."""
         name = self.definition.name
         return name if self.definition.type is not MetricType.COUNTER else f"{name.removesuffix('_total')}_total"
+
+    def title(self, app: str) -> str:
+        """What people call it under the heading of its statement: without the words that begin all names there."""
+        name = self.definition.name.removesuffix("_total")
+        return name.removeprefix(f"{prefix_of(app, self.definition.statement)}_")
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from velo_harness.drafting.exported_metrics import ExportedMetric
 from velo_harness.drafting.grafana_panels import (
@@ -76,7 +77,7 @@ def _sections(app: str, metrics: Sequence[ExportedMetric]) -> Iterator[tuple[str
     """Titles of rows and what stands under them."""
     by_statement: dict[str, list[Panel]] = {}
     for metric in metrics:
-        by_statement.setdefault(metric.definition.statement, []).extend(metric_panels(metric))
+        by_statement.setdefault(metric.definition.statement, []).extend(metric_panels(metric, app))
     yield from by_statement.items()
     names = list(dict.fromkeys(alert.name for metric in metrics for alert in metric.definition.alerts))
     own = ("JobDown", "DeadLetters", "LagGrows", "EventTimeStands", "LateRecords")
@@ -92,14 +93,26 @@ def _placed(app: str, metrics: Sequence[ExportedMetric]) -> Iterator[Json]:
         place = {"h": 1, "w": WHOLE_WIDTH, "x": 0, "y": y}
         yield {"id": number, "type": "row", "title": title, "collapsed": False, "gridPos": place, "panels": []}
         y += 1
-        x = height = 0
-        for panel in panels:
-            if x + panel.width > WHOLE_WIDTH or (x and panel.height != height):
-                x, y = 0, y + height
-            number += 1
-            yield panel.json(number, x, y)
-            x, height = x + panel.width, panel.height
-        y += height
+        for line in _lines(panels):
+            x = 0
+            for panel in line:
+                number += 1
+                yield panel.json(number, x, y)
+                x += panel.width
+            y += line[0].height
+
+
+def _lines(panels: Iterable[Panel]) -> list[list[Panel]]:
+    """Panels side by side, as many as fit; one that stands alone takes the whole width."""
+    lines: list[list[Panel]] = []
+    for panel in panels:
+        last = lines[-1] if lines else []
+        fits = last and sum(one.width for one in last) + panel.width <= WHOLE_WIDTH and last[0].height == panel.height
+        if fits:
+            last.append(panel)
+        else:
+            lines.append([panel])
+    return [line if len(line) > 1 else [replace(line[0], width=WHOLE_WIDTH)] for line in lines]
 
 
 def _datasource_variable() -> Json:

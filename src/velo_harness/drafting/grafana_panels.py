@@ -109,15 +109,16 @@ def stat(title: str, expression: str, *, gauge: bool = False, **more: Any) -> Pa
     return Panel(title, "gauge" if gauge else "stat", (target(expression, title),), options=options, **more)
 
 
-def metric_panels(metric: ExportedMetric) -> Iterator[Panel]:
+def metric_panels(metric: ExportedMetric, app: str) -> Iterator[Panel]:
     """The panels of one metric of the program."""
+    title = metric.title(app)
     match metric.definition.type:
         case MetricType.COUNTER:
-            yield from _counter(metric)
+            yield from _counter(metric, title)
         case MetricType.GAUGE:
-            yield _gauge(metric)
+            yield _gauge(metric, title)
         case MetricType.HISTOGRAM:
-            yield from _histogram(metric)
+            yield from _histogram(metric, title)
 
 
 def selector(metric: ExportedMetric) -> str:
@@ -130,30 +131,29 @@ def _legend(labels: Sequence[str], otherwise: str) -> str:
     return " ".join(f"{{{{{label}}}}}" for label in labels) or otherwise
 
 
-def _short(metric: ExportedMetric) -> str:
-    """What its panels are called: the name without app and statement is often enough, with the labels behind it."""
-    by = f" by {', '.join(metric.labels)}" if metric.labels else ""
-    return f"{metric.definition.name}{by}"
+def _by(labels: Sequence[str]) -> str:
+    """Labels behind a title."""
+    return f" by {', '.join(labels)}" if labels else ""
 
 
 def _back(metric: ExportedMetric) -> str:
     return metric.range if metric.is_slow else "$__rate_interval"
 
 
-def _counter(metric: ExportedMetric) -> Iterator[Panel]:
+def _counter(metric: ExportedMetric, title: str) -> Iterator[Panel]:
     name, chosen, labels = metric.name, selector(metric), metric.labels
     by = f" by ({', '.join(labels)})" if labels else ""
     about, unit = metric.definition.help, _RATE_UNITS.get(metric.unit or "", "cps")
-    rate = target(f"sum{by} (rate({name}{chosen}[{_back(metric)}]))", _legend(labels, name))
-    yield timeseries(f"{_short(metric)}, a second", [rate], stacked=bool(labels), description=about, unit=unit)
+    rate = target(f"sum{by} (rate({name}{chosen}[{_back(metric)}]))", _legend(labels, title))
+    yield timeseries(f"{title}{_by(labels)}, a second", [rate], stacked=bool(labels), description=about, unit=unit)
     increase = f"sum{f' by ({labels[0]})' if labels else ''} (increase({name}{chosen}[$__range]))"
     if not labels:
         yield stat(
-            f"{name}, in the time shown", increase, description=about, unit=_UNITS.get(metric.unit or "", "short")
+            f"{title}, in the time shown", increase, description=about, unit=_UNITS.get(metric.unit or "", "short")
         )
         return
     yield Panel(
-        f"{metric.definition.name} by {labels[0]}, in the time shown",
+        f"{title}{_by(labels[:1])}, in the time shown",
         "barchart",
         (target(increase, form="table", instant=True),),
         description=about,
@@ -181,26 +181,26 @@ def _thresholds(alerts: Sequence[AlertDefinition]) -> tuple[tuple[float, str], .
     return tuple(sorted(high))
 
 
-def _gauge(metric: ExportedMetric) -> Panel:
+def _gauge(metric: ExportedMetric, title: str) -> Panel:
     about, unit = metric.definition.help, _UNITS.get(metric.unit or "", "short")
     thresholds = _thresholds(metric.definition.alerts)
     expression = f"{metric.name}{selector(metric)}"
     if metric.labels:
-        lines = [target(expression, _legend(metric.labels, metric.name))]
-        return timeseries(_short(metric), lines, description=about, unit=unit, thresholds=thresholds)
-    return stat(_short(metric), expression, gauge=bool(thresholds), description=about, unit=unit, thresholds=thresholds)
+        lines = [target(expression, _legend(metric.labels, title))]
+        return timeseries(f"{title}{_by(metric.labels)}", lines, description=about, unit=unit, thresholds=thresholds)
+    return stat(title, expression, gauge=bool(thresholds), description=about, unit=unit, thresholds=thresholds)
 
 
-def _histogram(metric: ExportedMetric) -> Iterator[Panel]:
+def _histogram(metric: ExportedMetric, title: str) -> Iterator[Panel]:
     bucket, about = f"{metric.name}_bucket{selector(metric)}", metric.definition.help
     unit, back = _UNITS.get(metric.unit or "", "short"), _back(metric)
     quantiles = [
         target(f"histogram_quantile({share}, sum by (le) (rate({bucket}[{back}])))", f"p{text}")
         for share, text in (("0.5", "50"), ("0.95", "95"), ("0.99", "99"))
     ]
-    yield timeseries(f"{_short(metric)}, quantiles", quantiles, description=about, unit=unit)
+    yield timeseries(f"{title}, quantiles", quantiles, description=about, unit=unit)
     yield Panel(
-        f"{_short(metric)}, distribution",
+        f"{title}, distribution",
         "heatmap",
         (target(f"sum by (le) (increase({bucket}[{back}]))", "{{le}}", "heatmap"),),
         description=about,
