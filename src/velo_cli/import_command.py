@@ -27,6 +27,17 @@ def import_flink(
     dashboard: Annotated[bool, typer.Option(help="write a Grafana dashboard")] = True,
     grafana_url: Annotated[str | None, typer.Option(help="put it into this Grafana", metavar="URL")] = None,
     grafana_folder: Annotated[str | None, typer.Option(help="a folder of that Grafana; made if need be")] = None,
+    sample_file: Annotated[
+        list[str],
+        typer.Option(help="rows of a real input: csv, json lines, parquet (repeatable)", metavar="[TABLE=]PATH"),
+    ] = [],  # noqa: B006
+    sample_kafka: Annotated[
+        str | None,
+        typer.Option(help="read the first records of the topics; ddl: of the DDL's brokers", metavar="BROKERS|ddl"),
+    ] = None,
+    keep_samples: Annotated[
+        bool, typer.Option("--keep-samples", help="write the sampled rows to samples/; they may be personal")
+    ] = False,
     ai: Annotated[bool, typer.Option("--ai", help="let a model of Anthropic's propose names, words, ranges")] = False,
     ai_model: Annotated[str | None, typer.Option(help="which; by default that of VELO_AI_MODEL, or ours")] = None,
     ai_budget: Annotated[int, typer.Option(min=0, help="tokens at most, of all questions and answers")] = 100_000,
@@ -36,7 +47,6 @@ def import_flink(
 
     A report has a row for every construct. Flink is not needed, and what you edited in the folder is not overwritten.
     """
-    from velo_cli.grafana_upload import upload_dashboard
     from velo_cli.import_output import import_text
     from velo_cli.progress import ProgressLine
     from velo_cli.proposals import asking
@@ -47,8 +57,11 @@ def import_flink(
     from velo_import.observability import DASHBOARD
     from velo_import.project import ProjectOptions, known_scores, portfolio, project
     from velo_import.report import Reported, headline, report_markdown
+    from velo_import.samples.reading import Sampling, sampled
 
     set_debug(debug)
+    if grafana_url is not None and not dashboard:
+        raise typer.BadParameter("--grafana-url needs the dashboard that --no-dashboard leaves out")
     jobs = [convert_job(job.name, job.scripts) for job in read_jobs(path)]
     missing = [c for job in jobs for c in job.constructs if c.outcome is Outcome.NOT_CONVERTED]
     if dry_run:
@@ -56,7 +69,22 @@ def import_flink(
         print(headline(jobs), file=sys.stderr)
     else:
         ask = asking(output, ai_model, ai_budget) if ai else None
-        options = ProjectOptions(dashboard=dashboard, compare_topic=compare_topic, scores=known_scores(output), ask=ask)
+        samples = sampled(
+            jobs,
+            Sampling(
+                tuple(sample_file),
+                topics=sample_kafka is not None,
+                brokers=None if sample_kafka == "ddl" else sample_kafka,
+            ),
+        )
+        options = ProjectOptions(
+            dashboard=dashboard,
+            compare_topic=compare_topic,
+            samples=samples,
+            keep_samples=keep_samples,
+            scores=known_scores(output),
+            ask=ask,
+        )
         with ProgressLine(len(jobs)) as line:
             made = []
             for number, job in enumerate(jobs):
@@ -65,7 +93,11 @@ def import_flink(
         written = write_folder(portfolio(made), output, force=force)
         text = import_text([one for one, _ in made], written, output, shadow=shadow)
         print(coloured(text, sys.stderr), file=sys.stderr)
+        if keep_samples and any(one.tables for one in samples.values()):
+            print(f"samples/ below {output} holds rows of your data: they may be personal", file=sys.stderr)
         if grafana_url is not None:
+            from velo_cli.grafana_upload import upload_dashboard
+
             for file in sorted(output / name for name in portfolio(made) if name.endswith(DASHBOARD)):
                 upload_dashboard(file, grafana_url, grafana_folder)
     if strict and missing:

@@ -24,7 +24,8 @@ from velo_import.enrichment.question import Question
 from velo_import.model import ConvertedJob, Generated, MutationScore
 from velo_import.observability import ALERTS, DASHBOARD, Observed, observe
 from velo_import.report import JSON, MARKDOWN, Reported, report_json, report_markdown, score_from
-from velo_import.schemas.files import schema_files
+from velo_import.samples.reading import Sampled
+from velo_import.schemas.files import schema_files, schema_notes
 from velo_import.shadow_config import FILE as SHADOW
 from velo_import.shadow_config import shadow_config_text, with_left_topic
 from velo_import.specs.drafted import SPEC, JobSpec, drafted_spec
@@ -44,6 +45,10 @@ class ProjectOptions:
     budget: Budget = field(default_factory=Budget)
     compare_topic: str | None = None
     """The topic into which Flink writes, for the shadow config of a job with one sink; None: that of the sink."""
+    samples: Mapping[str, Sampled] = field(default_factory=dict)
+    """Rows of real inputs, by the names of jobs."""
+    keep_samples: bool = False
+    """Whether those rows are written to the project."""
     ask: Callable[[Question], Answer | None] | None = None
     """Who may propose improvements; None: everything is made by rules."""
     scores: Mapping[str, MutationScore] = field(default_factory=dict)
@@ -107,7 +112,11 @@ class _Making:
         self._observed = self._part("metrics and monitoring", lambda: observe(self.job))
         if self._observed is not None:
             self._take(self._observed)
-        self._schemas = self._part("data schemas", lambda: schema_files(_readable(self.job))) or {}
+        sampled = self._options.samples.get(self.job.name, Sampled())
+        self._schemas = self._part("data schemas", lambda: schema_files(_readable(self.job), sampled.tables)) or {}
+        self._notes += [*sampled.notes, *(self._part("notes on generated rows", lambda: schema_notes(self.job)) or ())]
+        if self._options.keep_samples:
+            self.files |= sampled.kept_files()
         self.files |= self._schemas
         if self._options.ask is not None and self._observed is not None:
             self._propose(self._observed, self._options.ask)

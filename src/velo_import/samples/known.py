@@ -56,6 +56,8 @@ def known_from_samples(
         for column in sampled:
             if column.present:
                 shown = keys.get((name, column.name)) or _shown(column, is_event_time=times.get(name) == column.name)
+                if _is_primary_key(program, column):
+                    shown = _unique(shown, column, samples[name].num_rows)
                 values[column.name] = _with_nulls(shown, column)
         records = min(samples[name].num_rows, MOST_RECORDS) or known[name].records
         found[name] = replace(known[name], values=values, records=records, origin="sample")
@@ -66,6 +68,26 @@ def _columns(program: PlannedProgram, source: str, table: pa.Table) -> Iterator[
     for column in program.sources[source].schema.columns:
         if column.name in table.column_names:
             yield _Column(source, column.name, column.type, table.column(column.name).to_pylist())
+
+
+def _is_primary_key(program: PlannedProgram, column: _Column) -> bool:
+    source = program.sources[column.source]
+    return [source.schema.names[i] for i in source.primary_key] == [column.name]
+
+
+def _unique(shown: FieldValues, column: _Column, rows: int) -> FieldValues:
+    """The values of a key, none twice."""
+    if "unique: true" in shown.constraints or shown.constraints[:1] == ("sequence: true",):
+        return shown
+    if column.type.name in INTEGERS:
+        room = max(column.present) - min(column.present) + 1
+        wide = room >= 2 * min(rows, MOST_RECORDS) and any(made.startswith("range") for made in shown.constraints)
+        made = (*shown.constraints, "unique: true") if wide else ("sequence: true",)
+        return replace(shown, constraints=tuple(one for one in made if not one.startswith("distribution")))
+    if column.type.name in STRINGS:
+        prefix = "".join(c for c in column.name if c.isascii() and c.isalnum())[:12]
+        return replace(shown, constraints=(f'pattern: "{prefix}[0-9]{{6}}"', "unique: true"))
+    return shown
 
 
 def _with_nulls(shown: FieldValues, column: _Column) -> FieldValues:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,8 +42,6 @@ class Sampling:
     topics: bool = False
     brokers: str | None = None
     """Of all topics; None: those that the DDL names."""
-    keep: bool = False
-    """Whether the rows are written to the project."""
     rows: int = SAMPLE_ROWS
     seconds: float = SAMPLE_SECONDS
 
@@ -62,22 +60,28 @@ class Sampled:
         return {f"{KEPT}/{name}.jsonl": _json_lines(table) for name, table in self.tables.items()}
 
 
-def sampled(job: ConvertedJob, sampling: Sampling, *, alone: bool = True) -> Sampled:
-    """The rows of the job's sources that `sampling` names; a file goes before a topic.
+def sampled(jobs: Sequence[ConvertedJob], sampling: Sampling) -> dict[str, Sampled]:
+    """By the names of the jobs the rows of their sources that `sampling` names; a file goes before a topic.
 
-    `alone`: no other job is imported with it, so that a file for a table that it does not read is an error. Errors:
-    UNKNOWN_TABLE, BAD_VALUE, FILE_NOT_FOUND, FILE_UNREADABLE, RECORD_MALFORMED, SCHEMA_MISMATCH.
+    Errors: UNKNOWN_TABLE for a file of a table that no job reads, BAD_VALUE, FILE_NOT_FOUND, FILE_UNREADABLE,
+    RECORD_MALFORMED, SCHEMA_MISMATCH.
     """
-    found = Sampled()
     if not (sampling.files or sampling.topics):
-        return found
-    sources = Engine().plan(job.app_sql, variables={}).sources
-    for name, path in _named(sampling.files, sources, alone=alone):
-        found.tables[name] = _from_file(path, sources[name]).slice(0, sampling.rows)
-    if sampling.topics:
-        for name, source in sources.items():
-            if name not in found.tables and "topic" in source.properties and not _stands_in(job, name):
-                _read_topic(source, sampling, found)
+        return {}
+    sources = {job.name: Engine().plan(job.app_sql, variables={}).sources for job in jobs}
+    paths = _named(sampling.files, [name for of_job in sources.values() for name in of_job])
+    return {job.name: _of_job(job, sources[job.name], paths, sampling) for job in jobs}
+
+
+def _of_job(
+    job: ConvertedJob, sources: Mapping[str, SourceTable], paths: Mapping[str, Path], sampling: Sampling
+) -> Sampled:
+    found = Sampled()
+    for name, source in sources.items():
+        if name in paths:
+            found.tables[name] = _from_file(paths[name], source).slice(0, sampling.rows)
+        elif sampling.topics and "topic" in source.properties and not _stands_in(job, name):
+            _read_topic(source, sampling, found)
     return found
 
 
@@ -86,19 +90,22 @@ def _stands_in(job: ConvertedJob, name: str) -> bool:
     return table is not None and table.stand_in
 
 
-def _named(files: Iterable[str], sources: Mapping[str, SourceTable], *, alone: bool) -> Iterator[tuple[str, Path]]:
+def _named(files: Iterable[str], sources: Iterable[str]) -> dict[str, Path]:
+    """By table the file that is a sample of it."""
+    known = list(dict.fromkeys(sources))
+    found: dict[str, Path] = {}
     for text in files:
         name, given, path = text.partition("=")
+        if not given and len(known) != 1:
+            message = f'"{text}" does not say which table it is a sample of'
+            raise VeloError(ErrorCode.BAD_VALUE, message, hint=f"write TABLE={text}; tables: {', '.join(known)}")
         if not given:
-            if len(sources) != 1:
-                message = f'"{text}" does not say which table it is a sample of'
-                raise VeloError(ErrorCode.BAD_VALUE, message, hint=f"write TABLE={text}; tables: {', '.join(sources)}")
-            yield next(iter(sources)), Path(text)
-        elif name in sources:
-            yield name, Path(path)
-        elif alone:
-            hint = did_you_mean(name, sources, noun="table")
+            name, path = known[0], text
+        if name not in known:
+            hint = did_you_mean(name, known, noun="table")
             raise VeloError(ErrorCode.UNKNOWN_TABLE, f'no statement reads a table "{name}"', hint=hint)
+        found[name] = Path(path)
+    return found
 
 
 def _from_file(path: Path, source: SourceTable) -> pa.Table:
