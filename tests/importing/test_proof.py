@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.importing import proof
 from velo_engine.sql.flink.script import parse_script
 from velo_import.convert.job import convert_job
-from velo_import.convert.proof import words
+from velo_import.convert.proof import recorded, words
 from velo_import.model import Construct, Outcome
 
 CLICKS = """CREATE TABLE clicks (who STRING, page STRING, amount DOUBLE, at TIMESTAMP(3), WATERMARK FOR at AS at)
@@ -21,8 +23,16 @@ def rows_of(sql: str) -> tuple[Construct, ...]:
     return statement.constructs
 
 
-def test_the_shipped_file_is_what_the_recorded_cases_are_made_of() -> None:
-    assert proof.PLACE.read_text(encoding="utf-8") == proof.text(), "python -m tests.importing.proof"
+def test_nothing_is_claimed_that_was_not_recorded() -> None:
+    """The file is made by `python -m tests.importing.proof`; cases that were recorded since then may be missing."""
+    now = json.loads(proof.text())
+    shipped = recorded()
+
+    assert {
+        feature: count for feature, count in shipped.features.items() if count > now["features"].get(feature, 0)
+    } == {}
+    assert shipped.words <= set(now["words"])
+    assert shipped.flink == now["flink"]
 
 
 def test_a_window_is_proven() -> None:
@@ -31,7 +41,8 @@ def test_a_window_is_proven() -> None:
     )
 
     (row,) = rows
-    cases = sum("group window tumble" in proof.features(proof.query_of(case)) for case in proof.agreed())
+    cases = recorded().features["group window tumble"]
+    assert cases > 20
     assert row.outcome is Outcome.PROVEN
     assert row.reason is not None
     assert row.reason.endswith(f"answered as by Flink 2.3.0 in {cases} recorded queries")
