@@ -71,19 +71,19 @@ def test_the_example_of_the_documentation() -> None:
         """\
 -- @metric: flink_job_select_1_trade_count_total
 -- @metric_type: counter
--- @metric_help: Number of rows by symbol in windows of 1m
+-- @metric_help: Number of rows of trades by symbol in windows of 1m
 -- @metric_field: trade_count
 -- @metric_labels: symbol
 -- @metric_window: 1m
 -- @metric: flink_job_select_1_volume_total
 -- @metric_type: counter
--- @metric_help: Sum of quantity by symbol in windows of 1m
+-- @metric_help: Sum of quantity of trades by symbol in windows of 1m
 -- @metric_field: total_volume
 -- @metric_labels: symbol
 -- @metric_window: 1m
 -- @metric: flink_job_select_1_avg_price
 -- @metric_type: gauge
--- @metric_help: Average of price by symbol in windows of 1m, newest
+-- @metric_help: Average of price of trades by symbol in windows of 1m, newest
 -- @metric_field: avg_price
 -- @metric_labels: symbol
 -- @metric_window: 1m
@@ -369,7 +369,7 @@ def test_alerts_fire_when_they_should_and_not_before(tmp_path: Path) -> None:
         alert = {"exp_labels": {**series, "job": "flink-job", **labels[name]}, "exp_annotations": texts}
         return {"eval_time": at, "alertname": name, "exp_alerts": [alert]}
 
-    average = "Average of price by symbol in windows of 1m, newest: 1001 (symbol A)"
+    average = "Average of price of trades by symbol in windows of 1m, newest: 1001 (symbol A)"
     high = ": flink_job_select_1_avg_price > 1000", average
     risky = "Rows that alarms gave out (fraud_score > 0.8 only)"
     down = " does not answer", "flink-job does not answer: 0"

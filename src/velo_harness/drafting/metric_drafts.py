@@ -223,12 +223,14 @@ def _adds_up(view: StatementView, one: Traced) -> bool:
 
 
 def _grouped(view: StatementView) -> str:
-    """Keys, windows and conditions, behind what a value is."""
+    """What is read, keys, windows and conditions, behind what a value is."""
     assert view.grouping is not None
     keys = [name for name in view.grouping.columns.values() if name.isidentifier()]
     window = view.grouping.window_ms
     by = f" by {' and '.join(keys)}" if keys else ""
-    return by + ("" if window is None else f" in windows of {duration_text(window)}") + view.only()
+    read = (*view.statement.sources, *view.statement.reads)
+    of = f" of {read[0]}" if len(read) == 1 else ""
+    return of + by + ("" if window is None else f" in windows of {duration_text(window)}") + view.only()
 
 
 def _draft(
