@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from velo_import.enrichment.question import INSTRUCTIONS, Question
@@ -60,8 +61,8 @@ class Asking:
         """`kept` are earlier answers by the digests of their questions; `say` tells a person, each thing once."""
         self._settings, self._kept, self._say = settings, kept, say
         self._left = settings.budget
-        self._client: Any = None
         self._stopped = False
+        self._told_what_is_sent = False
 
     def __call__(self, question: Question) -> Answer | None:
         """The answer; None when there is none."""
@@ -78,41 +79,35 @@ class Asking:
         return None if content is None else Answer(content, self._settings.model, digest)
 
     def _is_ready(self) -> bool:
-        """Whether somebody can be asked; says why not, and what is sent, once."""
-        if self._client is not None:
-            return True
+        """Whether somebody can be asked; says why not."""
         if not self._settings.key:
             self._stop(f"{KEY_VARIABLE} is not set")
             return False
-        try:
-            import anthropic
-        except ImportError:
+        if find_spec("anthropic") is None:
             self._stop("the client is not installed: pip install 'velostream[ai]'")
             return False
-        # The key alone logs in: profiles and other credentials on this machine are not looked for.
-        self._client = anthropic.Anthropic(
-            api_key=self._settings.key, timeout=self._settings.timeout_s, max_retries=self._settings.retries
-        )
-        self._say(
-            f"--ai: the SQL of statements, names and types of columns, and names and help texts of metrics go to "
-            f"{self._client.base_url.host} (model {self._settings.model}, at most {self._settings.budget:,} tokens); "
-            "rows, options of connectors and comments do not"
-        )
         return True
 
     def _asked(self, question: Question) -> object:
         import anthropic
 
+        settings = self._settings
         tool = {"name": _TOOL, "description": "Propose improvements.", "input_schema": answer_schema()}
         try:
-            message = self._client.messages.create(
-                model=self._settings.model,
-                max_tokens=ANSWER_TOKENS,
-                system=INSTRUCTIONS,
-                messages=[{"role": "user", "content": question.text}],
-                tools=[tool],
-                tool_choice={"type": "tool", "name": _TOOL},
-            )
+            # The key alone logs in: profiles and other credentials on this machine are not looked for.
+            with anthropic.Anthropic(
+                api_key=settings.key, timeout=settings.timeout_s, max_retries=settings.retries
+            ) as client:
+                self._tell_what_is_sent(client.base_url.host)
+                create: Any = client.messages.create
+                message = create(
+                    model=settings.model,
+                    max_tokens=ANSWER_TOKENS,
+                    system=INSTRUCTIONS,
+                    messages=[{"role": "user", "content": question.text}],
+                    tools=[tool],
+                    tool_choice={"type": "tool", "name": _TOOL},
+                )
             self._left -= message.usage.input_tokens + message.usage.output_tokens
             proposed = [block.input for block in message.content if block.type == "tool_use" and block.name == _TOOL]
         except (anthropic.AnthropicError, ValueError, TypeError, AttributeError) as problem:
@@ -122,6 +117,15 @@ class Asking:
             self._say("--ai: an answer was cut off or proposes nothing; it is left out")
             return None
         return proposed[0]
+
+    def _tell_what_is_sent(self, host: str) -> None:
+        if not self._told_what_is_sent:
+            self._told_what_is_sent = True
+            self._say(
+                "--ai: the SQL of statements, names and types of columns, and names and help texts of metrics go to "
+                f"{host} (model {self._settings.model}, at most {self._settings.budget:,} tokens); "
+                "rows, options of connectors and comments do not"
+            )
 
     def _told(self, problem: Exception) -> str:
         """What went wrong, in one line without the key."""

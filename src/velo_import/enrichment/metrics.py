@@ -75,7 +75,7 @@ def _with_help(metric: MetricDraft, text: str, notes: list[str]) -> MetricDraft:
 
 def _problem_of_name(metric: MetricDraft, name: str, taken: set[str]) -> str | None:
     counts = metric.type == "counter"
-    if name in taken or name.removesuffix("_total") in {other.removesuffix("_total") for other in taken}:
+    if name.removesuffix("_total") in {other.removesuffix("_total") for other in taken if other != metric.name}:
         return "another metric is called so"
     if name.startswith((OWN_METRICS, "__")) or name in ("up", "scrape_duration_seconds"):
         return "that name is not free"
