@@ -53,6 +53,13 @@ class SummaryFormat(StrEnum):
     JSON = "json"
 
 
+class RunEngine(StrEnum):
+    """What runs a program."""
+
+    VELO = "velo"
+    FLINK = "flink"
+
+
 @app.callback()
 def velo(
     version: Annotated[
@@ -93,6 +100,11 @@ def run(
         float | None,
         typer.Option(min=0.01, help="no cluster: so many records a second by the data schemas", metavar="RATE"),
     ] = None,
+    engine: Annotated[RunEngine, typer.Option(help="what runs it")] = RunEngine.VELO,
+    flink_gateway: Annotated[
+        str | None, typer.Option(help="the SQL gateway of Flink, with --engine flink", metavar="URL")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="on Flink: leave when its jobs run")] = False,
     output: Annotated[SummaryFormat, typer.Option(help="format of the job summary")] = SummaryFormat.TEXT,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
@@ -110,6 +122,15 @@ def run(
     from velo_engine.connectors.kafka.client import cluster_from
 
     set_debug(debug)
+    if engine is RunEngine.FLINK or flink_gateway is not None or detach:
+        from velo_cli.flink_run import refuse_options, run_on_flink
+
+        given = {"--checkpoint-dir": checkpoint_dir, "--from-savepoint": from_savepoint, "--metrics-port": metrics_port,
+                 "--dashboard": dashboard, "--generate": generate, "--dead-letters": dead_letters,
+                 "--kafka-config": kafka_config, "--batch-size": batch_size}  # fmt: skip
+        url = refuse_options(engine, flink_gateway, given)
+        code = run_on_flink(sql, url=url, variables=key_values(var), brokers=brokers, name=name, detach=detach)
+        raise typer.Exit(code)
     if dead_letters is not None:
         refuse_existing(dead_letters)
     program = program_file(sql)

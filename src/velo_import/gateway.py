@@ -1,0 +1,257 @@
+"""A session of Flink's SQL gateway over its REST interface: statements, their results, the jobs that they start.
+
+Source: https://nightlies.apache.org/flink/flink-docs-release-2.3/docs/dev/table/sql-gateway/rest/
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
+
+from velo_engine.errors import ErrorCode, VeloError
+
+KNOWN_VERSIONS = ("V4", "V3", "V2", "V1")
+"""Versions of the interface that are spoken here, the best first."""
+REQUEST_SECONDS = 30.0
+"""How long one answer may take."""
+STATEMENT_SECONDS = 180.0
+"""How long a statement may take until its job runs or its first result is there."""
+ENDED = frozenset({"FINISHED", "FAILED", "CANCELED", "SUSPENDED"})
+"""States in which a job does no more."""
+
+_RUNNING = frozenset({"INITIALIZED", "PENDING", "RUNNING"})
+_POLL_SECONDS = (0.05, 1.0)
+"""Between two questions: at first, and at most."""
+_CAUSE = re.compile(r"^(?:Caused by: )?(?:[\w$]+\.)+(?P<kind>[\w$]+(?:Exception|Error)): (?P<message>.*)", re.MULTILINE)
+_KINDS = {"INSERT": "+I", "UPDATE_BEFORE": "-U", "UPDATE_AFTER": "+U", "DELETE": "-D"}
+
+
+class StatementFailedError(Exception):
+    """Flink refuses a statement, or its job failed; the message is Flink's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """A part of a statement's result."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Any, ...]], ...]
+    """Kind (`+I`, `-U`, `+U`, `-D`) and values."""
+    job: str | None
+    """The job that makes it."""
+    is_query: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """A job of the cluster."""
+
+    id: str
+    name: str
+    status: str
+
+
+class GatewaySession:
+    """An open session; a context manager that closes it. `sleep` and `clock` are for tests.
+
+    VeloError INFRASTRUCTURE_MISSING when no gateway answers at `url`, BAD_VALUE when it is no address of one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str = "velo",
+        *,
+        request_seconds: float = REQUEST_SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = _checked(url)
+        self._request_seconds = request_seconds
+        self._sleep = sleep
+        self._clock = clock
+        self._opener = _opener()
+        self.product = self._product()
+        self.version = self._negotiated()
+        """Of the interface: `v4`."""
+        opened = self._call("POST", f"/{self.version}/sessions", {"sessionName": name, "properties": {}})
+        self._session = f"/{self.version}/sessions/{opened['sessionHandle']}"
+
+    def __enter__(self) -> GatewaySession:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the session; its jobs go on."""
+        try:
+            self._call("DELETE", self._session)
+        except VeloError:
+            # The gateway is gone, and the session with it.
+            return
+
+    def submit(self, sql: str) -> str:
+        """Hands a statement over; its operation."""
+        body = {"statement": sql}
+        return str(self._call("POST", f"{self._session}/statements", body)["operationHandle"])
+
+    def cancel(self, operation: str) -> str:
+        """Cancels an operation; its status."""
+        return str(self._call("POST", f"{self._session}/operations/{operation}/cancel").get("status", "CANCELED"))
+
+    def wait(self, operation: str, seconds: float = STATEMENT_SECONDS) -> None:
+        """Until the operation has a result. StatementFailedError; VeloError TIMEOUT, then it is cancelled."""
+        until = self._clock() + seconds
+        pause, longest = _POLL_SECONDS
+        while True:
+            status = str(self._call("GET", f"{self._session}/operations/{operation}/status")["status"])
+            if status not in _RUNNING:
+                break
+            if self._clock() >= until:
+                self.cancel(operation)
+                message = f"the SQL gateway had no answer after {seconds:g} seconds; the statement is cancelled"
+                raise VeloError(ErrorCode.TIMEOUT, message)
+            self._sleep(pause)
+            pause = min(pause * 1.5, longest)
+        if status == "ERROR":
+            next(self.pages(operation))
+            raise StatementFailedError("it failed, and Flink does not say why")
+        if status != "FINISHED":
+            raise StatementFailedError(f"the operation is {status}")
+
+    def pages(self, operation: str) -> Iterator[ResultPage]:
+        """The result, part by part, until it ends. StatementFailedError."""
+        form = "" if self.version == "v1" else "?rowFormat=JSON"
+        uri: str | None = f"{self._session}/operations/{operation}/result/0{form}"
+        pause, longest = _POLL_SECONDS
+        while uri:
+            found = self._call("GET", uri)
+            uri = None if found.get("resultType") == "EOS" else found.get("nextResultUri")
+            page = _page(found)
+            if page.rows or found.get("resultType") == "PAYLOAD":
+                yield page
+            pause = _POLL_SECONDS[0] if page.rows else min(pause * 1.5, longest)
+            if uri and not page.rows:
+                self._sleep(pause)
+
+    def execute(self, sql: str, seconds: float = STATEMENT_SECONDS) -> tuple[ResultPage, ...]:
+        """The whole result of a statement that ends by itself. Raises as `wait`."""
+        operation = self.submit(sql)
+        self.wait(operation, seconds)
+        return tuple(self.pages(operation))
+
+    def job(self, job: str) -> JobState | None:
+        """A job of the cluster; None when it does not know it any more. StatementFailedError."""
+        for page in self.execute("SHOW JOBS"):
+            for _, row in page.rows:
+                if row and row[0] == job:
+                    return JobState(job, str(row[1]), str(row[2]).upper())
+        return None
+
+    def stop(self, job: str) -> None:
+        """Cancels a job. StatementFailedError."""
+        self.execute(f"STOP JOB '{job}'")
+
+    def cause_of_failure(self, job: str) -> str | None:
+        """Why a job failed, from the cluster that the gateway speaks to; None when it cannot be asked."""
+        try:
+            properties = self._call("GET", self._session)["properties"]
+            cluster = f"http://{properties['rest.address']}:{properties['rest.port']}"
+            with self._opener.open(f"{cluster}/jobs/{job}/exceptions", timeout=self._request_seconds) as answer:
+                found = json.loads(answer.read())
+            entries = found["exceptionHistory"]["entries"]
+            return root_cause([entries[0]["stacktrace"]]) if entries else None
+        except (VeloError, OSError, ValueError, KeyError, IndexError, TypeError):
+            return None
+
+    def _product(self) -> str:
+        try:
+            found = self._call("GET", "/info")
+        except StatementFailedError as problem:
+            message = f"what answers at {self._url} is no SQL gateway of Flink: {problem}"
+            raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message, hint="its port is 8083 by default") from None
+        return f"{found.get('productName', 'Flink')} {found.get('version', '')}".strip()
+
+    def _negotiated(self) -> str:
+        try:
+            offered = {str(version).upper() for version in self._call("GET", "/api_versions")["versions"]}
+        except StatementFailedError:
+            offered = {"V1"}  # the first version of the interface did not say it
+        best = next((version for version in KNOWN_VERSIONS if version in offered), None)
+        if best is None:
+            raise VeloError(
+                ErrorCode.INFRASTRUCTURE_MISSING,
+                f"the SQL gateway at {self._url} speaks {', '.join(sorted(offered))}, none of which is known here",
+                hint=f"known are {', '.join(KNOWN_VERSIONS)}",
+            )
+        return best.lower()
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        data = None if body is None and method != "POST" else json.dumps(body or {}).encode()
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        request = Request(self._url + path, data=data, headers=headers, method=method)  # noqa: S310 - http(s), checked
+        try:
+            with self._opener.open(request, timeout=self._request_seconds) as answer:
+                return _object(answer.read())
+        except HTTPError as error:
+            with error:
+                raise StatementFailedError(_said(error.read(), error.code)) from None
+        except (URLError, OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            message = f"no SQL gateway of Flink answers at {self._url}: {reason}"
+            hint = "start one with Flink's bin/sql-gateway.sh start, and name its address with --flink-gateway"
+            raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message, hint=hint) from None
+
+
+def root_cause(errors: Sequence[str]) -> str:
+    """What of Flink's stack traces says why: the last cause, with what encloses it when that says where."""
+    text = "\n".join(errors)
+    found = [match["message"].strip() for match in _CAUSE.finditer(text)]
+    if not found:
+        first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+        return first or "it failed, and Flink does not say why"
+    return found[-1] or next((message for message in reversed(found) if message), "it failed")
+
+
+def _said(body: bytes, status: int) -> str:
+    try:
+        errors = _object(body).get("errors") or []
+    except ValueError:
+        errors = []
+    return root_cause([str(one) for one in errors]) if errors else f"the gateway answers {status}"
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("it does not answer as a SQL gateway")
+    return found
+
+
+def _page(found: Mapping[str, Any]) -> ResultPage:
+    results = found.get("results") or {}
+    columns = tuple(str(column["name"]) for column in results.get("columns") or ())
+    rows = tuple((_KINDS.get(row.get("kind"), "+I"), tuple(row["fields"])) for row in results.get("data") or ())
+    # The first version of the interface says the job only in the result of an INSERT.
+    named = rows[0][1][0] if columns == ("job id",) and rows else None
+    return ResultPage(columns, rows, found.get("jobID") or named, bool(found.get("isQueryResult")))
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise VeloError(ErrorCode.BAD_VALUE, f"{url} is no address of a SQL gateway", hint="http://HOST:8083")
+    return url.rstrip("/")
+
+
+def _opener() -> OpenerDirector:
+    """Opens http and https only, past no proxy: a gateway is within one's own network."""
+    return build_opener(ProxyHandler({}), HTTPHandler(), HTTPSHandler())
