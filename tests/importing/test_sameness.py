@@ -43,13 +43,19 @@ _OPTIONS = {
 
 def script(entry: Mapping[str, Any]) -> str:
     """The job as somebody would hand it in."""
-    parts = []
-    for name, table in entry["inputs"].items():
-        options = {"connector": table["connector"], **_OPTIONS.get(table["connector"], {})}
-        written = ",\n    ".join(f"'{key}' = '{value}'" for key, value in options.items())
-        parts.append(f"CREATE TABLE `{name}` (\n    {table['columns']}\n) WITH (\n    {written}\n)")
+    parts = [_table(name, table["columns"], table["connector"]) for name, table in entry["inputs"].items()]
     parts += [f"CREATE TEMPORARY VIEW {name} AS\n{query}" for name, query in entry.get("views", {}).items()]
-    return "".join(f"{part};\n\n" for part in (*parts, entry["query"]))
+    query = entry["query"]
+    if "sink" in entry:
+        parts.append(_table("results", entry["sink"]["columns"], entry["sink_connector"]))
+        query = f"INSERT INTO results\n{query}"
+    return "".join(f"{part};\n\n" for part in (*parts, query))
+
+
+def _table(name: str, columns: str, connector: str) -> str:
+    options = {"connector": connector, **_OPTIONS.get(connector, {})}
+    written = ",\n    ".join(f"'{key}' = '{value}'" for key, value in options.items())
+    return f"CREATE TABLE `{name}` (\n    {columns}\n) WITH (\n    {written}\n)"
 
 
 @lru_cache

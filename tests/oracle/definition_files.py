@@ -14,7 +14,7 @@ A file maps case names to:
 * `situations`: see `case.Situation`; `compare`: `exact` (the default), `per_event`, or `per_key` and output columns;
   `config`: Flink settings.
 * `views`: queries by name, which `query` may read; Flink gets them as its WITH. `source` (where a query comes from) and
-  the `connector` of an input are for readers and for tests/importing/test_sameness.py.
+  the `connector` of an input and `sink_connector` are for readers and for tests/importing/test_sameness.py.
 
 The key `defaults` gives entries for every case of the file that does not have them.
 """
@@ -48,6 +48,7 @@ _KEYS = {
     "sink",
     "views",
     "source",
+    "sink_connector",
 }
 
 
