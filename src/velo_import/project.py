@@ -109,10 +109,10 @@ class _Making:
         """Fills `files`."""
         for script in self.job.scripts:
             self.files[str(PurePosixPath(ORIGINAL) / _relative(script.file))] = script.text
-        self._observed = self._part("metrics and monitoring", lambda: observe(self.job))
+        sampled = self._options.samples.get(self.job.name, Sampled())
+        self._observed = self._part("metrics and monitoring", lambda: observe(self.job, sampled.tables))
         if self._observed is not None:
             self._take(self._observed)
-        sampled = self._options.samples.get(self.job.name, Sampled())
         self._schemas = self._part("data schemas", lambda: schema_files(_readable(self.job), sampled.tables)) or {}
         self._notes += [*sampled.notes, *(self._part("notes on generated rows", lambda: schema_notes(self.job)) or ())]
         if self._options.keep_samples:
@@ -150,7 +150,8 @@ class _Making:
 
     def _propose(self, observed: Observed, ask: Callable[[Question], Answer | None]) -> None:
         """What is proposed and right goes into the parts that are there; assertions wait for the spec."""
-        found = self._part("what was proposed", lambda: enrich(self.job, observed, self._schemas, ask))
+        rows = self._options.samples.get(self.job.name, Sampled()).tables
+        found = self._part("what was proposed", lambda: enrich(self.job, observed, self._schemas, ask, rows))
         if found is None:
             return
         self._proposed = found
@@ -175,7 +176,7 @@ class _Making:
             assertions=spec.assertions if spec is not None else 0,
             skipped=len(spec.skipped) if spec is not None else 0,
             metrics=len(observed.metrics) if observed is not None else 0,
-            panels=len(dashboard.get("panels", ())),
+            panels=sum(panel["type"] != "row" for panel in dashboard.get("panels", ())),
             alerts=self.files.get(ALERTS, "").count("- alert: "),
             score=self._score,
             shadow=SHADOW in self.files,
