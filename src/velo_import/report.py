@@ -62,7 +62,8 @@ def headline(jobs: Sequence[ConvertedJob]) -> str:
     rest = len(statements) - converted
     of_jobs = f" of {len(jobs)} jobs" if len(jobs) != 1 else ""
     tail = f", {rest} not" if rest else ""
-    return f"{converted} of {len(statements)} statement(s){of_jobs} converted{tail}"
+    noun = "statement" if len(statements) == 1 else "statements"
+    return f"{converted} of {len(statements)} {noun}{of_jobs} converted{tail}"
 
 
 def _status(jobs: Sequence[ConvertedJob]) -> str:

@@ -60,7 +60,7 @@ def test_a_job_becomes_the_whole_project_and_its_tests_pass(script: Path, tmp_pa
     assert code == 0
     assert written(output) == STRUCTURE
     assert (output / "original/job.sql").read_text(encoding="utf-8") == TRADES
-    assert "✓ 1 of 1 statement(s) converted" in said
+    assert "✓ 1 of 1 statement converted" in said
     assert "1 passed" in said
     report = json.loads((output / "conversion_report.json").read_text(encoding="utf-8"))
     (job,) = report["jobs"]

@@ -47,7 +47,7 @@ def test_totals_are_those_of_the_constructs() -> None:
         "data schemas": 0, "tested": 0, "assertions": 0, "skipped tests": 0, "metrics": 0, "alerts": 0,
         "mutants killed": 0, "mutants survived": 0,
     }  # fmt: skip
-    assert report["headline"] == "1 of 2 statement(s) converted, 1 not"
+    assert report["headline"] == "1 of 2 statements converted, 1 not"
 
 
 def test_markdown_has_a_row_for_every_construct() -> None:
