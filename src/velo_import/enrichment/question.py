@@ -64,7 +64,8 @@ def question(job: ConvertedJob, observed: Observed, schemas: Mapping[str, str]) 
                 "query": m.statement,
                 "help": m.help,
                 "labels": m.labels,
-                "alerts": [alert.alert for alert in m.alerts],
+                # Not their thresholds: these may come of rows that were sampled.
+                "alerts": [alert.name for alert in m.alerts if alert.name is not None],
             }
             for m in observed.metrics
         ],
