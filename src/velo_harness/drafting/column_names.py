@@ -126,7 +126,7 @@ RULES: Final[tuple[NameRule, ...]] = (
 TIME_NAME = re.compile(r"(?:^|_)(?:ts|time|timestamp|datetime|at|date|dt)(?:_ms|_millis)?$")
 """Names of texts and whole numbers that are times."""
 PERSONAL_NAME = re.compile(
-    r"(?:^|_)(?:e?mail|email_address|phone|mobile|tel|telephone|address|street|zip|postcode|postal_code|name|first_name"
+    r"(?:^|_)(?:e?mail|email_address|phone|phone_number|mobile|tel|telephone|address|street|zip|postcode|postal_code|name|first_name"
     r"|last_name|full_name|firstname|lastname|fullname|surname|user_name|username|login|nickname|person|birth(?:day|date)?"
     r"|date_of_birth|dob|ssn|iban|account|account_number|card|card_number|credit_card|passport|license|ip|ip_address|lat"
     r"|latitude|lon|lng|longitude|user_id|customer_id|client_id|patient_id|member_id|password|token|secret|device_id"
