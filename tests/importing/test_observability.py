@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -341,6 +342,20 @@ def test_prometheus_takes_rules_and_queries(tmp_path: Path) -> None:
 
 
 @needs_promtool
+@pytest.mark.parametrize("name", ['Übung "x" 😀', "9 lives", "a\\b {{ nothing", "yes", "日本"])
+def test_any_name_of_a_job_will_do(tmp_path: Path, name: str) -> None:
+    found = observed(EXAMPLE, name=name)
+    (tmp_path / "rules.yaml").write_text(found.files[ALERTS], encoding="utf-8")
+    code, said = promtool("check", "rules", "rules.yaml", folder=tmp_path)
+    assert code == 0, said
+    rules = [rule for group in yaml.safe_load(found.files[ALERTS])["groups"] for rule in group["rules"]]
+    assert {rule["labels"]["app"] for rule in rules if "alert" in rule} == {name}
+    assert not faults_of_dashboard(found.files[DASHBOARD])
+    uid = json.loads(found.files[DASHBOARD])["uid"]
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", uid)
+
+
+@needs_promtool
 def test_prometheus_finds_no_fault_in_the_names() -> None:
     page = exposition(observed(JOB), {"trades": rows()}).decode()
     said = [line for line in promtool("check", "metrics", text=page)[1].splitlines() if "flink_job" in line]
@@ -396,3 +411,8 @@ def test_alerts_fire_when_they_should_and_not_before(tmp_path: Path) -> None:
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests))
     code, said = promtool("test", "rules", "tests.yaml", folder=tmp_path)
     assert code == 0, said
+
+
+def test_buckets_span_what_was_sampled() -> None:
+    (_, distribution) = observed("SELECT latency_ms FROM trades;", trades=sample(latency_ms=[0, 900])).metrics
+    assert distribution.buckets == "0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2"

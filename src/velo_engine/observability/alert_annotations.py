@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 from velo_engine.sql.program import Property
@@ -63,7 +64,7 @@ def alert_definition(given: Mapping[str, Property], metric: str, field: str | No
 
 def number_text(value: float) -> str:
     """A number as short as it can be written."""
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{Decimal(repr(value)):f}"
 
 
 def _growing(given: Mapping[str, Property], metric: str, *, counts: bool) -> str:

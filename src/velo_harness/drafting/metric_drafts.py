@@ -263,8 +263,8 @@ def _fitted(facts: ColumnFacts | None, factor: float) -> str | None:
     if facts is None or facts.least is None or facts.greatest is None or facts.greatest <= 0:
         return None
     greatest = facts.greatest * factor
-    least = max(facts.least * factor, greatest / 1e4)
+    least = max(facts.least * factor, greatest / 1000)
     decades = range(math.floor(math.log10(least)), math.ceil(math.log10(greatest)) + 1)
     bounds = [float(f"{step}e{decade}") for decade in decades for step in (1, 2, 5)]
     kept = [bound for bound in bounds if least / 2 < bound < greatest * 5]
-    return ", ".join(map(number_text, kept[:15])) or None
+    return ", ".join(map(number_text, kept[-12:])) or None

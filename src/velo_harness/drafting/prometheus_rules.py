@@ -40,27 +40,32 @@ def rules_text(app: str, statements: Sequence[str], metrics: Sequence[ExportedMe
         counter = metric.name if metric.definition.type is MetricType.COUNTER else f"{metric.name}_count"
         rate = f"rate({counter}{_of(app)}[{metric.range}])"
         lines.append(f"      - record: {metric.name.removesuffix('_total')}:rate{metric.range}")
-        lines.append(f"        expr: {json.dumps(rate)}")
+        lines.append(f"        expr: {_quoted(rate)}")
     lines += [f"  - name: {scalar_text(app + '_alerts')}", "    rules:"]
     for rule in (*_metric_rules(app, metrics), *_job_rules(app, statements)):
         lines += [
             f"      - alert: {rule.name}",
-            f"        expr: {json.dumps(rule.expression)}",
+            f"        expr: {_quoted(rule.expression)}",
             f"        for: {rule.wait}",
             "        labels:",
             f"          app: {scalar_text(app)}",
             f"          severity: {rule.severity}",
             *([f"          statement: {scalar_text(rule.statement)}"] if rule.statement is not None else []),
             "        annotations:",
-            f"          summary: {json.dumps(rule.summary, ensure_ascii=False)}",
-            f"          description: {json.dumps(rule.description, ensure_ascii=False)}",
+            f"          summary: {_quoted(rule.summary)}",
+            f"          description: {_quoted(rule.description)}",
         ]
     return "\n".join(lines) + "\n"
 
 
+def _quoted(text: str) -> str:
+    """Text in double quotes, which YAML and PromQL read alike."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def _of(app: str) -> str:
     """The job's series alone."""
-    return "{job=" + json.dumps(app) + "}"
+    return "{job=" + _quoted(app) + "}"
 
 
 def alert_expression(metric: ExportedMetric, alert: AlertDefinition, app: str) -> str:
@@ -89,7 +94,7 @@ def _metric_rules(app: str, metrics: Sequence[ExportedMetric]) -> Iterator[Alert
             what = definition.help if alert.operator is None else f"{definition.name} {alert.condition}"
             about = f"{_plain(definition.help)}: {{{{ $value }}}}" + (f" ({labels})" if labels else "")
             expression = alert_expression(metric, alert, app)
-            summary = f"{app}: {_plain(what)}"
+            summary = _plain(f"{app}: {what}")
             yield AlertRule(alert.name, expression, "0m", alert.severity, summary, about, definition.statement)
 
 
@@ -100,7 +105,8 @@ def _plain(text: str) -> str:
 
 def _job_rules(app: str, statements: Sequence[str]) -> Iterator[AlertRule]:
     def rule(name: str, expression: str, wait: str, severity: str, text: str) -> AlertRule:
-        return AlertRule(name, expression, wait, severity, f"{app} {text}", f"{app} {text}: {{{{ $value }}}}")
+        said = _plain(f"{app} {text}")
+        return AlertRule(name, expression, wait, severity, said, f"{said}: {{{{ $value }}}}")
 
     of = _of(app)
     yield rule("JobDown", f"up{of} == 0", "1m", "critical", "does not answer")
@@ -116,7 +122,7 @@ def _job_rules(app: str, statements: Sequence[str]) -> Iterator[AlertRule]:
     for statement in statements:
         name = "".join(part.capitalize() for part in statement.replace("-", "_").split("_"))
         if name.isidentifier() and name.isascii() and statement.isidentifier():
-            which = "{job=" + json.dumps(app) + f', statement="{statement}"}}'
+            which = "{job=" + _quoted(app) + f', statement="{statement}"}}'
             read = f"rate({OWN_METRICS}rows_in_total{which}[15m]) > 0"
             out = f"rate({OWN_METRICS}changes_out_total{which}[15m]) == 0"
             text = f"has a statement that reads rows and gives none out, {statement}"
