@@ -13,10 +13,21 @@ from velo_cli.command_line import set_debug
 
 
 def import_flink(
-    path: Annotated[Path, typer.Argument(help="a Flink SQL script, or a folder of scripts", show_default=False)],
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="a Flink SQL script, a compiled plan, or a folder of these", show_default=False),
+    ] = None,
     output: Annotated[Path, typer.Option(help="the folder to write", metavar="DIR")] = Path("converted"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the report, write nothing")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="leave with 1 when something is not converted")] = False,
+    flink_api: Annotated[
+        str | None, typer.Option(help="rebuild a running job's SQL from its JobManager's REST interface", metavar="URL")
+    ] = None,
+    job_id: Annotated[str | None, typer.Option(help="which job, where several run", metavar="ID")] = None,
+    flink_gateway: Annotated[
+        str | None, typer.Option(help="what PATH does not declare comes from this SQL Gateway", metavar="URL")
+    ] = None,
+    session: Annotated[str | None, typer.Option(help="the gateway's session", metavar="HANDLE")] = None,
     force: Annotated[bool, typer.Option("--force", help="write over files that have another text")] = False,
     test: Annotated[bool, typer.Option("--test", help="run the tests at once; their exit code counts")] = False,
     shadow: Annotated[bool, typer.Option("--shadow", help="say what to run for the comparison with Flink")] = False,
@@ -52,7 +63,7 @@ def import_flink(
     from velo_cli.proposals import asking
     from velo_import.convert.job import convert_job
     from velo_import.folder import write_folder
-    from velo_import.inputs.files import read_jobs
+    from velo_import.inputs.sources import Source, read_source, with_notes
     from velo_import.model import Outcome
     from velo_import.observability import DASHBOARD
     from velo_import.project import ProjectOptions, known_scores, portfolio, project
@@ -62,7 +73,8 @@ def import_flink(
     set_debug(debug)
     if grafana_url is not None and not dashboard:
         raise typer.BadParameter("--grafana-url needs the dashboard that --no-dashboard leaves out")
-    jobs = [convert_job(job.name, job.scripts) for job in read_jobs(path)]
+    inputs = read_source(Source(path, flink_api, job_id, flink_gateway, session))
+    jobs = [with_notes(convert_job(job.name, job.scripts), job.notes) for job in inputs]
     missing = [c for job in jobs for c in job.constructs if c.outcome is Outcome.NOT_CONVERTED]
     if dry_run:
         sys.stdout.write(report_markdown([Reported(job) for job in jobs]))

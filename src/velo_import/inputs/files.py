@@ -17,6 +17,7 @@ from velo_import.inputs.compiled_plan.script import is_plan, plan_script
 from velo_import.inputs.dialects import dialect_hint
 from velo_import.inputs.embedded import SUFFIXES, embedded_sql
 from velo_import.inputs.texts import text_of
+from velo_import.model import Construct
 
 _DEFINING = (flink.CreateTable, flink.CreateView, flink.CreateFunction, flink.CreateNamed)
 _IN_FORCE = (flink.SetOption, flink.ResetOption)
@@ -30,6 +31,8 @@ class JobInput:
 
     name: str
     scripts: tuple[FlinkScript, ...]
+    notes: tuple[Construct, ...] = ()
+    """Rows of the report that say where the job comes from."""
 
 
 def read_jobs(path: Path) -> tuple[JobInput, ...]:
