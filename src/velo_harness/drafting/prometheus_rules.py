@@ -48,7 +48,7 @@ def rules_text(app: str, statements: Sequence[str], metrics: Sequence[ExportedMe
             f"        expr: {_quoted(rule.expression)}",
             f"        for: {rule.wait}",
             "        labels:",
-            f"          app: {scalar_text(app)}",
+            f"          app: {scalar_text(_plain(app))}",
             f"          severity: {rule.severity}",
             *([f"          statement: {scalar_text(rule.statement)}"] if rule.statement is not None else []),
             "        annotations:",
@@ -100,7 +100,7 @@ def _metric_rules(app: str, metrics: Sequence[ExportedMetric]) -> Iterator[Alert
 
 def _plain(text: str) -> str:
     """Text in which Prometheus finds no template."""
-    return text.replace("{{", "{ {")
+    return text.replace("{{", '{{ "{{" }}')
 
 
 def _job_rules(app: str, statements: Sequence[str]) -> Iterator[AlertRule]:
