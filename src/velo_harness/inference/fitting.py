@@ -44,9 +44,9 @@ class Fitted:
 
 
 def fitted_distribution(values: Sequence[float], kind: SqlType) -> Fitted | None:
-    """The distribution that fits best; None when none does, or the rows are too few.
+    """The simplest distribution that fits; None when none does, or the rows are too few.
 
-    Parameters are estimated from the same rows, which makes the tests lenient (Lilliefors 1967): the best of a few
+    Parameters are estimated from the same rows, which makes the tests lenient (Lilliefors 1967): one of a few
     shapes is wanted, not a proof.
     """
     sample = np.array(values[:MOST_ROWS], dtype=np.float64)
@@ -54,16 +54,12 @@ def fitted_distribution(values: Sequence[float], kind: SqlType) -> Fitted | None
     if len(sample) < LEAST_ROWS or len(np.unique(sample)) < LEAST_ROWS / 4:
         return None
     whole = kind.name in INTEGERS
-    found = [
-        (fit.p_value, constraint, fit)
-        for constraint, cdf in _candidates(sample)
-        if (fit := _tested(sample, cdf, whole=whole)) is not None and fit.p_value >= LEAST_P
-    ]
-    if not found:
-        return None
-    p, constraint, fit = max(found, key=lambda one: one[0])
-    shape = constraint.strip("{ }").split(",")[0].removeprefix("type: ")
-    return Fitted(constraint, f"{shape} by {fit.test}, p = {p:.2g}")
+    for constraint, cdf in _candidates(sample):
+        fit = _tested(sample, cdf, whole=whole)
+        if fit is not None and fit.p_value >= LEAST_P:
+            shape = constraint.strip("{ }").split(",")[0].removeprefix("type: ")
+            return Fitted(constraint, f"{shape} by {fit.test}, p = {fit.p_value:.2g}")
+    return None
 
 
 def _tested(sample: Floats, cdf: Cdf, *, whole: bool) -> Fit | None:
@@ -76,20 +72,21 @@ def _tested(sample: Floats, cdf: Cdf, *, whole: bool) -> Fit | None:
 
 
 def _candidates(sample: Floats) -> Iterator[tuple[str, Cdf]]:
+    """The simplest first."""
     low, high = float(sample.min()), float(sample.max())
     mean, deviation = float(sample.mean()), float(sample.std(ddof=1))
     yield "uniform", uniform_cdf(low, high)
     if deviation > 0:
         yield f"{{ type: normal, mean: {_number(mean)}, std_dev: {_number(deviation)} }}", normal_cdf(mean, deviation)
+    if low >= 0 and mean > low:
+        # The generator's exponential begins at the smallest value of the range.
+        above = mean - low
+        yield f"{{ type: exponential, mean: {_number(above)} }}", _shifted(exponential_cdf(1 / above), low)
     if low > 0:
         logs = np.log(sample)
         mu, sigma = float(logs.mean()), float(logs.std(ddof=1))
         if sigma > 0:
             yield f"{{ type: log_normal, mu: {_number(mu)}, sigma: {_number(sigma)} }}", log_normal_cdf(mu, sigma)
-    if low >= 0 and mean > low:
-        # The generator's exponential begins at the smallest value of the range.
-        above = mean - low
-        yield f"{{ type: exponential, mean: {_number(above)} }}", _shifted(exponential_cdf(1 / above), low)
 
 
 def _shifted(cdf: Cdf, by: float) -> Cdf:

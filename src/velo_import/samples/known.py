@@ -77,7 +77,7 @@ def _is_primary_key(program: PlannedProgram, column: _Column) -> bool:
 
 def _unique(shown: FieldValues, column: _Column, rows: int) -> FieldValues:
     """The values of a key, none twice."""
-    if "unique: true" in shown.constraints or shown.constraints[:1] == ("sequence: true",):
+    if "unique: true" in shown.constraints or any(made.startswith("sequence") for made in shown.constraints):
         return shown
     if column.type.name in INTEGERS:
         room = max(column.present) - min(column.present) + 1

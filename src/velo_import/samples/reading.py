@@ -120,7 +120,7 @@ def _from_file(path: Path, source: SourceTable) -> pa.Table:
 
 def _read_topic(source: SourceTable, sampling: Sampling, found: Sampled) -> None:
     """The first records of a source's topic; a note when there are none to be had."""
-    brokers = sampling.brokers or source.properties.get("properties.bootstrap.servers")
+    brokers = sampling.brokers or source.properties.get("bootstrap.servers")
     if not brokers:
         found.notes.append(f"{source.name}: nothing says where its topic is; name brokers: --sample-kafka HOST:PORT")
         return
@@ -144,7 +144,7 @@ def _first_records(brokers: str, source: SourceTable, sampling: Sampling) -> lis
     own = {
         key.removeprefix("properties."): value
         for key, value in source.properties.items()
-        if key.startswith("properties.") and key not in ("properties.bootstrap.servers", "properties.group.id")
+        if key.startswith("properties.")
     }
     named = cluster_from(brokers, None, os.environ)
     cluster = KafkaCluster(brokers, {**own, **(named.properties if named is not None else {})})
