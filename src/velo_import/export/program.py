@@ -20,7 +20,7 @@ from velo_import.export.options import flink_setting
 from velo_import.export.relations import Notes
 from velo_import.export.sources import Sources
 from velo_import.export.statements import StatementExport
-from velo_import.export.variables import kept_variables, with_values
+from velo_import.export.variables import kept_variables, with_values, written_value
 
 _NONE: Mapping[str, str] = {}
 
@@ -94,12 +94,14 @@ class _Export:
         self._done: dict[int, None] = {}
         self._refused: set[str] = set()
         self._statements: list[ExportedStatement] = []
+        self._has_made_tables = False
 
     def exported(self) -> ExportedProgram:
         settings = self._settings()
         for statement in self._shared.program.statements:
             self._add(statement)
-        ordered = self._statements if not self._is_native else _inserts_last(self._statements)
+        # What no table of the program stands for comes first; a program that declares all its tables keeps its order.
+        ordered = _inserts_last(self._statements) if self._has_made_tables else self._statements
         written = [self._with_values(one) for one in (*settings, *ordered)]
         kept = list(dict.fromkeys(name for one in written for name in kept_variables(one.sql)))
         if kept and self._shared.program.statements:
@@ -110,12 +112,6 @@ class _Export:
         return ExportedProgram(
             self._shared.source.file, self._comments.head, tuple(written), tuple(self._shared.notes.found), foot
         )
-
-    @property
-    def _is_native(self) -> bool:
-        """Whether it has statements that Flink writes as a table and an INSERT."""
-        made = {s.name for s in self._shared.program.statements if s.query is not None}
-        return any(s.form is Form.TABLE and s.origin in made for s in self._statements)
 
     def _add(self, statement: Statement) -> None:
         """The statement, behind what it speaks of."""
@@ -136,6 +132,7 @@ class _Export:
             if statement.kind is not StatementKind.INSERT:
                 self._refused.add(statement.name)
             return
+        self._has_made_tables |= statement.query is not None and any(one.form is Form.TABLE for one in found)
         comment = self._comments.before(statement.location)
         for number, one in enumerate(found):
             self._statements.append(_commented(one, comment) if number == 0 else one)
@@ -165,7 +162,7 @@ class _Export:
             if not option:
                 self._shared.notes.differs(f"the property {key} is left out: {reason}", value.location)
                 continue
-            sql = f"SET {literal(option)} = {literal(value.value)}"
+            sql = f"SET {literal(option)} = {literal(written_value(self._shared.source, value))}"
             found.append(ExportedStatement(Form.SET, option, sql, value.location, ""))
         return found
 

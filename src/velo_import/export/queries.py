@@ -218,6 +218,7 @@ class QueryText:
             return
         if name in RENAMED and not (name in ("FIRST", "LAST") and _in_pattern(node)):
             self.edits.append(Edit(span.start, span.start + len(name), RENAMED[name]))
+            self._unit(node)
         elif name in ("MEDIAN", "COUNT_DISTINCT", "APPROX_COUNT_DISTINCT") and len(node.expressions) == 1:
             argument = self.spanned.span(node.expressions[0])
             if argument is None:
@@ -228,6 +229,15 @@ class QueryText:
             else:
                 self.edits.append(Edit(span.start, span.start + len(name), "COUNT"))
                 self.edits.append(Edit(argument.start, argument.start, "DISTINCT "))
+
+    def _unit(self, node: exp.Anonymous) -> None:
+        """A unit of time that is written as a text is a word in Flink."""
+        first = node.expressions[0] if node.expressions else None
+        if not isinstance(first, exp.Literal) or RENAMED[str(node.this).upper()] != "TIMESTAMPADD":
+            return
+        span = self.spanned.span(first)
+        if span is not None and first.is_string:
+            self.edits.append(Edit(span.start, span.end, first.name.upper()))
 
     def _cast(self, node: exp.Cast) -> None:
         this, to = self.spanned.span(node.this), self.spanned.span(node.to)

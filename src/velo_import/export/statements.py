@@ -19,7 +19,7 @@ from velo_import.export.names import flink_name
 from velo_import.export.options import UNKNOWN_BROKERS, FlinkOptions, Use, flink_options
 from velo_import.export.queries import QueryText
 from velo_import.export.tables import SYSTEM_COLUMNS, columns_of_schema, create_table, declared_columns
-from velo_import.export.variables import as_it_stands
+from velo_import.export.variables import as_it_stands, written_value
 from velo_import.mapped_text import with_defaults
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class StatementExport:
         statement = self._statement
         name = statement.name or "result"
         if self._is_table_as:
-            options = {key: found.value for key, found in statement.properties.items()}
+            options = {key: written_value(self._shared.source, v) for key, v in statement.properties.items()}
             options = self._production(name, options) if "connector" in options else {}
             spanned = self._shared.of(statement)
             has_list = bool(statement.columns or statement.primary_key)
@@ -222,7 +222,8 @@ class StatementExport:
 
     def _options(self, name: str, need: EventTime | None) -> dict[str, str]:
         declared = self._sources.declarations.get(name)
-        own = {} if declared is None else {key: found.value for key, found in declared.properties.items()}
+        given = {} if declared is None else declared.properties
+        own = {key: written_value(self._shared.source, found) for key, found in given.items()}
         production = self._shared.options.production.get(name)
         if production is not None or any(key.casefold() == "connector" for key in own):
             return self._production(name, own)

@@ -9,12 +9,14 @@ import re
 from collections.abc import Mapping
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_engine.sql.source_text import reference_end
+from velo_engine.sql.program import Property
+from velo_engine.sql.source_text import SourceText, reference_end
 from velo_engine.sql.variables import expand
 
 _OF_IMPORT = re.compile(r"\$\{\s*([A-Za-z_][\w.]*)\s*:\1\}\Z")
 
 
+_STRING = re.compile(r"'((?:[^']|'')*)'")
 _KEPT = "\ue000{"
 """Stands for the `${` of a reference that nobody replaces, a character of no text."""
 
@@ -22,6 +24,13 @@ _KEPT = "\ue000{"
 def as_it_stands(value: str) -> str:
     """An option that an import kept: its references are those of whoever runs it in production."""
     return value.replace("${", _KEPT)
+
+
+def written_value(source: SourceText, value: Property) -> str:
+    """The value of a property as the program writes it, references and all."""
+    start = source.line_starts[value.location.line - 1] + value.location.column - 1
+    match = _STRING.match(source.text, start)
+    return value.value if match is None else match[1].replace("''", "'")
 
 
 def with_values(text: str, variables: Mapping[str, str], given: Mapping[str, str]) -> str:

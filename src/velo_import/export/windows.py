@@ -179,7 +179,8 @@ def _as_group_window(query: QueryText, select: exp.Select, window: _Window) -> N
     arguments = ", ".join((window.column, *window.lengths))
     _group_by(query, select, window, f"{window.function}({arguments})")
     for node in _own(select):
-        if not isinstance(node, exp.Column) or node.table:
+        called = isinstance(node.parent, exp.Anonymous) and str(node.parent.this).upper() in _BOUND_CALLS
+        if not isinstance(node, exp.Column) or node.table or called:
             continue
         bound = WINDOW_BOUNDS.get(node.name) or WINDOW_BOUNDS.get(node.name.lower() if node.name[:1] == "_" else "")
         span = query.spanned.span(node)
