@@ -5,7 +5,7 @@ One statement is planned when it is first needed; while that happens it may not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from velo_engine.plan.nodes import (
     PlannedProgram,
     PlannedStatement,
     PlanNode,
+    Sink,
     SourceTable,
     WindowAggregate,
     inputs,
@@ -135,10 +136,7 @@ class _ProgramPlanner:
         for part in parts:
             self._check_emit(part.statement, node)
         emit = first.emit or (Emit.FINAL if _is_windowed(node) else Emit.CHANGES)
-        sinks = [
-            planned_sink(part.statement, node, part.query.key, part.target, self._properties, self._planned, self._text)
-            for part in parts
-        ]
+        sinks = self._sinks(parts, node)
         self._planned[name] = PlannedStatement(
             name=name,
             plan=node,
@@ -150,6 +148,21 @@ class _ProgramPlanner:
         )
         self._results[name] = _result(first, relation)
         self._open.pop()
+
+    def _sinks(self, parts: Sequence[StatementPart], node: PlanNode) -> list[Sink | None]:
+        """The sink of each of the statements that together give `node`; those that say the same of it share one."""
+        known: dict[tuple[object, ...], Sink | None] = {}
+        found = []
+        for part in parts:
+            name = part.statement.sink or part.statement.name
+            said = self._properties.of(part.statement).sinks[name].texts() if len(parts) > 1 else {}
+            what = (tuple(part.query.key), part.statement.conflict, tuple(sorted(said.items())))
+            if what not in known:
+                known[what] = planned_sink(
+                    part.statement, node, part.query.key, part.target, self._properties, self._planned, self._text
+                )
+            found.append(known[what])
+        return found
 
     def _part(self, statement: Statement) -> StatementPart:
         """One statement planned, under the columns of its target."""

@@ -64,7 +64,7 @@ def declared(draft: Draft, definition: tables.Definition, name: str) -> Relation
     else:
         draft.pieces.append(piece)
         draft.constructs += tables.constructs(definition, options, name)
-    draft.relations.append(relation)
+    draft.add(relation)
     return relation
 
 

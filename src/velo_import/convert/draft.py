@@ -71,6 +71,8 @@ class Draft:
     relations: list[Relation] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     """Of the converted program, in order."""
+    names: dict[int, str] = field(default_factory=dict)
+    """Of the tables and views, by the ids of their pieces."""
     made: dict[int, Made] = field(default_factory=dict)
     """Of each piece that makes rows, by its id."""
     statements: list[ConvertedStatement] = field(default_factory=list)
@@ -85,8 +87,14 @@ class Draft:
 
     def define(self, name: str, relation: Relation) -> None:
         """From now on `name` means `relation`."""
-        self.relations.append(relation)
+        self.add(relation)
         self.catalog.define(name, relation)
+
+    def add(self, relation: Relation) -> None:
+        """A table or view of the program, which a statement may mean."""
+        self.relations.append(relation)
+        if relation.piece is not None:
+            self.names[id(relation.piece)] = relation.name
 
     def note(self, place: Location, written: str, feature: str, became: str, outcome: Outcome, reason: str) -> None:
         """A row of the report."""

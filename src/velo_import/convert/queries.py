@@ -136,5 +136,8 @@ def query_start(source: SourceText, start: int, end: int) -> int:
     return start
 
 
+_OPENING = re.compile(r"\s*\(")
+
+
 def _is_options(text: str, position: int) -> bool:
-    return re.match(r"\s*\(", text[position:]) is not None
+    return _OPENING.match(text, position) is not None

@@ -215,9 +215,8 @@ def _keep(draft: Draft, rows: _Rows, piece: Piece, reads: tuple[Piece, ...], not
     place = rows.place.location
     became, written = "the statement as it stands", shown(draft.source, rows.place)
     further = (*notes, *_of_hints(rows.query, place))
-    settings = [one for one in draft.constructs if one.feature.startswith("option ")]
     # Flink was asked without settings and hints.
-    is_asked = all(one.outcome is Outcome.SAME for one in (*further, *settings))
+    is_asked = draft.settings.changes_nothing and all(one.outcome is Outcome.SAME for one in further)
     proof = proof_of(rows.query) if is_asked else UNPROVEN
     own = (
         *(
@@ -226,8 +225,7 @@ def _keep(draft: Draft, rows: _Rows, piece: Piece, reads: tuple[Piece, ...], not
         ),
         *further,
     )
-    relations = {id(r.piece): r.name for r in draft.relations if r.piece is not None}
-    names = tuple(relations[id(p)] for p in reads if id(p) in relations)
+    names = tuple(draft.names[id(p)] for p in reads if id(p) in draft.names)
     draft.made[id(piece)] = Made(len(draft.statements), rows.place, rows.query, draft.source, rows.is_bare)
     draft.statements.append(ConvertedStatement(rows.name, piece.text.text, place, names, rows.sink, own))
     draft.constructs += own

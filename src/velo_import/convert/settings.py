@@ -36,12 +36,20 @@ class Settings:
     _used: dict[str, str] = field(default_factory=dict)
     """With what values statements were converted."""
 
+    changes_nothing: bool = True
+    """Whether every option of the scripts means here what it means in Flink."""
+
     def used(self) -> None:
         """A statement that makes rows stands here."""
         self._used |= self.current
 
     def set(self, statement: SetOption) -> Construct:
         """What becomes of SET."""
+        found = self._set(statement)
+        self.changes_nothing = self.changes_nothing and found.outcome is Outcome.SAME
+        return found
+
+    def _set(self, statement: SetOption) -> Construct:
         place = statement.place.location
         key, value = statement.key, with_defaults((statement.value or "").strip())
         if key is None:

@@ -30,7 +30,7 @@ class Queries:
         """The result of a query."""
         before = self._own
         self._own = dict(before)
-        for cte in query.ctes:
+        for cte in query.ctes if isinstance(query, exp.Query) else ():
             result = self.read(cte.this, above)
             self._own[cte.alias] = _renamed(result, cte.args.get("alias"))
         try:
