@@ -17,17 +17,24 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.importing.proof import agreed
 from tests.oracle.case import CASES, load
 from tests.oracle.comparison import difference
 from tests.oracle.definition_files import FOLDER
-from tests.oracle.engine_runner import run_program
+from tests.oracle.engine_runner import program_text, run_program
 from velo_engine.sql.flink.script import parse_script
 from velo_import.convert import window_clauses, windows
 from velo_import.convert.job import convert_job
 from velo_import.model import ConvertedJob, Outcome
 
+_JOBS = {"imported", "exported"}
+"""Groups of recorded cases that are jobs of others."""
 CORPORA = Path(__file__).parents[3] / "shared" / "corpora" / "flink-sql"
 ENTRIES: Mapping[str, Any] = yaml.safe_load((FOLDER / "imported.yaml").read_text(encoding="utf-8"))
+
+_AGREED = [f"{c.definition.group}/{c.definition.name}" for c in agreed() if c.definition.group not in _JOBS]
+SAMPLE = ["values/in_values", *_AGREED[::45]]
+"""Some of the other recorded queries."""
 
 _OPTIONS = {
     "kafka": {"topic": "in", "properties.bootstrap.servers": "localhost:9092", "format": "json"},
@@ -72,6 +79,17 @@ def test_the_converted_job_answers_as_flink(name: str) -> None:
     answer = run_program(job.app_sql, case.definition)
 
     found = difference(case.answer, answer, case.definition.compare)
+    if found is not None:
+        pytest.fail(f"{found}\n\n{job.app_sql}", pytrace=False)
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_recorded_query_answers_as_flink_when_it_is_imported(name: str) -> None:
+    case = load(CASES / f"{name}.json")
+    job = convert_job("job", [parse_script(program_text(case.definition), file=f"{name}.sql")])
+
+    assert [c.reason for c in job.constructs if c.outcome is Outcome.NOT_CONVERTED] == []
+    found = difference(case.answer, run_program(job.app_sql, case.definition), case.definition.compare)
     if found is not None:
         pytest.fail(f"{found}\n\n{job.app_sql}", pytrace=False)
 
