@@ -528,10 +528,15 @@ def test_an_import_is_enriched_and_the_next_one_need_not_ask(
     def files() -> dict[str, bytes]:
         return {str(p.relative_to(tmp_path)): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
 
-    told = imported("--ai")
+    uploaded: list[tuple[str, str, str | None]] = []
+    monkeypatch.setattr(
+        "velo_cli.grafana_upload.upload_dashboard", lambda file, *where: uploaded.append((file.name, *where))
+    )
+    told = imported("--ai", "--grafana-url", "http://grafana", "--grafana-folder", "Jobs")
     first = files()
     imported("--ai")
 
+    assert uploaded == [("app.grafana.json", "http://grafana", "Jobs")]
     assert len(stub.requests) == 1
     assert files() == first
     assert "go to 127.0.0.1" in told

@@ -437,6 +437,7 @@ function drawHead() {
   if (badge.textContent !== STATES[job.state]) badge.textContent = STATES[job.state];
   const facts = [["records", grouped(job.records, 0)], ["time", elapsed(job.seconds)]];
   if (job.dead_letters) facts.push(["dead letters", grouped(job.dead_letters, 0)]);
+  if (state.left_out) facts.push(["series", "too many: some are left out"]);
   document.getElementById("facts").replaceChildren(...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 

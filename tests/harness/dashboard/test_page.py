@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from velo_engine import Engine
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.observability.metric_annotations import metric_definitions
 from velo_harness.dashboard import page
 from velo_harness.dashboard.alerts import AlertStates, load_alerts
 from velo_harness.dashboard.panels import dashboard_of
@@ -25,6 +27,9 @@ from velo_harness.dashboard.samples import Samples, SampleStore
 from velo_harness.dashboard.server import DashboardServer
 from velo_harness.dashboard.view import MOST_SHOWN, moments, panel_view
 from velo_harness.dashboard.watch import JobWatch
+from velo_harness.drafting.exported_metrics import ExportedMetric
+from velo_harness.drafting.grafana_dashboard import dashboard_text
+from velo_harness.drafting.prometheus_rules import rules_text
 
 PAGE_JS = Path(page.__file__).with_name("page.js")
 
@@ -113,6 +118,55 @@ def test_what_is_no_dashboard_is_refused(text: str) -> None:
         dashboard_of(text, "d.json")
     assert refused.value.code is ErrorCode.BAD_VALUE
     assert refused.value.location is not None
+
+
+ANNOTATED = """
+CREATE TABLE orders (k STRING, v DOUBLE) WITH ('connector' = 'kafka', 'topic' = 'orders', 'format' = 'json');
+-- @metric: shop_orders_total
+-- @metric_type: counter
+-- @metric_labels: k
+-- @alert: many
+-- @metric: shop_revenue_total
+-- @metric_type: counter
+-- @metric_field: v
+-- @metric: shop_value
+-- @metric_type: histogram
+-- @metric_field: v
+-- @metric_window: 1m
+-- @metric: shop_newest
+-- @metric_type: gauge
+-- @metric_field: v
+-- @metric_labels: k
+-- @alert: shop_newest > 10
+-- @metric: shop_last
+-- @metric_type: gauge
+-- @metric_field: v
+-- @alert: shop_last < 1
+CREATE VIEW fresh AS SELECT k, v FROM orders;
+"""
+
+
+def test_every_generated_query_is_one_that_the_page_computes() -> None:
+    definitions = metric_definitions(Engine().parse(ANNOTATED))
+    exported = [ExportedMetric(definition) for definition in definitions]
+    generated = dashboard_of(dashboard_text("shop", exported), "d.json")
+
+    targets = [target for panel in generated.panels for target in panel.targets]
+
+    assert len(targets) > 20
+    assert [(target.text, target.problem) for target in targets if target.query is None] == []
+    assert generated.job == "shop"
+
+
+def test_every_generated_alert_is_one_that_the_page_computes(tmp_path: Path) -> None:
+    exported = [ExportedMetric(definition) for definition in metric_definitions(Engine().parse(ANNOTATED))]
+    (tmp_path / "rules.yaml").write_text(rules_text("shop", ["fresh"], exported))
+
+    alerts = load_alerts(tmp_path / "rules.yaml")
+
+    assert len(alerts) > 6
+    assert [alert.expression for alert in alerts if alert.query is None] == []
+    assert {"severity", "app"} <= alerts[0].labels.keys()
 
 
 def sampled(*scrapes: list[Metric]) -> Samples:
