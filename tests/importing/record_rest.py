@@ -7,6 +7,7 @@ python -m tests.importing.record_rest
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -15,9 +16,14 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tools.flink.gateway import Gateway
 from tools.flink.installation import FlinkMissingError
+
+from velo_engine.errors import VeloError
+from velo_import.inputs.gateway_session import session_definitions
+from velo_import.inputs.rest import RestError, ask
 
 REST = Path(__file__).parent / "rest"
 
@@ -74,6 +80,12 @@ QUERIES = {
     ),
 }
 
+ELSEWHERE = (
+    "CREATE DATABASE other",
+    "CREATE TABLE other.archive (k STRING, n BIGINT) WITH ('connector'='blackhole')",
+    "CREATE TEMPORARY TABLE passing (a INT) WITH ('connector'='blackhole')",
+)
+
 Answers = dict[str, Any]
 
 
@@ -105,6 +117,27 @@ def cluster_answers(url: str, wait: Callable[[], None]) -> Answers:
     return answers
 
 
+def gateway_answers(url: str, session: str) -> Any:
+    """What the importer asks of a session, and is answered."""
+    asked: list[dict[str, Any]] = []
+
+    def recorded(to: str, body: Any = None, *, method: str | None = None) -> Any:
+        entry = {"method": method or ("GET" if body is None else "POST"), "path": to.removeprefix(url), "body": body}
+        asked.append(entry)
+        try:
+            entry["answer"] = ask(to, body, method=method)
+        except RestError as failed:
+            entry |= {"status": failed.status, "answer": {"errors": [failed.message]}}
+            raise
+        return entry["answer"]
+
+    with mock.patch("velo_import.inputs.gateway_session.ask", recorded):
+        session_definitions(url, session)
+        with contextlib.suppress(VeloError):
+            session_definitions(url, "0" * 32)
+    return {"session": session, "asked": asked}
+
+
 def main() -> int:
     """The command line."""
     REST.mkdir(exist_ok=True)
@@ -119,6 +152,10 @@ def main() -> int:
                 execute(gateway.url, session, statement)
             answers = cluster_answers(gateway.cluster_url, lambda: time.sleep(3))
             (REST / "cluster.json").write_text(json.dumps(answers, indent=1) + "\n", encoding="utf-8")
+            for statement in ELSEWHERE:
+                execute(gateway.url, session, statement)
+            told = gateway_answers(gateway.url, session)
+            (REST / "gateway.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     except FlinkMissingError as missing:
         print(missing, file=sys.stderr)
         return 3

@@ -13,7 +13,9 @@ _TEXT = re.compile(r"(?:_UTF-16LE)?(?P<text>'(?:[^']|'')*')(?::(?:VAR)?CHAR\(\d+
 _INTERVAL = re.compile(r"(?P<count>-?\d+):INTERVAL (?P<unit>\w+)(?: TO \w+)?(?:\(\d+\))?")
 _TYPED = re.compile(r"(?P<number>-?\d+(?:\.\d+)?(?:E[+-]?\d+)?):[A-Z]+(?:\(\d+(?:, ?\d+)?\))?")
 _DATED = re.compile(r"(?P<date>\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d+)?)?)(?::(?P<type>[A-Z_]+)(?:\(\d+\))?)?")
-_RANGE = re.compile(r"(?P<low>[\[(])(?P<from>.*)\.\.(?P<to>.*)(?P<high>[\])])\Z")
+_RANGE = re.compile(r"(?P<low>[\[(])(?P<from>[^\[\](),]*)\.\.(?P<to>[^\[\](),]*)(?P<high>[\])])")
+_TO = "~"
+"""Between the bounds of a range."""
 _FUNCTION = re.compile(r"(?<![\w$`])(?P<name>SEARCH|CASE|PROCTIME_MATERIALIZE|REINTERPRET|Reinterpret)\(")
 _NOT_SQL = re.compile(r"__\w+|\$cor\d*|\bSarg\[|\bdynamic\b|\$\$|\$\d")
 
@@ -34,7 +36,9 @@ def sql_of(text: str, columns: Collection[str]) -> str:
     text = _DATED.sub(lambda found: keep(_date(found["date"])), text)
     text = _INTERVAL.sub(lambda found: keep(_interval(found["count"], found["unit"])), text)
     text = _TYPED.sub(lambda found: found["number"], text)
-    text = _called(text.replace("VARCHAR(2147483647)", "STRING").replace("WITH_LOCAL_TIME_ZONE", "LTZ"))
+    text = _called(
+        _RANGE.sub(_bounds, text).replace("VARCHAR(2147483647)", "STRING").replace("WITH_LOCAL_TIME_ZONE", "LTZ")
+    )
     if unread := _NOT_SQL.search(text):
         raise UnreadText(f"{unread[0]} is no SQL")
     for name in sorted(columns, key=len, reverse=True):
@@ -80,22 +84,19 @@ def _search(parts: list[str]) -> str:
     value, found = parts[0], re.match(r"Sarg\[(.*)\]", parts[1])
     if found is None or ";" in found[1]:
         raise UnreadText(f"the search argument {parts[1]} is not read")
-    # A range has another bracket at its end than at its beginning.
-    items = [one.strip() for one in re.findall(r"[\[(][^\[\]()]*\.\.[^\[\]()]*[\])]|[^,]+", found[1]) if one.strip()]
-    points = [item for item in items if not _RANGE.match(item)]
+    items = parts_of(found[1])
+    points = [item for item in items if _TO not in item]
     tests = [f"{value} IN ({', '.join(points)})"] if points else []
-    return "(" + " OR ".join(tests + [_bounds(value, item) for item in items if _RANGE.match(item)]) + ")"
+    ranges = [item.split(_TO) for item in items if _TO in item]
+    each = [" AND ".join(f"{value} {bound}" for bound in bounds if bound) for bounds in ranges]
+    return "(" + " OR ".join(tests + [f"({one})" if one else f"{value} IS NOT NULL" for one in each]) + ")"
 
 
-def _bounds(value: str, item: str) -> str:
-    found = _RANGE.match(item)
-    assert found is not None, "a range"
-    tests = []
-    if "∞" not in found["from"]:
-        tests.append(f"{value} >{'=' if found['low'] == '[' else ''} {found['from']}")
-    if "∞" not in found["to"]:
-        tests.append(f"{value} <{'=' if found['high'] == ']' else ''} {found['to']}")
-    return "(" + " AND ".join(tests) + ")" if tests else f"{value} IS NOT NULL"
+def _bounds(found: re.Match[str]) -> str:
+    """`(5..7]` as `> 5` and `<= 7`: its brackets are no pairs."""
+    low = f">{'=' if found['low'] == '[' else ''} {found['from']}" if "∞" not in found["from"] else ""
+    high = f"<{'=' if found['high'] == ']' else ''} {found['to']}" if "∞" not in found["to"] else ""
+    return low + _TO + high
 
 
 _WRITTEN: dict[str, Callable[[list[str]], str]] = {
