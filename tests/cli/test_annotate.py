@@ -167,3 +167,33 @@ def test_what_cannot_be_annotated(command, tmp_path: Path, sql: str | None, mess
     ran = command("velo-test", "annotate", "shop.sql")
     assert ran.code == 2
     assert message in ran.err
+
+
+def test_rules_and_dashboard_show_the_alerts_that_the_program_had(command, tmp_path: Path) -> None:
+    mine = (
+        "-- @metric: mine\n-- @metric_type: gauge\n-- @metric_field: amount\n-- @metric_window: 10m\n"
+        "-- @alert: amount > 1000\n-- @alert_name: large_orders\n-- @alert_severity: critical\nCREATE VIEW sized"
+    )
+    (tmp_path / "shop.sql").write_text(SQL.replace("CREATE VIEW sized", mine))
+    assert command("velo-test", "annotate", "shop.sql").code == 0
+    rules = yaml.safe_load((tmp_path / "monitoring/rules.yaml").read_text())
+    (alert,) = [rule for rule in rules["groups"][-1]["rules"] if rule["alert"] == "large_orders"]
+    assert alert["expr"] == 'mine{job="shop"} > 1000'
+    assert alert["labels"] == {"app": "shop", "severity": "critical", "statement": "sized"}
+    panels = json.loads((tmp_path / "monitoring/grafana/dashboards/shop.json").read_text())["panels"]
+    (panel,) = [panel for panel in panels if panel["title"] == "mine"]
+    assert panel["type"] == "gauge"
+    assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1] == {"color": "red", "value": 1000}
+
+
+def test_data_schemas_say_what_may_be_a_label(command, tmp_path: Path) -> None:
+    (tmp_path / "shop.sql").write_text(SQL.replace("country", "customer"))
+    assert command("velo-test", "annotate", "shop.sql").code == 0
+    assert "@metric_labels: customer" not in (tmp_path / "shop.annotated.sql").read_text()
+    (tmp_path / "orders.schema.yaml").write_text(
+        "name: orders\nfields:\n  - { name: id, type: bigint }\n"
+        "  - { name: customer, type: string, constraints: { enum: [ann, bob] } }\n"
+        "  - { name: amount, type: decimal, precision: 10, scale: 2 }\n"
+    )
+    assert command("velo-test", "annotate", "shop.sql", "--force").code == 0
+    assert "@metric_labels: customer\n" in (tmp_path / "shop.annotated.sql").read_text()
