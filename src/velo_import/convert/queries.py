@@ -73,7 +73,7 @@ def query_edits(
     All changes to the text of a query are made here: another rewrite adds its edits to these.
     """
     edits = [*edits_of_comments(source.text, start, end), *edits_of_variables(source.text, start, end)]
-    edits += _edits_of_aliases(query)
+    edits += [*_edits_of_aliases(query), *_edits_of_groups(query)]
     reads: list[Piece] = []
     for reading in readings(query):
         found = resolve(reading)
@@ -94,6 +94,16 @@ def _edits_of_aliases(query: exp.Expr) -> list[Edit]:
         for name in names
         if isinstance(name, exp.Identifier) and not name.args.get("quoted") and name.name.upper() in _RESERVED
         if "start" in name.meta
+    ]
+
+
+def _edits_of_groups(query: exp.Expr) -> list[Edit]:
+    """Numbers in GROUP BY: Flink groups by their value, not by the item of the select list."""
+    parts = [part for group in query.find_all(exp.Group) for part in group.expressions]
+    return [
+        Edit(int(part.meta["start"]), int(part.meta["end"]) + 1, f"CAST({part.name} AS INT)")
+        for part in parts
+        if isinstance(part, exp.Literal) and not part.is_string and "start" in part.meta
     ]
 
 

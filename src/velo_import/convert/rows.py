@@ -295,7 +295,7 @@ def _insert_frame(statement: flink.Insert, target: Relation) -> tuple[MappedText
     head.add(f"INSERT INTO {quoted(target.name)}{names}\n", statement.place.start)
     if not fixed:
         return head, ""
-    values = ", ".join(literal(value.name) if value.is_string else value.sql() for value in fixed.values())
+    values = ", ".join(_fixed(name, value, target) for name, value in fixed.items())
     head.add(f"SELECT rows_of_partition.*, {values} FROM (\n", statement.place.start)
     return head, "\n) AS rows_of_partition"
 
@@ -304,6 +304,15 @@ def _end(source: SourceText, place: flink.Place, edits: list[Edit]) -> int:
     """Where a statement ends, without the blanks before a hint that stood at its end and is gone."""
     gone = next((edit for edit in edits if edit.end == place.end and edit.start < edit.end and not edit.text), None)
     return place.end if gone is None else place.start + len(source.text[place.start : gone.start].rstrip())
+
+
+def _fixed(name: str, value: exp.Expr, target: Relation) -> str:
+    """The value of a static partition as one of its column. Source: Flink's PreValidateReWriter, which casts it."""
+    text = literal(value.name) if value.is_string else value.sql()
+    column = None if target.definition is None else target.definition.schema.index(name)
+    if target.definition is None or column is None:
+        return text
+    return f"CAST({text} AS {target.definition.schema.types[column].as_nullable()})"
 
 
 def _piece(

@@ -74,7 +74,7 @@ class Expressions:
 
     def _count(self, relation: ReadRelation, name: str, where: dict[TableKey, dict[str, None]]) -> None:
         """A column that tables of other scripts have, or have not."""
-        if not name.startswith("$"):
+        if not name.startswith(("$", "window_")):
             for key in relation.lent:
                 where.setdefault(key, {})[name] = None
 
@@ -322,6 +322,11 @@ class Expressions:
             terms = [self.term(child, scope) for child in node.expressions]
             value = agree(*terms[1::2])
             return map_of(STRING, value.type() if isinstance(value, Variable) else value or STRING)
+        if name == "ROW":
+            whole = Variable()
+            for number, child in enumerate(node.expressions):
+                agree(whole.at(number, f"f{number}"), self.term(child, scope))
+            return whole
         nodes = [child for child in node.expressions if not isinstance(child, exp.Var)]
         terms = [self.term(child, scope) for child in nodes]
         if len(nodes) < len(node.expressions):

@@ -208,6 +208,10 @@ def _unite(one: Variable, other: Variable) -> None:
         agree(one.item(), other.element)
     if other.values is not None:
         agree(one.value(), other.values)
+    known = one.elsewhere()
+    if known is not None and known.fields:
+        for child, (_, found) in zip(one.fields.values(), known.fields, strict=False):
+            child.learn(found)
 
 
 def restrict(terms: Iterable[Term], kinds: frozenset[str], wish: str | None = None) -> None:
