@@ -96,7 +96,7 @@ class Gateway:
         logging = f"-Dlog4j.configurationFile={_LOGGING}"
         class_path = os.pathsep.join(map(str, folders))
         command = [java or java_tool("java"), *opens, *_JVM_OPTIONS, logging, "-cp", class_path, str(PROGRAM)]
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         self._process = subprocess.Popen(
             [*command, *(f"{key}={value}" for key, value in settings.items())],
             stdin=subprocess.PIPE,

@@ -122,13 +122,13 @@ class _Export:
             self._add(other)
         lost = [name for name in self._names_below(statement) if name in self._refused]
         notes = self._shared.notes
-        before = len([n for n in notes.found if n.kind.value == "not exported"])
+        before = notes.refusals
         if lost:
             notes.refuse(f"{statement.name} reads {lost[0]}, which is not exported", statement.location)
             self._refused.add(statement.name)
             return
         found = StatementExport(self._shared, self._sources, statement).exported()
-        if len([n for n in notes.found if n.kind.value == "not exported"]) > before:
+        if notes.refusals > before:
             if statement.kind is not StatementKind.INSERT:
                 self._refused.add(statement.name)
             return

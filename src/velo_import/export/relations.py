@@ -32,6 +32,11 @@ class Notes:
         """Something to know."""
         self._add(Note(NoteKind.NOTE, message, location, hint))
 
+    @property
+    def refusals(self) -> int:
+        """How much is refused so far."""
+        return sum(note.kind is NoteKind.REFUSED for note in self.found)
+
     def _add(self, note: Note) -> None:
         if note not in self.found:
             self.found.append(note)

@@ -42,11 +42,14 @@ class StatementExport:
         statement = self._statement
         if statement.kind is StatementKind.SOURCE:
             return list(self._declared())
+        before = self._shared.notes.refusals
         self._check()
         reading = self._sources.reading(statement)
         text = QueryText(self._shared.source, self._shared.of(statement), reading, self._shared.notes)
         query = text.text()
         self._check_functions(text)
+        if self._shared.notes.refusals > before:
+            return []
         found = [*self._undeclared()]
         match statement.kind:
             case StatementKind.VIEW:

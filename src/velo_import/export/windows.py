@@ -40,6 +40,8 @@ class _Window:
     """In Flink's order: slide or step before the size."""
     clause: Span
     """With the word WINDOW."""
+    divides: bool = True
+    """Whether the advance divides the size; Flink's HOP of a table wants that."""
 
 
 def window_edits(query: QueryText, select: exp.Select) -> None:
@@ -77,7 +79,8 @@ def _window(query: QueryText, select: exp.Select, clause: WindowClause) -> _Wind
     pairs = zip(written, in_order, strict=False)
     texts = [text if text[:8].upper() == "INTERVAL" else interval(int(ms)) for text, ms in pairs]
     lengths = tuple(texts[::-1] if kind == "sliding" else texts)
-    return _Window(_FUNCTIONS[kind], column, lengths, Span(word, span.end))
+    divides = kind != "sliding" or int(sizes[0]) % int(sizes[1]) == 0
+    return _Window(_FUNCTIONS[kind], column, lengths, Span(word, span.end), divides)
 
 
 def _arguments(query: QueryText, clause: Span) -> Iterator[str]:
@@ -119,7 +122,7 @@ def _fits_a_group_window(select: exp.Select, window: _Window) -> bool:
         or not isinstance(source.this, exp.Table)
         or not all(isinstance(key, exp.Column) for key in _keys(select))
     )
-    return calls or filtered_session or "." in window.column or bool(select.args.get("joins"))
+    return calls or filtered_session or not window.divides or "." in window.column or bool(select.args.get("joins"))
 
 
 def _keys(select: exp.Select) -> list[exp.Expr]:
