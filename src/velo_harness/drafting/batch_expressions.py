@@ -132,6 +132,8 @@ def _cast(cast: Cast, columns: Sequence[BatchColumn | None]) -> BatchColumn | No
     if of.name in FLOATS and to.name in (TypeName.DECIMAL, TypeName.DOUBLE):
         text = found.sql if to.name is TypeName.DOUBLE else f"ROUND(CAST({found.sql} AS DOUBLE), {to.scale})"
         return BatchColumn(text, Form.ROUNDED, found.ordered)
+    if found.form is Form.ROUNDED and to.name is TypeName.DECIMAL:
+        return replace(found, sql=f"ROUND(CAST({found.sql} AS DOUBLE), {to.scale})")
     if found.form is Form.ROUNDED and {of.name, to.name} <= FLOATS | {TypeName.DECIMAL}:
         return found
     if found.form is Form.VALUE and (target := _widened(of, to)) is not None:

@@ -24,6 +24,15 @@ MOST_ROUNDS = 5
 """Of leaving out assertions that do not hold."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of one query."""
+
+    result: QueryResult
+    wrong: list[CheckDraft]
+    """The assertions that did not hold."""
+
+
 @dataclass(slots=True)
 class PassingSpec:
     """One spec being drafted: its program and the data schemas of its sources are there already."""
@@ -38,6 +47,8 @@ class PassingSpec:
     """The sources whose rows are generated; the others read their own files."""
     untimed: frozenset[str] = frozenset()
     """Those of them whose data schemas may not say over which time rows are spread."""
+    null_probability: str | None = None
+    """How often nullable columns of generated rows are NULL; None: as the data schemas say."""
     boundaries: frozenset[str] = frozenset()
     """Those of them whose rows lie on the boundaries that the program draws."""
     foot: Sequence[str] = ()
@@ -59,16 +70,16 @@ class PassingSpec:
             name: [*check_drafts(s, self.program), *self.proposed.get(name, ())]
             for name, s in self.program.statements.items()
         }
-        results = self._run()
-        for name, result in results.items():
-            self.checks[name][:0] = self._counts(name, result)
-            if not result.output_rows:
+        runs = self._run()
+        for name, run in runs.items():
+            self.checks[name][:0] = self._counts(name, run)
+            if not run.result.output_rows:
                 self.notes.append(f"{name} gives out no rows for these inputs: change the constraints in schemas/")
         for _ in range(MOST_ROUNDS):
-            failed = self._without_failing(results)
-            self.notes += [f"{name}: left out, for it does not hold: {check}" for name, check in failed]
-            results = self._run()
-            if all(result.outcome is Outcome.PASSED for result in results.values()):
+            for name, run in runs.items():
+                self._leave_out(name, run.wrong)
+            runs = self._run()
+            if all(run.result.outcome is Outcome.PASSED for run in runs.values()):
                 break
         else:
             raise VeloError(
@@ -78,49 +89,40 @@ class PassingSpec:
             )
         return self._text()[0]
 
-    def _counts(self, name: str, result: QueryResult) -> list[CheckDraft]:
+    def _counts(self, name: str, run: _Run) -> list[CheckDraft]:
         """What the number of rows is: how many there are now, where nothing else says how many there must be."""
-        checks = self.checks[name]
-        wrong = {failure.location.line for failure in result.failures}
-        places = self._text()[1]
-        held = [check for check in checks if not any(places.get(line) == check for line in wrong)]
+        held = [check for check in self.checks[name] if check not in run.wrong]
         if any("type: record_count" in check.lines or check.reason == RECOMPUTED for check in held):
             return []
-        return [CheckDraft(("type: record_count", f"equals: {result.output_rows}"), "regression: as many as now")]
+        return [CheckDraft(("type: record_count", f"equals: {run.result.output_rows}"), "regression: as many as now")]
 
-    def _without_failing(self, results: Mapping[str, QueryResult]) -> list[tuple[str, str]]:
+    def _leave_out(self, name: str, wrong: Sequence[CheckDraft]) -> None:
         """Takes out the assertions that failed."""
-        lines = self._text()[1]
-        out = []
-        for name, result in results.items():
-            wrong = [lines[failure.location.line] for failure in result.failures if failure.location.line in lines]
-            for check in wrong:
-                if check in self.checks[name]:
-                    self.checks[name].remove(check)
-                    out.append((name, check.shown))
-        return out
+        for check in wrong:
+            self.checks[name].remove(check)
+            self.notes.append(f"{name}: left out, for it does not hold: {check.shown}")
 
-    def _run(self) -> dict[str, QueryResult]:
+    def _run(self) -> dict[str, _Run]:
         """Runs every query; those without a result go to `errors`, unless one assertion was to blame: it goes."""
-        text, lines = self._text()
-        results = {}
-        for query in self._spec(text).queries:
+        runs = {}
+        for query in self._spec(self._text()[0]).queries:
             if query.skip is not None or query.refusal is not None:
                 continue
+            text, lines = self._text()
             result = self._result(text, query.name)
             while result.error is not None and (check := self._to_blame(query.name, result.error, lines)) is not None:
                 self.checks[query.name].remove(check)
-                self.notes.append(
-                    f"{query.name}: left out, for it cannot be judged: {result.error.message}: {check.shown}"
-                )
+                told = f"left out, for it cannot be judged: {result.error.message}"
+                self.notes.append(f"{query.name}: {told}: {check.shown}")
                 text, lines = self._text()
                 result = self._result(text, query.name)
             if result.error is not None:
                 self.errors[query.name] = result.error
-                text, lines = self._text()
-            else:
-                results[query.name] = result
-        return results
+                continue
+            own = self.checks[query.name]
+            failed = [lines[f.location.line] for f in result.failures if f.location.line in lines]
+            runs[query.name] = _Run(result, [check for check in dict.fromkeys(failed) if check in own])
+        return runs
 
     def _result(self, text: str, name: str) -> QueryResult:
         spec = self._spec(text)
@@ -171,6 +173,8 @@ class PassingSpec:
             yield "    inputs:"
         for source in given:
             yield f"      - source: {scalar_text(source.name)}"
+            if self.null_probability is not None and any(c.type.nullable for c in source.schema.columns):
+                yield f"        null_probability: {self.null_probability}"
             if source.name in self.boundaries:
                 yield "        generate: boundaries"
             if source.name in self.untimed and source.kind is SourceKind.STREAM and _has_times(source):

@@ -24,6 +24,8 @@ from velo_harness.source_schemas import load_cached
 from velo_import.model import Construct, ConvertedJob, Outcome
 
 SPEC = "test_spec.yaml"
+NULLS = "0.05"
+"""How often nullable columns are NULL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,16 @@ def drafted_spec(
         PathPolicy(folder),
         list(_head(job, program)),
         frozenset(plan.sources),
+        null_probability=NULLS,
         boundaries=_on_boundaries(plan),
         descriptions=descriptions or {},
         proposed=proposed or {},
         foot=[line for name, construct in missing for line in _skipped(name, construct)],
     )
     made = spec.text()
+    if spec.errors:  # a sink that takes no NULL, say: rows without
+        spec = replace(spec, null_probability=None, checks={}, notes=[], errors={})
+        made = spec.text()
     run = [name for name in plan.statements if name not in spec.errors]
     skipped = (*spec.errors, *(name for name, _ in missing))
     count = sum(len(spec.checks[name]) for name in run)
