@@ -41,7 +41,7 @@ def _lines(reported: Sequence[Reported], written: Written, output: Path) -> Iter
 
 def _more(reported: Sequence[Reported], folder: str) -> Iterator[str]:
     if len(reported) == 1 and reported[0].generated.panels:
-        yield f"      velo run {folder} --dashboard"
+        yield f"      velo run {folder} --dashboard --generate 100"
 
 
 def _converted(reported: Sequence[Reported]) -> Iterator[str]:

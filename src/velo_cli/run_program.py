@@ -163,7 +163,8 @@ def _reads_topics(program: PlannedProgram, kafka: KafkaCluster | None) -> bool:
                 f'the source "{source.name}" reads the topic "{topic}", and nothing says where its broker is',
                 location=source.locations.get("topic", source.locations.get("type")),
                 hint="give the address with --brokers HOST:PORT or the property bootstrap.servers; give the source a "
-                "path to read a file; or test the program without a broker: velo-test run",
+                "path to read a file; or run without a broker: over generated records (--generate 100), or as a "
+                "test (velo-test run)",
             )
     return bool(topics)
 
