@@ -95,7 +95,7 @@ def declared_bodies(job_input: JobInput) -> dict[str, str]:
     other scripts may be another table, and of one that is declared twice it is not clear which is meant."""
     found: dict[str, str] = {}
     twice: set[str] = set()
-    for script in (one for one in job_input.scripts if not one.is_excerpt):
+    for script in (one for one in job_input.scripts if not one.is_found):
         source = SourceText(script.file, script.text)
         for statement in script.statements:
             if isinstance(statement, flink.CreateTable) and statement.query is None and statement.like is None:

@@ -196,7 +196,7 @@ def test_a_statement_that_does_not_fit_what_the_others_say_is_named() -> None:
 
 def test_a_definition_found_in_another_script_counts_only_if_it_has_the_columns() -> None:
     other = parse_script("CREATE TABLE t (x INT) WITH ('connector' = 'print');", file="other.sql")
-    lent = type(other)(other.file, other.text, other.statements, is_excerpt=True)
+    lent = type(other)(other.file, other.text, other.statements, is_found=True)
 
     fitting = convert_job("job", [lent, parse_script("SELECT x FROM t;", file="job.sql")])
     another = convert_job("job", [lent, parse_script("SELECT y, z FROM t;", file="job.sql")])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from velo_engine.errors import Location
 from velo_engine.sql.flink.statements import Command, CreateFunction, CreateNamed, Explain
 from velo_import.model import Construct, Outcome
@@ -37,6 +40,12 @@ _OF_RUNTIME = {
     "UPDATE": ("it changes a stored table", "change it where it is stored"),
     "CALL": ("procedures belong to a catalog of Flink's", "call them there"),
 }
+
+
+def renaming(words: Sequence[str]) -> int | None:
+    """Where RENAME TO stands in the words of ALTER TABLE; None: the table is not renamed."""
+    upper = [word.upper() for word in words]
+    return next((at for at, pair in enumerate(pairwise(upper)) if pair == ("RENAME", "TO")), None)
 
 
 def command(statement: Command) -> Construct:

@@ -15,6 +15,7 @@ from velo_engine.sql.flink import statements as flink
 from velo_engine.sql.flink.script import FlinkScript
 from velo_engine.sql.source_text import SourceText
 from velo_import.convert import commands
+from velo_import.convert.altering import alter_table
 from velo_import.convert.declared import declare_table
 from velo_import.convert.draft import Draft
 from velo_import.convert.inference.undeclared import undeclared_tables
@@ -34,7 +35,7 @@ def convert_job(name: str, scripts: Sequence[FlinkScript]) -> ConvertedJob:
         draft.source = SourceText(script.file, script.text)
         draft.rowtime = "$rowtime" in script.text
         for statement in script.statements:
-            _read(draft, statement, is_lent=script.is_excerpt)
+            _read(draft, statement, is_lent=script.is_found)
     settle(draft)
     return _job(draft, name, tuple(scripts))
 
@@ -97,8 +98,7 @@ def _command(draft: Draft, statement: flink.Command) -> None:
         statement = replace(statement, name=statement.name.replace(" TEMPORARY", ""))
     elif statement.name == "DROP TEMPORARY FUNCTION":
         statement = replace(statement, name="DROP FUNCTION")
-    elif statement.name == "ALTER TABLE" and "RENAME" in [word.upper() for word in words]:
-        at = [word.upper() for word in words].index("RENAME")
+    elif statement.name == "ALTER TABLE" and (at := commands.renaming(words)) is not None:
         moved = catalog.drop("".join(words[:at]))
         if moved is not None:
             catalog.define("".join(words[at + 2 :]), moved)
@@ -106,6 +106,8 @@ def _command(draft: Draft, statement: flink.Command) -> None:
             reason = "later statements see it under the new name"
             draft.note(statement.place.location, written, "alter table", "no effect", Outcome.SAME, reason)
             return
+    elif statement.name == "ALTER TABLE" and alter_table(draft, statement):
+        return
     draft.constructs.append(commands.command(statement))
 
 

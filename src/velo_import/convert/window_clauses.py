@@ -95,11 +95,13 @@ def _around(piece: Piece, readers: Mapping[int, list[Piece]]) -> list[Piece]:
 
 def _attempts(draft: Draft) -> Iterator[_Attempt]:
     for piece in draft.pieces:
-        if id(piece) in draft.made:
-            found = rewrites(piece.text.text)
-            is_aggregated = any(one.feature == "aggregation" for one in _constructs(draft, piece))
-            if found.windows or found.others or found.emit is not None or is_aggregated:
-                yield _Attempt(piece, piece.text, found)
+        if id(piece) in draft.made and any(map(_is_written, _constructs(draft, piece))):
+            yield _Attempt(piece, piece.text, rewrites(piece.text.text))
+
+
+def _is_written(construct: Construct) -> bool:
+    """Whether the construct is one that Velostream writes in its own way."""
+    return construct.feature.startswith(("aggregation", "window table ", "group window "))
 
 
 @dataclass(frozen=True, slots=True)

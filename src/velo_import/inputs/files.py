@@ -210,13 +210,13 @@ class _Summary:
     def definitions(self) -> FlinkScript:
         """The script without the statements that make rows of their own."""
         if not self.makes_rows:
-            return replace(self.script, is_excerpt=True)
+            return replace(self.script, is_found=True)
         kept = tuple(
             s
             for s in self.script.statements
             if isinstance(s, (*_DEFINING, *_IN_FORCE)) or (isinstance(s, flink.Command) and s.name.startswith("USE"))
         )
-        return replace(self.script, statements=kept, is_excerpt=True)
+        return replace(self.script, statements=kept, is_found=True, is_excerpt=True)
 
 
 def _flat(statements: Sequence[flink.Statement | flink.Unread]) -> Iterator[flink.Statement | flink.Unread]:

@@ -23,9 +23,10 @@ class FlinkScript:
     file: str
     text: str
     statements: tuple[Statement | Unread, ...]
+    is_found: bool = False
+    """Whether it is not of the job itself: it was found by the names of what it declares."""
     is_excerpt: bool = False
-    """Whether it is not of the job itself: it was found by the names of what it declares, and only its definitions
-    are here."""
+    """Whether it makes rows, too, and only its definitions are here."""
 
     @property
     def unread(self) -> tuple[Unread, ...]:

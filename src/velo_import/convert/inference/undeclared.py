@@ -14,6 +14,7 @@ from velo_engine.sql.program import ColumnDefinition
 from velo_engine.sql.source_text import SourceText
 from velo_engine.type_rules.spelling import parse_type
 from velo_import.catalog import Catalog
+from velo_import.convert.commands import renaming
 from velo_import.convert.inference.queries import Queries
 from velo_import.convert.inference.relations import Attributions, OpenTable, ReadRelation, TableKey
 from velo_import.convert.inference.variables import Term, Variable, agree
@@ -39,7 +40,7 @@ def undeclared_tables(scripts: Sequence[FlinkScript]) -> Undeclared:
         tables: dict[TableKey, OpenTable] = {}
         _Names(attributions, tables, misfits).read(scripts)
         attributions.decide()
-        found = _misfits(attributions)
+        found = _misfits(scripts, attributions)
         if not found:
             break
         misfits |= found
@@ -50,13 +51,23 @@ def undeclared_tables(scripts: Sequence[FlinkScript]) -> Undeclared:
     return Undeclared(tables, misfits)
 
 
-def _misfits(attributions: Attributions) -> dict[TableKey, str]:
-    """Tables of other scripts that are not the ones which this job means: at least half of the columns that it names
-    are not there. When most are there, the job names a column wrongly."""
+def _misfits(scripts: Sequence[FlinkScript], attributions: Attributions) -> dict[TableKey, str]:
+    """Tables of other scripts that are not the ones which this job means.
+
+    Another job's table has all columns that this one names, or it is another table. In a script of definitions at least
+    half of them must be missing: when most are there, the job names a column wrongly.
+    """
+    of_other_jobs = {
+        statement.name.rpartition(".")[2]
+        for script in scripts
+        if script.is_excerpt
+        for statement in script.statements
+        if isinstance(statement, flink.CreateTable)
+    }
     return {
         key: next(iter(names))
         for key, names in attributions.misses.items()
-        if len(names) >= len(attributions.hits.get(key, {}))
+        if key[2] in of_other_jobs or len(names) >= len(attributions.hits.get(key, {}))
     }
 
 
@@ -85,7 +96,7 @@ class _Names:
         """All statements."""
         for script in scripts:
             self._source = SourceText(script.file, script.text)
-            self._is_lent = script.is_excerpt
+            self._is_lent = script.is_found
             for statement in script.statements:
                 self._statement(statement)
 
@@ -116,8 +127,7 @@ class _Names:
         name = "".join(words)
         if statement.name in ("USE", "USE CATALOG"):
             self._catalog.use(name, catalog=statement.name == "USE CATALOG")
-        elif statement.name == "ALTER TABLE" and "RENAME" in [word.upper() for word in words]:
-            at = [word.upper() for word in words].index("RENAME")
+        elif statement.name == "ALTER TABLE" and (at := renaming(words)) is not None:
             moved = self._catalog.drop("".join(words[:at]))
             if moved is not None:
                 self._catalog.define("".join(words[at + 2 :]), moved)
