@@ -10,7 +10,9 @@ _COLOURS = {
     **dict.fromkeys(("error", "wrong", "FAILED"), "1;31"),
     **dict.fromkeys(("warning", "missing"), "33"),
     **dict.fromkeys(("note", "hint"), "36"),
-    "ok": "32",
+    **dict.fromkeys(("ok", "✓"), "32"),
+    "✗": "31",
+    **dict.fromkeys(("!", "not converted"), "33"),
 }
 _WORD = re.compile(rf"^(?P<indent> *)(?P<word>{'|'.join(_COLOURS)})(?=\[|:| |$)", re.MULTILINE)
 

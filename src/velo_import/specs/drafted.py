@@ -12,9 +12,9 @@ from pathlib import Path
 
 from velo_engine.plan.nodes import PlannedProgram, PlanNode, Scan, SourceKind, Upstream
 from velo_harness.discovery import PathPolicy
+from velo_harness.drafting.check_drafts import CheckDraft
 from velo_harness.drafting.column_uses import column_uses
 from velo_harness.drafting.lineage import JOINS, nodes
-from velo_harness.drafting.check_drafts import CheckDraft
 from velo_harness.drafting.new_files import editor_line
 from velo_harness.drafting.passing_spec import PassingSpec
 from velo_harness.drafting.yaml_text import scalar_text

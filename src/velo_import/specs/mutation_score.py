@@ -20,7 +20,7 @@ from velo_import.model import MutationScore, Survivor
 MOST_MUTANTS = 60
 """Of a job; a sample that depends on nothing but the program."""
 MOST_SECONDS = 2.5
-"""After which no further mutant is judged."""
+"""Of computing, after which no further mutant is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def mutation_score(spec: Path, budget: Budget) -> MutationScore | None:
     """The score of a spec that passes; None when nothing that it checks can be changed, or may be."""
     if not budget.mutants:
         return None
-    began = time.perf_counter()
+    began = time.process_time()
     items, _ = load_items(find_spec_files([spec]), RunSettings(), ())
     bench = Bench(program_text(items[0].spec), items, RunSettings())
     mutants = mutants_for(bench, MutationSettings())[0] if bench.judges else []
@@ -43,7 +43,7 @@ def mutation_score(spec: Path, budget: Budget) -> MutationScore | None:
         return None
     fates: list[tuple[Mutant, Fate]] = []
     for mutant in _drawn(mutants, budget.mutants):
-        if fates and time.perf_counter() - began > budget.seconds:
+        if fates and time.process_time() - began > budget.seconds:
             break
         fates.append((mutant, bench.verdict(mutant).fate))
     survived = [mutant for mutant, fate in fates if fate is Fate.SURVIVED]
