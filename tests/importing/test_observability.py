@@ -22,6 +22,7 @@ from tests.importing.watched import (
     unknown_series,
 )
 from velo_engine.sql.flink.script import parse_script
+from velo_harness.drafting.metric_names import counter_name, value_name
 from velo_import.convert.job import convert_job
 from velo_import.observability import ALERTS, DASHBOARD, Observed, observe
 
@@ -197,6 +198,38 @@ def test_metrics_follow_from_the_query(sql: str, expected: list[tuple[str, str, 
 )  # fmt: skip
 def test_thresholds_are_alerts(sql: str, expected: list[tuple[str, str, str | None, str]]) -> None:
     assert alerts(sql + ";") == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "name", "factor"),
+    [
+        ("price", "p_price", "1"),
+        ("latencyMs", "p_latency_seconds", "0.001"),
+        ("size_kb", "p_size_bytes", "1024"),
+        ("cpu_percent", "p_cpu_ratio", "0.01"),
+        ("waited_minutes", "p_waited_seconds", "60"),
+        ("minute", "p_minute", "1"),
+        ("last_30_days", "p_last_30_days", "1"),
+        ("grand_total", "p_grand_total_latest", "1"),
+        ("trade_count", "p_trade_count_latest", "1"),
+    ],
+)
+def test_gauges_are_named_in_base_units(column: str, name: str, factor: str) -> None:
+    found = value_name("p", column)
+    assert (found.name, found.factor) == (name, factor)
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("total_volume", "p_volume_total"),
+        ("sum", "p_value_total"),
+        ("trade_count", "p_trade_count_total"),
+        ("bytes", "p_bytes_total"),
+    ],
+)
+def test_counters_end_in_total(column: str, name: str) -> None:
+    assert counter_name("p", column).name == name
 
 
 def sample(**columns: list[object]) -> pa.Table:

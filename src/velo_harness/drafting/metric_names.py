@@ -34,6 +34,7 @@ _SECONDS = {
     "0.000000001": ("nanoseconds", "nanos", "ns", "nanosecond"),
     "60": ("minutes", "mins", "minute"),
     "3600": ("hours", "hrs", "hour"),
+    "86400": ("days",),
 }
 _BYTES = {"1": ("bytes",), "1024": ("kb", "kib", "kilobytes"), "1048576": ("mb", "mib", "megabytes")}
 _BYTES["1073741824"] = ("gb", "gib", "gigabytes")
@@ -80,14 +81,14 @@ def counter_name(prefix: str, column: str) -> NamedMetric:
     words = [word for word in words if word not in _KINDS]
     words = words[1:] if len(words) > 1 and words[0] in _SUMS else words
     words = words[:-1] if len(words) > 1 and words[-1] in _SUMS else words
-    return _joined(prefix, [word for word in words if word not in _SUMS] or ["value"], unit, "total")
+    return _joined(prefix, [word for word in words if word not in _SUMS], unit, "total")
 
 
 def value_name(prefix: str, column: str) -> NamedMetric:
     """The name of a gauge or histogram that shows `column`."""
     words, unit = _measured(column)
-    words = [word for word in words if word not in _KINDS] or ["value"]
-    if unit is None and words[-1] in _OF_OTHER_KINDS:
+    words = [word for word in words if word not in _KINDS]
+    if unit is None and words and words[-1] in _OF_OTHER_KINDS:
         words.append("latest")
     return _joined(prefix, words, unit)
 
@@ -102,11 +103,13 @@ def _measured(column: str) -> tuple[list[str], Unit | None]:
     """The words of a name without its unit, and the unit."""
     words = words_of(column) or ["value"]
     unit = _UNITS.get(words[-1])
-    if unit is None or (words[-1] in ("minute", "hour", "second") and len(words) == 1):
+    moment = words[-1] in ("minute", "hour", "second") and len(words) == 1
+    if unit is None or moment or (len(words) > 1 and words[-2].isdigit()):  # the last 30_days are no number of days
         return words, None
     return words[:-1], unit
 
 
 def _joined(prefix: str, words: list[str], unit: Unit | None, *behind: str) -> NamedMetric:
+    words = words or ([] if unit is not None else ["value"])
     parts = [prefix, *words, *((unit.name,) if unit is not None else ()), *behind]
     return NamedMetric("_".join(parts), None if unit is None else unit.name, "1" if unit is None else unit.factor)
