@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from velo_engine.sql.flink.script import parse_script
-from velo_engine.types import BIGINT, BOOLEAN, DOUBLE, INT, STRING, SqlType, timestamp, varchar
+from velo_engine.types import BIGINT, BOOLEAN, DOUBLE, INT, STRING, SqlType, array, timestamp, varchar
 from velo_harness.data_schema import DataSchema, data_schema_of, load_data_schema
 from velo_harness.discovery import PathPolicy
 from velo_harness.drafting.column_names import is_personal, rule_of
@@ -257,6 +257,7 @@ def test_patterns_as_regular_expressions(function: str, constants: list[str], te
         ({"min": "1.5", "max": "9"}, DOUBLE, "range: { min: 1.5, max: 9 }", None),
         ({"max": "9", "null-rate": "0.25"}, INT, "range: { max: 9 }", "0.25"),
         ({"length": "4"}, STRING, 'pattern: "[0-9a-f]{4}"', None),
+        ({"length": "2"}, array(INT), "length: 2", None),
         ({"max-past": "10 min"}, timestamp(3), 'start: "-10m"', None),
     ],
 )

@@ -36,7 +36,10 @@ def generated_table(connector: str, options: Mapping[str, str], types: Mapping[s
     for name, kind in types.items():
         prefix = f"fields.{name}."
         own = {key.removeprefix(prefix): value.strip() for key, value in options.items() if key.startswith(prefix)}
-        found, note = _datagen(own, kind) if connector == "datagen" else _faker(own, kind)
+        if kind.name in (TypeName.ARRAY, TypeName.MAP):
+            found, note = _collection(own), None
+        else:
+            found, note = _datagen(own, kind) if connector == "datagen" else _faker(own, kind)
         if found is not None:
             values[name] = _with_nulls(found, own, kind)
         if note is not None:
@@ -50,6 +53,11 @@ def _with_nulls(found: FieldValues, own: Mapping[str, str], kind: SqlType) -> Fi
     if not rate or not kind.nullable:
         return found
     return FieldValues(found.constraints, found.why, f"{rate.normalize():f}", found.few)
+
+
+def _collection(own: Mapping[str, str]) -> FieldValues | None:
+    length = own.get("length", "")
+    return FieldValues((f"length: {length}",), "as many elements as it says") if length.isdigit() else None
 
 
 def _faker(own: Mapping[str, str], kind: SqlType) -> tuple[FieldValues | None, str | None]:
