@@ -480,7 +480,10 @@ def test_the_budget_holds_before_a_question_is_asked(stub: Stub, ask: Any) -> No
     spent = sum(answer is not None for answer in answers)
     assert 0 < spent < 6
     assert len(stub.requests) == spent
-    assert told[-1] == "--ai: the budget of 13,000 tokens is used up; the rest is made by rules"
+    assert told[-1] == (
+        "--ai: a question might exceed the budget of 13,000 tokens (--ai-budget); it is answered by rules"
+    )
+    assert len(told) == 2
 
 
 def test_without_key_client_or_service_everything_is_made_by_rules(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ class Asking:
         self._settings, self._kept, self._say = settings, kept, say
         self._left = settings.budget
         self._stopped = False
-        self._told_what_is_sent = False
+        self._told_what_is_sent = self._told_of_the_budget = False
 
     def __call__(self, question: Question) -> Answer | None:
         """The answer; None when there is none."""
@@ -73,7 +73,7 @@ class Asking:
             return None
         cost = (len(question.text.encode()) + len(INSTRUCTIONS.encode()) + _SCHEMA_BYTES) // BYTES_OF_A_TOKEN
         if cost + ANSWER_TOKENS > self._left:
-            self._stop(f"the budget of {self._settings.budget:,} tokens is used up")
+            self._tell_of_the_budget()
             return None
         content = self._asked(question)
         return None if content is None else Answer(content, self._settings.model, digest)
@@ -117,6 +117,13 @@ class Asking:
             self._say("--ai: an answer was cut off or proposes nothing; it is left out")
             return None
         return proposed[0]
+
+    def _tell_of_the_budget(self) -> None:
+        """Once; a smaller question may still be asked."""
+        if not self._told_of_the_budget:
+            self._told_of_the_budget = True
+            budget = f"{self._settings.budget:,} tokens"
+            self._say(f"--ai: a question might exceed the budget of {budget} (--ai-budget); it is answered by rules")
 
     def _tell_what_is_sent(self, host: str) -> None:
         if not self._told_what_is_sent:
