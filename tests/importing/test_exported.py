@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.importing.exported import exported, programs, question
+from tests.importing.roundtrip import ROOT, results
 from tests.oracle.case import CASES, load
 from tests.oracle.comparison import difference
 from tests.oracle.engine_runner import run_program
@@ -42,3 +43,21 @@ def test_there_are_cases_for_every_kind_of_query() -> None:
         "UNION",
     ):
         assert word in texts
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "tiers/tier1/05_casts.test.yaml",
+        "tiers/tier2/03_hopping.test.yaml",
+        "tiers/tier2/05_session.test.yaml",
+        "tiers/tier3/05_interval.test.yaml",
+        "tiers/tier4/05_deduplication.test.yaml",
+        "tiers/tier5/08_pivot.test.yaml",
+    ],
+)
+def test_specs_hold_for_the_program_that_is_exported_and_imported_again(spec: str) -> None:
+    """`python -m tests.importing.roundtrip` does this with all specs of tiers/ and specs/."""
+    found = list(results(ROOT / spec))
+    assert found
+    assert {became for _, became, _ in found} == {"same"}, found

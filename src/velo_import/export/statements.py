@@ -156,6 +156,13 @@ class StatementExport:
         if not upserts and key and options.get("connector") == "kafka" and "format" in options:
             form = options.pop("format")
             options |= {"key.format": "json", "key.fields": ";".join(key), "value.format": form}
+        nullable = [c.name for c in planned.plan.schema.columns if c.name in key and c.type.nullable]
+        if upserts and nullable:
+            self._shared.notes.differs(
+                f"{name}: a row whose key {', '.join(nullable)} is NULL ends the job in Flink",
+                self._statement.location,
+                "leave such rows out (WHERE … IS NOT NULL), or SET 'table.exec.sink.not-null-enforcer' = 'DROP'",
+            )
         columns = columns_of_schema(_nullable(planned.plan.schema), key if upserts else ())
         sql = create_table(name, columns, options)
         return self._made(Form.TABLE, name, sql, columns=columns, options=options)
@@ -305,6 +312,11 @@ class StatementExport:
             notes.differs(
                 f"{statement.name}: Flink does not give out a result again that has not changed", statement.location
             )
+        if windowed and self._joins_tables_below(statement.name):
+            hint = "join behind the window, or join the table FOR SYSTEM_TIME AS OF the event time"
+            notes.refuse(
+                "a window over a join with a table: Flink has no event time behind it", statement.location, hint
+            )
         as_of = statement.query is not None and statement.query.find(SystemTime) is not None
         if any(isinstance(node, TableJoin) for node in found) and not as_of:
             notes.differs(
@@ -317,6 +329,22 @@ class StatementExport:
                 notes.refuse(
                     "AS _EVENT_TIME", statement.location, "compute the column in the source, and declare its WATERMARK"
                 )
+
+    def _joins_tables_below(self, name: str) -> bool:
+        """Whether a statement, or one that it reads, joins a table as Flink joins a stream."""
+        planned = self._shared.planned.statements
+        waiting, seen = [name], set()
+        while waiting:
+            one = waiting.pop()
+            seen.add(one)
+            query = next(
+                (s.query for s in self._shared.program.statements if s.name == one and s.query is not None), None
+            )
+            as_of = query is not None and query.find(SystemTime) is not None
+            if not as_of and any(isinstance(node, TableJoin) for node in _nodes(planned[one].plan)):
+                return True
+            waiting += [below for below in planned[one].reads if below not in seen]
+        return False
 
     def _check_functions(self, text: QueryText) -> None:
         own = {function.name.upper() for function in self._shared.planned.functions}
