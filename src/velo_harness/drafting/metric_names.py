@@ -78,10 +78,7 @@ def prefix_of(app: str, statement: str) -> str:
 def counter_name(prefix: str, column: str) -> NamedMetric:
     """The name of a counter of what `column` sums up."""
     words, unit = _measured(column)
-    words = [word for word in words if word not in _KINDS]
-    words = words[1:] if len(words) > 1 and words[0] in _SUMS else words
-    words = words[:-1] if len(words) > 1 and words[-1] in _SUMS else words
-    return _joined(prefix, [word for word in words if word not in _SUMS], unit, "total")
+    return _joined(prefix, [word for word in words if word not in _KINDS | _SUMS], unit, "total")
 
 
 def value_name(prefix: str, column: str) -> NamedMetric:
