@@ -19,6 +19,8 @@ from velo_harness.drafting.yaml_text import scalar_text
 
 LEAST_ROWS = 20
 """Fewer rows show nothing about what is never there."""
+FITTED_ROWS = 100
+"""Fewer rows fit every distribution."""
 MOST_VALUES = 20
 """Values that a set may have; each comes `LEAST_REPEATS` times on average."""
 LEAST_REPEATS = 4
@@ -41,10 +43,10 @@ def shown_constraints(values: Sequence[Any], kind: SqlType) -> list[str]:
     if kind.name is TypeName.BOOLEAN:
         return [f"probability: {round(sum(present) / len(present), 2)}"] if len(present) >= LEAST_ROWS else []
     if kind.name in INTEGERS:
-        return list(_integers(present))
+        return _spread(list(_integers(present)), present, kind)
     if kind.name in FLOATS or kind.name is TypeName.DECIMAL:
         finite = [value for value in present if value - value == 0]
-        return [_range(min(finite), max(finite))] if finite else []
+        return _spread([_range(min(finite), max(finite))], finite, kind) if finite else []
     if kind.name in STRINGS:
         return list(_texts(present))
     if kind.name in TIMESTAMPS or kind.name is TypeName.DATE:
@@ -54,6 +56,18 @@ def shown_constraints(values: Sequence[Any], kind: SqlType) -> list[str]:
     if kind.name in BINARIES or kind.name in (TypeName.ARRAY, TypeName.MAP):
         return [_length([len(value) for value in present])]
     return []
+
+
+def _spread(made: list[str], values: Sequence[Any], kind: SqlType) -> list[str]:
+    """The constraints with the distribution of the values over their range, if a test finds one."""
+    if len(values) < FITTED_ROWS or len(made) != 1 or not made[0].startswith("range"):
+        return made
+    from velo_harness.inference.fitting import fitted_distribution
+
+    fitted = fitted_distribution([float(value) for value in values], kind)
+    if fitted is None or fitted.constraint == "uniform":  # what a range alone says
+        return made
+    return [*made, f"distribution: {fitted.constraint}"]
 
 
 def _range(low: Any, high: Any) -> str:

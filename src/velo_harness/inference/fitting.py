@@ -23,9 +23,8 @@ from velo_harness.goodness_of_fit import (
     shares_between,
     uniform_cdf,
 )
+from velo_harness.inference.constraints import FITTED_ROWS
 
-LEAST_ROWS = 100
-"""Fewer rows fit everything."""
 LEAST_P = 0.05
 """A sample that is less likely than this under a distribution is not of it."""
 _SMALLEST = 1e-4
@@ -51,7 +50,7 @@ def fitted_distribution(values: Sequence[float], kind: SqlType) -> Fitted | None
     """
     sample = np.array(values[:MOST_ROWS], dtype=np.float64)
     sample = sample[np.isfinite(sample)]
-    if len(sample) < LEAST_ROWS or len(np.unique(sample)) < LEAST_ROWS / 4:
+    if len(sample) < FITTED_ROWS or len(np.unique(sample)) < FITTED_ROWS / 4:
         return None
     whole = kind.name in INTEGERS
     for constraint, cdf in _candidates(sample):

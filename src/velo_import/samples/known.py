@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from velo_engine.plan.nodes import PlannedProgram
-from velo_engine.types import FLOATS, INTEGERS, STRINGS, TIMESTAMPS, SqlType, TypeName
+from velo_engine.types import INTEGERS, STRINGS, TIMESTAMPS, SqlType
 from velo_harness.drafting.column_names import is_personal, rule_of, words
 from velo_harness.drafting.field_values import FieldValues
 from velo_harness.drafting.source_drafts import KnownSource, reference_order
 from velo_harness.drafting.yaml_text import scalar_text
 from velo_harness.event_times import event_time_columns
 from velo_harness.inference.constraints import shown_constraints
-from velo_harness.inference.fitting import fitted_distribution
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,17 +103,10 @@ def _shown(column: _Column, *, is_event_time: bool) -> FieldValues:
         return _event_times(column)
     if is_personal(column.name) and column.type.name not in TIMESTAMPS:
         return _without_values(column)
-    constraints = shown_constraints(column.values, column.type)
-    is_number = column.type.name in INTEGERS or column.type.name in FLOATS or column.type.name is TypeName.DECIMAL
-    if is_number and any(constraint.startswith("range") for constraint in constraints):
-        fitted = fitted_distribution([float(value) for value in column.present], column.type)
-        if fitted is not None:
-            constraints = [
-                *(c for c in constraints if not c.startswith("unique")),
-                f"distribution: {fitted.constraint}",
-            ]
-            return FieldValues(tuple(constraints), f"{count} rows: {fitted.test}", few=True)
-    return FieldValues(tuple(constraints), f"{count} rows of a sample", few=True)
+    constraints = tuple(shown_constraints(column.values, column.type))
+    fitted = any(constraint.startswith("distribution") for constraint in constraints)
+    tested = ", which a test does not tell from this distribution" if fitted else ""
+    return FieldValues(constraints, f"{count} rows of a sample{tested}", few=True)
 
 
 def _without_values(column: _Column) -> FieldValues:
