@@ -152,6 +152,27 @@ def test_a_topic_to_compare_with_needs_one_sink(script: Path, tmp_path: Path) ->
     assert "of a job with one sink" in said
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "'format' = 'canal-json'",
+        "'format' = 'avro-confluent', 'avro-confluent.schema-registry.url' = 'http://nowhere:8081'",
+    ],
+)
+def test_formats_that_need_something_else_are_tested_without_it(options: str, tmp_path: Path) -> None:
+    script = tmp_path / "job.sql"
+    script.write_text(
+        f"CREATE TABLE t (id BIGINT, name STRING) WITH ('connector' = 'kafka', 'topic' = 't', {options});\n"
+        "SELECT id, name FROM t WHERE id > 4;",
+        encoding="utf-8",
+    )
+
+    code, said = run(script, "--output", tmp_path / "converted", "--test")
+
+    assert code == 0
+    assert "1 passed" in said
+
+
 # --- the folder ---
 
 

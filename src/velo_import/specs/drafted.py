@@ -21,6 +21,7 @@ from velo_harness.drafting.yaml_text import scalar_text
 from velo_harness.programs import ProgramText, Stand, parsed, planned, with_reading
 from velo_harness.settings import RunSettings
 from velo_harness.source_schemas import load_cached
+from velo_import.convert.connectors import REGISTRY_VARIABLE
 from velo_import.model import Construct, ConvertedJob, Outcome
 
 SPEC = "test_spec.yaml"
@@ -133,6 +134,8 @@ def _head(job: ConvertedJob, program: str) -> Iterator[str]:
     yield f"  original_file: {scalar_text(job.scripts[-1].file)}"
     yield "  require_executed: true"
     yield f"sql_file: {program}"
+    if f"${{{REGISTRY_VARIABLE}" in job.app_sql:
+        yield f"variables: {{ {REGISTRY_VARIABLE}: mock://registry }}  # inside the process: tests need no network"
 
 
 def _missing(job: ConvertedJob, taken: set[str]) -> Iterator[tuple[str, Construct]]:
