@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from velo_engine.plan import nodes
 from velo_engine.plan.expressions import ColumnRef
+from velo_engine.plan.join_nodes import IntervalJoin
 from velo_engine.plan.nodes import AssignWatermark, PlannedProgram, PlanNode, Project, Scan, SourceTable, Upstream
 from velo_engine.plan.statement_properties import EventTimeSettings
 from velo_engine.types import INTEGERS, STRINGS, TypeName
@@ -82,6 +83,21 @@ def _referred(expression: object) -> int | None:
     return expression.index if isinstance(expression, ColumnRef) else None
 
 
+def time_columns(node: PlanNode) -> tuple[int, ...]:
+    """The positions of a plan's columns that are event times in Flink, too."""
+    if isinstance(node, AssignWatermark):
+        return (node.time_column,)
+    if isinstance(node, nodes.Filter):
+        return time_columns(node.input)
+    if isinstance(node, Project):
+        below = time_columns(node.input)
+        return tuple(i for i, e in enumerate(node.expressions) if isinstance(e, ColumnRef) and e.index in below)
+    if isinstance(node, IntervalJoin):
+        left = len(node.left.schema)
+        return (*time_columns(node.left), *(left + i for i in time_columns(node.right)))
+    return ()
+
+
 def passed_on(program: PlannedProgram, statement: str, column: str) -> tuple[str, str] | None:
     """The source and its column that a statement gives on unchanged as `column`; None when it does not."""
     node: PlanNode = program.statements[statement].plan
@@ -106,7 +122,7 @@ def event_time(mark: Mark, source: SourceTable, settings: EventTimeSettings) -> 
         return EventTime(column, computed, mark.delay_ms, mark.idle_timeout_ms)
 
     if mark.column == "_timestamp":
-        return made("event_time", "TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL")
+        return made("_timestamp", "TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL")
     types = {column.name: column.type for column in source.schema.columns}
     name = mark.column or settings.field
     if name is None or name not in types:

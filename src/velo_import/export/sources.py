@@ -29,7 +29,8 @@ class Sources:
         """By statement and source."""
         self._times: dict[tuple[str, str], str] = {}
         """The column that is the event time of a relation, by statement and relation."""
-        self.metadata: dict[str, dict[str, None]] = {}
+        self.written: set[str] = set()
+        """Sources that nothing declares and that the script has already."""
         self._queries = [s for s in shared.program.statements if s.query is not None]
         for statement in self._queries:
             self._look_at(statement)

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from velo_engine.plan.changelog import changelog_mode
-from velo_engine.plan.nodes import Emit, GroupAggregate, LateData, PlanNode, TableJoin, WindowAggregate, inputs
+from velo_engine.plan.nodes import (
+    Emit,
+    GroupAggregate,
+    JoinKind,
+    LateData,
+    PlanNode,
+    TableJoin,
+    WindowAggregate,
+    inputs,
+)
 from velo_engine.plan.source_uri import is_uri, parse_uri
 from velo_engine.schema import Column, RowSchema
 from velo_engine.sql.program import Statement, StatementKind
 from velo_engine.sql.syntax import KeyColumn, SystemTime
-from velo_import.export.event_times import EventTime
+from velo_import.export.event_times import EventTime, time_columns
 from velo_import.export.model import ExportedStatement, Form
 from velo_import.export.names import flink_name
 from velo_import.export.options import UNKNOWN_BROKERS, FlinkOptions, Use, flink_options
@@ -116,7 +125,7 @@ class StatementExport:
             sink = sink if sink != name else self._free(f"{name}_sink")
         if not declared:
             yield self._sink_table(sink, statement.sink or name)
-        yield self._insert(sink, query)
+        yield self._insert(sink, query if is_read else self._with_one_event_time(query))
 
     @property
     def _is_table_as(self) -> bool:
@@ -133,7 +142,7 @@ class StatementExport:
         """The table that a stream's rows go to."""
         planned = self._shared.planned.statements[self._statement.name]
         assert planned.sink is not None, "a stream has a sink"
-        changes = not changelog_mode(planned.plan, self._shared.planned.statements).insert_only
+        changes = self._changes_in_flink()
         properties = self._sink_properties()
         names = planned.plan.schema.names
         key = [names[i] for i in planned.sink.upsert_key] if changes or self._says_key() else []
@@ -167,6 +176,27 @@ class StatementExport:
         sql = create_table(name, columns, options)
         return self._made(Form.TABLE, name, sql, columns=columns, options=options)
 
+    def _changes_in_flink(self) -> bool:
+        """Whether the result changes there: an outer join with a table does, as it is one of streams."""
+        planned = self._shared.planned.statements
+        own = planned[self._statement.name].plan
+        if not changelog_mode(own, planned).insert_only:
+            return True
+        as_of = self._statement.query is not None and self._statement.query.find(SystemTime) is not None
+        return not as_of and any(isinstance(n, TableJoin) and n.kind is JoinKind.LEFT for n in _nodes(own))
+
+    def _with_one_event_time(self, query: str) -> str:
+        """Flink writes rows with one event time only: further ones are plain timestamps."""
+        planned = self._shared.planned.statements[self._statement.name].plan
+        further = time_columns(planned)[1:]
+        if not further:
+            return query
+        columns = planned.schema.columns
+        names = [flink_name(column.name) for column in columns]
+        items = [f"CAST({names[i]} AS {c.type.as_nullable()}) AS {names[i]}" if i in further else names[i]
+                 for i, c in enumerate(columns)]  # fmt: skip
+        return f"SELECT {', '.join(items)} FROM (\n{query}\n)"
+
     def _says_key(self) -> bool:
         query = self._statement.query
         return bool(self._statement.primary_key) or (query is not None and query.find(KeyColumn) is not None)
@@ -197,14 +227,13 @@ class StatementExport:
 
     def _undeclared(self) -> Iterator[ExportedStatement]:
         """The sources that the statement is the first to read, and that nothing declares."""
-        readers = [s for s in self._shared.program.statements if s.query is not None]
         for relation in self._sources.relations_of(self._statement):
             plain = next((n for n in self._shared.planned.sources if n == relation or _is_uri_of(relation, n)), None)
             if plain is None or plain in self._sources.declarations:
                 continue
-            first = next(s for s in readers if relation in self._sources.relations_of(s))
-            if first is not self._statement:
+            if plain in self._sources.written:
                 continue
+            self._sources.written.add(plain)
             source = self._shared.planned.sources[plain]
             for number, need in enumerate(self._sources.variants(plain)):
                 name = self._sources.variant_name(plain, number)
@@ -217,7 +246,9 @@ class StatementExport:
     def _further(self, source: str, need: EventTime | None) -> tuple[str, ...]:
         """What a source's column list has besides its columns."""
         used = self._system_columns(source)
-        return (*(f"`{name}` {SYSTEM_COLUMNS[name]}" for name in used), *(() if need is None else need.items))
+        own = () if need is None else need.items
+        plain = [name for name in used if need is None or need.column != name]
+        return (*(f"`{name}` {SYSTEM_COLUMNS[name]}" for name in plain), *own)
 
     def _system_columns(self, source: str) -> list[str]:
         """The system columns of a source that some statement names."""
@@ -242,9 +273,11 @@ class StatementExport:
         properties = dict(self._shared.properties.declared(name) if source is None else source.properties)
         writes = name in planned.statements
         upserts = properties.get("mode", "").casefold() == "upsert" and bool(declared and declared.primary_key)
-        if writes and declared is not None and declared.primary_key:
-            changes = not changelog_mode(planned.statements[name].plan, planned.statements).insert_only
-            upserts = upserts or changes
+        if declared is not None and declared.primary_key and not upserts and properties.get("type", "kafka") == "kafka":
+            upserts = True
+            if source is not None:
+                message = f"{name}: with a primary key Flink reads the newest row of each key"
+                self._shared.notes.differs(message, self._statement.location)
         made = flink_options(
             properties, Use(name, source is not None, writes, upserts), brokers=self._shared.options.brokers
         )
@@ -277,7 +310,10 @@ class StatementExport:
         brokers, key = self._shared.options.brokers, "properties.bootstrap.servers"
         if brokers is not None:
             return {**options, key: brokers}
-        if key not in options:
+        if key not in options and not self._shared.options.production:
+            options = {**options, key: UNKNOWN_BROKERS}
+            self._say_unknown_brokers()
+        elif key not in options:
             self._shared.notes.note(f"{name} does not say {key}", self._statement.location, "--brokers HOST:PORT")
         return options
 
@@ -285,12 +321,14 @@ class StatementExport:
         for remark in made.remarks:
             self._shared.notes.differs(f"{name}: {remark}", self._statement.location)
         if not made.knows_brokers:
-            message = f"the program does not say where its brokers are: {UNKNOWN_BROKERS} is written"
-            first = self._shared.program.statements[0].location
-            self._shared.notes.note(message, first, "--brokers HOST:PORT")
+            self._say_unknown_brokers()
         if made.left_out:
             left = ", ".join(made.left_out)
             self._shared.notes.differs(f"{name}: no option of Flink's says {left}", self._statement.location)
+
+    def _say_unknown_brokers(self) -> None:
+        message = f"the program does not say where its brokers are: {UNKNOWN_BROKERS} is written"
+        self._shared.notes.note(message, self._shared.program.statements[0].location, "--brokers HOST:PORT")
 
     # --- what Flink cannot say ---
 
