@@ -72,10 +72,10 @@ def text_of(sql: str) -> str | None:
             "FROM TABLE(HOP(\n"
             "    DATA => TABLE clicks, TIMECOL => DESCRIPTOR(at),\n"
             "    SIZE => INTERVAL '10' MINUTE, SLIDE => INTERVAL '1' MINUTE)) AS c\n"
-            "GROUP BY c.window_end, 1, 2;",
+            "GROUP BY c.window_end, c.who, c.window_start;",
             "SELECT c.who, window_start, COUNT(*) AS n\n"
             "FROM clicks AS c\n"
-            "GROUP BY 1\n"
+            "GROUP BY c.who\n"
             "WINDOW SLIDING(at, INTERVAL '10' MINUTE, INTERVAL '1' MINUTE)\n"
             "EMIT FINAL",
         ),

@@ -5,7 +5,7 @@ The whole program is planned as Flink writes it and with clauses; a clause stays
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from velo_engine.errors import VeloError
@@ -58,15 +58,15 @@ def write_clauses(draft: Draft) -> None:
     attempts = list(_attempts(draft))
     if not attempts:
         return
-    program = _Program.of(draft, draft.pieces)
+    readers = _readers(draft)
+    program = _Program.of(draft, _around([attempt.piece for attempt in attempts], readers))
     for attempt in attempts:
         attempt.take_all()
     if not program.is_same():
         for attempt in attempts:
             attempt.take_none()
-        readers = _readers(draft)
         for attempt in attempts:
-            _one_by_one(attempt, _Program.of(draft, _around(attempt.piece, readers)))
+            _one_by_one(attempt, _Program.of(draft, _around([attempt.piece], readers)))
     places = {id(construct): number for number, construct in enumerate(draft.constructs)}
     for attempt in attempts:
         _report(draft, attempt, places)
@@ -81,9 +81,9 @@ def _readers(draft: Draft) -> dict[int, list[Piece]]:
     return found
 
 
-def _around(piece: Piece, readers: Mapping[int, list[Piece]]) -> list[Piece]:
-    """The piece, all that reads it, and what these need, in the order of a program."""
-    pending, above = [piece], {id(piece): piece}
+def _around(pieces: Sequence[Piece], readers: Mapping[int, list[Piece]]) -> list[Piece]:
+    """The pieces, all that read them, and what these need, in the order of a program."""
+    pending, above = list(pieces), {id(piece): piece for piece in pieces}
     while pending:
         for reader in readers.get(id(pending.pop()), ()):
             if id(reader) not in above:

@@ -157,9 +157,8 @@ class _Statement:
         source = "".join(f"{lead}{comment}" for comment in comments) + lead + self._slice(data)
         lengths = {word: self._slice(span) for word, span in named.items()}
         clause = _clause(kind, self._slice(column), lengths)
-        is_bound = self._is_bound_of(select)
         start = len(self._text[: whole.start].rstrip()) if comments else whole.start
-        edits = [Edit(start, whole.end, source), *self._grouped(select, group, clause, is_bound)]
+        edits = [Edit(start, whole.end, source), *self._grouped(select, group, clause, self._is_bound)]
         return clause, (*edits, *self._unqualified(select, table)), (), ()
 
     def _named_arguments(self, kind: str, call: _Call) -> dict[str, Span]:
@@ -252,17 +251,10 @@ class _Statement:
             self._check_comments(call.start, end)
             yield Edit(call.start, end, name)
 
-    def _is_bound_of(self, select: exp.Select) -> Callable[[Span], bool]:
-        """Whether an item of GROUP BY is a bound of the window: by name, qualified, or by its number."""
-
-        def is_bound(item: Span) -> bool:
-            words = [token.text for token in self._tokens_of(item)]
-            if len(words) == 1 and words[0].isdecimal() and 1 <= int(words[0]) <= len(select.expressions):
-                node = select.expressions[int(words[0]) - 1].unalias()
-                return isinstance(node, exp.Column) and node.name in WINDOW_BOUNDS
-            return words[-1] in WINDOW_BOUNDS and (len(words) == 1 or (len(words) == 3 and words[1] == "."))
-
-        return is_bound
+    def _is_bound(self, item: Span) -> bool:
+        """Whether an item of GROUP BY is a bound of the window, with or without the name of a table."""
+        words = [token.text for token in self._tokens_of(item)]
+        return words[-1] in WINDOW_BOUNDS and (len(words) == 1 or (len(words) == 3 and words[1] == "."))
 
     def _unqualified(self, select: exp.Select, table: WindowTable) -> Iterator[Edit]:
         """`t.window_start` is `window_start`: the bounds of a clause belong to no table."""
