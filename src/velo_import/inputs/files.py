@@ -21,6 +21,7 @@ from velo_import.model import Construct
 
 _DEFINING = (flink.CreateTable, flink.CreateView, flink.CreateFunction, flink.CreateNamed)
 _IN_FORCE = (flink.SetOption, flink.ResetOption)
+_UNCLOSED = "a quote or a comment may not be closed"
 _BEGINNING = 1_000
 """Characters of a JSON file within which a plan says Flink's version."""
 
@@ -74,7 +75,7 @@ def read_script(path: Path, name: str | None = None) -> FlinkScript:
     except VeloError as error:
         if error.code is not ErrorCode.SQL_SYNTAX:
             raise
-        raise _with_hint(error, dialect_hint(text)) from None
+        raise _with_hint(error, dialect_hint(text) or (None if error.hint else _UNCLOSED)) from None
     return replace(script, statements=tuple(_hinted(statement, text) for statement in script.statements))
 
 

@@ -31,8 +31,8 @@ def text_of(path: Path) -> str:
         message = f"{path} is a link to nothing" if path.is_symlink() else f"there is no {path}"
         raise VeloError(ErrorCode.FILE_NOT_FOUND, message) from None
     except OSError as problem:
-        message = f"cannot read {path}: {problem.strerror}"
-        raise VeloError(ErrorCode.FILE_UNREADABLE, message, hint="look at its permissions") from None
+        hint = "look at its permissions" if isinstance(problem, PermissionError) else None
+        raise VeloError(ErrorCode.FILE_UNREADABLE, f"cannot read {path}: {problem.strerror}", hint=hint) from None
     return _decoded(data, path)
 
 
