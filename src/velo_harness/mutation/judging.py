@@ -135,9 +135,12 @@ def variables_of(spec: Spec, settings: RunSettings) -> dict[str, str]:
 
 
 class Bench:
-    """The judges of one program."""
+    """The judges of one program. A mutant has at least `shortest_ms`; None: `SHORTEST_MS`."""
 
-    def __init__(self, text: ProgramText, items: Sequence[SuiteItem], settings: RunSettings) -> None:
+    def __init__(
+        self, text: ProgramText, items: Sequence[SuiteItem], settings: RunSettings, shortest_ms: int | None = None
+    ) -> None:
+        self._shortest_ms = SHORTEST_MS if shortest_ms is None else shortest_ms
         self.text = text
         self.variables = variables_of(items[0].spec, settings)
         self._settings = settings
@@ -171,7 +174,7 @@ class Bench:
     def _judged(self, judge: Judge, text: str) -> Verdict | bool:
         """The verdict of one judge; else whether it had anything to look at."""
         spec = replace(judge.spec, replaced_sql=text)
-        limit = int(max(SHORTEST_MS, SLOWER * judge.duration_ms))
+        limit = int(max(self._shortest_ms, SLOWER * judge.duration_ms))
         settings = replace(self._settings, timeout_ms=limit)
         run = _run(spec, judge.query, settings)
         if judge.prepared is None:

@@ -23,6 +23,12 @@ MOST_SECONDS = 2.5
 """Of computing, after which no further mutant is judged."""
 
 
+SHORTEST_MS = 1500
+"""A changed program has at least this time: one whose joins meet in every pair must not hold up the import."""
+EVENTS_AT_ONCE = 50
+"""After which the time is looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How many changes are judged, and how long."""
@@ -37,7 +43,7 @@ def mutation_score(spec: Path, budget: Budget) -> MutationScore | None:
         return None
     began = time.process_time()
     items, _ = load_items(find_spec_files([spec]), RunSettings(), ())
-    bench = Bench(program_text(items[0].spec), items, RunSettings())
+    bench = Bench(program_text(items[0].spec), items, RunSettings(batch_size=EVENTS_AT_ONCE), SHORTEST_MS)
     mutants = mutants_for(bench, MutationSettings())[0] if bench.judges else []
     if not mutants:
         return None
