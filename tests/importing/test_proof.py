@@ -72,6 +72,10 @@ def test_settings_that_change_results_are_no_part_of_what_was_recorded(setting: 
     assert {row.outcome for row in rows_of(f"{setting};\nSELECT who, page FROM clicks;")} == {outcome}
 
 
+def test_a_statement_over_a_table_that_the_input_does_not_declare_is_not() -> None:
+    assert {row.outcome for row in rows_of("SELECT a + 1 AS b FROM somewhere;")} == {Outcome.SAME}
+
+
 def test_words_are_functions_operators_and_clauses() -> None:
     (statement,) = parse_script(
         "SELECT CAST(SUM(a) AS DATE), b BETWEEN 1 AND 2 FROM t LEFT JOIN s ON t.a = s.a GROUP BY b", file="x.sql"

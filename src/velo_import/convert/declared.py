@@ -89,7 +89,7 @@ def _stood_in(draft: Draft, table: OpenTable, name: str) -> Relation:
     looked_up = bool(table.lookup_keys) and not table.is_versioned
     further = _system_columns(draft, definition)
     text, options = tables.declaration(definition, name, further, looked_up=looked_up)
-    piece = Piece(MappedText(), definition.source, table.location)
+    piece = Piece(MappedText(), definition.source, table.location, is_inferred=True)
     piece.text.add(f"-- The input does not declare {name}: its columns are inferred from the statements that use it.\n")
     piece.text.add(text.text)
     relation = Relation(name, piece, definition, options, inferred=table)

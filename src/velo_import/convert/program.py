@@ -23,6 +23,8 @@ class Piece:
     """Of the statement there."""
     reads: tuple[Piece, ...] = ()
     """What it speaks of."""
+    is_inferred: bool = False
+    """Whether it is a table that the input does not declare."""
 
     def closure(self) -> Iterator[Piece]:
         """All that it needs, itself last."""

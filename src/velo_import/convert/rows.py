@@ -215,9 +215,10 @@ def _keep(draft: Draft, rows: _Rows, piece: Piece, reads: tuple[Piece, ...], not
     place = rows.place.location
     became, written = "the statement as it stands", shown(draft.source, rows.place)
     further = (*notes, *_of_hints(rows.query, place))
-    # Flink was asked without settings and hints.
+    # Flink was asked without settings and hints, and of columns whose types are known.
     is_asked = draft.settings.changes_nothing and all(one.outcome is Outcome.SAME for one in further)
-    proof = proof_of(rows.query) if is_asked else UNPROVEN
+    is_known = not any(below.is_inferred for below in piece.closure())
+    proof = proof_of(rows.query) if is_asked and is_known else UNPROVEN
     own = (
         *(
             Construct(place, written, feature, became, proof.outcome, proof.reasons.get(feature))
