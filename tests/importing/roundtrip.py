@@ -1,4 +1,8 @@
-"""Programs of tiers/ and specs/, exported and imported again: their specs still pass. `python -m tests.importing.roundtrip`."""
+"""Programs of tiers/ and specs/, exported and imported again: their specs still pass.
+
+`python -m tests.importing.roundtrip` counts them. With `--flink` a real Flink plans every exported statement instead, with
+the Kafka connector of `make kafka`; it runs nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +28,9 @@ from velo_harness.source_schemas import SchemaFinder
 from velo_harness.spec import Spec
 from velo_harness.spec_loader import load_spec
 from velo_import.convert.job import convert_job
-from velo_import.export.model import ExportedProgram, NoteKind
+from velo_import.export.model import ExportedProgram, Form, NoteKind
 from velo_import.export.program import export_program
+from velo_import.gateway import GatewaySession, StatementFailedError
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,5 +102,25 @@ def main() -> None:
     print(", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
+def ask_flink() -> None:
+    """Print what of the exported programs Flink's planner does not take."""
+    from tools.flink.gateway import Gateway
+    from tools.kafka import installation
+
+    counts: Counter[str] = Counter()
+    with Gateway(jars=[installation.installation().flink_connector]) as gateway:
+        for path in sorted([*ROOT.glob("tiers/*/*.test.yaml"), *ROOT.glob("specs/*/*.test.yaml")]):
+            with GatewaySession(gateway.url) as session:
+                for one in exported_spec(load_spec(path)).statements:
+                    explained = one.form in (Form.INSERT, Form.QUERY)
+                    try:
+                        session.execute(f"EXPLAIN {one.sql}" if explained else one.sql)
+                        counts["planned"] += 1
+                    except StatementFailedError as problem:
+                        counts["refused"] += 1
+                        print(f"{path.relative_to(ROOT)}: {one.form} {one.name}: {problem}")
+    print(", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    ask_flink() if "--flink" in sys.argv else main()

@@ -147,6 +147,25 @@ def _suffix(path: str) -> str:
     return last if last in (*_FILE_FORMATS, *_FORMATS) else "json"
 
 
+_ONLY_HERE = (
+    *("timestamp.format.", "timestamp.field", "event.time.", "watermark.", "allowed.lateness", "late.data"),
+    *("json.decimal", "mode"),
+)
+
+
+def flinks_own(options: Mapping[str, str], *, reads: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Options of a table that names Flink's connector, without those that only this engine knows; and these.
+
+    A topic is read from its beginning unless it says otherwise, as it is here.
+    """
+    left_out = tuple(key for key in options if key.casefold().replace("_", ".").startswith(_ONLY_HERE))
+    kept = {key: value for key, value in options.items() if key not in left_out}
+    starts = "scan.startup.mode" in kept or "properties.group.id" in kept
+    if reads and kept.get("connector") == "kafka" and not starts:
+        kept["scan.startup.mode"] = "earliest-offset"
+    return kept, left_out
+
+
 _SETTINGS = {
     "state.ttl": "table.exec.state.ttl",
     "time.zone": "table.local-time-zone",

@@ -25,7 +25,7 @@ from velo_engine.sql.syntax import KeyColumn, SystemTime
 from velo_import.export.event_times import EventTime, time_columns
 from velo_import.export.model import ExportedStatement, Form
 from velo_import.export.names import flink_name
-from velo_import.export.options import UNKNOWN_BROKERS, FlinkOptions, Use, flink_options
+from velo_import.export.options import UNKNOWN_BROKERS, FlinkOptions, Use, flink_options, flinks_own
 from velo_import.export.queries import QueryText
 from velo_import.export.tables import SYSTEM_COLUMNS, columns_of_schema, create_table, declared_columns
 from velo_import.export.variables import as_it_stands, written_value
@@ -290,8 +290,12 @@ class StatementExport:
     def _production(self, name: str, own: dict[str, str]) -> dict[str, str]:
         """The options of Flink's for which the program's stand in, when an import has kept them."""
         production = self._shared.options.production.get(name)
-        if production is None:
+        if production is None and self._shared.options.production:
             return self._with_brokers(name, own)
+        if production is None:
+            kept, left_out = flinks_own(own, reads=name in self._shared.planned.sources)
+            self._remark(FlinkOptions(kept, left_out), name)
+            return self._with_brokers(name, kept)
         connector = own.get("connector")
         same = connector is not None and connector == production.get("connector")
         secrets = [key for key, value in production.items() if value == _HIDDEN]
