@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from velo_cli.velo import app
+from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.sql.flink.script import parse_script
 from velo_engine.types import BIGINT, DOUBLE, SqlType
@@ -176,6 +177,20 @@ def test_topics_are_read_from_their_beginning() -> None:
     assert found.tables["orders"].column("code").to_pylist() == [f"ORD-{i:05}" for i in range(300)]
     (note,) = found.notes
     assert note.startswith('customers: not sampled: there is no topic "customers"')
+
+
+def test_brokers_that_do_not_answer_are_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def opened(cluster: KafkaCluster) -> None:
+        asked.append(cluster.bootstrap_servers)
+        raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, "no broker answers")
+
+    monkeypatch.setattr("velo_engine.connectors.kafka.cluster_view.ClusterView", opened)
+    found = sampled([job("nowhere:1")], Sampling(topics=True))["shop"]
+
+    assert asked == ["nowhere:1"]
+    assert found.notes == [f"{name}: not sampled: no broker answers" for name in ("orders", "customers")]
 
 
 def test_kept_rows_are_json_lines(files: tuple[str, str]) -> None:

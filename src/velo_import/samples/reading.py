@@ -70,18 +70,24 @@ def sampled(jobs: Sequence[ConvertedJob], sampling: Sampling) -> dict[str, Sampl
         return {}
     sources = {job.name: Engine().plan(job.app_sql, variables={}).sources for job in jobs}
     paths = _named(sampling.files, [name for of_job in sources.values() for name in of_job])
-    return {job.name: _of_job(job, sources[job.name], paths, sampling) for job in jobs}
+    silent: dict[str, VeloError] = {}
+    return {job.name: _of_job(job, sources[job.name], paths, sampling, silent) for job in jobs}
 
 
 def _of_job(
-    job: ConvertedJob, sources: Mapping[str, SourceTable], paths: Mapping[str, Path], sampling: Sampling
+    job: ConvertedJob,
+    sources: Mapping[str, SourceTable],
+    paths: Mapping[str, Path],
+    sampling: Sampling,
+    silent: dict[str, VeloError],
 ) -> Sampled:
+    """`silent` are the brokers that did not answer: none is waited for twice."""
     found = Sampled()
     for name, source in sources.items():
         if name in paths:
             found.tables[name] = _from_file(paths[name], source).slice(0, sampling.rows)
         elif sampling.topics and "topic" in source.properties and not _stands_in(job, name):
-            _read_topic(source, sampling, found)
+            _read_topic(source, sampling, found, silent)
     return found
 
 
@@ -118,14 +124,14 @@ def _from_file(path: Path, source: SourceTable) -> pa.Table:
     return data_files.read_table(DataFile(path.absolute(), form, Location(str(path), 1)), source.schema)
 
 
-def _read_topic(source: SourceTable, sampling: Sampling, found: Sampled) -> None:
+def _read_topic(source: SourceTable, sampling: Sampling, found: Sampled, silent: dict[str, VeloError]) -> None:
     """The first records of a source's topic; a note when there are none to be had."""
     brokers = sampling.brokers or source.properties.get("bootstrap.servers")
     if not brokers:
         found.notes.append(f"{source.name}: nothing says where its topic is; name brokers: --sample-kafka HOST:PORT")
         return
     try:
-        messages = _first_records(brokers, source, sampling)
+        messages = _first_records(brokers, source, sampling, silent)
         table = _decoded(messages, source)
     except VeloError as error:
         found.notes.append(f"{source.name}: not sampled: {error.message}")
@@ -136,7 +142,9 @@ def _read_topic(source: SourceTable, sampling: Sampling, found: Sampled) -> None
         found.notes.append(f"{source.name}: not sampled: its topic has no record that can be read")
 
 
-def _first_records(brokers: str, source: SourceTable, sampling: Sampling) -> list[bytes]:
+def _first_records(brokers: str, source: SourceTable, sampling: Sampling, silent: dict[str, VeloError]) -> list[bytes]:
+    if brokers in silent:
+        raise silent[brokers]
     from velo_engine.connectors.kafka.client import KafkaCluster, cluster_from
     from velo_engine.connectors.kafka.cluster_view import ClusterView
     from velo_engine.connectors.kafka.tail import records_of
@@ -148,7 +156,12 @@ def _first_records(brokers: str, source: SourceTable, sampling: Sampling) -> lis
     }
     named = cluster_from(brokers, None, os.environ)
     cluster = KafkaCluster(brokers, {**own, **(named.properties if named is not None else {})})
-    view = ClusterView(cluster).topic(source.properties["topic"])
+    try:
+        topics = ClusterView(cluster)
+    except VeloError as error:
+        silent[brokers] = error
+        raise
+    view = topics.topic(source.properties["topic"])
     stop = threading.Event()
     timer = threading.Timer(sampling.seconds, stop.set)
     timer.daemon = True
