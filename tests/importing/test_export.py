@@ -352,3 +352,14 @@ def test_a_folder_without_a_program_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(VeloError) as caught:
         run(str(tmp_path))
     assert caught.value.code is ErrorCode.FILE_NOT_FOUND
+
+
+def test_a_source_that_is_a_uri_and_system_columns(tmp_path: Path) -> None:
+    (tmp_path / "p.sql").write_text("CREATE STREAM r AS SELECT id, _timestamp AS t FROM 'kafka://k1:9092/shop-orders';")
+    (tmp_path / "shop-orders.schema.yaml").write_text("name: shop-orders\nfields:\n  - {name: id, type: INT}\n")
+    _, out, _ = run(str(tmp_path / "p.sql"))
+    assert "CREATE TABLE `shop-orders` (\n    id " in out
+    assert "`_timestamp` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL" in out
+    assert "'topic' = 'shop-orders'" in out
+    assert "'properties.bootstrap.servers' = 'k1:9092'" in out
+    assert "SELECT id, _timestamp AS t FROM `shop-orders`;" in out

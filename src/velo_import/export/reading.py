@@ -16,6 +16,7 @@ from velo_harness.discovery import PathPolicy, find_schema
 from velo_harness.programs import shown_path
 from velo_harness.source_schemas import load_cached
 from velo_harness.yaml_source import read_text
+from velo_import.export.sources import plain_name
 from velo_import.report import JSON
 
 PROGRAM = "app.sql"
@@ -71,7 +72,7 @@ def _relations(text: str, file: str, variables: Mapping[str, str]) -> list[str]:
     program = Engine().parse(text, file=file, variables=variables)
     made = {statement.name for statement in program.statements}
     queries = [statement.query for statement in program.statements if statement.query is not None]
-    named = (table.name for query in queries for table in query.find_all(exp.Table) if "://" not in table.name)
+    named = (plain_name(table.name) for query in queries for table in query.find_all(exp.Table))
     return [name for name in dict.fromkeys(named) if name and name not in made and not name.endswith((".yaml", ".yml"))]
 
 

@@ -49,9 +49,13 @@ class Sources:
 
     def variant_name(self, source: str, number: int) -> str:
         """What Flink calls variant `number` of a source."""
-        name = _plain(source)
+        name = plain_name(source)
         while number:
-            taken = {*self.declarations, *self._shared.planned.statements, *map(_plain, self._shared.planned.sources)}
+            taken = {
+                *self.declarations,
+                *self._shared.planned.statements,
+                *map(plain_name, self._shared.planned.sources),
+            }
             candidate = f"{name}_{number + 1}"
             if candidate not in taken:
                 return candidate
@@ -62,7 +66,7 @@ class Sources:
         """How a statement reads its relations."""
         names, times, computed = {}, {}, set()
         for relation in self.relations_of(statement):
-            source = _plain(relation)
+            source = plain_name(relation)
             need = self._needs.get((statement.name, source))
             if need is not None:
                 number = self.variants(source).index(need)
@@ -178,6 +182,6 @@ def _window_time(node: object) -> str | None:
     return None
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """The name of a source that is written as a URI."""
     return parse_uri(name).name if is_uri(name) else name

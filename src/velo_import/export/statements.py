@@ -18,7 +18,6 @@ from velo_engine.plan.nodes import (
     WindowAggregate,
     inputs,
 )
-from velo_engine.plan.source_uri import is_uri, parse_uri
 from velo_engine.schema import Column, RowSchema
 from velo_engine.sql.program import Statement, StatementKind
 from velo_engine.sql.syntax import KeyColumn, SystemTime
@@ -27,6 +26,7 @@ from velo_import.export.model import ExportedStatement, Form
 from velo_import.export.names import flink_name
 from velo_import.export.options import UNKNOWN_BROKERS, FlinkOptions, Use, flink_options, flinks_own
 from velo_import.export.queries import QueryText
+from velo_import.export.sources import plain_name
 from velo_import.export.tables import SYSTEM_COLUMNS, columns_of_schema, create_table, declared_columns
 from velo_import.export.variables import as_it_stands, written_value
 from velo_import.mapped_text import with_defaults
@@ -228,8 +228,8 @@ class StatementExport:
     def _undeclared(self) -> Iterator[ExportedStatement]:
         """The sources that the statement is the first to read, and that nothing declares."""
         for relation in self._sources.relations_of(self._statement):
-            plain = next((n for n in self._shared.planned.sources if n == relation or _is_uri_of(relation, n)), None)
-            if plain is None or plain in self._sources.declarations:
+            plain = plain_name(relation)
+            if plain not in self._shared.planned.sources or plain in self._sources.declarations:
                 continue
             if plain in self._sources.written:
                 continue
@@ -254,9 +254,9 @@ class StatementExport:
         """The system columns of a source that some statement names."""
         found: dict[str, None] = {}
         for statement in self._shared.program.statements:
-            if statement.query is None or source not in self._sources.relations_of(statement):
+            if source not in map(plain_name, self._sources.relations_of(statement)):
                 continue
-            for column in statement.query.find_all(exp.Column):
+            for column in statement.query.find_all(exp.Column) if statement.query is not None else ():
                 if column.name.lower() in SYSTEM_COLUMNS:
                     found[column.name.lower()] = None
         return list(found)
@@ -410,7 +410,3 @@ def _nodes(node: PlanNode) -> Iterator[PlanNode]:
         one = waiting.pop()
         yield one
         waiting.extend(inputs(one))
-
-
-def _is_uri_of(relation: str, source: str) -> bool:
-    return is_uri(relation) and parse_uri(relation).name == source
