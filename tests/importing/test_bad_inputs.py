@@ -77,6 +77,16 @@ def test_half_statements_look_like_no_dialect(text: str) -> None:
     assert dialect_hint(text) is None
 
 
+def test_half_a_statement_counts_as_one_that_is_not_converted(tmp_path: Path) -> None:
+    (tmp_path / "q.sql").write_text(GOOD + "INSERT INTO\n", encoding="utf-8")
+    (one,) = read_jobs(tmp_path / "q.sql")
+
+    job = convert_job(one.name, one.scripts)
+
+    assert [statement.location.line for statement in job.unconverted] == [3]
+    assert len(job.statements) == 2
+
+
 def test_one_statement_of_another_dialect_does_not_stop_the_others(tmp_path: Path) -> None:
     (tmp_path / "q.sql").write_text(GOOD + "CREATE STREAM x AS SELECT * FROM t EMIT CHANGES;\n", encoding="utf-8")
     (one,) = read_jobs(tmp_path / "q.sql")

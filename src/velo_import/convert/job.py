@@ -6,6 +6,7 @@ changes in `queries.query_edits` and nowhere else), `commands` and `settings` th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,7 +24,10 @@ from velo_import.convert.program import Assembly
 from velo_import.convert.queries import readings
 from velo_import.convert.rows import convert_insert, convert_query, convert_table_as, convert_view
 from velo_import.convert.settling import settle
-from velo_import.model import ConvertedJob, Outcome
+from velo_import.model import ConvertedJob, ConvertedStatement, Outcome
+
+_WOULD_MAKE_ROWS = re.compile(r"(?:INSERT|SELECT|WITH|-- Rebuilt)\b", re.IGNORECASE)
+"""How a statement that does not parse begins, if it counts as one that makes rows; a rebuilt one has no text."""
 
 
 def convert_job(name: str, scripts: Sequence[FlinkScript]) -> ConvertedJob:
@@ -56,6 +60,9 @@ def _read(draft: Draft, statement: flink.Statement | flink.Unread, *, is_lent: b
     match statement:
         case flink.Unread():
             draft.note_failure(statement.error, statement.place, "statement that does not parse")
+            if not is_lent and _WOULD_MAKE_ROWS.match(draft.source.text, statement.place.start):
+                place, lost = statement.place.location, (draft.constructs[-1],)
+                draft.statements.append(ConvertedStatement(f"query_line_{place.line}", None, place, (), None, lost))
         case flink.SetOption():
             draft.constructs.append(draft.settings.set(statement))
         case flink.ResetOption():
