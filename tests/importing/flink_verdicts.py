@@ -18,7 +18,6 @@ from sqlglot import exp
 from tests.flink_dialect import corpora
 from velo_engine.sql.flink import statements as flink
 from velo_engine.sql.source_text import SourceText
-from velo_import.convert.declared import UNDECLARED
 from velo_import.convert.definitions import items_of
 from velo_import.convert.job import convert_job
 from velo_import.convert.queries import query_start, readings
@@ -70,9 +69,8 @@ def refused() -> dict[str, str]:
 
 
 def questions(job: ConvertedJob, declared: dict[str, str]) -> Iterator[tuple[str, dict[str, str], bool, str]]:
-    """Digest, tables by name, whether one is inferred, and query, of the statements of a job that make rows."""
-    stood_in = {one.written.rpartition(".")[2] for one in job.constructs if one.feature == UNDECLARED}
-    inferred = {name: _body(job.app_sql, name) for name in stood_in}
+    """Digest, tables by name, whether one is uncertain, and query, of the statements of a job that make rows."""
+    inferred = {name: _body(job.app_sql, name) for name in job.tables if name not in declared}
     for script in job.scripts[-1:]:
         source = SourceText(script.file, script.text)
         for statement in script.statements:

@@ -98,6 +98,14 @@ def test_a_column_that_time_goes_by_has_a_watermark(query: str) -> None:
     )
 
 
+def test_the_time_of_a_window_is_a_column_of_its_own_table() -> None:
+    windows = "SELECT * FROM TABLE(TUMBLE(TABLE {0}, DESCRIPTOR(at), " + MINUTE + "))"
+    text = f"SELECT * FROM ({windows.format('l')}) AS l WHERE n IN (SELECT n FROM ({windows.format('r')}) AS r)"
+
+    assert columns(text, "l")["at"] == "TIMESTAMP(3)"
+    assert columns(text, "r")["at"] == "TIMESTAMP(3)"
+
+
 def test_a_table_that_is_looked_up_has_a_key_and_the_other_side_its_processing_time() -> None:
     job = converted("SELECT o.n, c.name FROM o JOIN c FOR SYSTEM_TIME AS OF o.proctime AS c ON o.customer = c.id")
 

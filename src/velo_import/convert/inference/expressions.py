@@ -92,6 +92,8 @@ class Expressions:
                 return None
             once = [table for table in opens if opens.count(table) == 1]
             candidates += [table for table in once or opens if table not in candidates]
+            if candidates and scope.prefers_own:
+                break
         if not candidates or name.startswith("$"):
             for _, relation in () if candidates else scope.relations:
                 self._count(relation, name, self._attributions.misses)

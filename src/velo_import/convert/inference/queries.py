@@ -80,6 +80,7 @@ class Queries:
         return result, scope
 
     def _items(self, query: exp.Select, scope: Scope) -> ReadRelation:
+        listed = Scope(scope.above, scope.relations, prefers_own=True)
         columns: list[tuple[str, Term]] = []
         opens: list[OpenTable] = []
         lent: list[TableKey] = []
@@ -94,7 +95,7 @@ class Queries:
                 takes_any |= relation.takes_any
             if relations or isinstance(written, exp.Star):
                 continue
-            columns.append((written.alias_or_name, self._expressions.term(written, scope)))
+            columns.append((written.alias_or_name, self._expressions.term(written, listed)))
         return ReadRelation(tuple(columns), tuple(dict.fromkeys(opens)), takes_any, tuple(lent))
 
     def _order(self, query: exp.Query, result: ReadRelation, scope: Scope) -> None:
@@ -157,15 +158,16 @@ class Queries:
         name = node.alias_or_name
         match node:
             case exp.Table():
-                own = self._own.get(node.name) if not node.args.get("db") else None
-                found = own if own is not None else self._find(node)
+                cte = self._own.get(node.name) if not node.args.get("db") else None
+                found = cte if cte is not None else self._find(node)
                 scope.relations.append((name, _renamed(found, alias)))
             case WindowTable():
                 inner = Scope(scope.above)
                 self._relation(node.args["table"], inner)
-                self._expressions.event_time(node.args["time_column"], inner, CERTAIN)
+                own = Scope(None, inner.relations[:1])
+                self._expressions.event_time(node.args["time_column"], own, CERTAIN)
                 for part in node.args.get("partition_by") or ():
-                    self._expressions.term(part, inner)
+                    self._expressions.term(part, own)
                 found = inner.relations[0][1]
                 bounds = tuple((f"window_{part}", timestamp(3)) for part in ("start", "end", "time"))
                 result = ReadRelation((*found.columns, *bounds), found.opens, found.takes_any, found.lent)
@@ -225,7 +227,7 @@ class Queries:
         variables |= {column.table for column in node.find_all(exp.Column) if column.table}
         inner.relations += [(name, relation) for name in sorted(variables)]
         read = self._expressions
-        rows = Scope(scope.above, [inner.relations[0]])
+        rows = Scope(None, [inner.relations[0]])
         partition = [(part.name, read.term(part, rows)) for part in node.args.get("partition_by") or ()]
         order = node.args.get("order")
         for ordered in order.expressions[:1] if order is not None else ():

@@ -66,6 +66,9 @@ class Scope:
 
     above: Scope | None = None
     relations: list[tuple[str, ReadRelation]] = field(default_factory=list)
+    prefers_own: bool = False
+    """Whether a column without a table is one of these relations if it can be: in a select list it hardly is one of
+    the query around."""
 
     def levels(self) -> Iterator[Scope]:
         """This scope and those around it, the inmost first."""
