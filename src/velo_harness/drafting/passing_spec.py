@@ -63,6 +63,7 @@ class PassingSpec:
     """What a person should know: assertions that do not hold, queries without rows."""
     errors: dict[str, VeloError] = field(default_factory=dict)
     """Queries that do not run over generated rows: the spec skips them with the reason."""
+    _loaded: tuple[str, Spec] | None = None
 
     def text(self) -> str:
         """The text of the spec. Errors: JOB_FAILED for a program that gives other results in every run."""
@@ -142,8 +143,11 @@ class PassingSpec:
         return next((check for check in self.checks[name] if check.reason == RECOMPUTED), None)
 
     def _spec(self, text: str) -> Spec:
-        loaded = spec_of(parse_yaml(text, shown_path(self.file)), self.file.absolute(), self.policy)
-        return replace(loaded, file=self.file.absolute())
+        """The spec of a text; that of the last one is kept, since every query of it is asked for."""
+        if self._loaded is None or self._loaded[0] != text:
+            loaded = spec_of(parse_yaml(text, shown_path(self.file)), self.file.absolute(), self.policy)
+            self._loaded = (text, replace(loaded, file=self.file.absolute()))
+        return self._loaded[1]
 
     def _text(self) -> tuple[str, dict[int, CheckDraft]]:
         """The spec, and by line the assertions that begin there."""
