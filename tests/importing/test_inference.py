@@ -6,6 +6,7 @@ import pytest
 
 from velo_engine.engine import Engine
 from velo_engine.sql.flink.script import parse_script
+from velo_engine.types import BIGINT, timestamp
 from velo_import.convert.declared import UNDECLARED
 from velo_import.convert.job import convert_job
 from velo_import.model import ConvertedJob, Outcome, Role
@@ -191,15 +192,23 @@ def test_a_column_that_a_declared_table_lacks_is_not_invented() -> None:
     assert not [one for one in job.constructs if one.feature == UNDECLARED]
 
 
-def test_a_statement_that_does_not_fit_what_the_others_say_is_named() -> None:
-    job = converted(
-        "SELECT n + 1 AS n FROM t;\nSELECT n - 1 AS n FROM t;\nSELECT COUNT(*) AS c FROM t GROUP BY TUMBLE(n, "
-        + MINUTE
-        + ");"
-    )
+def test_a_statement_that_contradicts_the_others_has_a_table_of_its_own() -> None:
+    job = converted("SELECT n + 1 AS m FROM t;\nSELECT COUNT(*) AS c FROM t GROUP BY TUMBLE(n, " + MINUTE + ");")
 
-    assert len(job.unconverted) == 2
-    assert {one.location.line for one in job.unconverted} == {1, 2}
+    assert not job.unconverted
+    assert job.tables["t"].schema.columns[0].type == timestamp(3)
+    assert job.tables["t_2"].schema.columns[0].type == BIGINT
+    assert "FROM t_2 AS t" in job.app_sql
+    (own,) = [one for one in job.constructs if "contradict" in (one.reason or "")]
+    assert (own.outcome, own.location.line) == (Outcome.STAND_IN, 1)
+
+
+def test_a_statement_that_contradicts_itself_is_named() -> None:
+    job = converted("SELECT n + 1 AS m FROM t WHERE n LIKE 'a%';\nSELECT u.n + 2 AS k FROM u;")
+
+    (statement,) = job.unconverted
+    assert statement.location.line == 1
+    assert job.app_sql.count("CREATE TABLE") == len(job.tables) == 2
 
 
 def test_a_definition_found_in_another_script_counts_only_if_it_has_the_columns() -> None:

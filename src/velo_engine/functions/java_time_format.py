@@ -371,7 +371,13 @@ def parsed_by_simple_format(text: str, pattern: str) -> int | None:
     return _rolled(int(values.get("y", 1970)), month, day, hour, minute, second, millis * 1000)
 
 
+_NO_FIELDS = frozenset("CIJPRTUbfijlort")
+"""Letters that are no field of a DateTimeFormatter: Java refuses the pattern, and Flink's TO_TIMESTAMP gives NULL."""
+
+
 def _check_formatter_input(pattern: str) -> None:
+    if any(token.letter in _NO_FIELDS for token in tokens(pattern) if token.letter):
+        return
     check_pattern(pattern, DATE_TIME_FORMATTER)
     _formatter_regex(pattern)
 

@@ -74,12 +74,14 @@ def relation_of(draft: Draft, name: str) -> Relation | None:
     table = draft.undeclared.tables.get(draft.catalog.full(name)) if found is None else None
     if table is None:
         return found
-    found = _stood_in(draft, table, draft.catalog.flat_name(name))
+    found = stood_in(draft, table, draft.catalog.flat_name(name))
+    if found.piece is not None:
+        draft.constructs.append(_construct_of(table))
     draft.define(name, found)
     return found
 
 
-def _stood_in(draft: Draft, table: OpenTable, name: str) -> Relation:
+def stood_in(draft: Draft, table: OpenTable, name: str) -> Relation:
     """The relation of a table that is inferred."""
     written = create_table(table)
     (statement,) = parse_script(written, file=table.location.file).statements
@@ -99,8 +101,13 @@ def _stood_in(draft: Draft, table: OpenTable, name: str) -> Relation:
         relation.piece, relation.failure = None, error
         return relation
     draft.pieces.append(piece)
-    draft.constructs.append(_construct_of(table))
     return relation
+
+
+def contradiction(table: OpenTable) -> Construct:
+    """The row of a table that is inferred for one statement, since the others contradict it."""
+    reason = "other statements contradict this one: its columns are inferred from it alone"
+    return replace(_construct_of(table), reason=reason)
 
 
 def _construct_of(table: OpenTable) -> Construct:
@@ -121,6 +128,15 @@ def hinted(draft: Draft, relation: Relation, options: Mapping[str, str]) -> Rela
         return relation
     known = next((r for r in draft.relations if r.definition == changed and r.piece is not None), None)
     return known or declared(draft, changed, draft.catalog.flat_name(relation.name))
+
+
+def read_again(draft: Draft, relation: Relation) -> Relation:
+    """The table that the job writes, as one of rows that a join looks up: the system holds it, the job does not."""
+    if relation.definition is None:
+        return relation
+    known = [r for r in draft.relations if r.definition is relation.definition and r.piece is not None]
+    other = next((r for r in known if r is not relation), None)
+    return other or declared(draft, relation.definition, draft.catalog.flat_name(relation.name))
 
 
 def _declaration(draft: Draft, definition: tables.Definition, name: str) -> tuple[MappedText, ConvertedOptions]:

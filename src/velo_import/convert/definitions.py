@@ -95,7 +95,7 @@ def _item(tokens: Sequence[Token], source: SourceText) -> Item:
     start, end = tokens[0].start, tokens[-1].end + 1
     if words[:2] == ["WATERMARK", "FOR"]:
         return Item(ItemKind.WATERMARKS, "", source, start, end)
-    if words[0] in ("CONSTRAINT", "UNIQUE") or words[:2] == ["PRIMARY", "KEY"]:
+    if words[0] in ("CONSTRAINT", "UNIQUE", "PRIMARY KEY") or words[:2] == ["PRIMARY", "KEY"]:
         return Item(ItemKind.CONSTRAINTS, "", source, start, end)
     if words[1:2] == ["AS"]:
         return Item(ItemKind.GENERATED, tokens[0].text, source, start, end)

@@ -83,7 +83,7 @@ class Draft:
     source: SourceText = field(default_factory=lambda: SourceText("", ""))
     """The script that is read now."""
     rowtime: bool = False
-    """Whether that script speaks of the event time that Confluent's tables have without saying so."""
+    """Whether the scripts speak of the event time that Confluent's tables have without saying so."""
 
     def define(self, name: str, relation: Relation) -> None:
         """From now on `name` means `relation`."""

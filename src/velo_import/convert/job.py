@@ -35,9 +35,9 @@ def convert_job(name: str, scripts: Sequence[FlinkScript]) -> ConvertedJob:
     draft = Draft(undeclared=undeclared_tables(scripts))
     for script in scripts:
         draft.lookups |= _lookups(script)
+    draft.rowtime = any("$rowtime" in script.text for script in scripts)
     for script in scripts:
         draft.source = SourceText(script.file, script.text)
-        draft.rowtime = "$rowtime" in script.text
         for statement in script.statements:
             _read(draft, statement, is_lent=script.is_found)
     settle(draft)

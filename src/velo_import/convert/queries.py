@@ -112,7 +112,7 @@ def _renamed(node: exp.Table, parts: list[exp.Identifier], name: str) -> Edit:
     text = quoted(name)
     last = parts[-1].name
     takes_alias = not isinstance(node.parent, exp.Expr) or type(node.parent).__name__ != "WindowTable"
-    if name != last and not node.alias and takes_alias and not node.args.get("system_time"):
+    if name != last and not node.alias and takes_alias:
         text += f" AS {quoted(last)}"
     return Edit(int(parts[0].meta["start"]), int(parts[-1].meta["end"]) + 1, text)
 

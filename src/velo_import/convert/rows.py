@@ -5,29 +5,33 @@ Each becomes a piece of the program, which the engine plans together with all th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.schema import RowSchema
 from velo_engine.sql.flink import statements as flink
+from velo_engine.sql.flink.script import FlinkScript
 from velo_engine.sql.source_text import SourceText
 from velo_engine.types import BIGINT, STRING
 from velo_import.catalog import quoted
 from velo_import.convert import tables
-from velo_import.convert.declared import hinted, relation_of
+from velo_import.convert.declared import contradiction, hinted, read_again, relation_of, stood_in
 from velo_import.convert.draft import Draft, Made, Relation
 from velo_import.convert.failures import shown, unnamed
 from velo_import.convert.features import features
 from velo_import.convert.inference.declarations import generalized
 from velo_import.convert.inference.relations import OpenTable
+from velo_import.convert.inference.undeclared import undeclared_tables
 from velo_import.convert.program import Piece, literal, planned
 from velo_import.convert.proof import UNPROVEN, proof_of
 from velo_import.convert.queries import Reading, Resolved, options_of, query_edits, query_start, readings
 from velo_import.mapped_text import Edit, MappedText
 from velo_import.model import Construct, ConvertedStatement, Outcome, Role
 
+_NONE: Mapping[str, Relation] = {}
 _DEDUPLICATE = "\nON CONFLICT DO DEDUPLICATE"
 
 
@@ -47,6 +51,8 @@ class _Rows:
     """What it needs besides what the query reads."""
     is_bare: bool = False
     """Whether it is a query by itself, which has no name."""
+    own: Mapping[str, Relation] = field(default_factory=dict)
+    """The tables as this statement alone speaks of them, by the names that it writes."""
 
     @property
     def name_when_left_out(self) -> str:
@@ -178,14 +184,39 @@ def _converted(draft: Draft, rows: _Rows) -> Piece | None:
         return None
     start = query_start(draft.source, rows.place.start, rows.place.end)
     edits, reads = query_edits(
-        rows.query, draft.source, start, rows.place.end, lambda reading: _resolve(draft, reading)
+        rows.query, draft.source, start, rows.place.end, lambda reading: _resolve(draft, reading, rows.own)
     )
     try:
         piece, notes = _planned(draft, rows, start, edits, (*rows.also, *reads))
     except VeloError as error:
-        draft.fail_statement(rows.name_when_left_out, error, rows.place, rows.query)
-        return None
+        alone = None if rows.own else _converted_alone(draft, rows)
+        if alone is None and not rows.own:
+            draft.fail_statement(rows.name_when_left_out, error, rows.place, rows.query)
+        return alone
     _keep(draft, rows, piece, reads, notes)
+    return piece
+
+
+def _converted_alone(draft: Draft, rows: _Rows) -> Piece | None:
+    """The statement over tables as it alone speaks of them, where the input declares none: statements that contradict
+    each other, such as those of one page, speak of other tables of the same name."""
+    inferred = {r.written for r in readings(rows.query) if (one := relation_of(draft, r.written)) and one.inferred}
+    if not inferred:
+        return None
+    script = FlinkScript(draft.source.file, draft.source.text, (flink.Query(rows.place, rows.query),))
+    found = [table for table in undeclared_tables((script,)).tables.values() if table.written in inferred]
+    own = {table.written: stood_in(draft, table, draft.catalog.flat_name(table.written)) for table in found}
+    pieces = [one.piece for one in own.values() if one.piece is not None]
+    piece = None
+    if len(pieces) == len(inferred):
+        piece = _converted(draft, replace(rows, own=own))
+    if piece is None:
+        draft.pieces[:] = [one for one in draft.pieces if one not in pieces]
+    else:
+        draft.constructs += [contradiction(table) for table in found]
+        for one in own.values():
+            one.roles.add(Role.SOURCE)
+            draft.add(one)
     return piece
 
 
@@ -232,12 +263,14 @@ def _keep(draft: Draft, rows: _Rows, piece: Piece, reads: tuple[Piece, ...], not
     draft.constructs += own
 
 
-def _resolve(draft: Draft, reading: Reading) -> Resolved | None:
-    found = relation_of(draft, reading.written)
+def _resolve(draft: Draft, reading: Reading, own: Mapping[str, Relation] = _NONE) -> Resolved | None:
+    found = own.get(reading.written) or relation_of(draft, reading.written)
     if found is None or found.piece is None:
         return None
     if reading.options and found.definition is not None:
         found = hinted(draft, found, reading.options)
+    if reading.is_lookup and Role.SINK in found.roles:
+        found = read_again(draft, found)
     return Resolved(found.name, found.piece) if found.piece is not None else None
 
 
