@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from velo_engine.formats.base import PLANNED_FORMATS
 from velo_engine.sql.property_keys import PropertyKind, property_key
+from velo_import.convert.secrets import SecretNames, shown
 from velo_import.mapped_text import with_defaults
 
 _KEPT = frozenset({"kafka", "upsert-kafka", "print", "blackhole"})
@@ -43,7 +44,6 @@ _LEGACY = {
 }
 _LEGACY_PROPERTY = re.compile(r"connector\.properties\.(?:(?P<number>\d+)\.(?P<part>key|value)|(?P<name>.+))\Z")
 _CHANGES = re.compile(r"-cdc\Z|binlog|logminer|changelog")
-_SECRET = re.compile(r"password|secret|token|credential|jaas|access-?key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,10 @@ class ConvertedOptions:
     """Options without an effect here."""
     legacy: bool = False
     """Whether they were written as before Flink 1.11."""
+    production: Mapping[str, str] = field(default_factory=dict)
+    """As written, without secrets: `***`, or the variables that the converted table has."""
+    secrets: tuple[str, ...] = ()
+    """The variables of the converted table that stand for secrets."""
 
 
 def modern_options(written: Mapping[str, str]) -> dict[str, str]:
@@ -84,15 +88,20 @@ def modern_options(written: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def converted_options(written: Mapping[str, str], name: str, *, keyed: bool) -> ConvertedOptions:
-    """The properties of the table `name`; `keyed`: it has a primary key."""
+def converted_options(
+    written: Mapping[str, str], name: str, *, keyed: bool, secrets: SecretNames | None = None
+) -> ConvertedOptions:
+    """The properties of the table `name`; `keyed`: it has a primary key; `secrets`: the job's names for them."""
     options = modern_options(written)
     legacy = "connector.type" in written
     connector = options.get("connector", "").strip().casefold()
     reason = _reason(connector, options)
     if reason is not None or not connector:
         properties = _stand_in(connector, name, keyed=keyed, upserts=options.get("changelog.mode") != "append")
-        return ConvertedOptions(connector, properties, reason, tuple(options), legacy)
+        return ConvertedOptions(connector, properties, reason, tuple(options), legacy, shown(written))
+    names = SecretNames() if secrets is None else secrets
+    production = shown(written) if legacy else names.referred(written)[0]
+    options, variables = names.referred(options)
     kept: dict[str, str] = {}
     left_out = []
     for key, value in options.items():
@@ -100,7 +109,7 @@ def converted_options(written: Mapping[str, str], name: str, *, keyed: bool) -> 
             left_out.append(key)
         else:
             kept[key.replace(".schema-registry.", ".")] = _with_registry(key, with_defaults(value))
-    return ConvertedOptions(connector, kept, None, tuple(left_out), legacy)
+    return ConvertedOptions(connector, kept, None, tuple(left_out), legacy, production, variables)
 
 
 def _with_registry(key: str, value: str) -> str:
@@ -108,11 +117,6 @@ def _with_registry(key: str, value: str) -> str:
     if not key.endswith(_REGISTRY_URLS) or "${" in value or "}" in value:
         return value
     return f"${{{REGISTRY_VARIABLE}:{value}}}"
-
-
-def shown(options: Mapping[str, str]) -> dict[str, str]:
-    """Options for files that people read: secrets are not among them."""
-    return {key: "***" if _SECRET.search(key) and value else value for key, value in options.items()}
 
 
 def _reason(connector: str, options: Mapping[str, str]) -> str | None:

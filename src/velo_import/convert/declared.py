@@ -141,7 +141,8 @@ def read_again(draft: Draft, relation: Relation) -> Relation:
 
 def _declaration(draft: Draft, definition: tables.Definition, name: str) -> tuple[MappedText, ConvertedOptions]:
     looked_up = definition.statement.name.rpartition(".")[2] in draft.lookups
-    return tables.declaration(definition, name, _system_columns(draft, definition), looked_up=looked_up)
+    further = _system_columns(draft, definition)
+    return tables.declaration(definition, name, further, looked_up=looked_up, secrets=draft.secrets)
 
 
 def _system_columns(draft: Draft, definition: tables.Definition) -> list[str]:

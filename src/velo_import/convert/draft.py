@@ -10,12 +10,13 @@ from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.sql.flink import statements as flink
 from velo_engine.sql.source_text import SourceText
 from velo_import.catalog import Catalog
-from velo_import.convert.connectors import ConvertedOptions, shown
+from velo_import.convert.connectors import ConvertedOptions
 from velo_import.convert.failures import failure
 from velo_import.convert.features import features
 from velo_import.convert.inference.relations import OpenTable
 from velo_import.convert.inference.undeclared import Undeclared
 from velo_import.convert.program import Piece
+from velo_import.convert.secrets import SecretNames
 from velo_import.convert.settings import Settings
 from velo_import.convert.tables import Definition
 from velo_import.model import Construct, ConvertedStatement, ConvertedTable, Outcome, Role
@@ -45,7 +46,7 @@ class Relation:
             definition=self.definition.statement,
             connector=self.options.connector,
             roles=frozenset(self.roles),
-            production=shown(self.definition.options),
+            production=self.options.production,
             stand_in=self.inferred is not None or self.options.reason is not None,
         )
 
@@ -78,6 +79,7 @@ class Draft:
     statements: list[ConvertedStatement] = field(default_factory=list)
     constructs: list[Construct] = field(default_factory=list)
     undeclared: Undeclared = field(default_factory=Undeclared)
+    secrets: SecretNames = field(default_factory=SecretNames)
     lookups: set[str] = field(default_factory=set)
     """Last parts of the names of tables that are looked up."""
     source: SourceText = field(default_factory=lambda: SourceText("", ""))

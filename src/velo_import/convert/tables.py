@@ -14,6 +14,7 @@ from velo_import.catalog import quoted
 from velo_import.convert.connectors import ConvertedOptions, converted_options, gives_changes, modern_options
 from velo_import.convert.definitions import Item, ItemKind, includes_options, items_of, merged_items, without_metadata
 from velo_import.convert.program import literal
+from velo_import.convert.secrets import SecretNames
 from velo_import.mapped_text import MappedText, edits_of_comments, edits_of_variables
 from velo_import.model import Construct, Outcome
 
@@ -77,14 +78,20 @@ def with_options(definition: Definition, options: Mapping[str, str]) -> Definiti
 
 
 def declaration(
-    definition: Definition, name: str, further: Iterable[str] = (), *, looked_up: bool = False
+    definition: Definition,
+    name: str,
+    further: Iterable[str] = (),
+    *,
+    looked_up: bool = False,
+    secrets: SecretNames | None = None,
 ) -> tuple[MappedText, ConvertedOptions]:
     """The converted declaration of the table, called `name`, and what became of its options.
 
-    `further` are items that the table has without saying so; `looked_up`: a join asks it for rows by their key.
+    `further` are items that the table has without saying so; `looked_up`: a join asks it for rows by their key;
+    `secrets`: the job's names for them.
     """
     keyed = bool(definition.statement.primary_key) and not looked_up
-    options = converted_options(definition.options, name, keyed=keyed)
+    options = converted_options(definition.options, name, keyed=keyed, secrets=secrets)
     text = MappedText()
     text.add("CREATE TABLE ", definition.statement.place.start)
     text.add(quoted(name), definition.statement.place.start)
@@ -131,6 +138,7 @@ def constructs(definition: Definition, options: ConvertedOptions, name: str) -> 
         *(_of_item(item, options) for item in definition.items if item.source is definition.source),
         *_of_clauses(statement, place),
         *_of_options(statement, options, place),
+        *_of_secrets(statement, options, place),
     )
 
 
@@ -142,6 +150,15 @@ def _of_options(statement: CreateTable, options: ConvertedOptions, place: Locati
         if found is not None:
             where = found.name_location or place
             yield Construct(where, f"'{key}' = …", "option without effect", "left out", Outcome.SAME, reason)
+
+
+def _of_secrets(statement: CreateTable, options: ConvertedOptions, place: Location) -> Iterable[Construct]:
+    """What to set before the program runs on its own cluster."""
+    if options.secrets:
+        became = " and ".join(f"${{{name}}}" for name in options.secrets)
+        reason = f"secrets stay out of the program: set {', '.join(options.secrets)} to run it on its own cluster"
+        written = f"CREATE TABLE {statement.name}"
+        yield Construct(place, written, "secrets of a connector", became, Outcome.SAME, reason)
 
 
 def _connector(definition: Definition, options: ConvertedOptions, name: str) -> Construct:

@@ -21,6 +21,7 @@ from velo_engine.plan.nodes import (
 from velo_engine.schema import Column, RowSchema
 from velo_engine.sql.program import Statement, StatementKind
 from velo_engine.sql.syntax import KeyColumn, SystemTime
+from velo_import.convert.secrets import HIDDEN
 from velo_import.export.event_times import EventTime, time_columns
 from velo_import.export.model import ExportedStatement, Form
 from velo_import.export.names import flink_name
@@ -34,8 +35,6 @@ from velo_import.mapped_text import with_defaults
 if TYPE_CHECKING:
     from velo_import.export.program import Exporting
     from velo_import.export.sources import Sources
-
-_HIDDEN = "***"
 
 
 class StatementExport:
@@ -298,14 +297,15 @@ class StatementExport:
             return self._with_brokers(name, kept)
         connector = own.get("connector")
         same = connector is not None and connector == production.get("connector")
-        secrets = [key for key, value in production.items() if value == _HIDDEN]
-        if secrets:
-            message = f"{', '.join(secrets)} of {name}: the import kept no secrets"
-            self._shared.notes.note(message, self._statement.location, "write them where *** stands")
         edited = [key for key, value in own.items() if key in production and value != with_defaults(production[key])]
         kept = {key: own[key] for key in edited} if same else {}
         raw = {key: as_it_stands(value) for key, value in production.items()}
-        return self._with_brokers(name, {**raw, **kept})
+        made = {**raw, **kept}
+        secrets = [key for key, value in made.items() if HIDDEN in value]
+        if secrets:
+            message = f"{', '.join(secrets)} of {name}: the import kept no secrets"
+            self._shared.notes.note(message, self._statement.location, "write them where *** stands")
+        return self._with_brokers(name, made)
 
     def _with_brokers(self, name: str, options: dict[str, str]) -> dict[str, str]:
         """Options that are Flink's already, with the cluster that somebody named."""

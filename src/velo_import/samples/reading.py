@@ -68,7 +68,7 @@ def sampled(jobs: Sequence[ConvertedJob], sampling: Sampling) -> dict[str, Sampl
     """
     if not (sampling.files or sampling.topics):
         return {}
-    sources = {job.name: Engine().plan(job.app_sql, variables={}).sources for job in jobs}
+    sources = {job.name: Engine().plan(job.app_sql, variables=os.environ).sources for job in jobs}
     paths = _named(sampling.files, [name for of_job in sources.values() for name in of_job])
     silent: dict[str, VeloError] = {}
     return {job.name: _of_job(job, sources[job.name], paths, sampling, silent) for job in jobs}
