@@ -46,24 +46,12 @@ def shadow_config_text(job: ConvertedJob, program: str = "app.sql") -> str:
     return "\n".join((editor_line("shadow-config"), *_Writing(job, plan, program).lines())) + "\n"
 
 
-def topic_of(address: str) -> str:
-    """The name in `kafka://NAME`. Errors: BAD_VALUE for anything else.
-
-    Source of what a name may be: org.apache.kafka.common.internals.Topic.
-    """
-    name = address.removeprefix("kafka://")
-    if name == address or not _TOPIC.fullmatch(name) or name in (".", ".."):
-        message = f'--compare-topic: "{address}" names no topic'
-        hint = "write kafka://NAME, such as kafka://flink-output; its brokers are those of shadow_config.yaml"
-        raise VeloError(ErrorCode.BAD_VALUE, message, hint=hint)
-    return name
-
-
-def with_left_topic(text: str, name: str) -> str:
-    """The config of a job with one sink, whose output by Flink is in the topic `name`.
+def with_left_topic(text: str, topic: str) -> str:
+    """The config of a job with one sink, whose output by Flink is in `topic` (also written `kafka://topic`).
 
     Errors: BAD_VALUE when the job has no sink that can be compared, or several.
     """
+    name = topic.removeprefix("kafka://").strip("/")
     lines = text.splitlines(keepends=True)
     places = [at for at, line in enumerate(lines) if line.startswith("    left: { topic: ")]
     if len(places) != 1:
