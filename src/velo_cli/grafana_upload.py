@@ -6,10 +6,23 @@ import os
 import sys
 from pathlib import Path
 
+import typer
+
 from velo_engine.errors import ErrorCode, VeloError
 from velo_harness.dashboard.grafana import Grafana
 from velo_harness.dashboard.panels import load_dashboard
 from velo_harness.reports.shown_values import printable_lines
+
+
+def check_grafana(url: str | None, folder: str | None) -> None:
+    """What the command line says of a Grafana, before anything is done for it.
+
+    Errors: typer.BadParameter for a folder without a Grafana, BAD_VALUE for what is no address of one.
+    """
+    if url is not None:
+        Grafana(url, os.environ)
+    elif folder is not None:
+        raise typer.BadParameter("--grafana-folder needs --grafana-url: the Grafana that has the folder")
 
 
 def upload_dashboard(file: Path, url: str, folder: str | None) -> None:

@@ -36,6 +36,8 @@ _STARTS = {
     "group-offsets": "committed",
 }
 _WITHOUT_ROWS = frozenset({"print", "blackhole"})
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_STANDS_FOR = "  # stands for "
 _EQUALITY = {TypeName.FLOAT: "rel:1e-5", TypeName.DOUBLE: "rel:1e-9"}
 _OURS_TO_CHOOSE = frozenset({"bootstrap.servers", "group.id", "client.id", "auto.offset.reset", "enable.auto.commit"})
 
@@ -46,19 +48,32 @@ def shadow_config_text(job: ConvertedJob, program: str = "app.sql") -> str:
     return "\n".join((editor_line("shadow-config"), *_Writing(job, plan, program).lines())) + "\n"
 
 
-def with_left_topic(text: str, topic: str) -> str:
-    """The config of a job with one sink, whose output by Flink is in `topic` (also written `kafka://topic`).
+def topic_of(address: str) -> str:
+    """The name in `kafka://NAME`. Errors: BAD_VALUE for anything else.
+
+    Source of what a name may be: org.apache.kafka.common.internals.Topic.
+    """
+    name = address.removeprefix("kafka://")
+    if name == address or not _TOPIC.fullmatch(name) or name in (".", ".."):
+        message = f'--compare-topic: "{address}" names no topic'
+        hint = "write kafka://NAME, such as kafka://flink-output; its brokers are those of shadow_config.yaml"
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint=hint)
+    return name
+
+
+def with_left_topic(text: str, name: str) -> str:
+    """The config of a job with one sink, whose output by Flink is in the topic `name`.
 
     Errors: BAD_VALUE when the job has no sink that can be compared, or several.
     """
-    name = topic.removeprefix("kafka://").strip("/")
     lines = text.splitlines(keepends=True)
     places = [at for at, line in enumerate(lines) if line.startswith("    left: { topic: ")]
     if len(places) != 1:
         message = f"--compare-topic is of a job with one sink that can be compared, and this one has {len(places)}"
         raise VeloError(ErrorCode.BAD_VALUE, message, hint="write the topics into shadow_config.yaml: sinks")
+    line = lines[places[0]].partition(_STANDS_FOR)[0].rstrip() + "\n"
     lines[places[0]] = re.sub(
-        r"(left: \{ topic: )[^,}]+?(?=,| \})", lambda found: found[1] + scalar_text(name), lines[places[0]], count=1
+        r"(left: \{ topic: )[^,}]+?(?=,| \})", lambda found: found[1] + scalar_text(name), line, count=1
     )
     return "".join(lines)
 
@@ -101,7 +116,7 @@ class _Writing:
     def _stand_in(self, table: ConvertedTable, verb: str) -> str:
         if not table.stand_in:
             return ""
-        return f"  # stands for {table.connector or 'a managed table'}: fill it with what Flink {verb}s there"
+        return f"{_STANDS_FOR}{table.connector or 'a managed table'}: fill it with what Flink {verb}s there"
 
     def _client(self, options: Mapping[str, str], indent: str) -> Iterator[str]:
         """Brokers and properties that are not those of the whole job."""

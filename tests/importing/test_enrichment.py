@@ -329,6 +329,7 @@ class Stub(ThreadingHTTPServer):
         self.proposed: object = {}
         self.stop_reason = "tool_use"
         self.body: bytes | None = None
+        self.retry_after_ms = "1"
         self.may_answer = threading.Event()
         self.may_answer.set()
 
@@ -367,7 +368,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
-        self.send_header("retry-after-ms", "1")
+        self.send_header("retry-after-ms", stub.retry_after_ms)
         self.end_headers()
         self.wfile.write(data)
 
@@ -414,7 +415,8 @@ def test_the_client_asks_for_a_tool_and_tells_a_person_what_is_sent(stub: Stub, 
     assert body["tool_choice"] == {"type": "tool", "name": "propose"}
     assert body["tools"][0]["input_schema"] == json.loads(json.dumps(answer_schema()))
     assert body["max_tokens"] == ANSWER_TOKENS
-    (sent,) = told
+    sent, *progress = told
+    assert progress == ["--ai: asking test …"] * 2
     assert "go to 127.0.0.1 (model test, at most 100,000 tokens)" in sent
     assert "hunter2" not in json.dumps(body)
 
@@ -443,19 +445,33 @@ def test_after_a_failure_nothing_more_is_asked(stub: Stub, ask: Any, status: int
 
     assert answers == [None] * 3
     assert len(stub.requests) == 1
-    assert len(told) == 2
-    assert message in told[1]
-    assert told[1].endswith("; the rest is made by rules")
+    assert len(told) == 3
+    assert message in told[2]
+    assert told[2].endswith("; the rest is made by rules")
 
 
 def test_who_does_not_answer_in_time_is_not_waited_for(stub: Stub, ask: Any) -> None:
     stub.may_answer.clear()
 
-    answers, told = ask(timeout_s=0.05, retries=0)
+    answers, told = ask(2, timeout_s=0.1)
 
     stub.may_answer.set()
-    assert answers == [None]
-    assert "APITimeoutError" in told[-1]
+    assert answers == [None, None]
+    assert told[1:] == [
+        "--ai: asking test …",
+        "--ai: no answer within 0.1 s (--ai-timeout); the rest is made by rules",
+    ]
+
+
+def test_tries_are_repeated_within_the_time_of_all_questions(stub: Stub, ask: Any) -> None:
+    stub.statuses = [529]
+    stub.retry_after_ms = "50000"
+
+    answers, told = ask(2, timeout_s=0.3)
+
+    assert answers == [None, None]
+    assert len(stub.requests) == 1
+    assert "no answer within 0.3 s (--ai-timeout)" in told[-1]
 
 
 def test_an_answer_that_is_cut_off_is_left_out(stub: Stub, ask: Any) -> None:
@@ -483,7 +499,7 @@ def test_the_budget_holds_before_a_question_is_asked(stub: Stub, ask: Any) -> No
     assert told[-1] == (
         "--ai: a question might exceed the budget of 13,000 tokens (--ai-budget); it is answered by rules"
     )
-    assert len(told) == 2
+    assert len(told) == 1 + spent + 1
 
 
 def test_without_key_client_or_service_everything_is_made_by_rules(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -499,9 +515,10 @@ def test_without_key_client_or_service_everything_is_made_by_rules(ask: Any, mon
 
 def test_the_model_is_chosen_by_option_then_environment() -> None:
     environment = {"VELO_AI_MODEL": "theirs", "ANTHROPIC_API_KEY": " k "}
-    assert ai_settings("mine", 5, environment).model == "mine"
-    assert ai_settings(None, 5, environment) == AiSettings("theirs", "k", 5)
-    assert "k'" not in repr(ai_settings(None, 5, {"ANTHROPIC_API_KEY": "k"}))
+    assert ai_settings("mine", 5, 7, environment).model == "mine"
+    assert ai_settings(None, 5, 7, environment) == AiSettings("theirs", "k", 5, 7)
+    assert ai_settings(None, environment=environment) == AiSettings("theirs", "k", 100_000, 60)
+    assert "k'" not in repr(ai_settings(None, environment={"ANTHROPIC_API_KEY": "k"}))
 
 
 def test_an_import_is_enriched_and_the_next_one_need_not_ask(

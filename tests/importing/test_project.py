@@ -146,10 +146,33 @@ def test_the_topic_to_compare_with_stands_in_the_shadow_config(script: Path, tmp
 def test_a_topic_to_compare_with_needs_one_sink(script: Path, tmp_path: Path) -> None:
     script.write_text(TRADES[: TRADES.index("INSERT")] + "SELECT symbol FROM trades;", encoding="utf-8")
 
-    code, said = run(script, "--output", tmp_path / "converted", "--compare-topic", "out")
+    code, said = run(script, "--output", tmp_path / "converted", "--compare-topic", "kafka://out")
 
     assert (code, (tmp_path / "converted").exists()) == (2, False)
     assert "of a job with one sink" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--compare-topic", "kafka://"], 'error[VELO2003]: --compare-topic: "kafka://" names no topic'),
+        (["--compare-topic", "foo"], '"foo" names no topic\n  hint: write kafka://NAME'),
+        (["--compare-topic", "kafka://a/b"], '"kafka://a/b" names no topic'),
+        (["--grafana-folder", "x"], "--grafana-folder needs --grafana-url"),
+        (["--grafana-url", "notaurl"], '"notaurl" is no address of a Grafana'),
+        (["--grafana-url", "http://localhost:1", "--no-dashboard"], "--grafana-url needs the dashboard"),
+        (["--ai-timeout", "5"], "--ai-timeout needs --ai"),
+        (["--keep-samples"], "--keep-samples needs --sample-file or --sample-kafka"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_before_anything_is_written(
+    options: list[str], said: str, script: Path, tmp_path: Path
+) -> None:
+    code, told = run(script, "--output", tmp_path / "converted", *options)
+
+    assert code == 2
+    assert " ".join(said.split()) in " ".join(told.replace("│", " ").split())
+    assert not (tmp_path / "converted").exists()
 
 
 @pytest.mark.parametrize(

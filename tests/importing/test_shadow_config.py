@@ -15,7 +15,7 @@ from velo_harness.json_schemas import shipped_text
 from velo_harness.scalars import plain_value
 from velo_harness.yaml_source import parse_yaml
 from velo_import.convert.job import convert_job
-from velo_import.shadow_config import shadow_config_text
+from velo_import.shadow_config import shadow_config_text, with_left_topic
 from velo_shadow.config import FileStream, TopicStream, load_shadow_config
 from velo_shadow.model import ColumnEquality, Rule
 
@@ -79,6 +79,19 @@ def test_what_a_person_must_know_stands_beside_it() -> None:
     assert "left: { topic: archive }  # stands for jdbc: fill it with what Flink writes there" in text
     assert "ignore: [at]  # CURRENT_TIMESTAMP: another in every run" in text
     assert "key: [customer]  # the sink's primary key" in text
+
+
+def test_a_topic_that_is_given_is_one_to_be_filled_no_more() -> None:
+    text = (
+        "sinks:\n"
+        "  - name: out\n"
+        "    left: { topic: docs, format: avro }  # stands for elasticsearch-7: fill it with what Flink writes there\n"
+        "    right: { topic: docs-velo, format: avro }\n"
+    )
+
+    assert with_left_topic(text, "cmp") == (
+        "sinks:\n  - name: out\n    left: { topic: cmp, format: avro }\n    right: { topic: docs-velo, format: avro }\n"
+    )
 
 
 def test_a_written_config_is_valid_by_the_shipped_schema() -> None:

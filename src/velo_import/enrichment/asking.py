@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -17,8 +20,9 @@ DEFAULT_BUDGET = 100_000
 """Tokens of one import, questions and answers together."""
 ANSWER_TOKENS = 8000
 """At most, of one answer."""
-TIMEOUT_S = 60.0
-"""Of one try."""
+DEFAULT_TIMEOUT_S = 60.0
+"""How long one import waits for all its answers together, tries that are repeated included."""
+CONNECT_TIMEOUT_S = 10.0
 RETRIES = 2
 BYTES_OF_A_TOKEN = 2
 """A question is taken to have no fewer: so it never costs more than was counted beforehand."""
@@ -34,14 +38,24 @@ class AiSettings:
     key: str = field(repr=False)
     """Empty: nobody is asked."""
     budget: int = DEFAULT_BUDGET
-    timeout_s: float = TIMEOUT_S
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    """Of all questions."""
     retries: int = RETRIES
 
 
-def ai_settings(model: str | None, budget: int, environment: Mapping[str, str] = os.environ) -> AiSettings:
+def ai_settings(
+    model: str | None,
+    budget: int | None = None,
+    timeout_s: float | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> AiSettings:
     """What the command line and the environment say."""
-    chosen = model or environment.get(MODEL_VARIABLE) or DEFAULT_MODEL
-    return AiSettings(chosen, environment.get(KEY_VARIABLE, "").strip(), budget)
+    return AiSettings(
+        model or environment.get(MODEL_VARIABLE) or DEFAULT_MODEL,
+        environment.get(KEY_VARIABLE, "").strip(),
+        DEFAULT_BUDGET if budget is None else budget,
+        DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,7 @@ class Asking:
         """`kept` are earlier answers by the digests of their questions; `say` tells a person, each thing once."""
         self._settings, self._kept, self._say = settings, kept, say
         self._left = settings.budget
+        self._seconds_left = settings.timeout_s
         self._stopped = False
         self._told_what_is_sent = self._told_of_the_budget = False
 
@@ -70,6 +85,9 @@ class Asking:
         if digest in self._kept:
             return self._kept[digest]
         if self._stopped or not self._is_ready():
+            return None
+        if self._seconds_left <= 0:
+            self._stop(f"all answers together took {self._settings.timeout_s:g} s (--ai-timeout)")
             return None
         cost = (len(question.text.encode()) + len(INSTRUCTIONS.encode()) + _SCHEMA_BYTES) // BYTES_OF_A_TOKEN
         if cost + ANSWER_TOKENS > self._left:
@@ -92,27 +110,27 @@ class Asking:
         import anthropic
 
         settings = self._settings
-        tool = {"name": _TOOL, "description": "Propose improvements.", "input_schema": answer_schema()}
+        began = time.monotonic()
         try:
             # The key alone logs in: profiles and other credentials on this machine are not looked for.
             with anthropic.Anthropic(
-                api_key=settings.key, timeout=settings.timeout_s, max_retries=settings.retries
+                api_key=settings.key,
+                timeout=anthropic.Timeout(self._seconds_left, connect=min(CONNECT_TIMEOUT_S, self._seconds_left)),
+                max_retries=settings.retries,
             ) as client:
                 self._tell_what_is_sent(client.base_url.host)
-                create: Any = client.messages.create
-                message = create(
-                    model=settings.model,
-                    max_tokens=ANSWER_TOKENS,
-                    system=INSTRUCTIONS,
-                    messages=[{"role": "user", "content": question.text}],
-                    tools=[tool],
-                    tool_choice={"type": "tool", "name": _TOOL},
-                )
+                self._say(f"--ai: asking {settings.model} …")
+                message = _within(self._seconds_left, lambda: _message(client, settings.model, question))
             self._left -= message.usage.input_tokens + message.usage.output_tokens
             proposed = [block.input for block in message.content if block.type == "tool_use" and block.name == _TOOL]
+        except (TimeoutError, anthropic.APITimeoutError):
+            self._stop(f"no answer within {settings.timeout_s:g} s (--ai-timeout)")
+            return None
         except (anthropic.AnthropicError, ValueError, TypeError, AttributeError) as problem:
             self._stop(self._told(problem))
             return None
+        finally:
+            self._seconds_left -= time.monotonic() - began
         if message.stop_reason == "max_tokens" or not proposed:
             self._say("--ai: an answer was cut off or proposes nothing; it is left out")
             return None
@@ -150,3 +168,33 @@ class Asking:
 
 
 _SCHEMA_BYTES = len(str(answer_schema()).encode())
+
+
+def _message(client: Any, model: str, question: Question) -> Any:
+    tool = {"name": _TOOL, "description": "Propose improvements.", "input_schema": answer_schema()}
+    return client.messages.create(
+        model=model,
+        max_tokens=ANSWER_TOKENS,
+        system=INSTRUCTIONS,
+        messages=[{"role": "user", "content": question.text}],
+        tools=[tool],
+        tool_choice={"type": "tool", "name": _TOOL},
+    )
+
+
+def _within(seconds: float, ask: Callable[[], Any]) -> Any:
+    """What `ask` gives. TimeoutError after `seconds`, whatever it still waits for.
+
+    The client's own limit is that of each read of each try: tries that are repeated, and an answer that trickles, take
+    longer. So it is left alone in a thread, which does not keep the process from ending.
+    """
+    outcome: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(ask())
+        except Exception as problem:
+            outcome.set_exception(problem)
+
+    threading.Thread(target=run, name="velo-import-ai", daemon=True).start()
+    return outcome.result(seconds)
