@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SHOWN_MISSING = 10
 SHOWN_NOTES = 5
+REBUILT = ("compiled plan", "running job")
+"""Features of the report's rows that say where SQL was rebuilt from."""
 
 
 def import_text(reported: Sequence[Reported], written: Written, output: Path, *, shadow: bool = False) -> str:
@@ -84,7 +86,11 @@ def _notes(reported: Sequence[Reported], written: Written) -> Iterator[str]:
         yield f"not converted: {one.location.file}:{one.location.line}: {one.reason}"
     if len(missing) > SHOWN_MISSING:
         yield f"not converted: {len(missing) - SHOWN_MISSING} more, see the report"
-    notes = [note for one in reported for note in one.generated.notes]
+    rebuilt = [
+        c for one in reported for c in one.job.constructs if c.feature in REBUILT and c.outcome is Outcome.DIFFERS
+    ]
+    notes = [f"{one.location.file}: {one.reason}; better: {one.alternative}" for one in rebuilt]
+    notes += [note for one in reported for note in one.generated.notes]
     for note in notes[:SHOWN_NOTES]:
         yield f"note: {' '.join(note.split())}"
     if len(notes) > SHOWN_NOTES:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from velo_engine.errors import ErrorCode, Location, VeloError
+from velo_import.inputs.compiled_plan.script import note_of as plan_note
 from velo_import.inputs.files import JobInput, jobs_of, read_scripts
-from velo_import.inputs.gateway_session import SessionDefinitions, session_definitions
-from velo_import.inputs.running_job.cluster import running_job
-from velo_import.inputs.running_job.script import note_of
 from velo_import.model import Construct, ConvertedJob, Outcome
+
+if TYPE_CHECKING:
+    from velo_import.inputs.gateway_session import SessionDefinitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,23 @@ def read_source(source: Source) -> tuple[JobInput, ...]:
     """The jobs of an import. VeloError when there are none, as the functions say that read each kind of source."""
     _check(source)
     if source.flink_api is not None:
+        from velo_import.inputs.running_job.cluster import running_job
+        from velo_import.inputs.running_job.script import note_of
+
         name, script = running_job(source.flink_api, source.job_id)
         note = note_of(script, name)
         return tuple(replace(job, notes=(note,)) for job in jobs_of((script,)))
     if source.gateway is not None:
+        from velo_import.inputs.gateway_session import session_definitions
+
         return _with_session(source.path, session_definitions(source.gateway, source.session))
     assert source.path is not None, "one of the three is there"
-    return jobs_of(read_scripts(source.path))
+    return tuple(_with_plan_notes(job) for job in jobs_of(read_scripts(source.path)))
+
+
+def _with_plan_notes(job: JobInput) -> JobInput:
+    notes = tuple(note for script in job.scripts if (note := plan_note(script)) is not None)
+    return replace(job, notes=(*job.notes, *notes)) if notes else job
 
 
 def with_notes(job: ConvertedJob, notes: tuple[Construct, ...]) -> ConvertedJob:

@@ -16,6 +16,7 @@ from velo_import.inputs.compiled_plan.logical_types import (
     quoted,
     text_literal,
 )
+from velo_import.inputs.compiled_plan.reading import MALFORMED, told
 from velo_import.inputs.compiled_plan.relations import Node, Query, Relation, aggregate, condition, order_by, select
 from velo_import.inputs.compiled_plan.tables import computed_columns
 
@@ -75,8 +76,8 @@ class QueryBuilder:
                 self._relations[identity] = self._read(node)
             except UnreadPart as part:
                 raise UnreadNode(node, str(part)) from None
-            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as problem:
-                raise UnreadNode(node, f"its JSON is not as Flink writes it ({problem!r})") from None
+            except MALFORMED as problem:
+                raise UnreadNode(node, f"its JSON is not as Flink writes it: {told(problem)}") from None
         return self._relations[identity]
 
     def _read(self, node: Node) -> Relation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,12 +10,17 @@ from typing import Any
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.sql.flink.script import FlinkScript, parse_script
 from velo_engine.sql.flink.statements import Place, Unread
-from velo_import.inputs.compiled_plan.logical_types import UnreadPart, columns_of, quoted
+from velo_import.inputs.compiled_plan.logical_types import UnreadPart, quoted
 from velo_import.inputs.compiled_plan.queries import QueryBuilder, UnreadNode
+from velo_import.inputs.compiled_plan.reading import MALFORMED, Plan, read_plan, told
 from velo_import.inputs.compiled_plan.relations import Node
 from velo_import.inputs.compiled_plan.tables import Table, create_table, insert_columns, parts_of
+from velo_import.model import Construct, Outcome
 
-_KIND = re.compile(r"(?:stream|batch)-exec-(.*?)(?:_\d+)?\Z")
+TESTED = "2.3"
+"""The version of Flink whose plans are compared with what Flink makes of them."""
+BETTER = "import the SQL that the plan was compiled from"
+_HEAD = re.compile(r"-- Rebuilt from the compiled plan (.*) of Flink (.*)\.\n")
 _ENFORCER = "table.exec.sink.not-null-enforcer"
 _STATE_TTL = "table.exec.state.ttl"
 
@@ -33,39 +37,34 @@ def plan_script(text: str, *, file: str) -> FlinkScript:
 
     VeloError SQL_SYNTAX when the text is no plan.
     """
-    plan = _Plan(_loaded(text, file), file)
-    return plan.script()
-
-
-def _loaded(text: str, file: str) -> Mapping[str, Any]:
+    plan = read_plan(text, file)
     try:
-        plan = json.loads(text)
-    except json.JSONDecodeError as problem:
-        place = Location(file, problem.lineno, problem.colno)
-        hint = "a plan is written whole by COMPILE PLAN 'file' FOR …"
-        raise VeloError(ErrorCode.SQL_SYNTAX, f"not JSON: {problem.msg}", location=place, hint=hint) from None
-    if not isinstance(plan, dict) or not isinstance(plan.get("nodes"), list) or not isinstance(plan.get("edges"), list):
-        hint = "velo import reads what COMPILE PLAN writes: an object with flinkVersion, nodes and edges"
-        raise VeloError(ErrorCode.SQL_SYNTAX, "JSON that is no compiled plan", location=Location(file, 1), hint=hint)
-    return plan
+        return _Plan(plan, file).script()
+    except MALFORMED as problem:
+        message = f"the plan is not as Flink writes it: {told(problem)}"
+        raise VeloError(ErrorCode.SQL_SYNTAX, message, location=Location(file, 1), hint=BETTER) from None
+
+
+def note_of(script: FlinkScript) -> Construct | None:
+    """The row of the report for a script of a plan that another Flink wrote than the tested one; else None."""
+    head = _HEAD.match(script.text)
+    if head is None or head[2] == TESTED or head[2].startswith(f"{TESTED}."):
+        return None
+    version = f"Flink {head[2]}" if head[2] else "a Flink that it does not name"
+    reason = f"the plan is of {version}; only plans of Flink {TESTED} are tested"
+    place = Location(script.file, 1)
+    return Construct(
+        place, f"plan of {version}", "compiled plan", "SQL rebuilt from its nodes", Outcome.DIFFERS, reason, BETTER
+    )
 
 
 class _Plan:
     """A plan's nodes, and the script that comes of them."""
 
-    def __init__(self, plan: Mapping[str, Any], file: str) -> None:
+    def __init__(self, plan: Plan, file: str) -> None:
         self._file = file
         self._script = f"{file}.sql"
-        self._version = str(plan.get("flinkVersion", ""))
-        self._inputs: dict[int, list[int]] = {}
-        try:
-            self._nodes = {node.id: node for node in map(_node, plan["nodes"])}
-            self._inputs = {identity: [] for identity in self._nodes}
-            for edge in plan["edges"]:
-                self._inputs[edge["target"]].append(edge["source"])
-        except (KeyError, TypeError, AttributeError, UnreadPart) as problem:
-            message = f"a node of the plan is not as Flink writes it: {problem}"
-            raise VeloError(ErrorCode.SQL_SYNTAX, message, location=Location(file, 1)) from None
+        self._version, self._nodes, self._inputs = plan.version, plan.nodes, plan.inputs
         self._tables = dict(self._used_tables())
         self._names = _names(list(self._tables))
 
@@ -79,8 +78,8 @@ class _Plan:
                 inserts.append(self._insert(sink))
             except UnreadNode as unread:
                 missing.append((sink, unread.node, unread.reason))
-            except UnreadPart as part:
-                missing.append((sink, sink, str(part)))
+            except (UnreadPart, *MALFORMED) as problem:
+                missing.append((sink, sink, told(problem)))
         if not inserts and not missing:
             raise VeloError(
                 ErrorCode.EMPTY_INPUT, f"the plan {self._file} has no sink", location=Location(self._file, 1)
@@ -104,7 +103,7 @@ class _Plan:
             ErrorCode.SQL_UNSUPPORTED,
             f"the INSERT INTO {name}: {message}{shown}",
             location=Location(self._script, 1),
-            hint="import the SQL that the plan was compiled from",
+            hint=BETTER,
         )
         return Unread(Place(Location(self._script, 1), 0, text.index("\n")), error)
 
@@ -116,8 +115,8 @@ class _Plan:
         for identifier, (node, table) in self._tables.items():
             try:
                 text = create_table(self._names[identifier], table)
-            except UnreadPart as part:
-                missing.append((node, node, str(part)))
+            except (UnreadPart, *MALFORMED) as problem:
+                missing.append((node, node, told(problem)))
                 continue
             if text is not None:
                 made.append(text)
@@ -168,12 +167,6 @@ class _Plan:
             table = _table_of(node)
             if table is not None:
                 yield table["identifier"], (node, table)
-
-
-def _node(data: Mapping[str, Any]) -> Node:
-    found = _KIND.match(data["type"])
-    kind = found[1] if found else str(data["type"])
-    return Node(int(data["id"]), kind, data, columns_of(data["outputType"]))
 
 
 def _table_of(node: Node) -> Table | None:
