@@ -13,7 +13,8 @@ from velo_cli.export_command import exported, notes_text
 from velo_engine.errors import ErrorCode, VeloError
 from velo_import.export.model import ExportedProgram, ExportedStatement, Form
 from velo_import.export.script import executed
-from velo_import.gateway import ENDED, GatewaySession, StatementFailedError
+from velo_import.gateway import ENDED, GatewaySession, StatementFailedError, unexplained
+from velo_import.inputs.rest import base_url
 
 POLL_SECONDS = 1.0
 """Between two looks at the jobs."""
@@ -49,14 +50,15 @@ class FlinkRun:
     def _carry_out(self, sql: str, statement: ExportedStatement) -> None:
         try:
             self._operation = self.session.submit(sql)
-            self.session.wait(self._operation)
             if statement.form is Form.QUERY and not self.detach:
                 self._show(self._operation)
             else:
+                self.session.wait(self._operation)
                 self._note_job(self._operation, statement)
             self._operation = None
         except StatementFailedError as problem:
-            raise _failure("Flink refuses", str(problem), statement) from None
+            what = "it failed on Flink" if problem.ran else "Flink refuses"
+            raise _failure(what, str(problem), statement) from None
         except VeloError as error:
             error.location = error.location or statement.location
             raise
@@ -70,16 +72,23 @@ class FlinkRun:
                 return
 
     def _show(self, operation: str) -> None:
+        """The rows as they come, those before an error too. StatementFailedError."""
+        succeeded = self.session.settled(operation)
         for page in self.session.pages(operation):
             for kind, values in page.rows:
-                print(f"{kind} {', '.join(map(_shown, values))}")
+                print(f"{kind} {', '.join(map(_shown, values))}", flush=True)
+        if not succeeded:
+            raise unexplained()
 
     def _wait(self) -> int:
         """Until all jobs have ended."""
         waiting = dict(self.jobs)
         while waiting:
             for job, statement in list(waiting.items()):
-                state = self.session.job(job)
+                try:
+                    state = self.session.job(job)
+                except StatementFailedError as problem:
+                    raise _failure("Flink does not say how the job goes", str(problem), statement) from None
                 if state is not None and state.status not in ENDED:
                     continue
                 del waiting[job]
@@ -128,8 +137,10 @@ def run_on_flink(
 ) -> int:
     """Exports the program and runs it; the exit code.
 
-    VeloError: of exporting it; SQL_UNSUPPORTED at the first construct that Flink cannot say; as of `FlinkRun.run`.
+    VeloError: BAD_VALUE for a bad URL, before anything is exported; of exporting it; SQL_UNSUPPORTED at the first
+    construct that Flink cannot say; as of `FlinkRun.run`.
     """
+    url = base_url(url, "--flink-gateway")
     program = exported(path, variables, brokers)
     if program.refused:
         first = program.refused[0]

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_import.inputs.rest import base_url, unlike_flink
 
 KNOWN_VERSIONS = ("V4", "V3", "V2", "V1")
 """Versions of the interface that are spoken here, the best first."""
@@ -26,15 +26,22 @@ STATEMENT_SECONDS = 180.0
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELED", "SUSPENDED"})
 """States in which a job does no more."""
 
+_NO_OBJECT = "what it answers is no JSON object"
 _RUNNING = frozenset({"INITIALIZED", "PENDING", "RUNNING"})
 _POLL_SECONDS = (0.05, 1.0)
 """Between two questions: at first, and at most."""
 _CAUSE = re.compile(r"^(?:Caused by: )?(?:[\w$]+\.)+(?P<kind>[\w$]+(?:Exception|Error)): (?P<message>.*)", re.MULTILINE)
+_OF_JOBS = re.compile(r"\b(?:JobExecutionException|JobException|TaskException)\b|Failed to fetch next result")
 _KINDS = {"INSERT": "+I", "UPDATE_BEFORE": "-U", "UPDATE_AFTER": "+U", "DELETE": "-D"}
 
 
 class StatementFailedError(Exception):
     """Flink refuses a statement, or its job failed; the message is Flink's."""
+
+    def __init__(self, message: str, *, ran: bool = False) -> None:
+        super().__init__(message)
+        self.ran = ran
+        """Whether Flink took it and it failed while it ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class GatewaySession:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = _checked(url)
+        self._url = base_url(url, "--flink-gateway")
         self._request_seconds = request_seconds
         self._sleep = sleep
         self._clock = clock
@@ -81,8 +88,12 @@ class GatewaySession:
         self.product = self._product()
         self.version = self._negotiated()
         """Of the interface: `v4`."""
-        opened = self._call("POST", f"/{self.version}/sessions", {"sessionName": name, "properties": {}})
-        self._session = f"/{self.version}/sessions/{opened['sessionHandle']}"
+        try:
+            opened = self._call("POST", f"/{self.version}/sessions", {"sessionName": name, "properties": {}})
+        except StatementFailedError as problem:
+            message = f"the SQL gateway at {self._url} opens no session: {problem}"
+            raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message) from None
+        self._session = f"/{self.version}/sessions/{self._of(opened, 'sessionHandle')}"
 
     def __enter__(self) -> GatewaySession:
         return self
@@ -94,14 +105,14 @@ class GatewaySession:
         """Ends the session; its jobs go on."""
         try:
             self._call("DELETE", self._session)
-        except VeloError:
+        except (VeloError, StatementFailedError):
             # The gateway is gone, and the session with it.
             return
 
     def submit(self, sql: str) -> str:
         """Hands a statement over; its operation."""
         body = {"statement": sql}
-        return str(self._call("POST", f"{self._session}/statements", body)["operationHandle"])
+        return str(self._of(self._call("POST", f"{self._session}/statements", body), "operationHandle"))
 
     def cancel(self, operation: str) -> str:
         """Cancels an operation; its status."""
@@ -109,10 +120,20 @@ class GatewaySession:
 
     def wait(self, operation: str, seconds: float = STATEMENT_SECONDS) -> None:
         """Until the operation has a result. StatementFailedError; VeloError TIMEOUT, then it is cancelled."""
+        if not self.settled(operation, seconds):
+            for _ in self.pages(operation):
+                pass
+            raise unexplained()
+
+    def settled(self, operation: str, seconds: float = STATEMENT_SECONDS) -> bool:
+        """Waits until the operation has ended or has a result; False: it failed, and its pages say why.
+
+        StatementFailedError when somebody else ended it; VeloError TIMEOUT, then it is cancelled.
+        """
         until = self._clock() + seconds
         pause, longest = _POLL_SECONDS
         while True:
-            status = str(self._call("GET", f"{self._session}/operations/{operation}/status")["status"])
+            status = str(self._of(self._call("GET", f"{self._session}/operations/{operation}/status"), "status"))
             if status not in _RUNNING:
                 break
             if self._clock() >= until:
@@ -121,11 +142,9 @@ class GatewaySession:
                 raise VeloError(ErrorCode.TIMEOUT, message)
             self._sleep(pause)
             pause = min(pause * 1.5, longest)
-        if status == "ERROR":
-            next(self.pages(operation))
-            raise StatementFailedError("it failed, and Flink does not say why")
-        if status != "FINISHED":
+        if status not in ("ERROR", "FINISHED"):
             raise StatementFailedError(f"the operation is {status}")
+        return status == "FINISHED"
 
     def pages(self, operation: str) -> Iterator[ResultPage]:
         """The result, part by part, until it ends. StatementFailedError."""
@@ -135,7 +154,7 @@ class GatewaySession:
         while uri:
             found = self._call("GET", uri)
             uri = None if found.get("resultType") == "EOS" else found.get("nextResultUri")
-            page = _page(found)
+            page = self._page(found)
             if page.rows or found.get("resultType") == "PAYLOAD":
                 yield page
             pause = _POLL_SECONDS[0] if page.rows else min(pause * 1.5, longest)
@@ -172,19 +191,34 @@ class GatewaySession:
         except (VeloError, OSError, ValueError, KeyError, IndexError, TypeError):
             return None
 
+    def _of(self, found: Mapping[str, Any], key: str) -> Any:
+        """What an answer has to say. VeloError INFRASTRUCTURE_MISSING when it does not."""
+        if found.get(key) is None:
+            raise unlike_flink(self._url, "a SQL gateway of Flink", KeyError(key))
+        return found[key]
+
+    def _page(self, found: Mapping[str, Any]) -> ResultPage:
+        try:
+            return _page(found)
+        except (KeyError, TypeError, AttributeError, IndexError) as problem:
+            raise unlike_flink(self._url, "a SQL gateway of Flink", problem) from None
+
     def _product(self) -> str:
         try:
             found = self._call("GET", "/info")
         except StatementFailedError as problem:
             message = f"what answers at {self._url} is no SQL gateway of Flink: {problem}"
             raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message, hint="its port is 8083 by default") from None
-        return f"{found.get('productName', 'Flink')} {found.get('version', '')}".strip()
+        return f"{self._of(found, 'productName')} {found.get('version', '')}".strip()
 
     def _negotiated(self) -> str:
         try:
-            offered = {str(version).upper() for version in self._call("GET", "/api_versions")["versions"]}
+            versions = self._of(self._call("GET", "/api_versions"), "versions")
+            offered = {str(version).upper() for version in versions} if isinstance(versions, list) else set()
         except StatementFailedError:
             offered = {"V1"}  # the first version of the interface did not say it
+        if not offered:
+            raise unlike_flink(self._url, "a SQL gateway of Flink")
         best = next((version for version in KNOWN_VERSIONS if version in offered), None)
         if best is None:
             raise VeloError(
@@ -203,7 +237,7 @@ class GatewaySession:
                 return _object(answer.read())
         except HTTPError as error:
             with error:
-                raise StatementFailedError(_said(error.read(), error.code)) from None
+                raise _said(error.read(), error.code) from None
         except (URLError, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             message = f"no SQL gateway of Flink answers at {self._url}: {reason}"
@@ -221,18 +255,29 @@ def root_cause(errors: Sequence[str]) -> str:
     return found[-1] or next((message for message in reversed(found) if message), "it failed")
 
 
-def _said(body: bytes, status: int) -> str:
+def unexplained() -> StatementFailedError:
+    """The error of a statement that failed without a word."""
+    return StatementFailedError("it failed, and Flink does not say why", ran=True)
+
+
+def _said(body: bytes, status: int) -> StatementFailedError:
     try:
         errors = _object(body).get("errors") or []
     except ValueError:
         errors = []
-    return root_cause([str(one) for one in errors]) if errors else f"the gateway answers {status}"
+    if not isinstance(errors, list) or not errors:
+        return StatementFailedError(f"the gateway answers {status}")
+    texts = [str(one) for one in errors]
+    return StatementFailedError(root_cause(texts), ran=any(_OF_JOBS.search(text) for text in texts))
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
-    found = json.loads(body)
+    try:
+        found = json.loads(body)
+    except ValueError:
+        raise ValueError(_NO_OBJECT) from None
     if not isinstance(found, dict):
-        raise ValueError("it does not answer as a SQL gateway")
+        raise ValueError(_NO_OBJECT)
     return found
 
 
@@ -243,13 +288,6 @@ def _page(found: Mapping[str, Any]) -> ResultPage:
     # The first version of the interface says the job only in the result of an INSERT.
     named = rows[0][1][0] if columns == ("job id",) and rows else None
     return ResultPage(columns, rows, found.get("jobID") or named, bool(found.get("isQueryResult")))
-
-
-def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise VeloError(ErrorCode.BAD_VALUE, f"{url} is no address of a SQL gateway", hint="http://HOST:8083")
-    return url.rstrip("/")
 
 
 def _opener() -> OpenerDirector:

@@ -118,6 +118,41 @@ def served(recorded: Recorded) -> Iterator[str]:
             thread.join()
 
 
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """A server that gives one answer to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_DELETE = _answer
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on stderr."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+DIVIDED = (
+    "org.apache.flink.table.gateway.service.utils.SqlExecutionException: Failed to execute the operation 0.\n"
+    "Caused by: java.lang.RuntimeException: Failed to fetch next result\n"
+    "Caused by: org.apache.flink.runtime.client.JobExecutionException: Job execution failed.\n"
+    "Caused by: java.lang.ArithmeticException: / by zero\n"
+)
+
+
 def run(url: str, *, detach: bool = False, sleep: Callable[[float], None] = lambda _: None) -> int:
     program = export_program(PROGRAM, "p.sql", engine=Engine())
     with GatewaySession(url, sleep=lambda _: None) as session:
@@ -251,6 +286,82 @@ def test_options_that_do_not_go_together_are_refused(arguments: list[str], messa
     result = CliRunner().invoke(app, ["run", str(program), *arguments])
     assert isinstance(result.exception, VeloError)
     assert result.exception.message == message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (
+            200,
+            b'{"jobs": "x", "sessionHandle": 5}',
+            "does not answer as a SQL gateway of Flink does: an answer has no productName",
+        ),
+        (200, b"<html>Welcome</html>", "what it answers is no JSON object"),
+        (200, b"[]", "what it answers is no JSON object"),
+        (404, b"<html>Not found</html>", "is no SQL gateway of Flink: the gateway answers 404"),
+    ],
+)
+def test_what_is_no_gateway_is_said_in_plain_words(
+    status: int, body: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "p.sql"
+    program.write_text(PROGRAM)
+    with answering(status, body) as url:
+        result = CliRunner().invoke(app, ["run", str(program), "--engine", "flink", "--flink-gateway", url])
+    assert isinstance(result.exception, VeloError)
+    assert result.exception.code is ErrorCode.INFRASTRUCTURE_MISSING
+    assert said in result.exception.message
+    assert "html" not in result.exception.message
+
+
+def test_versions_that_are_no_list_are_no_gateways() -> None:
+    with answering(200, b'{"productName": "x", "versions": "V1"}') as url, pytest.raises(VeloError) as caught:
+        GatewaySession(url)
+    assert caught.value.code is ErrorCode.INFRASTRUCTURE_MISSING
+    assert caught.value.message == f"{url} does not answer as a SQL gateway of Flink does"
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://", "--flink-gateway needs a URL of HTTP, not http://"),
+        ("http://h:x", "--flink-gateway needs a URL of HTTP, not http://h:x"),
+        ("http://me:pw@h:8083", "--flink-gateway takes no user and password in its URL"),
+    ],
+)
+def test_a_bad_url_is_refused_before_anything_is_exported(url: str, message: str, tmp_path: Path) -> None:
+    arguments = ["run", str(tmp_path / "absent.sql"), "--engine", "flink", "--flink-gateway", url]
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, VeloError)
+    assert (result.exception.code, result.exception.message) == (ErrorCode.BAD_VALUE, message)
+
+
+def test_rows_before_an_error_are_shown_and_it_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    """As Flink answers SELECT 1 / a when a is 0 in a later row: the second page is an error."""
+    recorded = Recorded()
+    rows = {"columns": [{"name": "a"}], "data": [{"kind": "INSERT", "fields": [7]}]}
+    pages = [
+        (
+            200,
+            {
+                "resultType": "PAYLOAD",
+                "isQueryResult": True,
+                "results": rows,
+                "nextResultUri": "/v4/sessions/s/operations/0/result/1",
+            },
+        ),
+        (500, {"errors": [DIVIDED]}),
+    ]
+    recorded._result = lambda _: pages.pop(0)  # type: ignore[method-assign]
+    program = export_program("SELECT a FROM (VALUES (7)) AS t (a);", "p.sql", engine=Engine())
+    with (
+        served(recorded) as url,
+        GatewaySession(url, sleep=lambda _: None) as session,
+        pytest.raises(VeloError) as caught,
+    ):
+        FlinkRun(program, session, False, lambda _: None).run()
+    assert caught.value.message == "it failed on Flink: / by zero"
+    assert capsys.readouterr().out == "+I 7\n"
 
 
 def test_what_flink_cannot_say_is_not_run(tmp_path: Path) -> None:

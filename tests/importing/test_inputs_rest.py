@@ -221,3 +221,35 @@ def test_what_only_the_planner_says_is_no_sql() -> None:
     with pytest.raises(UnreadText):
         sql_of("__TEMPORAL_JOIN_CONDITION(a, b)", ["a", "b"])
     assert parts_of("a, f(b, c), 'd, e', [g, h]") == ["a", "f(b, c)", "'d, e'", "[g, h]"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ((404, b"<html><body>Not found</body></html>"), "{url} refuses: its answer is not one of Flink's (status 404)"),
+        ((200, b'{"jobs": "x"}'), "{url} does not answer as a SQL gateway of Flink does: an answer has no versions"),
+        ((200, b'{"versions": "x"}'), "{url} does not answer as a SQL gateway of Flink does"),
+        ((200, b"null"), "{url} does not answer as a SQL gateway of Flink does"),
+    ],
+)
+def test_what_is_no_gateway_is_told_in_plain_words(answer: tuple[int, bytes], message: str) -> None:
+    with serving({("GET", "/api_versions", ""): [answer]}) as url, pytest.raises(VeloError) as caught:
+        read_source(Source(gateway=url))
+    assert caught.value.code is ErrorCode.INFRASTRUCTURE_MISSING
+    assert caught.value.message == message.format(url=url)
+
+
+def test_a_cluster_whose_plan_is_another_is_told_in_plain_words() -> None:
+    jobs = b'{"jobs": [{"jid": "a", "name": "n", "state": "RUNNING"}]}'
+    answers = {("GET", "/jobs/overview", ""): [(200, jobs)], ("GET", "/jobs/a/plan", ""): [(200, b"[]")]}
+    with serving(answers) as url, pytest.raises(VeloError) as caught:
+        read_source(Source(flink_api=url))
+    assert caught.value.message == f"{url} does not answer as a cluster of Flink does"
+
+
+@pytest.mark.parametrize("option", ["flink_api", "gateway"])
+def test_a_url_with_a_password_is_refused_without_saying_it(option: str) -> None:
+    with pytest.raises(VeloError, match="takes no user and password in its URL") as caught:
+        read_source(Source(**{option: "http://me:hush@h:8081"}))  # type: ignore[arg-type]
+    assert caught.value.code is ErrorCode.BAD_VALUE
+    assert "hush" not in f"{caught.value.message}{caught.value.hint}"

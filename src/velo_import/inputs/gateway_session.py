@@ -13,7 +13,7 @@ from typing import Any
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.sql.flink.script import FlinkScript, parse_script
 from velo_import.inputs.compiled_plan.logical_types import quoted, text_literal
-from velo_import.inputs.rest import TIMEOUT_SECONDS, RestError, ask, base_url
+from velo_import.inputs.rest import TIMEOUT_SECONDS, RestError, ask, base_url, unlike_flink
 
 _OPTIONS = ("table.", "execution.runtime-mode", "pipeline.", "state.", "parallelism.")
 _NOT_OPTIONS = ("table.resources.", "pipeline.jars", "pipeline.classpaths")
@@ -54,14 +54,16 @@ def session_definitions(url: str, session: str | None) -> SessionDefinitions:
             raise VeloError(ErrorCode.BAD_VALUE, f"{base} does not know the session {session}", hint=hint) from None
         message = f"{base} refuses: {failed.message} (status {failed.status})"
         raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message) from None
-    except (KeyError, TypeError, IndexError) as problem:
-        message = f"{base} does not answer as a SQL gateway does: {problem!r}"
-        raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message) from None
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as problem:
+        raise unlike_flink(base, "a SQL gateway of Flink", problem) from None
 
 
 def _version(base: str) -> str:
     """The highest version of the interface that both sides know."""
-    known = {str(one).lower() for one in ask(f"{base}/api_versions")["versions"]}
+    offered = ask(f"{base}/api_versions")["versions"]
+    if not isinstance(offered, list):
+        raise TypeError("versions are a list")
+    known = {str(one).lower() for one in offered}
     for version in ("v3", "v2", "v1"):
         if version in known:
             return version

@@ -25,11 +25,26 @@ class RestError(Exception):
 
 def base_url(url: str, option: str) -> str:
     """The URL without a slash at its end. VeloError BAD_VALUE for what is no URL of HTTP; `option` gave it."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        hint = "such as http://localhost:8081"
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_url = False
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        message = f"{option} takes no user and password in its URL"
+        hint = "Flink's REST interfaces have no login of their own: name the address behind the proxy that asks for it"
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint=hint)
+    if not is_url:
+        hint = f"such as http://localhost:{8083 if option == '--flink-gateway' else 8081}"
         raise VeloError(ErrorCode.BAD_VALUE, f"{option} needs a URL of HTTP, not {url}", hint=hint)
     return url.rstrip("/")
+
+
+def unlike_flink(url: str, what: str, problem: Exception | None = None) -> VeloError:
+    """The error for an answer from `url` that is not what `what`, such as `a SQL gateway of Flink`, gives."""
+    lacks = f": an answer has no {problem.args[0]}" if isinstance(problem, KeyError) else ""
+    message = f"{url} does not answer as {what} does{lacks}"
+    return VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message, hint="is this its REST address?")
 
 
 def ask(url: str, body: Any = None, *, method: str | None = None) -> Any:
@@ -57,8 +72,9 @@ def _message(body: bytes) -> str:
     """What Flink says went wrong: the first line of the cause, without its class and without a stack."""
     try:
         errors = json.loads(body)["errors"]
-    except (ValueError, KeyError, TypeError):
-        return body[:200].decode("utf-8", "replace") or "no reason is given"
+        assert isinstance(errors, list)
+    except (ValueError, KeyError, TypeError, AssertionError):
+        return "it gives no reason" if not body.strip() else "its answer is not one of Flink's"
     lines = [line.strip() for error in errors for line in str(error).splitlines()]
     causes = [line.partition("Caused by: ")[2] for line in lines if line.startswith("Caused by: ")]
     return (causes or lines or ["no reason is given"])[-1 if causes else 0]

@@ -7,7 +7,7 @@ from typing import Any
 
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.sql.flink.script import FlinkScript
-from velo_import.inputs.rest import RestError, ask, base_url
+from velo_import.inputs.rest import RestError, ask, base_url, unlike_flink
 from velo_import.inputs.running_job.script import job_script
 
 _OVER = {"FINISHED", "CANCELED", "FAILED", "CANCELLING", "FAILING"}
@@ -23,19 +23,18 @@ def running_job(url: str, job_id: str | None) -> tuple[str, FlinkScript]:
     try:
         overview = ask(f"{base}/jobs/overview")
         jobs = overview.get("jobs") if isinstance(overview, Mapping) else None
-        if not isinstance(jobs, Sequence):
+        if not isinstance(jobs, list):
             hint = "is this the REST address of a JobManager?"
             raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, f"{base} does not list jobs as Flink does", hint=hint)
         job = _chosen(jobs, job_id, base)
         plan = ask(f"{base}/jobs/{job['jid']}/plan")["plan"]
         config = ask(f"{base}/jobs/{job['jid']}/config")
+        parallelism = (config.get("execution-config") or {}).get("job-parallelism")
     except RestError as failed:
         message = f"{base} refuses: {failed.message} (status {failed.status})"
         raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message) from None
-    except (KeyError, TypeError) as problem:
-        message = f"{base} does not answer as Flink does: {problem!r}"
-        raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message) from None
-    parallelism = (config.get("execution-config") or {}).get("job-parallelism")
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise unlike_flink(base, "a cluster of Flink", problem) from None
     return job["name"], job_script(plan, name=job["name"], identity=job["jid"], parallelism=parallelism)
 
 
