@@ -57,6 +57,7 @@ def input_of(fields: Fields, folder: Path, policy: PathPolicy, before: Sequence[
         key_locations=fields.locations,
         format=fields["format"],
         boundaries=fields["generate"] is not None,
+        in_time=fields["generate"] == "boundaries_in_time",
         rate_per_second=fields["rate_per_second"],
         timeline=None if timeline is None else timeline.entries,
         watched=fields["source_type"] is not None and fields["source_type"]["watch"],

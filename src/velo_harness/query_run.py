@@ -164,7 +164,9 @@ class QueryRun:
 
         now, zone = self._spec.now or datetime.now(UTC), self._spec.zone
         statements = needed_statements(prepared.program, prepared.targets)
-        return boundary_tables(prepared.program, statements, rows, wanted, now, "UTC" if zone is None else zone.key)
+        in_time = frozenset(name for name, given in prepared.given.items() if given.in_time)
+        zone_name = "UTC" if zone is None else zone.key
+        return boundary_tables(prepared.program, statements, rows, wanted, now, zone_name, in_time)
 
     def job_options(self) -> JobOptions:
         """How the spec, the query and the settings want the job to be run."""

@@ -301,6 +301,8 @@ class Input:
     """How the rows are written to the topic; None: as the SQL reads them."""
     boundaries: bool = False
     """The rows are those on the boundaries of the SQL."""
+    in_time: bool = False
+    """Those without the ones that come too late for their windows."""
     rate_per_second: Decimal | None = None
     """At which the records come when a run keeps to real time; else it only spaces their event times."""
     watched: bool = False

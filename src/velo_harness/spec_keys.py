@@ -77,7 +77,11 @@ INPUT = ObjectFormat(
             "A data schema, by name or path; by default the one called like the source.",
         ),
         Key("records", Integer(0), "How many rows are generated."),
-        Key("generate", Choice(words("boundaries")), "boundaries: rows on the boundaries that the SQL draws."),
+        Key(
+            "generate",
+            Choice(words("boundaries", "boundaries_in_time")),
+            "boundaries: rows on the boundaries that the SQL draws; boundaries_in_time: without those that come late.",
+        ),
         Key("seed", Integer(0), "A seed of its own."),
         Key("null_probability", FRACTION, "How often the nullable fields are NULL."),
         Key("overrides", MapOf(Object(CONSTRAINTS)), "Field → constraints that replace those of the schema.", {}),

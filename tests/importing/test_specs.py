@@ -13,8 +13,10 @@ import pytest
 from velo_engine.engine import Engine
 from velo_engine.sql.flink.script import parse_script
 from velo_harness.drafting.batch_relations import BatchTranslator, rows_of
+from velo_harness.drafting.check_drafts import CheckDraft
+from velo_harness.drafting.passing_spec import left_out
 from velo_harness.drafting.recomputation import recomputed_rows
-from velo_harness.result import Outcome
+from velo_harness.result import Finding, JobNumbers, Outcome, QueryResult
 from velo_harness.runner import run_query
 from velo_harness.settings import RunSettings
 from velo_harness.spec_loader import load_spec
@@ -240,3 +242,49 @@ def test_a_query_that_fails_over_its_rows_is_skipped_and_noted(tmp_path: Path) -
     if not any(s.sql is None for s in job.statements):
         assert "skip: " in files["test_spec.yaml"]
     assert any("does not run over generated rows" in note for note in reported.generated.notes) or job.unconverted
+
+
+RIDES = """
+CREATE TABLE rides (city STRING, fare DECIMAL(10, 2), at_time TIMESTAMP(3),
+  WATERMARK FOR at_time AS at_time - INTERVAL '10' SECOND)
+WITH ('connector' = 'kafka', 'topic' = 'rides', 'format' = 'json');
+CREATE TABLE per_city (city STRING, w_start TIMESTAMP(3), n BIGINT, dear BIGINT)
+WITH ('connector' = 'kafka', 'topic' = 'per_city', 'format' = 'json');
+INSERT INTO per_city SELECT city, window_start, COUNT(*), COUNT(*) FILTER (WHERE fare > 9)
+FROM TABLE(TUMBLE(TABLE rides, DESCRIPTOR(at_time), INTERVAL '1' MINUTE))
+WHERE fare > 0 GROUP BY city, window_start, window_end HAVING COUNT(*) > 1;
+"""
+
+
+def test_no_generated_row_is_late_so_that_windows_are_recomputed(tmp_path: Path) -> None:
+    file = imported(RIDES, tmp_path)
+    text = file.read_text(encoding="utf-8")
+    assert "the same rows, computed from the inputs in one batch" in text
+    spec = load_spec(file)
+    result = run_query(spec, spec.queries[0], RunSettings(), item="x", rerun="")
+    assert result.outcome is Outcome.PASSED
+    assert result.numbers is not None
+    assert (result.numbers.late, result.numbers.partly_late) == (0, 0)
+
+
+def test_what_is_said_of_counts_and_of_having_is_right(tmp_path: Path) -> None:
+    text = imported(RIDES, tmp_path).read_text(encoding="utf-8")
+    assert "field: n\n        greater_than: 0" in text
+    assert "field: dear" not in text, "a group may have no row that the FILTER takes"
+    assert 'greater_than: 1\n        reason: "a condition of HAVING"' in text
+
+
+def test_averages_of_decimals_are_rounded_as_decimals() -> None:
+    """9.32 and 9.33 have the mean 9.325, which becomes 9.33; as a DOUBLE it is a little less and would become 9.32."""
+    query = "SELECT CAST(AVG(p) AS DECIMAL(6, 2)) AS mean FROM (VALUES (9.32), (9.33)) AS t(p)"
+    assert in_a_batch(query) == [(9.33,)]
+
+
+def test_the_note_on_an_assertion_that_does_not_hold_is_one_line_with_its_reason() -> None:
+    check = CheckDraft(("type: sql", "query: |", *("  SELECT 1" for _ in range(99)), "expect: []"), "one batch")
+    finding = Finding("0 rows", "4 rows: " + "much " * 99)
+    result = QueryResult("i", "f", "s", "q", Outcome.FAILED, 1, "", numbers=JobNumbers(late=1))
+    note = left_out("q", check, finding, result)
+    assert note.startswith("q: left out, for it does not hold: sql (one batch): expected 0 rows, not 4 rows: much")
+    assert len(note) < 250
+    assert "1 row came late" in note

@@ -133,7 +133,9 @@ def _cast(cast: Cast, columns: Sequence[BatchColumn | None]) -> BatchColumn | No
         text = found.sql if to.name is TypeName.DOUBLE else f"ROUND(CAST({found.sql} AS DOUBLE), {to.scale})"
         return BatchColumn(text, Form.ROUNDED, found.ordered)
     if found.form is Form.ROUNDED and to.name is TypeName.DECIMAL:
-        return replace(found, sql=f"ROUND(CAST({found.sql} AS DOUBLE), {to.scale})")
+        exact = f"TRY_CAST({found.sql} AS DECIMAL(38, {of.scale}))"  # 9.325 is a little less as a DOUBLE
+        text = exact if of.name is TypeName.DECIMAL else f"CAST({found.sql} AS DOUBLE)"
+        return replace(found, sql=f"ROUND({text}, {to.scale})")
     if found.form is Form.ROUNDED and {of.name, to.name} <= FLOATS | {TypeName.DECIMAL}:
         return found
     if found.form is Form.VALUE and (target := _widened(of, to)) is not None:

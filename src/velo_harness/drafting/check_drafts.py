@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from velo_engine.plan.changelog import changelog_mode
+from velo_engine.plan.expressions import AggregateCall
 from velo_engine.plan.nodes import (
     JoinKind,
     PlannedProgram,
@@ -60,8 +61,9 @@ class CheckDraft:
 
     @property
     def shown(self) -> str:
-        """The assertion in one line."""
-        return ", ".join(line.strip() for line in self.lines)
+        """The assertion in a few words: its type, and why it was there."""
+        kind = self.lines[0].removeprefix("type: ")
+        return f"{kind} ({self.reason})"
 
 
 def check_drafts(statement: PlannedStatement, program: PlannedProgram) -> list[CheckDraft]:
@@ -142,7 +144,7 @@ def _values(statement: PlannedStatement, program: PlannedProgram) -> Iterator[Ch
             yield CheckDraft(
                 ("type: field_in_set", f"field: {name}", f"values: [{values}]"), "what the expression can give"
             )
-        if isinstance(found, Aggregated) and found.call.function == "count" and not found.call.args:
+        if isinstance(found, Aggregated) and _counts_rows(found.call):
             yield CheckDraft(
                 ("type: field_values", f"field: {name}", "greater_than: 0"), "a group has at least one row"
             )
@@ -151,20 +153,26 @@ def _values(statement: PlannedStatement, program: PlannedProgram) -> Iterator[Ch
     yield from _rank(statement)
 
 
+def _counts_rows(call: AggregateCall) -> bool:
+    """Whether it is COUNT(*) of all rows of a group, of which there is at least one."""
+    return call.function == "count" and not call.args and call.filter is None
+
+
 def _of_condition(condition: Condition, statement: PlannedStatement) -> Iterator[CheckDraft]:
     column = statement.plan.schema.columns[condition.column]
     name = scalar_text(column.name)
+    clause = "HAVING" if condition.is_of_groups else "WHERE"
     if condition.operator == "is_not_null":
         if column.type.nullable:
-            yield CheckDraft(("type: no_nulls", f"fields: [{name}]"), "WHERE … IS NOT NULL")
+            yield CheckDraft(("type: no_nulls", f"fields: [{name}]"), f"{clause} … IS NOT NULL")
     elif condition.operator == "in":
         values = ", ".join(scalar_text(value) for value in condition.values)
-        yield CheckDraft(("type: field_in_set", f"field: {name}", f"values: [{values}]"), "WHERE … IN (…)")
+        yield CheckDraft(("type: field_in_set", f"field: {name}", f"values: [{values}]"), f"{clause} … IN (…)")
     elif condition.operator in _OPERATORS:
         operator = _OPERATORS[condition.operator]
         yield CheckDraft(
             ("type: field_values", f"field: {name}", f"{operator}: {scalar_text(condition.values[0])}"),
-            "a condition of WHERE",
+            f"a condition of {clause}",
         )
 
 

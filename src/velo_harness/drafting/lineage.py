@@ -166,6 +166,8 @@ class Condition:
     operator: str
     """`equals`, `greater`, `in`, `is_not_null`, …"""
     values: tuple[LiteralValue, ...]
+    is_of_groups: bool = False
+    """It is asked of groups: a HAVING."""
 
 
 def conditions(node: PlanNode, statements: Statements) -> Iterator[Condition]:
@@ -198,8 +200,9 @@ def _conditions(node: PlanNode, shown: Mapping[int, int], statements: Statements
             yield from _conditions(node.input, {i: to for i, to in shown.items() if i < width}, statements)
         case _ if isinstance(node, PASSING):
             if isinstance(node, Filter):
+                of_groups = isinstance(_unprojected(node.input), GroupAggregate | WindowAggregate)
                 for part in conjuncts(node.predicate):
-                    yield from _condition(part, shown)
+                    yield from _condition(part, shown, of_groups=of_groups)
             width = len(node.input.schema)
             yield from _conditions(node.input, {i: to for i, to in shown.items() if i < width}, statements)
 
@@ -252,10 +255,17 @@ def _unwrapped(expression: Expression) -> Expression:
     return expression
 
 
-def _condition(part: Expression, shown: Mapping[int, int]) -> Iterator[Condition]:
+def _unprojected(node: PlanNode) -> PlanNode:
+    """The node below projections."""
+    while isinstance(node, Project):
+        node = node.input
+    return node
+
+
+def _condition(part: Expression, shown: Mapping[int, int], *, of_groups: bool) -> Iterator[Condition]:
     found = comparison(part)
     if found is not None and found[0] in shown:
-        yield Condition(shown[found[0]], found[1], found[2])
+        yield Condition(shown[found[0]], found[1], found[2], of_groups)
 
 
 def nodes(node: PlanNode) -> Iterator[PlanNode]:

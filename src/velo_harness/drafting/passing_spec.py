@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from velo_harness.discovery import PathPolicy
 from velo_harness.drafting.check_drafts import RECOMPUTED, CheckDraft, check_drafts
 from velo_harness.drafting.yaml_text import scalar_text
 from velo_harness.programs import shown_path
-from velo_harness.result import Outcome, QueryResult
+from velo_harness.result import Finding, Outcome, QueryResult
 from velo_harness.runner import run_query
 from velo_harness.settings import RunSettings
 from velo_harness.spec import Spec
 from velo_harness.spec_loader import spec_of
 from velo_harness.yaml_source import parse_yaml
 
+LONGEST_DIFFERENCE = 160
+"""Characters of what a note says of a difference."""
 MOST_ROUNDS = 5
 """Of leaving out assertions that do not hold."""
 
@@ -29,8 +32,8 @@ class _Run:
     """A run of one query."""
 
     result: QueryResult
-    wrong: list[CheckDraft]
-    """The assertions that did not hold."""
+    wrong: Mapping[CheckDraft, Finding]
+    """The assertions that did not hold, and what differed."""
 
 
 @dataclass(slots=True)
@@ -50,7 +53,7 @@ class PassingSpec:
     null_probability: str | None = None
     """How often nullable columns of generated rows are NULL; None: as the data schemas say."""
     boundaries: frozenset[str] = frozenset()
-    """Those of them whose rows lie on the boundaries that the program draws."""
+    """Those of them whose rows lie on the boundaries that the program draws; none is late, as in one batch."""
     foot: Sequence[str] = ()
     """Lines behind the queries: further entries of the list."""
     descriptions: Mapping[str, str] = field(default_factory=dict)
@@ -71,16 +74,21 @@ class PassingSpec:
             name: [*check_drafts(s, self.program), *self.proposed.get(name, ())]
             for name, s in self.program.statements.items()
         }
-        runs = self._run()
+        runs = self._run(self.program.statements)
+        again = []
         for name, run in runs.items():
-            self.checks[name][:0] = self._counts(name, run)
+            counts = self._counts(name, run)
+            self.checks[name][:0] = counts
+            if counts or run.result.outcome is not Outcome.PASSED:
+                again.append(name)
             if not run.result.output_rows:
                 self.notes.append(f"{name} gives out no rows for these inputs: change the constraints in schemas/")
         for _ in range(MOST_ROUNDS):
-            for name, run in runs.items():
-                self._leave_out(name, run.wrong)
-            runs = self._run()
-            if all(run.result.outcome is Outcome.PASSED for run in runs.values()):
+            for name in again:
+                self._leave_out(name, runs[name])
+            runs = self._run(again)
+            again = [name for name, run in runs.items() if run.result.outcome is not Outcome.PASSED]
+            if not again:
                 break
         else:
             raise VeloError(
@@ -97,17 +105,18 @@ class PassingSpec:
             return []
         return [CheckDraft(("type: record_count", f"equals: {run.result.output_rows}"), "regression: as many as now")]
 
-    def _leave_out(self, name: str, wrong: Sequence[CheckDraft]) -> None:
+    def _leave_out(self, name: str, run: _Run) -> None:
         """Takes out the assertions that failed."""
-        for check in wrong:
+        for check, finding in run.wrong.items():
             self.checks[name].remove(check)
-            self.notes.append(f"{name}: left out, for it does not hold: {check.shown}")
+            self.notes.append(left_out(name, check, finding, run.result))
 
-    def _run(self) -> dict[str, _Run]:
-        """Runs every query; those without a result go to `errors`, unless one assertion was to blame: it goes."""
+    def _run(self, names: Collection[str]) -> dict[str, _Run]:
+        """Runs these queries; those without a result go to `errors`, unless one assertion was to blame: it goes."""
         runs = {}
-        for query in self._spec(self._text()[0]).queries:
-            if query.skip is not None or query.refusal is not None:
+        queries = self._spec(self._text()[0]).queries if names else ()
+        for query in queries:
+            if query.name not in names or query.skip is not None or query.refusal is not None:
                 continue
             text, lines = self._text()
             result = self._result(text, query.name)
@@ -121,8 +130,8 @@ class PassingSpec:
                 self.errors[query.name] = result.error
                 continue
             own = self.checks[query.name]
-            failed = [lines[f.location.line] for f in result.failures if f.location.line in lines]
-            runs[query.name] = _Run(result, [check for check in dict.fromkeys(failed) if check in own])
+            failed = {lines[f.location.line]: f.finding for f in result.failures if f.location.line in lines}
+            runs[query.name] = _Run(result, {check: finding for check, finding in failed.items() if check in own})
         return runs
 
     def _result(self, text: str, name: str) -> QueryResult:
@@ -180,7 +189,7 @@ class PassingSpec:
             if self.null_probability is not None and any(c.type.nullable for c in source.schema.columns):
                 yield f"        null_probability: {self.null_probability}"
             if source.name in self.boundaries:
-                yield "        generate: boundaries"
+                yield "        generate: boundaries_in_time"
             if source.name in self.untimed and source.kind is SourceKind.STREAM and _has_times(source):
                 start, end = ("-2h", "-1h") if source.primary_key else ("-1h", "now")
                 yield f"        time_simulation: {{ start_time: {start}, end_time: {end} }}"
@@ -189,6 +198,18 @@ class PassingSpec:
 def _has_times(source: SourceTable) -> bool:
     """Whether a source has a column that can be the time of its rows."""
     return any(column.type.name in TIMESTAMPS for column in source.schema.columns)
+
+
+def left_out(name: str, check: CheckDraft, finding: Finding, result: QueryResult) -> str:
+    """The note on an assertion that does not hold: what differed, and late rows, of which a batch knows nothing."""
+    late = result.numbers.late if result.numbers is not None else 0
+    rows = f" ({late} row{'' if late == 1 else 's'} came late)" if late else ""
+    told = f"expected {finding.expected}, not {finding.actual}"
+    return f"{name}: left out, for it does not hold: {check.shown}: {_shortened(told)}{rows}"
+
+
+def _shortened(text: str) -> str:
+    return textwrap.shorten(text, LONGEST_DIFFERENCE, placeholder=" …")
 
 
 def _reason(error: VeloError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 from typing import Any
@@ -46,13 +46,15 @@ def boundary_tables(
     wanted: Sequence[str],
     now: datetime,
     time_zone: str,
+    in_time: Collection[str] = (),
 ) -> dict[str, pa.Table]:
     """The rows of the sources `wanted`, in the order in which they arrive: tens to some hundreds.
 
     `statements` are those that run. `natural` are rows of all sources as they would be otherwise, for `wanted` at least
-    `MOST_ROWS`: what is not on a boundary is taken from them. The result depends on nothing else.
+    `MOST_ROWS`: what is not on a boundary is taken from them. No row of the sources `in_time` is too
+    late for a window. The result depends on nothing else.
     """
-    work = _Work(program, analysed(program, statements), natural, wanted, now, time_zone)
+    work = _Work(program, analysed(program, statements), natural, wanted, now, time_zone, in_time)
     script = work.played()
     return {source: work.table(source, script.drafts.get(source, [])[:MOST_ROWS]) for source in wanted}
 
@@ -66,8 +68,10 @@ class _Work:
         wanted: Sequence[str],
         now: datetime,
         time_zone: str,
+        in_time: Collection[str],
     ) -> None:
         self._facts = facts
+        self._in_time = in_time
         self._natural = natural
         self._wanted = wanted
         self._leaves = {  # every column of a wanted source is a leaf, read or not
@@ -203,6 +207,8 @@ class _Work:
     def _play_lateness(self, script: Script) -> None:
         with_windows = {windows.source: windows for windows in reversed(list(self._facts.windows))}
         for source in self._wanted:
+            if source in self._in_time:
+                continue
             if source in self._facts.times:
                 scenes.play_lateness(script, source, with_windows.get(source))
             if source in with_windows and with_windows[source].allowed_lateness_ms:
