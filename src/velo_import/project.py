@@ -12,15 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from velo_engine.engine import Engine
 from velo_engine.errors import VeloError
 from velo_engine.sql.program import StatementKind
 from velo_harness.drafting.new_files import editor_files
-from velo_import.enrichment.asking import Answer
-from velo_import.enrichment.enrich import Enrichment, enrich
-from velo_import.enrichment.question import Question
 from velo_import.model import ConvertedJob, Generated, MutationScore
 from velo_import.observability import ALERTS, DASHBOARD, Observed, observe
 from velo_import.report import JSON, MARKDOWN, Reported, report_json, report_markdown, score_from
@@ -30,6 +27,11 @@ from velo_import.shadow_config import FILE as SHADOW
 from velo_import.shadow_config import shadow_config_text, with_left_topic
 from velo_import.specs.drafted import SPEC, JobSpec, drafted_spec
 from velo_import.specs.mutation_score import Budget, mutation_score
+
+if TYPE_CHECKING:
+    from velo_import.enrichment.asking import Answer
+    from velo_import.enrichment.enrich import Enrichment
+    from velo_import.enrichment.question import Question
 
 PROGRAM = "app.sql"
 ORIGINAL = "original"
@@ -150,6 +152,8 @@ class _Making:
 
     def _propose(self, observed: Observed, ask: Callable[[Question], Answer | None]) -> None:
         """What is proposed and right goes into the parts that are there; assertions wait for the spec."""
+        from velo_import.enrichment.enrich import enrich
+
         rows = self._options.samples.get(self.job.name, Sampled()).tables
         found = self._part("what was proposed", lambda: enrich(self.job, observed, self._schemas, ask, rows))
         if found is None:

@@ -6,8 +6,9 @@ of the run and the query's own WITH, with functions that depend on nothing but t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -88,7 +89,7 @@ def _result(assertion: AssertionSpec, context: CheckContext) -> Relation:
     from velo_engine.kernel import Kernel
 
     place = assertion.parameter_locations["query"]
-    known = dict.fromkeys((*context.outputs, *context.inputs, OUTPUT))
+    known = tuple(dict.fromkeys((*context.outputs, *context.inputs, OUTPUT)))
     text, used = checked_query(assertion.parameters["query"], known, place)
     tables = {name: _relation(name, context).table for name in used}  # inputs are made, or read, when asked for
     with Kernel() as kernel:
@@ -106,8 +107,11 @@ def _relation(name: str, context: CheckContext) -> Relation:
     return context.inputs[name] if name in context.inputs else context.outputs[name]
 
 
-def checked_query(text: str, known: Mapping[str, Any], place: Location) -> tuple[str, tuple[str, ...]]:
+@lru_cache(maxsize=256)
+def checked_query(text: str, known: tuple[str, ...], place: Location) -> tuple[str, tuple[str, ...]]:
     """The query as the kernel gets it, and the relations of `known` that it reads.
+
+    Kept, for the same query is asked of many runs: of changed programs, of other orders of rows.
 
     Errors: SQL_SYNTAX, SQL_UNSUPPORTED for what is no SELECT, UNKNOWN_TABLE, UNKNOWN_FUNCTION.
     """
@@ -152,7 +156,7 @@ def _function_refused(name: str, place: Location) -> VeloError:
     return VeloError(ErrorCode.UNKNOWN_FUNCTION, message, location=place, hint=hint)
 
 
-def _relations(query: Any, known: Mapping[str, Any], place: Location) -> Iterator[str]:
+def _relations(query: Any, known: Collection[str], place: Location) -> Iterator[str]:
     from sqlglot import exp
 
     own = {cte.alias.lower() for cte in query.find_all(exp.CTE)}

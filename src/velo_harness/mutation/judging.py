@@ -16,11 +16,13 @@ from velo_harness.execution import needed_sources, needed_statements
 from velo_harness.inputs import RunInputs
 from velo_harness.mutation.edits import Mutant, applied
 from velo_harness.mutation.results import NOT_PASSING, Fate, Verdict
+from velo_harness.mutation.work import PLANNING, Work, WorkLimit
 from velo_harness.preparation import PreparedQuery
 from velo_harness.programs import ProgramText, parsed, program_text
 from velo_harness.query_run import QueryRun, expected_error
+from velo_harness.refusals import refusal
 from velo_harness.result import Outcome, QueryResult
-from velo_harness.runner import blank_result, run_query
+from velo_harness.runner import blank_result, internal_error, run_query
 from velo_harness.settings import RunSettings
 from velo_harness.spec import Query, Spec
 from velo_harness.suite import SuiteItem
@@ -42,6 +44,8 @@ class Judge:
     duration_ms: float
     records: int
     """Records that it reads; those with few judge first."""
+    work: int
+    """Of its run over the original."""
     prepared: PreparedQuery | None
     """None for a query that expects an error: all of it is run each time."""
     inputs: RunInputs | None
@@ -64,20 +68,42 @@ def judge_of(spec: Spec, query: Query, settings: RunSettings) -> Judge | str:
     query = _without_measures(query)
     if not _checks(query):
         return "it only measures time or memory"
+    if expected_error(query) is not None:
+        return _judge_by_error(spec, query, settings)
+    if query.refusal is not None:
+        return f"{NOT_PASSING}: {query.refusal.message}"
+    began = time.perf_counter()
+    run, work = _run(spec, query, settings), Work()
+    try:
+        prepared = run.prepared()
+        inputs = run.inputs(prepared)
+        with run.executed(prepared, inputs, replace(run.job_options(), on_step=work.take)) as execution:
+            result = run.checked(prepared, inputs, execution)
+    except VeloError as error:
+        return f"{NOT_PASSING}: {error.message}"
+    except Exception as defect:
+        return f"{NOT_PASSING}: {(refusal(defect) or internal_error(defect)).message}"
+    if result.outcome is not Outcome.PASSED:
+        return _not_passing(result)
+    took = (time.perf_counter() - began) * 1000
+    records = sum(result.inputs.values())
+    kept = None if _read_by_others(spec) else inputs
+    return Judge(spec, query, took, records, work.done, prepared, kept, _needs(spec, prepared, settings))
+
+
+def _judge_by_error(spec: Spec, query: Query, settings: RunSettings) -> Judge | str:
     began = time.perf_counter()
     result = run_query(spec, query, settings, item=query.name, rerun="")
     if result.outcome is not Outcome.PASSED:
-        count = len(result.failures)
-        failed = "1 check fails" if count == 1 else f"{count} checks fail"
-        return f"{NOT_PASSING}: {failed if result.error is None else result.error.message}"
+        return _not_passing(result)
     took = (time.perf_counter() - began) * 1000
-    if expected_error(query) is not None:
-        return Judge(spec, query, took, 0, None, None, _closure(spec, [query.name], settings))
-    run = _run(spec, query, settings)
-    prepared = run.prepared()
-    records = sum(result.inputs.values())
-    inputs = None if _read_by_others(spec) else run.inputs(prepared)
-    return Judge(spec, query, took, records, prepared, inputs, _needs(spec, prepared, settings))
+    return Judge(spec, query, took, 0, 0, None, None, _closure(spec, [query.name], settings))
+
+
+def _not_passing(result: QueryResult) -> str:
+    count = len(result.failures)
+    failed = "1 check fails" if count == 1 else f"{count} checks fail"
+    return f"{NOT_PASSING}: {failed if result.error is None else result.error.message}"
 
 
 def _without_measures(query: Query) -> Query:
@@ -135,12 +161,14 @@ def variables_of(spec: Spec, settings: RunSettings) -> dict[str, str]:
 
 
 class Bench:
-    """The judges of one program. A mutant has at least `shortest_ms`; None: `SHORTEST_MS`."""
+    """The judges of one program. `limit` is how much a mutant may work."""
 
     def __init__(
-        self, text: ProgramText, items: Sequence[SuiteItem], settings: RunSettings, shortest_ms: int | None = None
+        self, text: ProgramText, items: Sequence[SuiteItem], settings: RunSettings, limit: WorkLimit | None = None
     ) -> None:
-        self._shortest_ms = SHORTEST_MS if shortest_ms is None else shortest_ms
+        self._limit = WorkLimit() if limit is None else limit
+        self.work = 0
+        """Of all verdicts so far."""
         self.text = text
         self.variables = variables_of(items[0].spec, settings)
         self._settings = settings
@@ -174,7 +202,8 @@ class Bench:
     def _judged(self, judge: Judge, text: str) -> Verdict | bool:
         """The verdict of one judge; else whether it had anything to look at."""
         spec = replace(judge.spec, replaced_sql=text)
-        limit = int(max(self._shortest_ms, SLOWER * judge.duration_ms))
+        self.work += PLANNING * len(text)
+        limit = int(max(SHORTEST_MS, SLOWER * judge.duration_ms))
         settings = replace(self._settings, timeout_ms=limit)
         run = _run(spec, judge.query, settings)
         if judge.prepared is None:
@@ -187,17 +216,20 @@ class Bench:
             return Verdict(Fate.INVALID, "the statement is nested too deeply")
         if judge.inputs is not None and _same(judge.prepared, prepared):
             return False
+        work = Work(self._limit.of(judge.work))
         try:
             inputs = judge.inputs if _same_sources(judge, prepared) else None
             inputs = run.inputs(prepared) if inputs is None else inputs
-            with run.executed(prepared, inputs) as execution:
+            with run.executed(prepared, inputs, replace(run.job_options(), on_step=work.take)) as execution:
                 result = run.checked(prepared, inputs, execution)
         except VeloError as error:
             if error.code is ErrorCode.TIMEOUT:
-                return Verdict(Fate.TIMEOUT, f"{judge.name}: not done after {limit} ms")
+                return Verdict(Fate.TIMEOUT, f"{judge.name}: {error.message}")
             return Verdict(Fate.KILLED, f"{judge.name}: the run failed: {error.message}")
         except Exception as defect:
             return Verdict(Fate.INVALID, f"a defect of velostream: {type(defect).__name__}: {defect}")
+        finally:
+            self.work += work.done
         return _killed(judge, result) or True
 
     def _judged_by_error(self, judge: Judge, run: QueryRun) -> Verdict | bool:

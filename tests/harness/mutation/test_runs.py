@@ -11,10 +11,14 @@ from velo_cli.test_mutate import mutate as command
 from velo_engine.errors import VeloError
 from velo_engine.sql.node_spans import Span
 from velo_harness.mutation.edits import Edit, Mutant, applied, shown
+from velo_harness.mutation.judging import Bench
 from velo_harness.mutation.report import mutation_json, mutation_text
 from velo_harness.mutation.results import Fate, MutationRun
-from velo_harness.mutation.run import MutationSettings, chosen_operators, mutate
+from velo_harness.mutation.run import MutationSettings, chosen_operators, mutants_for, mutate
+from velo_harness.mutation.work import STEP, WorkLimit
+from velo_harness.programs import program_text
 from velo_harness.settings import RunSettings
+from velo_harness.suite import find_spec_files, load_items
 
 SQL = """\
 CREATE TABLE t (id BIGINT, a BIGINT);
@@ -249,6 +253,18 @@ def test_a_mutant_that_takes_too_long_is_killed_and_said(project: Path, monkeypa
     assert [m.fate for m in run.mutants] == [Fate.TIMEOUT, Fate.TIMEOUT]
     assert run.score == 1
     assert "killed by the time limit" in mutation_text(run)
+
+
+def test_a_mutant_may_work_as_much_as_is_allowed(project: Path) -> None:
+    items, _ = load_items(find_spec_files([project]), RunSettings(), ())
+    text = program_text(items[0].spec)
+    (mutant, *_) = mutants_for(Bench(text, items, RunSettings()), MutationSettings())[0]
+
+    def fate(most: int) -> Fate:
+        return Bench(text, items, RunSettings(), WorkLimit(times=0, least=most)).verdict(mutant).fate
+
+    # By hand: the scan gives out two rows of two columns, with the columns that each change carries beside them.
+    assert (fate(STEP), fate(10 * STEP)) == (Fate.TIMEOUT, Fate.KILLED)
 
 
 def test_a_run_that_fails_kills(project: Path) -> None:
