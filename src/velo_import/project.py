@@ -110,7 +110,7 @@ class _Making:
     def make(self) -> None:
         """Fills `files`."""
         for script in self.job.scripts:
-            self.files[str(PurePosixPath(ORIGINAL) / _relative(script.file))] = script.text
+            self.files[str(PurePosixPath(ORIGINAL) / _relative(script.file))] = script.source.file_text
         sampled = self._options.samples.get(self.job.name, Sampled())
         self._observed = self._part("metrics and monitoring", lambda: observe(self.job, sampled.tables))
         if self._observed is not None:

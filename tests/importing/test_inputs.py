@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_engine.sql.flink.script import parse_script
-from velo_import.inputs.embedded import embedded_sql
 from velo_import.inputs.files import read_jobs
+from velo_import.inputs.programs.embedded import embedded_script
+from velo_import.inputs.programs.tokens import Language
 
 T = "CREATE TABLE t (a INT) WITH ('connector' = 'print');\n"
 
@@ -83,10 +83,11 @@ object Job {
 
 
 @pytest.mark.parametrize(
-    ("text", "python", "lines"), [(JAVA, False, [4, 8]), (PYTHON, True, [4, 8]), (SCALA, False, [3, 5])]
+    ("text", "language", "lines"),
+    [(JAVA, Language.JAVA, [4, 8]), (PYTHON, Language.PYTHON, [4, 8]), (SCALA, Language.SCALA, [3, 5])],
 )
-def test_sql_in_a_program_stands_at_its_place(text: str, python: bool, lines: list[int]) -> None:
-    script = parse_script(embedded_sql(text, python=python))
+def test_sql_in_a_program_stands_at_its_place(text: str, language: Language, lines: list[int]) -> None:
+    script = embedded_script(text, language)
 
     assert not script.unread
     assert [type(s).__name__ for s in script.statements] == ["CreateTable", "Insert"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -15,23 +15,45 @@ MAX_CHARACTERS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenText:
+    """The text of a file that SQL was taken out of, such as a program, and where each of the SQL's characters stood."""
+
+    text: str
+    offsets: Sequence[int]
+    """Of each character of the SQL, in `text`. One that did not stand there has that of what it was made of."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceText:
     """A text and the file it came from. Offsets count characters from 0."""
 
     file: str
     text: str
+    written: WrittenText | None = field(default=None, repr=False, compare=False)
+    """The file's own text, where that is another one: places are places of it."""
     line_starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Of the file's own text."""
 
     def __post_init__(self) -> None:
-        starts = (0, *(match.end() for match in re.finditer(r"\r\n|\n|\r", self.text)))
+        starts = (0, *(match.end() for match in re.finditer(r"\r\n|\n|\r", self.file_text)))
         object.__setattr__(self, "line_starts", starts)
+
+    @property
+    def file_text(self) -> str:
+        """The text of the file as it is."""
+        return self.text if self.written is None else self.written.text
 
     def location(self, start: int, end: int | None = None) -> Location:
         """The place of the characters from `start` to `end` (exclusive); the underlining stops at the line's end."""
+        if self.written is not None and self.text:
+            offsets, last = self.written.offsets, len(self.text) - 1
+            end = None if end is None else offsets[min(max(end - 1, start), last)] + 1
+            start = offsets[min(start, last)]
+        text = self.file_text
         index = bisect_right(self.line_starts, start) - 1
         line_start = self.line_starts[index]
-        line_end = self.line_starts[index + 1] if index + 1 < len(self.line_starts) else len(self.text)
-        line = self.text[line_start:line_end].rstrip("\r\n")
+        line_end = self.line_starts[index + 1] if index + 1 < len(self.line_starts) else len(text)
+        line = text[line_start:line_end].rstrip("\r\n")
         length = 1 if end is None else max(1, min(end, line_start + len(line)) - start)
         return Location(self.file, index + 1, start - line_start + 1, length, line)
 

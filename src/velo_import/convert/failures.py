@@ -15,7 +15,7 @@ _ALTERNATIVES = {
 
 def failure(error: VeloError, place: Place, feature: str, source: SourceText) -> Construct:
     """The row of a statement that is not converted: at the cause, if that is in the statement itself."""
-    last_line = place.location.line + source.text.count("\n", place.start, place.end)
+    last_line = source.location(max(place.start, place.end - 1)).line
     alternative = error.hint or _ALTERNATIVES.get(error.code)
     if error.code is ErrorCode.UNKNOWN_FUNCTION:
         alternative = _ALTERNATIVES[error.code]

@@ -14,7 +14,6 @@ from sqlglot import exp
 
 from velo_engine.sql.flink import statements as flink
 from velo_engine.sql.flink.script import FlinkScript
-from velo_engine.sql.source_text import SourceText
 from velo_import.convert import commands
 from velo_import.convert.altering import alter_table
 from velo_import.convert.declared import declare_table
@@ -37,7 +36,7 @@ def convert_job(name: str, scripts: Sequence[FlinkScript]) -> ConvertedJob:
         draft.lookups |= _lookups(script)
     draft.rowtime = any("$rowtime" in script.text for script in scripts)
     for script in scripts:
-        draft.source = SourceText(script.file, script.text)
+        draft.source = script.source
         for statement in script.statements:
             _read(draft, statement, is_lent=script.is_found)
     settle(draft)

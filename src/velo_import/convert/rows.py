@@ -203,7 +203,8 @@ def _converted_alone(draft: Draft, rows: _Rows) -> Piece | None:
     inferred = {r.written for r in readings(rows.query) if (one := relation_of(draft, r.written)) and one.inferred}
     if not inferred:
         return None
-    script = FlinkScript(draft.source.file, draft.source.text, (flink.Query(rows.place, rows.query),))
+    query = flink.Query(rows.place, rows.query)
+    script = FlinkScript(draft.source.file, draft.source.text, (query,), written=draft.source.written)
     found = [table for table in undeclared_tables((script,)).tables.values() if table.written in inferred]
     own = {table.written: stood_in(draft, table, draft.catalog.flat_name(table.written)) for table in found}
     pieces = [one.piece for one in own.values() if one.piece is not None]

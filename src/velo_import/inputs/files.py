@@ -12,16 +12,17 @@ from sqlglot import exp
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.sql.flink import statements as flink
 from velo_engine.sql.flink.script import FlinkScript, parse_script
+from velo_engine.sql.source_text import MAX_CHARACTERS
 from velo_import.convert.queries import readings
 from velo_import.inputs.compiled_plan.script import is_plan, plan_script
 from velo_import.inputs.dialects import dialect_hint
-from velo_import.inputs.embedded import SUFFIXES, embedded_sql
+from velo_import.inputs.programs.embedded import LANGUAGES, embedded_script
 from velo_import.inputs.texts import text_of
-from velo_import.model import Construct
+from velo_import.model import Construct, Outcome
 
 _DEFINING = (flink.CreateTable, flink.CreateView, flink.CreateFunction, flink.CreateNamed)
 _IN_FORCE = (flink.SetOption, flink.ResetOption)
-_UNCLOSED = "a quote or a comment may not be closed"
+_TOO_LONG = "split it into several files of one folder, and import the folder: what one declares the others find"
 _BEGINNING = 1_000
 """Characters of a JSON file within which a plan says Flink's version."""
 
@@ -52,7 +53,7 @@ def read_scripts(path: Path) -> tuple[FlinkScript, ...]:
     script = read_script(path, path.name)
     if not script.statements:
         hint = "give a Flink SQL script"
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in LANGUAGES:
             hint = (
                 "SQL of a program is found where it stands in string literals that begin with CREATE, INSERT, SELECT, …"
             )
@@ -68,15 +69,14 @@ def read_script(path: Path, name: str | None = None) -> FlinkScript:
     file = name or str(path)
     if path.suffix.lower() == ".json" or is_plan(text):
         return plan_script(text, file=file)
-    if path.suffix.lower() in SUFFIXES:
-        text = embedded_sql(text, python=path.suffix.lower() == ".py")
+    language = LANGUAGES.get(path.suffix.lower())
     try:
-        script = parse_script(text, file=file)
+        script = parse_script(text, file=file) if language is None else embedded_script(text, language, file=file)
     except VeloError as error:
         if error.code is not ErrorCode.SQL_SYNTAX:
             raise
-        raise _with_hint(error, dialect_hint(text) or (None if error.hint else _UNCLOSED)) from None
-    return replace(script, statements=tuple(_hinted(statement, text) for statement in script.statements))
+        raise _with_hint(error, _TOO_LONG if len(text) > MAX_CHARACTERS else dialect_hint(text)) from None
+    return replace(script, statements=tuple(_hinted(statement, script.text) for statement in script.statements))
 
 
 def _hinted(statement: flink.Statement | flink.Unread, text: str) -> flink.Statement | flink.Unread:
@@ -109,14 +109,17 @@ def _read_folder(folder: Path) -> tuple[FlinkScript, ...]:
         names += [Path(top) / name for name in files if _is_script(Path(top) / name)]
     scripts = []
     for path in sorted(names):
+        name = str(path.relative_to(folder))
         try:
-            script = read_script(path, str(path.relative_to(folder)))
+            script = read_script(path, name)
         except VeloError as error:
-            if error.code is not ErrorCode.SQL_SYNTAX:
+            if error.code not in (ErrorCode.SQL_SYNTAX, ErrorCode.FILE_UNREADABLE, ErrorCode.FILE_NOT_FOUND):
                 raise
-            script = _unread(path, str(path.relative_to(folder)), error)
+            script = _unread(path, name, error)
         if script.statements:
             scripts.append(script)
+    if scripts and not any(script.text for script in scripts):
+        raise scripts[0].unread[0].error
     if not scripts:
         raise VeloError(
             ErrorCode.EMPTY_INPUT,
@@ -130,7 +133,7 @@ def _is_script(path: Path) -> bool:
     """Whether a file of a folder is read: by its name; JSON when it begins as a plan does."""
     suffix = path.suffix.lower()
     if suffix != ".json":
-        return suffix in {".sql", *SUFFIXES}
+        return suffix in {".sql", *LANGUAGES}
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             return '"flinkVersion"' in file.read(_BEGINNING)
@@ -139,10 +142,12 @@ def _is_script(path: Path) -> bool:
 
 
 def _unread(path: Path, name: str, error: VeloError) -> FlinkScript:
-    """A script that has no statements because it cannot be split into some: all of it is one that is not read."""
-    text = text_of(path)
+    """A script that has no statements because it is no text, or cannot be split: all of it is one that is not read."""
+    text = text_of(path) if error.code is ErrorCode.SQL_SYNTAX else ""
+    where = error.location and replace(error.location, file=name)
+    cause = VeloError(error.code, error.message.replace(str(path), name), location=where, hint=error.hint)
     place = flink.Place(Location(name, 1), 0, len(text))
-    return FlinkScript(name, text, (flink.Unread(place, error),))
+    return FlinkScript(name, text, (flink.Unread(place, cause),))
 
 
 def _no_sql(script: FlinkScript) -> VeloError:
@@ -160,9 +165,10 @@ def jobs_of(scripts: Sequence[FlinkScript]) -> tuple[JobInput, ...]:
     """The jobs of scripts: each that makes rows, behind those that declare what it reads and writes.
 
     Of several that declare a name the one counts whose path is most alike. Scripts that only declare, and that no other
-    one needs, are jobs by themselves.
+    one needs, are jobs by themselves. Files that are no text are rows of the first job's report.
     """
-    summaries = [_Summary.of(script) for script in scripts]
+    lost = tuple(_row(script.file, one.error) for script in scripts if not script.text for one in script.unread)
+    summaries = [_Summary.of(script) for script in scripts if script.text]
     definers: dict[str, list[_Summary]] = {}
     for summary in summaries:
         for name in summary.defines:
@@ -177,7 +183,14 @@ def jobs_of(scripts: Sequence[FlinkScript]) -> tuple[JobInput, ...]:
     jobs += [
         JobInput(_job_name(s.script), (s.script,)) for s in summaries if not s.makes_rows and s.script.file not in used
     ]
-    return tuple(sorted(jobs, key=lambda job: job.scripts[-1].file))
+    jobs.sort(key=lambda job: job.scripts[-1].file)
+    return (replace(jobs[0], notes=lost), *jobs[1:]) if jobs else ()
+
+
+def _row(file: str, error: VeloError) -> Construct:
+    """The row of a file that is not read."""
+    place = error.location if error.location is not None and error.location.file == file else Location(file, 1)
+    return Construct(place, file, "file", "left out", Outcome.NOT_CONVERTED, error.message, error.hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def _with_session(path: Path | None, known: SessionDefinitions) -> tuple[JobInpu
     own = read_scripts(path)
     files = {script.file for script in own}
     jobs = [job for job in jobs_of((*own, *known.objects)) if job.scripts[-1].file in files]
-    return tuple(replace(job, scripts=(*settings, *job.scripts), notes=tuple(_note(known))) for job in jobs)
+    return tuple(replace(job, scripts=(*settings, *job.scripts), notes=(*job.notes, *_note(known))) for job in jobs)
 
 
 def _note(known: SessionDefinitions) -> list[Construct]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from sqlglot.tokenizer_core import Token
 
@@ -12,8 +12,9 @@ from velo_engine.sql.failures import SyntaxFailure, as_error
 from velo_engine.sql.flink.dialect import Flink, without_comments
 from velo_engine.sql.flink.statement_parser import FlinkStatementParser
 from velo_engine.sql.flink.statements import Insert, Place, Statement, StatementSet, Unread
+from velo_engine.sql.flink.unclosed import Stretch, masked, unclosed_statements
 from velo_engine.sql.reading import chunks, parsed, source_text, tokenized
-from velo_engine.sql.source_text import SourceText
+from velo_engine.sql.source_text import SourceText, WrittenText
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,13 @@ class FlinkScript:
     """Whether it is not of the job itself: it was found by the names of what it declares."""
     is_excerpt: bool = False
     """Whether it makes rows, too, and only its definitions are here."""
+    written: WrittenText | None = field(default=None, repr=False, compare=False)
+    """The program that the SQL stands in; None: the file is the SQL."""
+
+    @property
+    def source(self) -> SourceText:
+        """Its text with the places in its file."""
+        return SourceText(self.file, self.text, self.written)
 
     @property
     def unread(self) -> tuple[Unread, ...]:
@@ -34,15 +42,24 @@ class FlinkScript:
         return tuple(statement for statement in self.statements if isinstance(statement, Unread))
 
 
-def parse_script(text: str, *, file: str = "<sql>") -> FlinkScript:
+def parse_script(
+    text: str, *, file: str = "<sql>", written: WrittenText | None = None, refused: Sequence[Stretch] = ()
+) -> FlinkScript:
     """The statements of a Flink SQL script. `file` is named in errors; `${…}` templates stay as they are.
 
     A statement that does not parse, or is refused by name, is `Unread` and has the error with its place; the script
-    goes on behind the next semicolon. VeloError SQL_SYNTAX when the text has no tokens to split at (an unclosed quote).
+    goes on behind the next semicolon, behind a quote that is never closed at the next one that ends a line. The
+    stretches of `refused` are not looked into. VeloError SQL_SYNTAX when the text is too long, or has no tokens.
     """
-    source = source_text(text, file)
-    tokens = tokenized(source, without_comments(source), Flink(), lambda start, end: (start, end))
-    return FlinkScript(file, text, tuple(_statements(chunks(tokens), source)))
+    whole = source_text(text, file)
+    source = SourceText(file, text, written) if written else whole
+    refused = (*refused, *unclosed_statements(source, masked(text, refused)))
+    readable = SourceText(file, masked(text, refused))
+    tokens = tokenized(source, without_comments(readable), Flink(), lambda start, end: (start, end))
+    statements: list[Statement | Unread] = [*_statements(chunks(tokens), source)]
+    statements += [Unread(Place(source.location(s.start, s.end), s.start, s.end), s.error) for s in refused]
+    statements.sort(key=lambda statement: statement.place.start)
+    return FlinkScript(file, text, tuple(statements), written=written)
 
 
 def _statements(statements: Iterable[list[Token]], source: SourceText) -> Iterator[Statement | Unread]:

@@ -95,7 +95,7 @@ class _Names:
     def read(self, scripts: Sequence[FlinkScript]) -> None:
         """All statements."""
         for script in scripts:
-            self._source = SourceText(script.file, script.text)
+            self._source = script.source
             self._is_lent = script.is_found
             for statement in script.statements:
                 self._statement(statement)

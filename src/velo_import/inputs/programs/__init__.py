@@ -1,0 +1,1 @@
+"""SQL within programs in Java, Scala and Python."""
