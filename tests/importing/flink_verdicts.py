@@ -106,7 +106,7 @@ def questions(job: ConvertedJob, declared: Declared) -> Iterator[Question]:
                 digest = corpora.digest(next(corpora.split(script.text[place.start : place.end]), ""))
                 start = query_start(source, place.start, place.end)
                 text, names = declared.with_views(query, _short_names(query, script.text[start : place.end], start))
-                tables = {n: declared.bodies.get(n) or inferred.get(n, "") for n in names}
+                tables = {n: declared.bodies.get(n) or inferred.get(n.rpartition(".")[2], "") for n in names}
                 uncertain = frozenset(n for n in names if n not in declared.bodies)
                 sink = None
                 if isinstance(one, flink.Insert) and not one.columns and not one.partition:
@@ -263,7 +263,7 @@ class Judge:
     def _other_tables(self, question: Question, said: str) -> Iterator[dict[str, str]]:
         """The tables with what this statement alone says of those that are uncertain."""
         job = convert_job("alone", (parse_script(question.query, file="alone.sql"),))
-        alone = {name: _body(job.app_sql, name) for name in question.uncertain}
+        alone = {name: _body(job.app_sql, name.rpartition(".")[2]) for name in question.uncertain}
         if all(alone.values()):
             yield {**question.tables, **alone}
         if all(question.tables.values()) and _NO_COLUMN.search(said) is not None:
@@ -301,7 +301,7 @@ class Judge:
         return ""
 
 
-_METADATA = re.compile(r"\s+METADATA(?:\s+FROM\s+'[^']*')?(?:\s+VIRTUAL)?\b", re.IGNORECASE)
+_METADATA = re.compile(r"\s+METADATA\b(?:\s+FROM\s+'[^']*')?(?:\s+VIRTUAL\b)?", re.IGNORECASE)
 """Where the values of a column come from is nothing to the planner, and the oracle's tables have none."""
 
 _AMBIGUOUS = re.compile(r"Column '([^']*)' is ambiguous")

@@ -336,3 +336,47 @@ INSERT INTO t PARTITION (dt = 'y') (n, a) SELECT 2, 3;""")
     engine = Engine()
     rows = engine.run(engine.plan(program)).statements["t"].rows.to_pylist()
     assert [(row["c0"], row["c1"], row["c2"]) for row in rows] == [(1, 7, "it's"), (3, 2, "y")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "schema"),
+    [
+        (
+            "b STRING, x INT, PRIMARY KEY (b) NOT ENFORCED",
+            {"x": "INT", "a": "INT", "b": "STRING", "d": "DECIMAL(3, 1)"},
+        ),
+        ("d DOUBLE, a BIGINT, y AS a + 1", {"a": "BIGINT", "b": "STRING", "d": "DOUBLE"}),
+        ("d, b, a", {"d": "DECIMAL(3, 1)", "b": "STRING", "a": "INT"}),
+    ],
+    ids=["further column", "types", "order"],
+)
+def test_a_column_list_before_as_goes_by_name(columns: str, schema: dict[str, str]) -> None:
+    """The order and the types are those that Flink 2.3 gives such tables."""
+    source = "CREATE TABLE s (a INT, b STRING, d DECIMAL(3, 1)) WITH ('connector' = 'datagen');"
+    job = converted(source, f"CREATE TABLE t ({columns}) WITH ('connector' = 'print') AS SELECT a, b, d FROM s;")
+
+    found = job.tables["t"].schema
+    assert not job.unconverted
+    assert {c.name: str(c.type.as_nullable()) for c in found.columns} == schema
+    assert found.names == tuple(schema)
+    assert "INSERT INTO t (a, b, d)\nSELECT a, b, d FROM s" in job.app_sql
+
+
+def test_a_table_with_a_query_may_have_a_watermark() -> None:
+    source = "CREATE TABLE s (a INT, at TIMESTAMP(3)) WITH ('connector' = 'datagen');"
+    query = "CREATE TABLE t (WATERMARK FOR at AS at - INTERVAL '1' SECOND) WITH ('connector' = 'kafka') AS SELECT a, at FROM s;"
+    job = converted(source, query, "SELECT a, COUNT(*) AS n FROM t GROUP BY a, TUMBLE(at, INTERVAL '1' MINUTE);")
+
+    assert not job.unconverted
+    assert "WATERMARK FOR at AS at - INTERVAL '1' SECOND" in job.app_sql
+
+
+def test_a_table_that_is_written_and_looked_up_is_read_again() -> None:
+    users = "CREATE TABLE users (id INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'jdbc', 'url' = 'u', 'table-name' = 'users');"
+    orders = "CREATE TABLE orders (id INT, proctime AS PROCTIME()) WITH ('connector' = 'kafka', 'topic' = 'o', 'format' = 'json');"
+    lookup = "SELECT orders.id FROM orders JOIN users FOR SYSTEM_TIME AS OF orders.proctime ON orders.id = users.id;"
+    job = converted(users, orders, "INSERT INTO users SELECT id FROM orders;", lookup)
+
+    assert not job.unconverted
+    assert job.tables["users"].roles == {Role.SINK}
+    assert "JOIN users_2 AS users FOR SYSTEM_TIME" in job.app_sql

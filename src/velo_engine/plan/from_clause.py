@@ -204,6 +204,8 @@ def _item(item: exp.Expr, wanted: Wanted, context: QueryContext) -> Relation:
         return window_table(item, _item(item.args["table"], timed, context), context)
     if isinstance(item, MatchRecognize):
         return _matched(item, wanted, context)
+    if isinstance(item, exp.Subquery) and isinstance(item.this, exp.Values) and not item.this.alias:
+        return _under(plan_values(item.this, text), item, context)
     if isinstance(item, exp.Subquery) and _is_joined(item.this):
         if item.alias:
             raise text.unsupported("an alias of a join in parentheses", item, "name its parts")

@@ -17,7 +17,7 @@ from velo_engine.sql.flink.script import FlinkScript
 from velo_engine.sql.source_text import SourceText
 from velo_engine.types import BIGINT, STRING
 from velo_import.catalog import quoted
-from velo_import.convert import tables
+from velo_import.convert import tables, tables_as
 from velo_import.convert.declared import contradiction, hinted, read_again, relation_of, stood_in
 from velo_import.convert.draft import Draft, Made, Relation
 from velo_import.convert.failures import shown, unnamed
@@ -88,6 +88,10 @@ def convert_table_as(draft: Draft, statement: flink.CreateTable) -> None:
         return
     name = draft.catalog.flat_name(statement.name)
     definition = tables.definition_of(statement, draft.source, None)
+    schema = _schema(draft, statement)
+    if schema is not None and not tables_as.is_query_alone(definition, schema):
+        _convert_merged(draft, statement, definition, schema, name)
+        return
     own, options = tables.declaration(definition, name)
     head = MappedText()
     if definition.items:
@@ -102,11 +106,38 @@ def convert_table_as(draft: Draft, statement: flink.CreateTable) -> None:
         relation.failure = draft.last_failure()
     else:
         draft.constructs += tables.constructs(definition, options, name)
+    _note_materialized(draft, statement)
+    draft.define(statement.name, relation)
+
+
+def _convert_merged(
+    draft: Draft, statement: flink.CreateTable, written: tables.Definition, schema: RowSchema, name: str
+) -> None:
+    """CREATE TABLE … AS with more in its column list than the columns of the query: a table, and an INSERT into it."""
+    merged = tables_as.merged(written, schema)
+    text, options = tables.declaration(merged, name)
+    table = Piece(text, merged.source, statement.place.location)
+    relation = Relation(name, table, merged, options)
+    draft.pieces.append(table)
+    head = MappedText()
+    head.add(f"INSERT INTO {quoted(name)} ({', '.join(map(quoted, schema.names))})\n", statement.place.start)
+    assert statement.query is not None, "CREATE TABLE … AS"
+    rows = _Rows(name, statement.place, statement.query, head, sink=name, also=(table,))
+    if _converted(draft, rows) is None:
+        draft.pieces.remove(table)
+        relation = Relation(name, None, failure=draft.last_failure())
+    else:
+        relation.roles.add(Role.SINK)
+        draft.constructs += tables.constructs(written, options, name)
+    _note_materialized(draft, statement)
+    draft.define(statement.name, relation)
+
+
+def _note_materialized(draft: Draft, statement: flink.CreateTable) -> None:
     if statement.materialized:
         reason = "it follows every row; FRESHNESS and REFRESH_MODE have no effect"
-        written = " ".join(("MATERIALIZED TABLE", *statement.refresh))
-        draft.note(place.location, written, "materialized table", "a table", Outcome.DIFFERS, reason)
-    draft.define(statement.name, relation)
+        written, place = " ".join(("MATERIALIZED TABLE", *statement.refresh)), statement.place.location
+        draft.note(place, written, "materialized table", "a table", Outcome.DIFFERS, reason)
 
 
 def convert_insert(draft: Draft, statement: flink.Insert) -> None:
@@ -155,9 +186,9 @@ def _learn_rows(draft: Draft, statement: flink.Insert, table: OpenTable) -> None
             column.learn(generalized(found))
 
 
-def _schema(draft: Draft, statement: flink.Insert) -> RowSchema | None:
-    """What the query of an INSERT gives; None when it does not plan."""
-    if _first_missing(draft, statement.query) is not None:
+def _schema(draft: Draft, statement: flink.Insert | flink.CreateTable) -> RowSchema | None:
+    """What the query of a statement gives; None when it does not plan."""
+    if statement.query is None or _first_missing(draft, statement.query) is not None:
         return None
     place = statement.place
     start = query_start(draft.source, place.start, place.end)
@@ -216,7 +247,6 @@ def _converted_alone(draft: Draft, rows: _Rows) -> Piece | None:
     else:
         draft.constructs += [contradiction(table) for table in found]
         for one in own.values():
-            one.roles.add(Role.SOURCE)
             draft.add(one)
     return piece
 
@@ -243,7 +273,7 @@ def _planned(
 def _keep(draft: Draft, rows: _Rows, piece: Piece, reads: tuple[Piece, ...], notes: list[Construct]) -> None:
     """A converted statement becomes part of the job."""
     draft.pieces.append(piece)
-    _read_roles(draft, rows.query)
+    _read_roles(draft, rows)
     place = rows.place.location
     became, written = "the statement as it stands", shown(draft.source, rows.place)
     further = (*notes, *_of_hints(rows.query, place))
@@ -275,10 +305,12 @@ def _resolve(draft: Draft, reading: Reading, own: Mapping[str, Relation] = _NONE
     return Resolved(found.name, found.piece) if found.piece is not None else None
 
 
-def _read_roles(draft: Draft, query: exp.Query) -> None:
-    for reading in readings(query):
-        found = draft.catalog.find(reading.written)
+def _read_roles(draft: Draft, rows: _Rows) -> None:
+    for reading in readings(rows.query):
+        found = rows.own.get(reading.written) or draft.catalog.find(reading.written)
         if found is not None:
+            if reading.is_lookup and Role.SINK in found.roles:
+                found = read_again(draft, found)
             found.roles.add(Role.LOOKUP if reading.is_lookup else Role.SOURCE)
 
 
