@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from velo_cli.velo import app
-from velo_engine.connectors.kafka.client import KafkaCluster
+from velo_engine.connectors.kafka.client import ClientRole, KafkaCluster, client_configuration
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.sql.flink.script import parse_script
 from velo_engine.types import BIGINT, DOUBLE, SqlType
@@ -170,13 +170,55 @@ def test_topics_are_read_from_their_beginning() -> None:
         for row in orders():
             producer.produce("orders", json.dumps(row))
         producer.produce("orders", b"broken")
+        producer.produce("customers", json.dumps(customers()[0]), json.dumps({"id": 1000}))
+        producer.produce("customers", b"broken", json.dumps({"id": 1}))
         producer.flush(20)
         found = sampled([job(broker.bootstrap_servers)], Sampling(topics=True, rows=300))["shop"]
 
-    assert set(found.tables) == {"orders"}, found.notes
+    assert set(found.tables) == {"orders", "customers"}, found.notes
+    assert found.tables["customers"].num_rows == 1
     assert found.tables["orders"].column("code").to_pylist() == [f"ORD-{i:05}" for i in range(300)]
     (note,) = found.notes
-    assert note.startswith('customers: not sampled: there is no topic "customers"')
+    assert note == "customers: 1 of 2 records of its topic could not be read as json: they are not in the sample"
+
+
+def test_topics_are_read_with_the_clients_properties_and_secrets_of_the_ddl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trust.pem").write_text("-")
+    secured = SQL.replace(
+        "'topic' = 'orders',",
+        f"""'topic' = 'orders', 'properties.ssl.truststore.location' = '{tmp_path / "trust.pem"}',
+        'properties.ssl.truststore.password' = 'x', 'properties.sasl.jaas.config' =
+        'org.apache.kafka.common.security.plain.PlainLoginModule required username="me" password="pass word";',""",
+    )
+    asked: list[dict[str, Any]] = []
+
+    def opened(cluster: KafkaCluster) -> None:
+        asked.append(client_configuration(cluster, ClientRole.CONSUMER))
+        raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, "no broker answers")
+
+    monkeypatch.setattr("velo_engine.connectors.kafka.cluster_view.ClusterView", opened)
+    one = convert_job("shop", [parse_script(secured.replace("{brokers}", "nowhere:1"))])
+    sampled([one], Sampling(topics=True))
+    sampled([one], Sampling(topics=True, brokers="other:1"))
+
+    own, given = asked
+    assert (own["sasl.username"], own["sasl.password"]) == ("me", "pass word")
+    assert own["ssl.ca.location"] == str(tmp_path / "trust.pem")
+    assert "ssl.truststore.password" not in own
+    # A cluster that the command line names is another one: `velo run --brokers` leaves its security out, too.
+    assert not [key for key in given if key.startswith(("sasl.", "ssl."))]
+
+
+def test_a_topic_that_is_not_there_is_noted() -> None:
+    with EmbeddedBroker() as broker:
+        found = sampled([job(broker.bootstrap_servers)], Sampling(topics=True))["shop"]
+
+    assert found.tables == {}
+    assert [note.partition(" on Kafka")[0] for note in found.notes] == [
+        f'{name}: not sampled: there is no topic "{name}"' for name in ("orders", "customers")
+    ]
 
 
 def test_brokers_that_do_not_answer_are_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from velo_engine.plan.nodes import SourceTable
 from velo_harness import data_files
 from velo_harness.spec import DataFile, DataFormat
 from velo_harness.topic_inputs import record_format
+from velo_import.convert.connectors import modern_options
 from velo_import.model import ConvertedJob
 
 SAMPLE_ROWS = 10_000
@@ -87,8 +88,18 @@ def _of_job(
         if name in paths:
             found.tables[name] = _from_file(paths[name], source).slice(0, sampling.rows)
         elif sampling.topics and "topic" in source.properties and not _stands_in(job, name):
-            _read_topic(source, sampling, found, silent)
+            _read_topic(replace(source, properties=_with_secrets(job, source)), sampling, found, silent)
     return found
+
+
+def _with_secrets(job: ConvertedJob, source: SourceTable) -> dict[str, str]:
+    """A source's properties with the secrets of the DDL, which the program has variables for."""
+    table = job.tables.get(source.name)
+    written = (
+        {} if table is None else modern_options({key: option.value for key, option in table.definition.options.items()})
+    )
+    known = {key: value for key, value in written.items() if key in source.properties and "${" not in value}
+    return {**source.properties, **known}
 
 
 def _stands_in(job: ConvertedJob, name: str) -> bool:
@@ -132,7 +143,7 @@ def _read_topic(source: SourceTable, sampling: Sampling, found: Sampled, silent:
         return
     try:
         messages = _first_records(brokers, source, sampling, silent)
-        table = _decoded(messages, source)
+        table = _decoded(messages, source, found)
     except VeloError as error:
         found.notes.append(f"{source.name}: not sampled: {error.message}")
         return
@@ -145,17 +156,14 @@ def _read_topic(source: SourceTable, sampling: Sampling, found: Sampled, silent:
 def _first_records(brokers: str, source: SourceTable, sampling: Sampling, silent: dict[str, VeloError]) -> list[bytes]:
     if brokers in silent:
         raise silent[brokers]
-    from velo_engine.connectors.kafka.client import KafkaCluster, cluster_from
+    from velo_engine.connectors.kafka.client import KafkaCluster, cluster_from, settings_of
     from velo_engine.connectors.kafka.cluster_view import ClusterView
     from velo_engine.connectors.kafka.tail import records_of
 
-    own = {
-        key.removeprefix("properties."): value
-        for key, value in source.properties.items()
-        if key.startswith("properties.")
-    }
     named = cluster_from(brokers, None, os.environ)
-    cluster = KafkaCluster(brokers, {**own, **(named.properties if named is not None else {})})
+    assert named is not None, "it has an address"
+    own = settings_of(source.properties, given=sampling.brokers is not None)
+    cluster = KafkaCluster(brokers, {**own, **named.properties})
     try:
         topics = ClusterView(cluster)
     except VeloError as error:
@@ -179,11 +187,15 @@ def _first_records(brokers: str, source: SourceTable, sampling: Sampling, silent
     return found[: sampling.rows]
 
 
-def _decoded(messages: Sequence[bytes], source: SourceTable) -> pa.Table:
-    """The rows of records; those that do not decode, and deletions, are left out."""
+def _decoded(messages: Sequence[bytes], source: SourceTable, found: Sampled) -> pa.Table:
+    """The rows of records; those that do not decode are left out, with a note, and so are deletions."""
     from velo_engine.formats import open_format
 
     decoded = open_format(record_format(source.properties), source.schema, source.properties).decode(list(messages))
+    if decoded.failures:
+        number = f"{len(decoded.failures):,} of {len(messages):,} records of its topic could not be read"
+        # Not why: the reasons show values.
+        found.notes.append(f"{source.name}: {number} as {record_format(source.properties)}: they are not in the sample")
     names = list(source.schema.names)
     return decoded.table.select(range(len(names))).rename_columns(names)
 

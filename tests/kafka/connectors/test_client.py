@@ -52,6 +52,23 @@ def test_a_java_key_store_is_refused(tmp_path):
         configuration(ssl_truststore_location=str(tmp_path / "trust.jks"))
 
 
+def test_a_trust_store_of_pem_needs_no_password(tmp_path):
+    (tmp_path / "trust.pem").write_text("-")
+
+    found = configuration(
+        ssl_truststore_location=str(tmp_path / "trust.pem"), ssl_truststore_password=SECRET, ssl_truststore_type="PEM"
+    )
+
+    assert found["ssl.ca.location"] == str(tmp_path / "trust.pem")
+    assert not [key for key in found if "truststore" in key]
+
+
+def test_certificates_in_the_properties_are_taken_over():
+    found = configuration(ssl_truststore_certificates="A", ssl_keystore_certificate_chain="B", ssl_keystore_key="C")
+
+    assert (found["ssl.ca.pem"], found["ssl.certificate.pem"], found["ssl.key.pem"]) == ("A", "B", "C")
+
+
 def test_a_certificate_that_is_not_there_is_named(tmp_path):
     with pytest.raises(VeloError, match=r"nowhere\.pem") as caught:
         configuration(ssl_ca_location=str(tmp_path / "nowhere.pem"))

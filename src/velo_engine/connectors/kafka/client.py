@@ -25,7 +25,13 @@ NOT_CLIENT_PROPERTIES = frozenset({"VELO_KAFKA_IMAGE"})
 _SECURITY = ("security.", "sasl.", "ssl.")
 _RENAMED = {
     "fetch.max.wait.ms": "fetch.wait.max.ms",
+    "max.request.size": "message.max.bytes",
+    "receive.buffer.bytes": "socket.receive.buffer.bytes",
+    "send.buffer.bytes": "socket.send.buffer.bytes",
     "ssl.truststore.location": "ssl.ca.location",
+    "ssl.truststore.certificates": "ssl.ca.pem",
+    "ssl.keystore.certificate.chain": "ssl.certificate.pem",
+    "ssl.keystore.key": "ssl.key.pem",
     "sasl.mechanism": "sasl.mechanisms",
     "sasl.kerberos.service.name": "sasl.kerberos.service.name",
     "sasl.login.callback.handler.class": "",
@@ -35,8 +41,10 @@ _JAVA_ONLY = frozenset(
     """auto.include.jmx.reporter buffer.memory client.dns.lookup config.providers default.api.timeout.ms
     exclude.internal.topics interceptor.classes key.deserializer key.serializer max.block.ms max.poll.records
     metadata.max.idle.ms metric.reporters metrics.num.samples metrics.recording.level metrics.sample.window.ms
-    partitioner.class ssl.endpoint.identification.algorithm.class ssl.truststore.type throw.on.fetch.stable.offset
-    value.deserializer value.serializer""".split()  # noqa: SIM905 - one word a line
+    partition.discovery.interval.ms partitioner.class sasl.login.class security.providers
+    ssl.endpoint.identification.algorithm.class ssl.keymanager.algorithm ssl.keystore.type ssl.protocol ssl.provider
+    ssl.secure.random.implementation ssl.trustmanager.algorithm ssl.truststore.password ssl.truststore.type
+    throw.on.fetch.stable.offset value.deserializer value.serializer""".split()  # noqa: SIM905 - one word a line
 )
 _FILES = ("ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location")
 
