@@ -127,15 +127,22 @@ class _Export:
             notes.refuse(f"{statement.name} reads {lost[0]}, which is not exported", statement.location)
             self._refused.add(statement.name)
             return
+        if id(statement) in self._sources.refused:
+            self._lose(statement)
+            return
         found = StatementExport(self._shared, self._sources, statement).exported()
         if notes.refusals > before:
-            if statement.kind is not StatementKind.INSERT:
-                self._refused.add(statement.name)
+            self._lose(statement)
             return
         self._has_made_tables |= statement.query is not None and any(one.form is Form.TABLE for one in found)
         comment = self._comments.before(statement.location)
         for number, one in enumerate(found):
             self._statements.append(_commented(one, comment) if number == 0 else one)
+
+    def _lose(self, statement: Statement) -> None:
+        """The statement is not exported; what an INSERT writes is there all the same."""
+        if statement.kind is not StatementKind.INSERT:
+            self._refused.add(statement.name)
 
     def _names_below(self, statement: Statement) -> list[str]:
         if statement.query is None:

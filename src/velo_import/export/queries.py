@@ -15,6 +15,7 @@ from velo_engine.sql.syntax import KeyColumn, RowsWindowBuffer, WindowTable
 from velo_import.export.functions import ABSENT, RENAMED, TYPES
 from velo_import.export.names import flink_name, interval
 from velo_import.export.relations import Notes, Reading, known_columns
+from velo_import.export.stars import stars
 from velo_import.export.windows import window_edits
 from velo_import.mapped_text import Edit, MappedText
 
@@ -158,6 +159,7 @@ class QueryText:
             self._key(node)
         elif isinstance(node, exp.Select):
             self._clause_order(node)
+            stars(self, node)
         elif isinstance(node, WindowTable):
             self._window_table(node)
 

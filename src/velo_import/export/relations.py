@@ -54,6 +54,8 @@ class Reading:
     """The column that is the event time, by the name of the relation in the program."""
     computed: frozenset[str] = frozenset()
     """Relations whose event time is a column that only Flink's table has."""
+    extended: frozenset[str] = frozenset()
+    """Relations whose table in Flink has more columns than the program's: computed ones, those of the record."""
 
 
 def known_columns(select: exp.Expr, reading: Reading) -> set[str] | None:
@@ -78,7 +80,7 @@ def _columns(relation: exp.Expr, select: exp.Expr, reading: Reading) -> set[str]
     if alias is not None and alias.args.get("columns"):
         return {column.name for column in alias.args["columns"]}
     if isinstance(relation, exp.Table):
-        named = _named_query(relation.name, select)
+        named = named_query(relation.name, select)
         if named is not None:
             return _outputs(named, reading)
         columns = reading.columns.get(relation.name)
@@ -88,7 +90,7 @@ def _columns(relation: exp.Expr, select: exp.Expr, reading: Reading) -> set[str]
     return None
 
 
-def _named_query(name: str, select: exp.Expr) -> exp.Expr | None:
+def named_query(name: str, select: exp.Expr) -> exp.Expr | None:
     """The query of WITH that is called `name` where `select` stands."""
     node: exp.Expr | None = select
     while node is not None:

@@ -12,6 +12,7 @@ from velo_engine.plan.source_uri import is_uri, parse_uri
 from velo_engine.sql.program import Statement, StatementKind
 from velo_import.export.event_times import EventTime, Mark, NoEventTimeError, event_time, marks, passed_on
 from velo_import.export.relations import Reading
+from velo_import.export.tables import SYSTEM_COLUMNS
 
 if TYPE_CHECKING:
     from velo_import.export.program import Exporting
@@ -31,6 +32,8 @@ class Sources:
         """The column that is the event time of a relation, by statement and relation."""
         self.written: set[str] = set()
         """Sources that nothing declares and that the script has already."""
+        self.refused: set[int] = set()
+        """The ids of statements whose event time Flink cannot declare; the notes say why."""
         self._queries = [s for s in shared.program.statements if s.query is not None]
         for statement in self._queries:
             self._look_at(statement)
@@ -62,11 +65,18 @@ class Sources:
             number += 1
         return name
 
+    def is_read(self, statement: Statement) -> bool:
+        """Whether another statement reads it, of those that are not refused by their event time."""
+        lost = {one.name for one in self._queries if id(one) in self.refused}
+        planned = self._shared.planned.statements
+        return any(statement.name in one.reads for name, one in planned.items() if name not in lost)
+
     def reading(self, statement: Statement) -> Reading:
         """How a statement reads its relations."""
-        names, times, computed = {}, {}, set()
+        names, times, computed, extended = {}, {}, set(), set()
         for relation in self.relations_of(statement):
             source = plain_name(relation)
+            extended |= {relation} if self._is_extended(source) else set()
             need = self._needs.get((statement.name, source))
             if need is not None:
                 number = self.variants(source).index(need)
@@ -80,7 +90,22 @@ class Sources:
             known = self._times.get((statement.name, source))
             if known is not None:
                 times.setdefault(relation, known)
-        return Reading(self._columns(), names, times, frozenset(computed))
+        return Reading(self._columns(), names, times, frozenset(computed), frozenset(extended))
+
+    def _is_extended(self, source: str) -> bool:
+        computed = any(need is not None and need.computed is not None for need in self.variants(source))
+        return source in self._shared.planned.sources and (computed or bool(self.system_columns(source)))
+
+    def system_columns(self, source: str) -> list[str]:
+        """The system columns of a source that some statement names."""
+        found: dict[str, None] = {}
+        for statement in self._shared.program.statements:
+            if source not in map(plain_name, self.relations_of(statement)):
+                continue
+            for column in statement.query.find_all(exp.Column) if statement.query is not None else ():
+                if column.name.lower() in SYSTEM_COLUMNS:
+                    found[column.name.lower()] = None
+        return list(found)
 
     def _columns(self) -> Mapping[str, tuple[str, ...]]:
         planned = self._shared.planned
@@ -129,19 +154,20 @@ class Sources:
             need = event_time(mark, source, settings)
         except NoEventTimeError as problem:
             hint = "declare the source with a computed column and WATERMARK FOR it"
-            self._shared.notes.refuse(str(problem), statement.location, hint)
+            self._refuse(statement, str(problem), hint)
             return
         if own:
-            self._shared.notes.refuse(
-                f"another watermark of {mark.relation} than its declaration has",
-                statement.location,
-                "declare the source twice, each with its WATERMARK",
-            )
+            message = f"another watermark of {mark.relation} than its declaration has"
+            self._refuse(statement, message, "declare the source twice, each with its WATERMARK")
             return
         known = self._needs.setdefault((reader, mark.relation), need)
         if known != need:
             message = f"{mark.relation} with two watermarks in one statement"
-            self._shared.notes.refuse(message, statement.location, "declare the source twice, each with its WATERMARK")
+            self._refuse(statement, message, "declare the source twice, each with its WATERMARK")
+
+    def _refuse(self, statement: Statement, message: str, hint: str) -> None:
+        self._shared.notes.refuse(message, statement.location, hint)
+        self.refused.add(id(statement))
 
     def _of_statement(self, statement: Statement, mark: Mark) -> None:
         """A watermark that begins at the result of another statement begins at the source in Flink."""
@@ -151,7 +177,9 @@ class Sources:
         if found is None or mark.column is None or reader is None:
             message = f"the event time of {mark.relation}, which is not a column of a source"
             hint = "declare the event time of the source: WATERMARK FOR column AS column - INTERVAL '5' SECOND"
-            self._shared.notes.refuse(message, statement.location, hint)
+            if _window_time(planned.statements[mark.relation].plan) is not None:
+                hint = f"give window_time AS rowtime out of {mark.relation}, and cut the window by it: (rowtime, …)"
+            self._refuse(statement, message, hint)
             return
         message = f"in Flink the watermark of {mark.relation} is that of {found[0]}, all of its rows move it"
         self._shared.notes.differs(message, statement.location)

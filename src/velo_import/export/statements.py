@@ -109,7 +109,7 @@ class StatementExport:
             lines = lines if has_list else lines.replace(" (\n)", "", 1)
             yield self._made(Form.TABLE_AS, name, f"{lines} AS\n{query}", query=query, options=options)
             return
-        is_read = any(statement.name in one.reads for one in self._shared.planned.statements.values())
+        is_read = self._sources.is_read(statement)
         says_sink = statement.sink is not None or bool(self._sink_properties())
         sink = statement.sink or name
         declared = sink in self._sources.declarations
@@ -244,21 +244,10 @@ class StatementExport:
 
     def _further(self, source: str, need: EventTime | None) -> tuple[str, ...]:
         """What a source's column list has besides its columns."""
-        used = self._system_columns(source)
+        used = self._sources.system_columns(source)
         own = () if need is None else need.items
         plain = [name for name in used if need is None or need.column != name]
         return (*(f"`{name}` {SYSTEM_COLUMNS[name]}" for name in plain), *own)
-
-    def _system_columns(self, source: str) -> list[str]:
-        """The system columns of a source that some statement names."""
-        found: dict[str, None] = {}
-        for statement in self._shared.program.statements:
-            if source not in map(plain_name, self._sources.relations_of(statement)):
-                continue
-            for column in statement.query.find_all(exp.Column) if statement.query is not None else ():
-                if column.name.lower() in SYSTEM_COLUMNS:
-                    found[column.name.lower()] = None
-        return list(found)
 
     def _options(self, name: str, need: EventTime | None) -> dict[str, str]:
         declared = self._sources.declarations.get(name)
