@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SHOWN_MISSING = 10
 SHOWN_NOTES = 5
+GOOD_SCORE = 0.5
+"""A spec that notices fewer of the small changes says little."""
 REBUILT = ("compiled plan", "running job")
 """Features of the report's rows that say where SQL was rebuilt from."""
 
@@ -67,7 +69,10 @@ def _generated(reported: Sequence[Reported]) -> Iterator[str]:
     if queries:
         yield f"✓ test_spec.yaml: {_counted(assertions, 'assertion')} on {_counted(queries, 'statement')}; all hold"
     if (score := score_of([one.score for one in made])) is not None:
-        yield f"✓ mutation score {score_text(score)}"
+        good = score.share is None or score.share >= GOOD_SCORE
+        yield f"{'✓' if good else '!'} mutation score {score_text(score)}"
+        if not good:
+            yield "  the spec would let most mistakes pass: the report says what input and assertion notices each"
     if metrics:
         yield f"✓ {_counted(metrics, '@metric annotation')}"
     if panels:

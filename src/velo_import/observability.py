@@ -16,6 +16,7 @@ from velo_harness.drafting.exported_metrics import ExportedMetric
 from velo_harness.drafting.grafana_dashboard import dashboard_text
 from velo_harness.drafting.program_metrics import metric_drafts, unfiltered
 from velo_harness.drafting.prometheus_rules import rules_text
+from velo_harness.event_times import event_time_types
 from velo_import.model import ConvertedJob
 
 if TYPE_CHECKING:
@@ -62,6 +63,6 @@ def _with_metrics(job: ConvertedJob, before: Program, plan: PlannedProgram, metr
     exported = [ExportedMetric(definition) for definition in definitions]
     files = {
         DASHBOARD: dashboard_text(job.name, exported, tags=("imported", "flink")),
-        ALERTS: rules_text(job.name, unfiltered(plan), exported),
+        ALERTS: rules_text(job.name, unfiltered(plan), exported, has_event_time=bool(event_time_types(plan))),
     }
     return Observed(app_sql, files, metrics)

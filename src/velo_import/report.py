@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from velo_import.model import Construct, ConvertedJob, Generated, MutationScore, Outcome, Survivor
@@ -23,6 +24,8 @@ _TITLES = {
 }
 
 
+LONGEST_LIST = 120
+"""Characters of the names of columns in the report for people."""
 SHOWN_SURVIVORS = 20
 """Of a job, in the report for people."""
 
@@ -209,13 +212,38 @@ def _lines(jobs: Sequence[Reported]) -> Iterator[str]:
         yield ""
         yield "From " + ", ".join(f"`{script.file}`" for script in job.scripts) + "."
         for outcome, title in _TITLES.items():
-            found = [construct for construct in job.constructs if construct.outcome is outcome]
+            found = [construct for construct in folded(job.constructs) if construct.outcome is outcome]
             if found:
                 yield ""
                 yield f"### {title}"
                 yield ""
                 yield from _table(found)
         yield from _of_spec(one.generated)
+
+
+def folded(constructs: Iterable[Construct]) -> Iterator[Construct]:
+    """The constructs with one row for the columns of a table that stay as they are: they hide those that matter."""
+    columns: list[Construct] = []
+    for one in constructs:
+        is_column = one.feature == "column" and one.outcome is Outcome.SAME and one.reason is None
+        if columns and not (is_column and one.location.file == columns[0].location.file):
+            yield _together(columns)
+            columns = []
+        if is_column:
+            columns.append(one)
+        else:
+            yield one
+    if columns:
+        yield _together(columns)
+
+
+def _together(columns: Sequence[Construct]) -> Construct:
+    """The row of neighbouring columns."""
+    first = columns[0]
+    if len(columns) == 1:
+        return first
+    names = textwrap.shorten(", ".join(one.written.split()[0] for one in columns), LONGEST_LIST, placeholder=" …")
+    return replace(first, written=names, feature=f"{len(columns)} columns", became="the same columns")
 
 
 def _generated_table(jobs: Sequence[Reported]) -> Iterator[str]:

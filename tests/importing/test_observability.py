@@ -450,3 +450,15 @@ def test_alerts_fire_when_they_should_and_not_before(tmp_path: Path) -> None:
 def test_buckets_span_what_was_sampled() -> None:
     (_, distribution) = observed("SELECT latency_ms FROM trades;", trades=sample(latency_ms=[0, 900])).metrics
     assert distribution.buckets == "0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2"
+
+
+@pytest.mark.parametrize("time", [", WATERMARK FOR ts AS ts", ""])
+def test_a_job_without_event_time_has_no_alerts_on_it(time: str) -> None:
+    script = (
+        f"CREATE TABLE t (a INT, ts TIMESTAMP(3){time}) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json');"
+        "SELECT a FROM t;"
+    )
+    rules = observe(convert_job("job", [parse_script(script, file="job.sql")])).files[ALERTS]
+
+    assert "alert: LagGrows" in rules
+    assert ("alert: EventTimeStands" in rules, "alert: LateRecords" in rules) == (bool(time), bool(time))

@@ -9,12 +9,15 @@ import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
+from velo_cli.import_output import import_text
 from velo_cli.velo import app
 from velo_engine.engine import Engine
 from velo_engine.sql.flink.script import parse_script
 from velo_harness.json_schemas import shipped_text
 from velo_harness.reports.migration import Part, gather
 from velo_import.convert.job import convert_job
+from velo_import.folder import Written
+from velo_import.model import Generated, MutationScore, Survivor
 from velo_import.report import Reported, report_data, report_markdown
 
 GOOD = """
@@ -124,3 +127,33 @@ def test_a_folder_that_cannot_be_written_or_read(tmp_path: Path) -> None:
 
     assert run(str(script), "--output", str(tmp_path / "file" / "below"))[0] == 2
     assert run(str(tmp_path / "missing.sql"))[0] == 2
+
+
+COLUMNS = """
+CREATE TABLE t (a INT, b STRING, c AS a + 1) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json');
+CREATE TABLE u (d INT) WITH ('connector' = 'kafka', 'topic' = 'u', 'format' = 'json');
+INSERT INTO u SELECT a FROM t;
+"""
+
+
+def test_markdown_has_one_row_for_the_columns_of_a_table_and_the_json_has_one_for_each() -> None:
+    job = Reported(convert_job("job", [parse_script(COLUMNS, file="job.sql")]))
+
+    rows = report_markdown([job])
+
+    assert "| job.sql:2 | `a, b` | 2 columns | the same columns |  |  |" in rows
+    assert "| job.sql:2 | `c AS a + 1` | computed column |" in rows
+    assert "| job.sql:3 | `d INT` | column |" in rows
+    assert report_data([job])["jobs"][0]["totals"]["constructs"] == 7, "two tables, four columns, an INSERT"
+
+
+@pytest.mark.parametrize(("killed", "mark"), [(0, "!"), (1, "✓")])
+def test_a_score_below_a_half_has_no_tick(killed: int, mark: str, tmp_path: Path) -> None:
+    survivor = Survivor("q", "o", 1, "a", "b", "a row")
+    made = Generated(score=MutationScore(killed, (survivor,), killed + 1, killed + 1))
+    job = convert_job("job", [parse_script(GOOD, file="job.sql")])
+
+    text = import_text([Reported(job, made)], Written(), tmp_path)
+
+    assert f"{mark} mutation score" in text
+    assert ("the report says what input" in text) == (mark == "!")

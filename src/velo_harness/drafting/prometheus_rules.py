@@ -27,8 +27,13 @@ class AlertRule:
     """Whose metric it is about; equal names of alerts are told apart by it."""
 
 
-def rules_text(app: str, statements: Sequence[str], metrics: Sequence[ExportedMetric]) -> str:
-    """A file of rules for the job that Prometheus scrapes as `app`; `statements` are those that may not fall silent."""
+def rules_text(
+    app: str, statements: Sequence[str], metrics: Sequence[ExportedMetric], *, has_event_time: bool = True
+) -> str:
+    """A file of rules for the job that Prometheus scrapes as `app`; `statements` are those that may not fall silent.
+
+    A job that does not have event time (a watermark) has no rules about it.
+    """
     lines = [
         f"# Rules for Prometheus (rule_files:), which scrapes the job under job_name: {scalar_text(app)}",
         "groups:",
@@ -42,7 +47,8 @@ def rules_text(app: str, statements: Sequence[str], metrics: Sequence[ExportedMe
         lines.append(f"      - record: {metric.name.removesuffix('_total')}:rate{metric.range}")
         lines.append(f"        expr: {_quoted(rate)}")
     lines += [f"  - name: {scalar_text(app + '_alerts')}", "    rules:"]
-    for rule in (*_metric_rules(app, metrics), *_job_rules(app, statements)):
+    of_time = _event_time_rules(app) if has_event_time else ()
+    for rule in (*_metric_rules(app, metrics), *_job_rules(app), *of_time, *_silence_rules(app, statements)):
         lines += [
             f"      - alert: {rule.name}",
             f"        expr: {_quoted(rule.expression)}",
@@ -103,22 +109,30 @@ def _plain(text: str) -> str:
     return text.replace("{{", '{{ "{{" }}')
 
 
-def _job_rules(app: str, statements: Sequence[str]) -> Iterator[AlertRule]:
-    def rule(name: str, expression: str, wait: str, severity: str, text: str) -> AlertRule:
-        said = _plain(f"{app} {text}")
-        return AlertRule(name, expression, wait, severity, said, f"{said}: {{{{ $value }}}}")
+def _rule(app: str, name: str, expression: str, wait: str, severity: str, text: str) -> AlertRule:
+    said = _plain(f"{app} {text}")
+    return AlertRule(name, expression, wait, severity, said, f"{said}: {{{{ $value }}}}")
 
+
+def _job_rules(app: str) -> Iterator[AlertRule]:
     of = _of(app)
-    yield rule("JobDown", f"up{of} == 0", "1m", "critical", "does not answer")
+    yield _rule(app, "JobDown", f"up{of} == 0", "1m", "critical", "does not answer")
     dead = f"rate({OWN_METRICS}dead_letters_total{of}[5m]) > 0"
-    yield rule("DeadLetters", dead, "5m", "warning", "sets records aside")
+    yield _rule(app, "DeadLetters", dead, "5m", "warning", "sets records aside")
     lag = f"{OWN_METRICS}source_lag_records{of}"
     grows = f"min_over_time({lag}[10m]) > 0 and deriv({lag}[10m]) > 0"
-    yield rule("LagGrows", grows, "10m", "warning", "falls behind its input")
+    yield _rule(app, "LagGrows", grows, "10m", "warning", "falls behind its input")
+
+
+def _event_time_rules(app: str) -> Iterator[AlertRule]:
+    of = _of(app)
     behind = f"{OWN_METRICS}watermark_lag_seconds{of} > 900"
-    yield rule("EventTimeStands", behind, "10m", "warning", "does not get on in event time")
+    yield _rule(app, "EventTimeStands", behind, "10m", "warning", "does not get on in event time")
     late = f"rate({OWN_METRICS}late_records_total{of}[10m]) > 1"
-    yield rule("LateRecords", late, "10m", "info", "drops late records")
+    yield _rule(app, "LateRecords", late, "10m", "info", "drops late records")
+
+
+def _silence_rules(app: str, statements: Sequence[str]) -> Iterator[AlertRule]:
     for statement in statements:
         name = "".join(part.capitalize() for part in statement.replace("-", "_").split("_"))
         if name.isidentifier() and name.isascii() and statement.isidentifier():
@@ -126,4 +140,4 @@ def _job_rules(app: str, statements: Sequence[str]) -> Iterator[AlertRule]:
             read = f"rate({OWN_METRICS}rows_in_total{which}[15m]) > 0"
             out = f"rate({OWN_METRICS}changes_out_total{which}[15m]) == 0"
             text = f"has a statement that reads rows and gives none out, {statement}"
-            yield rule(f"{name}Silent", f"({out}) and ({read})", "15m", "info", text)
+            yield _rule(app, f"{name}Silent", f"({out}) and ({read})", "15m", "info", text)
