@@ -119,6 +119,10 @@ class _Head:
         return expectation(fields, self.folder, self.policy, unfinished=self.unfinished)
 
 
+SHOWN_REASONS = 3
+"""Why queries are skipped, in the error of a spec of which nothing is left."""
+
+
 def _suite(fields: Fields) -> Fields | None:
     suite: Fields | None = fields["test_suite"]
     if suite is not None and fields.has("application"):
@@ -135,7 +139,9 @@ def _with_refusal(queries: tuple[Query, ...], suite: Fields | None) -> tuple[Que
         return queries
     place = suite.at("require_executed")
     message = "every query of this spec is skipped: nothing is tested"
-    hint = "the reasons stand beside skip: in the spec"
+    reasons = list(dict.fromkeys(query.skip for query in queries if query.skip is not None))
+    more = len(reasons) - SHOWN_REASONS
+    hint = "; ".join([*reasons[:SHOWN_REASONS], *([f"and {more} more, beside skip: in the spec"] if more > 0 else ())])
     refusal = VeloError(ErrorCode.NOTHING_CHECKED, message, location=place, hint=hint)
     name = "require_executed"
     return (*queries, replace(queries[0], name=name, description=None, skip=None, location=place, refusal=refusal))

@@ -109,6 +109,7 @@ def test_a_job_of_which_nothing_converts_fails_its_tests(tmp_path: Path) -> None
 
     assert code == 1
     assert "every query of this spec is skipped: nothing is tested" in said
+    assert "is not converted: there is no function" in said
 
 
 def test_what_is_not_converted_is_a_skipped_test_with_its_reason(tmp_path: Path) -> None:
