@@ -10,7 +10,9 @@ import csv as python_csv
 import difflib
 import gzip
 import io
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,6 +36,8 @@ _MISSPELT = 0.8
 """How alike (difflib's ratio) a missing column and an undeclared one are to be taken for one."""
 _OTHER_SEPARATORS = (";", "\t", "|")
 """What stands in files called csv where a comma is to be."""
+_CSV_ROW = re.compile(r"Row #(\d+)")
+"""Where Arrow's reader says that a record is wrong; the header is the first."""
 _JSON_FORMATS = (DataFormat.JSON, DataFormat.JSON_LINES)
 
 
@@ -163,7 +167,9 @@ def _read_csv(file: DataFile, names: tuple[str, ...] | None) -> pa.Table:
     try:
         table = csv.read_csv(pa.BufferReader(content), read_options=read, parse_options=parse, convert_options=convert)
     except pa.ArrowInvalid as error:
-        raise _unreadable(file, str(error)) from None
+        row = _CSV_ROW.search(str(error))
+        place = file.location if row is None else Location(shown_path(file.path), int(row[1]))
+        raise _unreadable(replace(file, location=place), str(error)) from None
     return table if names else table.rename_columns([name.strip() for name in table.column_names])
 
 

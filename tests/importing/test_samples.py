@@ -296,3 +296,38 @@ def test_whole_numbers_are_tested_by_cells() -> None:
     assert found.constraint.startswith("{ type: normal, mean: ")
     assert abs(float(found.constraint.split("mean: ")[1].split(",")[0]) - 1000) < 5
     assert "chi" in found.test
+
+
+ONE = "CREATE TABLE t (a INT, b STRING) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json'); SELECT a, b FROM t;"
+
+
+def sample_of(name: str, text: str, folder: Path) -> list[str]:
+    (folder / name).write_text(text, encoding="utf-8")
+    one = convert_job("one", [parse_script(ONE)])
+    return sampled([one], Sampling((str(folder / name),)))["one"].notes
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("a,b\n", "t: the sample s.csv has no rows: nothing is taken from it"),
+        ("a,b,c\n1,x,2\n", "t: the sample s.csv has columns that the table does not have, they are left out: c"),
+        ("a,b\n1,x\0y\n", "t: the sample s.csv has NUL bytes in b: is it another encoding, or no text?"),
+    ],
+)
+def test_what_of_a_sample_is_of_no_use_is_noted(text: str, note: str, tmp_path: Path) -> None:
+    assert sample_of("s.csv", text, tmp_path) == [note]
+    assert sample_of("good.csv", "a,b\n1,x\n", tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [("s.csv", "a,b\n1,x\n2\n", 3), ("t.csv", "a,b\n1,x\ny,x\n", 3), ("s.jsonl", '{"a": 1}\n{bad\n', 2)],
+)
+def test_a_malformed_sample_is_an_unreadable_file_at_its_line(name: str, text: str, line: int, tmp_path: Path) -> None:
+    with pytest.raises(VeloError) as raised:
+        sample_of(name, text, tmp_path)
+
+    assert (raised.value.code, raised.value.exit_code) == (ErrorCode.FILE_UNREADABLE, 2)
+    assert raised.value.location is not None
+    assert raised.value.location.line == line

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from velo_engine import Engine
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
@@ -65,7 +66,7 @@ def sampled(jobs: Sequence[ConvertedJob], sampling: Sampling) -> dict[str, Sampl
     """By the names of the jobs the rows of their sources that `sampling` names; a file goes before a topic.
 
     Errors: UNKNOWN_TABLE for a file of a table that no job reads, BAD_VALUE, FILE_NOT_FOUND, FILE_UNREADABLE,
-    RECORD_MALFORMED, SCHEMA_MISMATCH.
+    SCHEMA_MISMATCH.
     """
     if not (sampling.files or sampling.topics):
         return {}
@@ -86,7 +87,7 @@ def _of_job(
     found = Sampled()
     for name, source in sources.items():
         if name in paths:
-            found.tables[name] = _from_file(paths[name], source).slice(0, sampling.rows)
+            _read_file(paths[name], source, sampling, found)
         elif sampling.topics and "topic" in source.properties and not _stands_in(job, name):
             _read_topic(replace(source, properties=_with_secrets(job, source)), sampling, found, silent)
     return found
@@ -125,14 +126,42 @@ def _named(files: Iterable[str], sources: Iterable[str]) -> dict[str, Path]:
     return found
 
 
-def _from_file(path: Path, source: SourceTable) -> pa.Table:
+def _read_file(path: Path, source: SourceTable, sampling: Sampling, found: Sampled) -> None:
+    """The first rows of a file; notes on what of it is of no use."""
+    file = _data_file(path)
+    try:
+        table = data_files.read_table(file, source.schema)
+    except VeloError as error:
+        if error.code is not ErrorCode.RECORD_MALFORMED:
+            raise
+        message = f'"{path}" cannot be read: {error.message}'
+        raise VeloError(ErrorCode.FILE_UNREADABLE, message, location=error.location, hint=error.hint) from None
+    found.tables[source.name] = table.slice(0, sampling.rows)
+    found.notes += _notes_on(file, table, source)
+
+
+def _notes_on(file: DataFile, table: pa.Table, source: SourceTable) -> Iterator[str]:
+    about = f"{source.name}: the sample {file.path.name}"
+    if not table.num_rows:
+        yield f"{about} has no rows: nothing is taken from it"
+    else:
+        further = [name for name in data_files.column_names(file) if name not in source.schema.names]
+        if further:
+            yield f"{about} has columns that the table does not have, they are left out: {', '.join(further)}"
+    for name in table.column_names:
+        column = table.column(name)
+        if pa.types.is_string(column.type) and pc.any(pc.match_substring(column, "\0")).as_py():
+            yield f"{about} has NUL bytes in {name}: is it another encoding, or no text?"
+
+
+def _data_file(path: Path) -> DataFile:
     form = _FORMATS.get(Path(path.name.removesuffix(".gz")).suffix.lower())
     if form is None:
         message = f'the ending of "{path}" says no format'
         raise VeloError(ErrorCode.BAD_VALUE, message, hint=f"known: {', '.join(_FORMATS)}")
     if not path.is_file():
         raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no file "{path}"')
-    return data_files.read_table(DataFile(path.absolute(), form, Location(str(path), 1)), source.schema)
+    return DataFile(path.absolute(), form, Location(str(path), 1))
 
 
 def _read_topic(source: SourceTable, sampling: Sampling, found: Sampled, silent: dict[str, VeloError]) -> None:

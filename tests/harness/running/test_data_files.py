@@ -106,7 +106,7 @@ def test_naive_times_of_an_instant_are_of_the_job_zone(tmp_path: Path) -> None:
         (DataFormat.CSV, "i\n99999999999\n", ErrorCode.RECORD_MALFORMED, "data:2:1"),
         (DataFormat.CSV, "d\n1.555\n", ErrorCode.RECORD_MALFORMED, "data:2:1"),
         (DataFormat.CSV, "day\n2025-02-30\n", ErrorCode.RECORD_MALFORMED, "data:2:1"),
-        (DataFormat.CSV, "i,d\n1\n", ErrorCode.FILE_UNREADABLE, "x.test.yaml:3:1"),
+        (DataFormat.CSV, "i,d\n1\n", ErrorCode.FILE_UNREADABLE, "data:2:1"),
         (DataFormat.CSV, "i,i\n1,2\n", ErrorCode.FILE_UNREADABLE, "x.test.yaml:3:1"),
         (DataFormat.CSV, "", ErrorCode.FILE_UNREADABLE, "x.test.yaml:3:1"),
         (DataFormat.CSV, "i,dayy\n1,2025-01-02\n", ErrorCode.SCHEMA_MISMATCH, "x.test.yaml:3:1"),
