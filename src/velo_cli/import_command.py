@@ -17,6 +17,13 @@ _GRAFANA, _COMPARISON = "Grafana", "Comparison with Flink"
 _PROPOSALS = "Proposals of a model (everything is made by rules without)"
 
 
+def _folder(written: str | Path) -> Path:
+    """A folder by its name; none is not the current one."""
+    if not str(written).strip():
+        raise typer.BadParameter("the folder to write has no name")
+    return Path(written)
+
+
 def import_flink(
     path: Annotated[
         Path | None,
@@ -46,9 +53,10 @@ def import_flink(
         str | None,
         typer.Option(help="the session of the SQL Gateway", metavar="HANDLE", rich_help_panel=_INPUT),
     ] = None,
-    output: Annotated[Path, typer.Option(help="the folder to write", metavar="DIR", rich_help_panel=_OUTPUT)] = Path(
-        "converted"
-    ),
+    output: Annotated[
+        Path,
+        typer.Option(help="the folder to write", metavar="DIR", rich_help_panel=_OUTPUT, parser=_folder),
+    ] = Path("converted"),
     force: Annotated[
         bool, typer.Option("--force", help="overwrite files there that were edited", rich_help_panel=_OUTPUT)
     ] = False,

@@ -30,7 +30,7 @@ NOT_READ = {
     "page.sql": (b"<!DOCTYPE html><html></html>\n", 'cannot start with "<"'),
     "config.yaml": (b"a: 1\n", 'cannot start with "a"'),
     "list.json": (b"[1, 2]\n", "no compiled plan"),
-    "half_quote.sql": (b"SELECT 'abc", "does not read as SQL"),
+    "half_quote.sql": (b"SELECT 'abc", "the string that starts here is never closed"),
     "half_query.sql": (b"SELECT a FROM (SELECT 1 AS a", "the statement ends here"),
     "half_table.sql": (b"CREATE TABLE t (a INT) WITH ('connector'='x'", "the statement ends here"),
 }
@@ -174,3 +174,88 @@ def test_ten_megabytes_are_told_at_once(tmp_path: Path, velo_import: Callable[..
 
     assert result.code == 2
     assert "at most 5,000,000 are read" in result.err
+
+
+def test_the_place_of_a_quote_that_is_not_closed_is_told(tmp_path: Path, velo_import: Callable[..., Ran]) -> None:
+    (tmp_path / "q.sql").write_text(GOOD + "SELECT a FROM t WHERE b = 'x\n", encoding="utf-8")
+
+    result = velo_import(tmp_path / "q.sql", "--output", tmp_path / "out", "--strict")
+
+    assert result.code == 1
+    assert "not converted: q.sql:3: the string that starts here is never closed" in result.err
+    assert "SELECT a\nFROM t;" in (tmp_path / "out/app.sql").read_text(encoding="utf-8")
+
+
+UNCLOSED = {
+    # What stands between two statements: line and column of what is not closed, how many statements are read.
+    "SELECT 'x;\n": (3, 8, 3),
+    "SELECT 'x;\nSELECT 'y' FROM t;\n": (3, 8, 4),
+    "SELECT `x FROM t;\n": (3, 8, 3),
+    "-- it's\nSELECT 'a\nb', 'x;\n": (5, 5, 3),
+    "SELECT 'it''s', 'x;\n": (3, 17, 3),
+    "SELECT a /* x;\n": (3, 10, 2),
+}
+
+
+@pytest.mark.parametrize("text", UNCLOSED)
+def test_a_quote_that_is_not_closed_does_not_stop_the_others(text: str, tmp_path: Path) -> None:
+    (tmp_path / "q.sql").write_text(GOOD + text + "SELECT a FROM t;\n", encoding="utf-8")
+
+    (job,) = read_jobs(tmp_path / "q.sql")
+
+    (script,) = job.scripts
+    (unread,) = script.unread
+    place = unread.error.location
+    assert place is not None
+    assert (place.line, place.column, len(script.statements) - 1) == UNCLOSED[text]
+
+
+def test_a_string_over_lines_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "q.sql").write_text(GOOD + "SELECT 'x;\ny' FROM t;\n", encoding="utf-8")
+
+    (job,) = read_jobs(tmp_path / "q.sql")
+
+    assert (len(job.scripts[0].statements), job.scripts[0].unread) == (3, ())
+
+
+def test_a_file_that_is_no_text_does_not_stop_its_folder(tmp_path: Path, velo_import: Callable[..., Ran]) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "good.sql").write_text(GOOD, encoding="utf-8")
+    (folder / "binary.sql").write_bytes(b"\0\1\2\xff")
+    (folder / "latin.sql").write_bytes("-- a\n-- für\nSELECT 1;".encode("latin-1"))
+
+    result = velo_import(folder, "--output", tmp_path / "out")
+    strict = velo_import(folder, "--dry-run", "--strict")
+
+    assert (result.code, strict.code) == (0, 1), result.err
+    assert "not converted: binary.sql:1: binary.sql is a binary file, no text" in result.err
+    assert "not converted: latin.sql:2: latin.sql is no text in UTF-8" in result.err
+    assert "SELECT a\nFROM t;" in (tmp_path / "out/app.sql").read_text(encoding="utf-8")
+
+
+def test_a_folder_of_files_that_are_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary.sql").write_bytes(b"\0\1\2\xff")
+
+    with pytest.raises(VeloError, match="binary file") as caught:
+        read_jobs(tmp_path)
+
+    assert caught.value.code is ErrorCode.FILE_UNREADABLE
+
+
+def test_a_file_that_is_too_long_is_to_be_split(tmp_path: Path, velo_import: Callable[..., Ran]) -> None:
+    (tmp_path / "q.sql").write_text(GOOD * 100_000, encoding="utf-8")
+
+    result = velo_import(tmp_path / "q.sql", "--output", tmp_path / "out")
+
+    assert result.code == 2
+    assert "split it into several files of one folder" in result.err
+    assert "quote" not in result.err
+
+
+def test_no_folder_is_not_the_current_one(tmp_path: Path, velo_import: Callable[..., Ran]) -> None:
+    (tmp_path / "q.sql").write_text(GOOD, encoding="utf-8")
+
+    result = velo_import(tmp_path / "q.sql", "--output", "")
+
+    assert (result.code, "has no name" in result.err) == (2, True), result.err

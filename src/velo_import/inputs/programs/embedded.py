@@ -120,7 +120,7 @@ def _candidate(program: Program, chain: Chain) -> _Found | None:
     is_run = callee.lower() in _RUNS_SQL
     if not is_run and name is not None:
         calls = "|".join(_RUNS_SQL)
-        is_run = bool(re.search(rf"\b(?:{calls})\s*\(\s*{re.escape(name)}\b", program.text, re.IGNORECASE))
+        is_run = bool(re.search(rf"\b(?:{calls})\s*\(\s*{re.escape(name)}\s*[,).]", program.text, re.IGNORECASE))
     if not is_run and _TELLS.fullmatch(callee):
         return None
     one = _Found(chain, program.parts(chain), is_run, None)
