@@ -25,13 +25,17 @@ class Target(StrEnum):
 
 
 def export(
-    path: Annotated[Path, typer.Argument(help="a program, or a folder that velo import wrote", show_default=False)],
-    to: Annotated[Target, typer.Option(help="the system that shall run it")] = Target.FLINK,
+    path: Annotated[Path, typer.Argument(help="the program, or a folder with app.sql", show_default=False)],
     output: Annotated[Path, typer.Option(help="the file to write; -: stdout", metavar="FILE")] = Path("-"),
-    var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
-    brokers: Annotated[str | None, typer.Option(help="the Kafka cluster of its topics, HOST:PORT[,…]")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="leave with 1 when something is not exported")] = False,
-    force: Annotated[bool, typer.Option("--force", help="write over a file that has another text")] = False,
+    force: Annotated[bool, typer.Option("--force", help="overwrite that file when it has another text")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="exit code 1 when something is not exported")] = False,
+    var: Annotated[
+        list[str], typer.Option(help="a value for ${NAME} in the program (repeatable)", metavar="NAME=VALUE")
+    ] = [],  # noqa: B006
+    brokers: Annotated[
+        str | None, typer.Option(help="the Kafka cluster of its topics", metavar="HOST:PORT[,…]")
+    ] = None,
+    to: Annotated[Target, typer.Option(help="the system that shall run it")] = Target.FLINK,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
     """Write a program in Flink SQL: tables with connectors, views, INSERTs, windows as Flink has them.

@@ -60,6 +60,9 @@ class RunEngine(StrEnum):
     FLINK = "flink"
 
 
+_RECORDS, _STATE, _WATCHING, _FLINK = "Records", "State of a job that goes on", "Watching it", "Running it on Flink"
+
+
 @app.callback()
 def velo(
     version: Annotated[
@@ -72,40 +75,103 @@ def velo(
 @app.command()
 def run(
     sql: Annotated[Path, typer.Argument(help="the program, or a folder with app.sql", show_default=False)],
-    base_dir: Annotated[Path | None, typer.Option(help="where its paths start; by default its own folder")] = None,
-    var: Annotated[list[str], typer.Option(help="a value for ${NAME}, as NAME=VALUE (repeatable)")] = [],  # noqa: B006
-    batch_size: Annotated[int | None, typer.Option(min=1, help="most events handled at once")] = None,
-    dead_letters: Annotated[Path | None, typer.Option(help="write records that could not be used to this file")] = None,
-    brokers: Annotated[str | None, typer.Option(help="the Kafka cluster of its topics, HOST:PORT[,…]")] = None,
-    kafka_config: Annotated[Path | None, typer.Option(help="a file of Kafka client properties")] = None,
+    var: Annotated[
+        list[str], typer.Option(help="a value for ${NAME} in the program (repeatable)", metavar="NAME=VALUE")
+    ] = [],  # noqa: B006
+    base_dir: Annotated[
+        Path | None, typer.Option(help="where the program's paths start; by default its own folder", metavar="DIR")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="the job's name; by default that of the file")] = None,
-    checkpoint_dir: Annotated[Path | None, typer.Option(help="keep state here, and go on from it")] = None,
-    checkpoint_interval: Annotated[str | None, typer.Option(help="time between checkpoints, such as 10s")] = None,
-    from_savepoint: Annotated[Path | None, typer.Option(help="begin with the state of this savepoint")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="begin anew although there is a checkpoint")] = False,
-    allow_lost_state: Annotated[
-        bool, typer.Option("--allow-lost-state", help="leave state behind that the program has no use for")
-    ] = False,
-    metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="serve /metrics and /health at this port; 0: a free one")
+    output: Annotated[SummaryFormat, typer.Option(help="format of the job summary")] = SummaryFormat.TEXT,
+    brokers: Annotated[
+        str | None,
+        typer.Option(help="the Kafka cluster of its topics", metavar="HOST:PORT[,…]", rich_help_panel=_RECORDS),
     ] = None,
-    metrics_host: Annotated[str, typer.Option(help="the address of that port")] = "127.0.0.1",
-    dashboard: Annotated[bool, typer.Option("--dashboard", help="show its panels on a local page")] = False,
-    dashboard_port: Annotated[int, typer.Option(min=0, max=65535, help="the port of that page; 0: a free one")] = 0,
-    grafana_url: Annotated[
-        str | None, typer.Option(help="put its dashboard into this Grafana first", metavar="URL")
+    kafka_config: Annotated[
+        Path | None, typer.Option(help="a file of Kafka client properties", metavar="FILE", rich_help_panel=_RECORDS)
     ] = None,
-    grafana_folder: Annotated[str | None, typer.Option(help="a folder of that Grafana; made if need be")] = None,
     generate: Annotated[
         float | None,
-        typer.Option(min=0.01, help="no cluster: so many records a second by the data schemas", metavar="RATE"),
+        typer.Option(
+            min=0.01,
+            help="without a cluster: so many records a second, made by the data schemas",
+            metavar="RATE",
+            rich_help_panel=_RECORDS,
+        ),
     ] = None,
-    engine: Annotated[RunEngine, typer.Option(help="what runs it")] = RunEngine.VELO,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="the most events handled at once", metavar="N", rich_help_panel=_RECORDS)
+    ] = None,
+    dead_letters: Annotated[
+        Path | None,
+        typer.Option(
+            help="write records that could not be used to this file", metavar="FILE", rich_help_panel=_RECORDS
+        ),
+    ] = None,
+    checkpoint_dir: Annotated[
+        Path | None,
+        typer.Option(help="keep state in this folder, and go on from it", metavar="DIR", rich_help_panel=_STATE),
+    ] = None,
+    checkpoint_interval: Annotated[
+        str | None,
+        typer.Option(help="time between checkpoints, such as 10s", metavar="DURATION", rich_help_panel=_STATE),
+    ] = None,
+    from_savepoint: Annotated[
+        Path | None,
+        typer.Option(help="begin with the state of this savepoint", metavar="FILE", rich_help_panel=_STATE),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="begin anew although there is a checkpoint", rich_help_panel=_STATE)
+    ] = False,
+    allow_lost_state: Annotated[
+        bool,
+        typer.Option(
+            "--allow-lost-state", help="leave behind state that the program has no use for", rich_help_panel=_STATE
+        ),
+    ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="serve /metrics and /health at this port; 0: a free one",
+            metavar="PORT",
+            rich_help_panel=_WATCHING,
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="at this address", metavar="ADDRESS", rich_help_panel=_WATCHING)
+    ] = "127.0.0.1",
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="show the job's panels on a local page", rich_help_panel=_WATCHING)
+    ] = False,
+    dashboard_port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65535, help="the port of that page; 0: a free one", metavar="PORT", rich_help_panel=_WATCHING
+        ),
+    ] = 0,
+    grafana_url: Annotated[
+        str | None,
+        typer.Option(
+            help="put the program's dashboard into this Grafana first", metavar="URL", rich_help_panel=_WATCHING
+        ),
+    ] = None,
+    grafana_folder: Annotated[
+        str | None,
+        typer.Option(
+            help="into this folder of it, which is made if need be", metavar="NAME", rich_help_panel=_WATCHING
+        ),
+    ] = None,
+    engine: Annotated[RunEngine, typer.Option(help="what runs the program", rich_help_panel=_FLINK)] = RunEngine.VELO,
     flink_gateway: Annotated[
-        str | None, typer.Option(help="the SQL gateway of Flink, with --engine flink", metavar="URL")
+        str | None,
+        typer.Option(help="the SQL Gateway, with --engine flink", metavar="URL", rich_help_panel=_FLINK),
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="on Flink: leave when its jobs run")] = False,
-    output: Annotated[SummaryFormat, typer.Option(help="format of the job summary")] = SummaryFormat.TEXT,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="with --engine flink: leave as soon as the jobs run", rich_help_panel=_FLINK),
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
     """Run a program: over files to their end, over topics until it is stopped (Ctrl-C, velo stop).
@@ -122,12 +188,18 @@ def run(
     from velo_engine.connectors.kafka.client import cluster_from
 
     set_debug(debug)
+    if grafana_url is not None or grafana_folder is not None:
+        from velo_cli.grafana_upload import check_grafana
+
+        check_grafana(grafana_url, grafana_folder)
     if engine is RunEngine.FLINK or flink_gateway is not None or detach:
         from velo_cli.flink_run import refuse_options, run_on_flink
 
         given = {"--checkpoint-dir": checkpoint_dir, "--from-savepoint": from_savepoint, "--metrics-port": metrics_port,
                  "--dashboard": dashboard, "--generate": generate, "--dead-letters": dead_letters,
-                 "--kafka-config": kafka_config, "--batch-size": batch_size}  # fmt: skip
+                 "--kafka-config": kafka_config, "--batch-size": batch_size, "--grafana-url": grafana_url,
+                 "--checkpoint-interval": checkpoint_interval, "--fresh": fresh, "--base-dir": base_dir,
+                 "--allow-lost-state": allow_lost_state}  # fmt: skip
         url = refuse_options(engine, flink_gateway, given)
         code = run_on_flink(sql, url=url, variables=key_values(var), brokers=brokers, name=name, detach=detach)
         raise typer.Exit(code)
