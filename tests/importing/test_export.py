@@ -16,7 +16,7 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.sql.flink.script import parse_script
 from velo_import.convert.job import convert_job
 from velo_import.export.model import ExportedProgram, Form, NoteKind
-from velo_import.export.options import Use, flink_options
+from velo_import.export.options import Brokers, Use, flink_options
 from velo_import.export.program import ExportOptions, export_program
 
 CLICKS = "CREATE STREAM clicks (who STRING, at TIMESTAMP(3), n INT);\n"
@@ -67,7 +67,7 @@ def test_a_whole_program() -> None:
         ) WITH (
             'connector' = 'kafka',
             'topic' = 'shop.minutes',
-            'properties.bootstrap.servers' = 'localhost:9092',
+            'properties.bootstrap.servers' = 'k:9092',
             'key.format' = 'json',
             'key.fields' = 'who;window_start',
             'value.format' = 'json'
@@ -287,7 +287,7 @@ def test_the_second_import_is_the_first(script: str) -> None:
 
 def test_options_of_connectors() -> None:
     reads, writes = Use("t", True, False, False), Use("t", False, True, False)
-    csv = flink_options({"type": "file", "path": "a.csv", "format": "csv", "delimiter": ";"}, reads, brokers=None)
+    csv = flink_options({"type": "file", "path": "a.csv", "format": "csv", "delimiter": ";"}, reads, brokers=Brokers())
     assert dict(csv.options) == {
         "connector": "filesystem",
         "path": "a.csv",
@@ -296,7 +296,7 @@ def test_options_of_connectors() -> None:
         "csv.ignore-parse-errors": "true",
     }
     assert csv.remarks == ("Flink reads the line of column names of a csv file as a row",)
-    keyed = flink_options({"type": "kafka", "key.field": "id", "acks": "1"}, writes, brokers="b:1")
+    keyed = flink_options({"type": "kafka", "key.field": "id", "acks": "1"}, writes, brokers=Brokers("b:1"))
     assert keyed.options["properties.bootstrap.servers"] == "b:1"
     assert keyed.options["key.fields"] == "id"
     assert keyed.left_out == ("acks",)

@@ -81,3 +81,17 @@ def test_the_hint_for_a_window_over_a_window_applies() -> None:
     followed = export(WINDOWS.format(time="window_time AS rowtime", name="rowtime"))
     assert followed.refused == ()
     assert "DESCRIPTOR(rowtime)" in next(one.sql for one in followed.statements if one.origin == "w2" and one.query)
+
+
+def test_sinks_take_the_brokers_that_all_sources_have() -> None:
+    source = "CREATE STREAM {name} (k INT) WITH ('type' = 'kafka_source', 'topic' = 't'{more});\n"
+    one = source.format(name="a", more=", 'bootstrap.servers' = 'k:9092'")
+    query = "CREATE STREAM r AS SELECT a.k FROM a JOIN b ON a.k = b.k;\n"
+    same = export(one + source.format(name="b", more=", 'bootstrap.servers' = 'k:9092'") + query)
+    (sink,) = [found for found in same.statements if found.form is Form.TABLE and found.name == "r"]
+    assert sink.options["properties.bootstrap.servers"] == "k:9092"
+    assert not [note for note in same.notes if "brokers" in note.message]
+    other = export(one + source.format(name="b", more=", 'bootstrap.servers' = 'l:9092'") + query)
+    assert [(note.location.line, note.message) for note in other.notes if "brokers" in note.message] == [
+        (3, "the program does not say where the brokers of r are: localhost:9092 is written")
+    ]

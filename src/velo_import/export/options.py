@@ -66,7 +66,21 @@ class FlinkOptions:
     knows_brokers: bool = True
 
 
-def flink_options(properties: Mapping[str, str], use: Use, *, brokers: str | None) -> FlinkOptions:
+@dataclass(frozen=True, slots=True)
+class Brokers:
+    """The cluster of topics."""
+
+    given: str | None = None
+    """Whatever the program says."""
+    common: str | None = None
+    """Of a table that says none: that of all sources, when they say the same."""
+
+    def of(self, said: str | None) -> str | None:
+        """That of a table; None when nobody says it."""
+        return self.given or said or self.common
+
+
+def flink_options(properties: Mapping[str, str], use: Use, *, brokers: Brokers) -> FlinkOptions:
     """The options of a table with these canonical properties (`velo_engine.sql.property_keys`)."""
     kind = properties.get("type", "file" if "path" in properties else "kafka")
     if kind == "file":
@@ -77,12 +91,12 @@ def flink_options(properties: Mapping[str, str], use: Use, *, brokers: str | Non
     return FlinkOptions({"connector": properties.get("connector", kind), **kept})
 
 
-def _kafka(properties: Mapping[str, str], use: Use, brokers: str | None) -> FlinkOptions:
+def _kafka(properties: Mapping[str, str], use: Use, brokers: Brokers) -> FlinkOptions:
     known, left_out = _known(properties, {"bootstrap.servers", "group.id", "auto.offset.reset", "key.field",
                                           "schema.registry.url"})  # fmt: skip
     form = _FORMATS.get(properties.get("format", "json"), properties.get("format", "json"))
     options = {"connector": "upsert-kafka" if use.upserts else "kafka", "topic": properties.get("topic", use.name)}
-    servers = brokers or properties.get("bootstrap.servers")
+    servers = brokers.of(properties.get("bootstrap.servers"))
     options["properties.bootstrap.servers"] = servers or UNKNOWN_BROKERS
     if "group.id" in properties and use.reads:
         options["properties.group.id"] = properties["group.id"]

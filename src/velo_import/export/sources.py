@@ -11,6 +11,7 @@ from velo_engine.plan.nodes import WindowAggregate, inputs
 from velo_engine.plan.source_uri import is_uri, parse_uri
 from velo_engine.sql.program import Statement, StatementKind
 from velo_import.export.event_times import EventTime, Mark, NoEventTimeError, event_time, marks, passed_on
+from velo_import.export.options import Brokers
 from velo_import.export.relations import Reading
 from velo_import.export.tables import SYSTEM_COLUMNS
 
@@ -64,6 +65,13 @@ class Sources:
                 return candidate
             number += 1
         return name
+
+    @property
+    def brokers(self) -> Brokers:
+        """The cluster of tables."""
+        topics = [one.properties for one in self._shared.planned.sources.values() if "path" not in one.properties]
+        said = {one.get("bootstrap.servers", one.get("properties.bootstrap.servers")) for one in topics}
+        return Brokers(self._shared.options.brokers, said.pop() if len(said) == 1 else None)
 
     def is_read(self, statement: Statement) -> bool:
         """Whether another statement reads it, of those that are not refused by their event time."""

@@ -25,7 +25,7 @@ from velo_import.convert.secrets import HIDDEN
 from velo_import.export.event_times import EventTime, time_columns
 from velo_import.export.model import ExportedStatement, Form
 from velo_import.export.names import flink_name
-from velo_import.export.options import UNKNOWN_BROKERS, FlinkOptions, Use, flink_options, flinks_own
+from velo_import.export.options import UNKNOWN_BROKERS, Brokers, FlinkOptions, Use, flink_options, flinks_own
 from velo_import.export.queries import QueryText
 from velo_import.export.sources import plain_name
 from velo_import.export.tables import SYSTEM_COLUMNS, columns_of_schema, create_table, declared_columns
@@ -146,7 +146,7 @@ class StatementExport:
         names = planned.plan.schema.names
         key = [names[i] for i in planned.sink.upsert_key] if changes or self._says_key() else []
         upserts = bool(key) and (changes or properties.get("mode") == "upsert")
-        made = flink_options(properties, Use(topic, False, True, upserts), brokers=self._shared.options.brokers)
+        made = flink_options(properties, Use(topic, False, True, upserts), brokers=self._sources.brokers)
         options = dict(made.options)
         self._remark(made, name)
         if changes and options.get("connector") == "filesystem":
@@ -266,9 +266,7 @@ class StatementExport:
             if source is not None:
                 message = f"{name}: with a primary key Flink reads the newest row of each key"
                 self._shared.notes.differs(message, self._statement.location)
-        made = flink_options(
-            properties, Use(name, source is not None, writes, upserts), brokers=self._shared.options.brokers
-        )
+        made = flink_options(properties, Use(name, source is not None, writes, upserts), brokers=self._sources.brokers)
         self._remark(made, name)
         options = dict(made.options)
         if need is not None and need.idle_timeout_ms:
@@ -300,28 +298,30 @@ class StatementExport:
         """Options that are Flink's already, with the cluster that somebody named."""
         if options.get("connector") not in ("kafka", "upsert-kafka"):
             return options
-        brokers, key = self._shared.options.brokers, "properties.bootstrap.servers"
+        key = "properties.bootstrap.servers"
+        imported = bool(self._shared.options.production)  # then the tables are as somebody wrote them for Flink
+        known = Brokers(self._shared.options.brokers) if imported else self._sources.brokers
+        brokers = known.of(options.get(key))
         if brokers is not None:
             return {**options, key: brokers}
-        if key not in options and not self._shared.options.production:
-            options = {**options, key: UNKNOWN_BROKERS}
-            self._say_unknown_brokers()
-        elif key not in options:
-            self._shared.notes.note(f"{name} does not say {key}", self._statement.location, "--brokers HOST:PORT")
+        if not imported:
+            self._say_unknown_brokers(name)
+            return {**options, key: UNKNOWN_BROKERS}
+        self._shared.notes.note(f"{name} does not say {key}", self._statement.location, "--brokers HOST:PORT")
         return options
 
     def _remark(self, made: FlinkOptions, name: str) -> None:
         for remark in made.remarks:
             self._shared.notes.differs(f"{name}: {remark}", self._statement.location)
         if not made.knows_brokers:
-            self._say_unknown_brokers()
+            self._say_unknown_brokers(name)
         if made.left_out:
             left = ", ".join(made.left_out)
             self._shared.notes.differs(f"{name}: no option of Flink's says {left}", self._statement.location)
 
-    def _say_unknown_brokers(self) -> None:
-        message = f"the program does not say where its brokers are: {UNKNOWN_BROKERS} is written"
-        self._shared.notes.note(message, self._shared.program.statements[0].location, "--brokers HOST:PORT")
+    def _say_unknown_brokers(self, name: str) -> None:
+        message = f"the program does not say where the brokers of {name} are: {UNKNOWN_BROKERS} is written"
+        self._shared.notes.note(message, self._statement.location, "--brokers HOST:PORT")
 
     # --- what Flink cannot say ---
 
