@@ -9,9 +9,6 @@ from pathlib import Path
 import typer
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_harness.dashboard.grafana import Grafana
-from velo_harness.dashboard.panels import load_dashboard
-from velo_harness.reports.shown_values import printable_lines
 
 
 def check_grafana(url: str | None, folder: str | None) -> None:
@@ -20,6 +17,8 @@ def check_grafana(url: str | None, folder: str | None) -> None:
     Errors: typer.BadParameter for a folder without a Grafana, BAD_VALUE for what is no address of one.
     """
     if url is not None:
+        from velo_harness.dashboard.grafana import Grafana
+
         Grafana(url, os.environ)
     elif folder is not None:
         raise typer.BadParameter("--grafana-folder needs --grafana-url: the Grafana that has the folder")
@@ -30,6 +29,10 @@ def upload_dashboard(file: Path, url: str, folder: str | None) -> None:
 
     Errors: FILE_NOT_FOUND without a file, those of reading it and of the Grafana.
     """
+    from velo_harness.dashboard.grafana import Grafana
+    from velo_harness.dashboard.panels import load_dashboard
+    from velo_harness.reports.shown_values import printable_lines
+
     if not file.is_file():
         hint = "velo import writes one; velo run --dashboard shows panels without a file"
         raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no dashboard "{file}"', hint=hint)
