@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -54,13 +55,16 @@ class DashboardPage:
             yield
 
     def stay(self) -> None:
-        """Show the last numbers until SIGINT."""
+        """Show the last numbers until SIGINT or SIGTERM."""
         if self._server is None or not self.stays:
             return
         print(f"the job has ended; {self._server.address} shows its last numbers: leave with Ctrl-C", file=sys.stderr)
         sys.stderr.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        asked = threading.Event()
+        before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+        asked.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def __enter__(self) -> DashboardPage:
         return self
