@@ -363,3 +363,22 @@ def test_a_source_that_is_a_uri_and_system_columns(tmp_path: Path) -> None:
     assert "'topic' = 'shop-orders'" in out
     assert "'properties.bootstrap.servers' = 'k1:9092'" in out
     assert "SELECT id, _timestamp AS t FROM `shop-orders`;" in out
+
+
+def test_a_table_that_only_an_unconverted_statement_looks_up_is_one_by_key_both_times() -> None:
+    tables = (
+        "CREATE TABLE t (id BIGINT, proc AS PROCTIME()) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'json',"
+        " 'properties.bootstrap.servers' = 'k:9092');\n"
+        "CREATE TABLE users (id BIGINT, name STRING, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'jdbc',"
+        " 'url' = 'jdbc:mysql://db/x', 'table-name' = 'users');\n"
+        "SELECT id FROM t;\n"
+    )
+    lost = "SELECT NOSUCH(t.id), u.name FROM t JOIN users FOR SYSTEM_TIME AS OF t.proc AS u ON t.id = u.id;\n"
+    job = convert_job("j", [parse_script(tables + lost, file="j.sql")])
+    assert [statement.sql is not None for statement in job.statements] == [True, False]
+    assert "'connector' = 'upsert-kafka',\n    'topic' = 'users'" in job.app_sql
+    assert statements_of(second_import(exported_job(job), "j").app_sql) == statements_of(job.app_sql)
+    found = lost.replace("NOSUCH(t.id)", "t.id")
+    job = convert_job("j", [parse_script(tables + found, file="j.sql")])
+    assert "'type' = 'kafka',\n    'topic' = 'users'" in job.app_sql
+    assert statements_of(second_import(exported_job(job), "j").app_sql) == statements_of(job.app_sql)

@@ -31,16 +31,24 @@ _WOULD_MAKE_ROWS = re.compile(r"(?:INSERT|SELECT|WITH|-- Rebuilt)\b", re.IGNOREC
 
 def convert_job(name: str, scripts: Sequence[FlinkScript]) -> ConvertedJob:
     """The converted job of `scripts`, which are read in this order."""
-    draft = Draft(undeclared=undeclared_tables(scripts))
-    for script in scripts:
-        draft.lookups |= _lookups(script)
+    lookups = {name for script in scripts for name in _lookups(script)}
+    draft = _drafted(scripts, lookups)
+    used = {name for made in draft.made.values() for name in _looked_up(made.query)}
+    if not lookups <= used:  # a statement that is left out says nothing of the tables of those that are there
+        draft = _drafted(scripts, lookups & used)
+    return _job(draft, name, tuple(scripts))
+
+
+def _drafted(scripts: Sequence[FlinkScript], lookups: set[str]) -> Draft:
+    """The scripts, read; `lookups`: the tables that they look up."""
+    draft = Draft(undeclared=undeclared_tables(scripts), lookups=lookups)
     draft.rowtime = any("$rowtime" in script.text for script in scripts)
     for script in scripts:
         draft.source = script.source
         for statement in script.statements:
             _read(draft, statement, is_lent=script.is_found)
     settle(draft)
-    return _job(draft, name, tuple(scripts))
+    return draft
 
 
 def _lookups(script: FlinkScript) -> set[str]:
@@ -49,10 +57,13 @@ def _lookups(script: FlinkScript) -> set[str]:
     for statement in script.statements:
         inserts = statement.inserts if isinstance(statement, flink.StatementSet) else (statement,)
         for query in (getattr(one, "query", None) for one in inserts):
-            if isinstance(query, exp.Expr):
-                names = (reading.written for reading in readings(query) if reading.is_lookup)
-                found.update(name.rpartition(".")[2] for name in names)
+            found |= _looked_up(query) if isinstance(query, exp.Expr) else set()
     return found
+
+
+def _looked_up(query: exp.Expr) -> set[str]:
+    """The last parts of the names of tables that a query looks up."""
+    return {reading.written.rpartition(".")[2] for reading in readings(query) if reading.is_lookup}
 
 
 def _read(draft: Draft, statement: flink.Statement | flink.Unread, *, is_lent: bool) -> None:
