@@ -222,3 +222,11 @@ def test_a_definition_found_in_another_script_counts_only_if_it_has_the_columns(
     assert another.tables["t"].stand_in
     assert another.tables["t"].schema.names == ("y", "z")
     assert "another table of that name" in {one.feature for one in another.constructs}
+
+
+def test_a_star_before_as_has_the_further_columns_of_the_column_list() -> None:
+    columns = "id INT, name STRING, n BIGINT, PRIMARY KEY (id) NOT ENFORCED"
+    job = converted(f"CREATE TABLE t ({columns}) AS SELECT u.*, 1 + 1 AS n FROM users AS u WHERE u.id > 3;")
+
+    assert not job.unconverted
+    assert job.tables["users"].schema.names == ("id", "name")

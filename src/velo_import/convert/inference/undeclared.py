@@ -142,6 +142,9 @@ class _Names:
             given = dict(columns)
             for name, term in result.columns:
                 agree(term, given.get(name))
+            own = {name for name, _ in result.columns}
+            for name in (one for one in given if len(result.opens) == 1 and one not in own):
+                agree(result.opens[0].column(name), given[name])
             columns += [(name, term) for name, term in result.columns if name not in given]
             self._define(statement.name, ReadRelation(tuple(columns), result.opens, result.takes_any))
             return
