@@ -122,6 +122,7 @@ class _Making:
         self.files |= self._schemas
         if self._options.ask is not None and self._observed is not None:
             self._propose(self._observed, self._options.ask)
+        self.files[PROGRAM] = _laid_out(self.files[PROGRAM])
         shadow = self._part("the shadow config", lambda: shadow_config_text(self.job, PROGRAM))
         if shadow is not None:
             topic = self._options.compare_topic
@@ -214,6 +215,16 @@ def known_scores(folder: Path) -> dict[str, MutationScore]:
         return {key: score for job in jobs if (key := job["judged"]) and (score := score_from(job["mutation"]))}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _laid_out(sql: str) -> str:
+    """A program as `velo fmt` lays it out; as it is where that cannot be shown to mean the same."""
+    from velo_harness.formatting.sql_format import formatted_sql
+
+    try:
+        return formatted_sql(sql, PROGRAM)
+    except VeloError:
+        return sql
 
 
 def _relative(file: str) -> PurePosixPath:

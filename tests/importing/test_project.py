@@ -72,6 +72,38 @@ def test_a_job_becomes_the_whole_project_and_its_tests_pass(script: Path, tmp_pa
     assert report["facts"]["assertions"] > 3
 
 
+def test_velo_fmt_has_nothing_to_do(script: Path, tmp_path: Path) -> None:
+    script.write_text(TRADES.replace("SELECT symbol,", "SELECT symbol, -- the stock\n"), encoding="utf-8")
+    output = tmp_path / "converted"
+    run(script, "--output", output)
+
+    formatted = CliRunner().invoke(app, ["fmt", "--check", str(output)])
+
+    assert formatted.exit_code == 0, formatted.stderr
+    program = (output / "app.sql").read_text(encoding="utf-8")
+    assert "symbol,  -- the stock\n" in program.replace(", -- the", ",  -- the")
+    assert "-- @metric" in program
+
+
+@pytest.mark.parametrize("files", [("job.sql",), ("a.sql", "b.sql")])
+def test_velo_fmt_leaves_the_input_as_it_was(files: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in files:
+        (tmp_path / "in" / name).write_text("select   1 as x", encoding="utf-8")
+    run(tmp_path / "in", "--output", tmp_path / "converted")
+    other = tmp_path / "original"
+    other.mkdir()
+    (other / "mine.sql").write_text("select   1 as x", encoding="utf-8")
+
+    CliRunner().invoke(app, ["fmt", str(tmp_path)])
+
+    kept = sorted((tmp_path / "converted").rglob("original/*.sql"))
+    assert [(path.name, path.read_text(encoding="utf-8")) for path in kept] == [
+        (name, "select   1 as x") for name in files
+    ]
+    assert (other / "mine.sql").read_text(encoding="utf-8") == "SELECT 1 AS x\n"
+
+
 def test_importing_twice_changes_nothing(script: Path, tmp_path: Path) -> None:
     output = tmp_path / "converted"
     run(script, "--output", output)

@@ -18,6 +18,8 @@ from velo_harness.spec_detection import Verdict, judge
 from velo_harness.yaml_source import read_text
 
 _PASSED_OVER = frozenset({"node_modules", "__pycache__", "build", "dist"})
+_ORIGINAL, _IMPORTED = "original", ".velo-import.json"
+"""In the folder of an import, or in that of each of its jobs: its input; and what an import leaves in its folder."""
 _YAML = (".yaml", ".yml")
 
 
@@ -78,10 +80,17 @@ def write(file: FormattedFile) -> None:
         raise VeloError(ErrorCode.FILE_UNREADABLE, f'"{file.path}" cannot be written: {reason}') from None
 
 
+def _is_passed_over(place: str, name: str) -> bool:
+    """Whether a folder below `place` is not looked into: what `velo import` keeps of its input stays as it was."""
+    if name == _ORIGINAL:
+        return any(Path(above, _IMPORTED).is_file() for above in (place, Path(place).parent))
+    return name in _PASSED_OVER or name.startswith(".")
+
+
 def _meant_by(path: Path) -> Iterator[Path]:
     if path.is_dir():
         for place, folders, names in walked(path):
-            folders[:] = sorted(f for f in folders if f not in _PASSED_OVER and not f.startswith("."))
+            folders[:] = sorted(f for f in folders if not _is_passed_over(place, f))
             for name in sorted(names):
                 file = Path(place, name)
                 spec = is_spec_name(file) and judge(file) is not Verdict.FOREIGN
