@@ -175,6 +175,13 @@ FROM TABLE(TUMBLE(TABLE bids, DESCRIPTOR(at_time), INTERVAL '1' MINUTE)) GROUP B
 """  # fmt: skip
 
 
+BY_THE_CLOCK = """
+CREATE TABLE clicks (who STRING, amount BIGINT, pt AS PROCTIME())
+WITH ('connector' = 'kafka', 'topic' = 'clicks', 'properties.bootstrap.servers' = 'x:1', 'format' = 'json');
+SELECT who, COUNT(*) AS n FROM clicks GROUP BY who, TUMBLE(pt, INTERVAL '1' MINUTE);
+"""
+
+
 def imported(text: str, folder: Path, budget: Budget | None = None) -> Path:
     options = ProjectOptions(budget=budget or Budget(mutants=0))
     for name, content in project(convert_job("job", [parse_script(text, file="job.sql")]), options)[1].items():
@@ -288,3 +295,11 @@ def test_the_note_on_an_assertion_that_does_not_hold_is_one_line_with_its_reason
     assert note.startswith("q: left out, for it does not hold: sql (one batch): expected 0 rows, not 4 rows: much")
     assert len(note) < 250
     assert "1 row came late" in note
+
+
+def test_windows_of_processing_time_need_a_clock_that_moves(tmp_path: Path) -> None:
+    job = convert_job("job", [parse_script(BY_THE_CLOCK, file="job.sql")])
+    reported, _ = project(job, ProjectOptions(budget=Budget(mutants=0)))
+
+    told = "windows of processing time close when the clock moves, give its input a timeline (docs/time.md)"
+    assert f"select_1 gives out no rows for these inputs: {told}" in reported.generated.notes

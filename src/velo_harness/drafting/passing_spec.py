@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from velo_engine.errors import ErrorCode, VeloError
-from velo_engine.plan.nodes import PlannedProgram, SourceKind, SourceTable
+from velo_engine.plan.nodes import PlannedProgram, SourceKind, SourceTable, WindowAggregate
 from velo_engine.types import TIMESTAMPS
 from velo_harness.discovery import PathPolicy
 from velo_harness.drafting.check_drafts import RECOMPUTED, CheckDraft, check_drafts
+from velo_harness.drafting.lineage import nodes
 from velo_harness.drafting.yaml_text import scalar_text
 from velo_harness.programs import shown_path
 from velo_harness.result import Finding, Outcome, QueryResult
@@ -82,7 +83,7 @@ class PassingSpec:
             if counts or run.result.outcome is not Outcome.PASSED:
                 again.append(name)
             if not run.result.output_rows:
-                self.notes.append(f"{name} gives out no rows for these inputs: change the constraints in schemas/")
+                self.notes.append(f"{name} gives out no rows for these inputs: {self._remedy(name)}")
         for _ in range(MOST_ROUNDS):
             for name in again:
                 self._leave_out(name, runs[name])
@@ -97,6 +98,13 @@ class PassingSpec:
                 hint="write its spec by hand: leave out columns of RAND() and UUID()",
             )
         return self._text()[0]
+
+    def _remedy(self, name: str) -> str:
+        """What a person may do for rows."""
+        plan = self.program.statements[name].plan
+        if any(isinstance(node, WindowAggregate) and not node.by_event_time for node in nodes(plan)):
+            return "windows of processing time close when the clock moves, give its input a timeline (docs/time.md)"
+        return "change the constraints in schemas/"
 
     def _counts(self, name: str, run: _Run) -> list[CheckDraft]:
         """What the number of rows is: how many there are now, where nothing else says how many there must be."""
