@@ -303,3 +303,13 @@ def test_windows_of_processing_time_need_a_clock_that_moves(tmp_path: Path) -> N
 
     told = "windows of processing time close when the clock moves, give its input a timeline (docs/time.md)"
     assert f"select_1 gives out no rows for these inputs: {told}" in reported.generated.notes
+
+
+def test_a_subquery_that_must_have_one_row_gets_one(tmp_path: Path) -> None:
+    text = TABLES + "SELECT item FROM bids WHERE item = (SELECT item FROM items);"
+    reported, files = project(
+        convert_job("job", [parse_script(text, file="job.sql")]), ProjectOptions(budget=Budget(mutants=0))
+    )
+
+    assert reported.generated.queries == 1, reported.generated.notes
+    assert files["test_spec.yaml"].count("records: 1") == 2

@@ -51,6 +51,8 @@ class PassingSpec:
     """The sources whose rows are generated; the others read their own files."""
     untimed: frozenset[str] = frozenset()
     """Those of them whose data schemas may not say over which time rows are spread."""
+    records: int | None = None
+    """How many rows are generated of each source; None: as the data schemas say."""
     null_probability: str | None = None
     """How often nullable columns of generated rows are NULL; None: as the data schemas say."""
     boundaries: frozenset[str] = frozenset()
@@ -194,6 +196,8 @@ class PassingSpec:
             yield "    inputs:"
         for source in given:
             yield f"      - source: {scalar_text(source.name)}"
+            if self.records is not None:
+                yield f"        records: {self.records}"
             if self.null_probability is not None and any(c.type.nullable for c in source.schema.columns):
                 yield f"        null_probability: {self.null_probability}"
             if source.name in self.boundaries:
