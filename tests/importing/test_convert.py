@@ -380,3 +380,30 @@ def test_a_table_that_is_written_and_looked_up_is_read_again() -> None:
     assert not job.unconverted
     assert job.tables["users"].roles == {Role.SINK}
     assert "JOIN users_2 AS users FOR SYSTEM_TIME" in job.app_sql
+
+
+CHANGES = """
+CREATE TABLE c (uid BIGINT, page STRING) WITH ('connector' = 'kafka', 'topic' = 'c', 'format' = 'debezium-json');
+CREATE TABLE wide (uid BIGINT, page STRING) WITH ('connector' = 'filesystem', 'path' = 'hdfs:///w', 'format' = '{format}');
+INSERT INTO wide SELECT uid, page FROM c;
+"""
+
+
+def test_a_stand_in_for_files_takes_no_changes_as_files_do_not() -> None:
+    """Flink 2.3.0 says of an aggregation into such a table: "Table sink … doesn't support consuming update changes"."""
+    (refused,) = not_converted(converted(CHANGES.replace("{format}", "parquet")))
+
+    assert refused.reason is not None
+    assert "update and delete changes to wide, which takes only new rows" in refused.reason
+    assert not not_converted(converted(CHANGES.replace("{format}", "debezium-json"))), "such files hold changes"
+    assert not not_converted(converted(CHANGES.replace("{format}", "parquet").replace("debezium-json", "json")))
+
+
+def test_a_format_that_is_not_known_is_not_the_same() -> None:
+    job = converted(
+        "CREATE TABLE t (a INT) WITH ('value.format' = 'avro-registry', 'changelog.mode' = 'append'); SELECT a FROM t;"
+    )
+
+    (found,) = [one for one in job.constructs if "avro-registry" in one.written]
+    assert found.outcome is Outcome.STAND_IN
+    assert found.reason == "records of the format avro-registry are not read: those of the topic are JSON"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from velo_engine.formats.base import PLANNED_FORMATS
+from velo_engine.plan.sources import CHANGELOG_FORMATS
 from velo_engine.sql.property_keys import PropertyKind, property_key
 from velo_import.convert.secrets import SecretNames, shown
 from velo_import.mapped_text import with_defaults
@@ -97,7 +98,8 @@ def converted_options(
     connector = options.get("connector", "").strip().casefold()
     reason = _reason(connector, options)
     if reason is not None or not connector:
-        properties = _stand_in(connector, name, keyed=keyed, upserts=options.get("changelog.mode") != "append")
+        upserts, appends = options.get("changelog.mode") != "append", _appends(connector, options)
+        properties = _stand_in(connector, name, keyed=keyed, upserts=upserts and not appends, appends=appends)
         return ConvertedOptions(connector, properties, reason, tuple(options), legacy, shown(written))
     names = SecretNames() if secrets is None else secrets
     production = shown(written) if legacy else names.referred(written)[0]
@@ -147,9 +149,16 @@ def _reason_of_file(options: Mapping[str, str]) -> str | None:
     return None
 
 
-def _stand_in(connector: str, name: str, *, keyed: bool, upserts: bool) -> dict[str, str]:
+def _appends(connector: str, options: Mapping[str, str]) -> bool:
+    """Whether a sink that is not reached takes new rows only. Source: FileSystemTableSink.getChangelogMode."""
+    return connector == "filesystem" and not options.get("format", "").casefold().startswith(CHANGELOG_FORMATS)
+
+
+def _stand_in(connector: str, name: str, *, keyed: bool, upserts: bool, appends: bool) -> dict[str, str]:
     if keyed and connector not in _GENERATORS and upserts:
         return {"connector": "upsert-kafka", "topic": name, "key.format": "json", "value.format": "json"}
+    if appends:  # a table of Flink's kafka refuses changes as these do
+        return {"connector": "kafka", "topic": name, "format": "json", "scan.startup.mode": "earliest-offset"}
     return {"type": "kafka", "topic": name, "format": "json"}
 
 

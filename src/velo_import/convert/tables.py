@@ -142,13 +142,25 @@ def constructs(definition: Definition, options: ConvertedOptions, name: str) -> 
     )
 
 
+_FORMATS = ("format", "key.format", "value.format")
+_SAME_FORMATS = ("json",)
+"""Of managed tables: their topics hold JSON."""
+
+
 def _of_options(statement: CreateTable, options: ConvertedOptions, place: Location) -> Iterable[Construct]:
     """Options without an effect; those of a stand-in are all kept for production."""
     reason = "it tunes or describes, no result depends on it"
     for key in options.left_out if options.reason is None else ():
         found = statement.options.get(key)
-        if found is not None:
-            where = found.name_location or place
+        if found is None:
+            continue
+        where = found.name_location or place
+        form = found.value.strip()
+        if key in _FORMATS and not options.connector and form.casefold() not in _SAME_FORMATS:
+            told = f"records of the format {form} are not read: those of the topic are JSON"
+            written = f"'{key}' = '{form}'"
+            yield Construct(where, written, f"format {form}", "JSON in tests", Outcome.STAND_IN, told)
+        else:
             yield Construct(where, f"'{key}' = …", "option without effect", "left out", Outcome.SAME, reason)
 
 
