@@ -81,7 +81,7 @@ def test_velo_fmt_has_nothing_to_do(script: Path, tmp_path: Path) -> None:
 
     assert formatted.exit_code == 0, formatted.stderr
     program = (output / "app.sql").read_text(encoding="utf-8")
-    assert "symbol,  -- the stock\n" in program.replace(", -- the", ",  -- the")
+    assert "    symbol,  -- the stock\n" in program
     assert "-- @metric" in program
 
 
