@@ -85,6 +85,7 @@ def _generated(reported: Sequence[Reported]) -> Iterator[str]:
 
 def _notes(reported: Sequence[Reported], written: Written) -> Iterator[str]:
     from velo_import.model import Outcome
+    from velo_import.report import notes_of
 
     missing = [c for one in reported for c in one.job.constructs if c.outcome is Outcome.NOT_CONVERTED]
     for one in missing[:SHOWN_MISSING]:
@@ -95,7 +96,7 @@ def _notes(reported: Sequence[Reported], written: Written) -> Iterator[str]:
         c for one in reported for c in one.job.constructs if c.feature in REBUILT and c.outcome is Outcome.DIFFERS
     ]
     notes = [f"{one.location.file}: {one.reason}; better: {one.alternative}" for one in rebuilt]
-    notes += [note for one in reported for note in one.generated.notes]
+    notes += [note for one in reported for note in notes_of(one)]
     for note in notes[:SHOWN_NOTES]:
         yield f"note: {' '.join(note.split())}"
     if len(notes) > SHOWN_NOTES:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from velo_import.convert.secrets import plain_secrets
 from velo_import.model import Construct, ConvertedJob, Generated, MutationScore, Outcome, Survivor
 
 MARKDOWN = "conversion_report.md"
@@ -126,7 +127,7 @@ def _job(reported: Reported) -> dict[str, Any]:
         "constructs": [_construct(construct) for construct in job.constructs],
         "mutation": _score_data(reported.generated.score),
         "judged": reported.generated.judged,
-        "notes": list(reported.generated.notes),
+        "notes": list(notes_of(reported)),
     }
 
 
@@ -218,7 +219,34 @@ def _lines(jobs: Sequence[Reported]) -> Iterator[str]:
                 yield f"### {title}"
                 yield ""
                 yield from _table(found)
-        yield from _of_spec(one.generated)
+        yield from _production(job)
+        yield from _of_spec(replace(one.generated, notes=notes_of(one)))
+
+
+def notes_of(reported: Reported) -> tuple[str, ...]:
+    """What a person should know; that the kept input holds secrets comes first."""
+    tables = reported.job.tables.values()
+    written = [(t.name, {key: option.value for key, option in t.definition.options.items()}) for t in tables]
+    secret = [f"{name}: {key}" for name, options in written for key in plain_secrets(options)]
+    if not secret:
+        return reported.generated.notes
+    listed = textwrap.shorten(", ".join(secret), LONGEST_LIST, placeholder=" …")
+    warning = f"original/ holds options that look like secrets ({listed}): do not commit them"
+    return (warning, *reported.generated.notes)
+
+
+def _production(job: ConvertedJob) -> Iterator[str]:
+    """The options of tables that topics stand for, for the day on which they do not; secrets are masked."""
+    tables = [table for table in job.tables.values() if table.stand_in and table.production]
+    if not tables:
+        return
+    yield ""
+    yield "### Options in production"
+    yield ""
+    yield "| table | option | value |"
+    yield "|---|---|---|"
+    for table in tables:
+        yield from (f"| {_cell(table.name)} | {_cell(key)} | {_cell(v)} |" for key, v in table.production.items())
 
 
 def folded(constructs: Iterable[Construct]) -> Iterator[Construct]:

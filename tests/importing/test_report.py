@@ -157,3 +157,18 @@ def test_a_score_below_a_half_has_no_tick(killed: int, mark: str, tmp_path: Path
 
     assert f"{mark} mutation score" in text
     assert ("the report says what input" in text) == (mark == "!")
+
+
+def test_secrets_of_the_kept_input_are_told_and_production_options_are_shown_without(tmp_path: Path) -> None:
+    script = GOOD.replace("'url' = 'there'", "'url' = 'jdbc:there', 'password' = 'hidden'")
+    job = Reported(convert_job("job", [parse_script(script, file="job.sql")]))
+    told = "original/ holds options that look like secrets (t: password): do not commit them"
+
+    report = report_markdown([job])
+
+    assert told in report
+    assert f"note: {told}" in import_text([job], Written(), tmp_path)
+    assert "| t | url | jdbc:there |" in report
+    assert "| t | password | *** |" in report
+    assert "hidden" not in report
+    assert "original/ holds" not in report_markdown([Reported(convert_job("job", [parse_script(GOOD)]))])

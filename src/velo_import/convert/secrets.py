@@ -43,6 +43,11 @@ def shown(options: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def plain_secrets(options: Mapping[str, str]) -> list[str]:
+    """The keys of options whose values hold a secret as it is."""
+    return [key for key, value in shown(options).items() if value != options[key]]
+
+
 @dataclass(slots=True)
 class SecretNames:
     """The variables of a job that stand for its secrets: the same one for the same secret."""
