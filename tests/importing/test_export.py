@@ -382,3 +382,11 @@ def test_a_table_that_only_an_unconverted_statement_looks_up_is_one_by_key_both_
     job = convert_job("j", [parse_script(tables + found, file="j.sql")])
     assert "'type' = 'kafka',\n    'topic' = 'users'" in job.app_sql
     assert statements_of(second_import(exported_job(job), "j").app_sql) == statements_of(job.app_sql)
+
+
+def test_the_event_time_of_confluents_tables_is_declared_once() -> None:
+    script = "CREATE TABLE r (k STRING);\nSELECT k, `$rowtime` FROM r;"
+    job = convert_job("j", [parse_script(script, file="j.sql")])
+    again = second_import(exported_job(job), "j")
+    assert again.app_sql.count("METADATA FROM 'timestamp'") == 1
+    assert statements_of(again.app_sql) == statements_of(job.app_sql)

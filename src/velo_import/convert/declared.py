@@ -149,6 +149,8 @@ def _system_columns(draft: Draft, definition: tables.Definition) -> list[str]:
     """The event time that Confluent's tables have without saying so."""
     if not draft.rowtime or definition.options.get("connector", "confluent") != "confluent":
         return []
+    if any(column.name == "$rowtime" for column in definition.statement.columns):
+        return []
     columns = ["`$rowtime` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL"]
     if definition.statement.watermark is None:
         columns.append("WATERMARK FOR `$rowtime` AS `$rowtime`")
