@@ -12,6 +12,8 @@ from velo_import.inputs.programs.tokens import Language, tokens_of
 _SAME = frozenset({"strip", "trim", "stripMargin", "stripIndent", "strip_indent", "toString", "encode"})
 """Methods that leave the meaning of SQL as it is."""
 _NAME = re.compile(r"[^\W\d]\w*(?:\s*\.\s*[^\W\d]\w*)*\Z")
+_DEEPEST = 50
+"""Brackets within brackets that are looked into for text."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
 
 
@@ -129,7 +131,7 @@ class Program:
     def _bracketed(self, index: int) -> Chain | None:
         """The chain with literals that fills the brackets that open here."""
         opening = self.tokens[index]
-        if opening.text != "(" or opening.closing is None or index + 1 == opening.closing:
+        if opening.text != "(" or opening.closing is None or opening.depth > _DEEPEST:
             return None
         chain = self._chain(index + 1)
         return chain if chain is not None and chain.has_literal and chain.end == opening.closing else None

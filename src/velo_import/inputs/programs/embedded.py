@@ -86,9 +86,8 @@ class _Sql:
         self.texts.append(text)
         self.offsets.extend(offsets)
 
-    def refuse(self, start: int, error: VeloError) -> None:
-        """What was added since `start` is not read."""
-        text = "".join(self.texts)[start:]
+    def refuse(self, start: int, text: str, error: VeloError) -> None:
+        """`text`, which was added at `start`, is not read."""
         lead = len(text) - len(text.lstrip())
         self.refused.append(Stretch(start + lead, start + max(len(text.rstrip()), lead + 1), error))
 
@@ -136,7 +135,7 @@ def _candidate(program: Program, chain: Chain) -> _Found | None:
 
 def _put(sql: _Sql, one: _Found, last: int) -> None:
     """The text of a statement with a semicolon behind it; `last` is the offset of its last character."""
-    start = len(sql.offsets)
+    start, first = len(sql.offsets), len(sql.texts)
     for part in one.parts:
         if isinstance(part, Known):
             sql.add(part.text, part.offsets)
@@ -145,15 +144,15 @@ def _put(sql: _Sql, one: _Found, last: int) -> None:
         written = "".join(part.written.split()).replace(".", "_") if is_variable else re.sub(r"\W+", "_", part.written)
         written = f"${{{written}}}" if is_variable else f"{{{written}}}"
         sql.add(written, (part.at,) * len(written))
-    error = _reason(sql, one, start)
+    text = "".join(sql.texts[first:])
+    error = _reason(sql, one, start, text)
     if error is not None:
-        sql.refuse(start, error)
+        sql.refuse(start, text, error)
     sql.add("\n;\n", (last,) * 3)
 
 
-def _reason(sql: _Sql, one: _Found, start: int) -> VeloError | None:
+def _reason(sql: _Sql, one: _Found, start: int, text: str) -> VeloError | None:
     """Why a text is not read as SQL."""
-    text = "".join(sql.texts)[start:]
     holes = [part for part in one.parts if isinstance(part, Hole)]
     unknown = next((hole for hole in holes if not _VARIABLE.match(hole.written)), None)
     why = one.unknown
