@@ -407,3 +407,13 @@ def test_a_format_that_is_not_known_is_not_the_same() -> None:
     (found,) = [one for one in job.constructs if "avro-registry" in one.written]
     assert found.outcome is Outcome.STAND_IN
     assert found.reason == "records of the format avro-registry are not read: those of the topic are JSON"
+
+
+def test_files_that_a_join_looks_up_are_a_topic_of_rows() -> None:
+    job = converted("""
+CREATE TABLE bids (item INT, p AS PROCTIME()) WITH ('connector' = 'kafka', 'topic' = 'bids', 'format' = 'json');
+CREATE TABLE names (item INT, name STRING) WITH ('connector.type' = 'filesystem', 'connector.path' = 'file:///n', 'format.type' = 'csv');
+SELECT b.item, n.name FROM bids b JOIN names FOR SYSTEM_TIME AS OF b.p AS n ON b.item = n.item;
+""")
+    assert job.unconverted == ()
+    assert "'type' = 'kafka'" in job.app_sql

@@ -313,3 +313,20 @@ def test_a_subquery_that_must_have_one_row_gets_one(tmp_path: Path) -> None:
 
     assert reported.generated.queries == 1, reported.generated.notes
     assert files["test_spec.yaml"].count("records: 1") == 2
+
+
+def test_a_sink_by_key_gets_no_null_keys_of_rows_on_boundaries() -> None:
+    text = (
+        TABLES
+        + """
+CREATE TABLE newest (item STRING, price INT, PRIMARY KEY (item) NOT ENFORCED) WITH ('connector' = 'jdbc');
+INSERT INTO newest SELECT item, CASE WHEN price > 5 THEN price ELSE 0 END
+FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY item ORDER BY at_time DESC) AS n FROM bids) WHERE n = 1;
+"""
+    )
+    reported, files = project(
+        convert_job("job", [parse_script(text, file="job.sql")]), ProjectOptions(budget=Budget(mutants=0))
+    )
+
+    assert reported.generated.queries == 1, reported.generated.notes
+    assert "records: 1" not in files["test_spec.yaml"]

@@ -90,15 +90,23 @@ def modern_options(written: Mapping[str, str]) -> dict[str, str]:
 
 
 def converted_options(
-    written: Mapping[str, str], name: str, *, keyed: bool, secrets: SecretNames | None = None
+    written: Mapping[str, str],
+    name: str,
+    *,
+    keyed: bool,
+    looked_up: bool = False,
+    secrets: SecretNames | None = None,
 ) -> ConvertedOptions:
-    """The properties of the table `name`; `keyed`: it has a primary key; `secrets`: the job's names for them."""
+    """The properties of the table `name`; `keyed`: it has a primary key; `looked_up`: a join asks it for rows;
+    `secrets`: the job's names for them.
+    """
+    keyed = keyed and not looked_up
     options = modern_options(written)
     legacy = "connector.type" in written
     connector = options.get("connector", "").strip().casefold()
     reason = _reason(connector, options)
     if reason is not None or not connector:
-        upserts, appends = options.get("changelog.mode") != "append", _appends(connector, options)
+        upserts, appends = options.get("changelog.mode") != "append", _appends(connector, options) and not looked_up
         properties = _stand_in(connector, name, keyed=keyed, upserts=upserts and not appends, appends=appends)
         return ConvertedOptions(connector, properties, reason, tuple(options), legacy, shown(written))
     names = SecretNames() if secrets is None else secrets

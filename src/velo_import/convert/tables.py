@@ -90,8 +90,8 @@ def declaration(
     `further` are items that the table has without saying so; `looked_up`: a join asks it for rows by their key;
     `secrets`: the job's names for them.
     """
-    keyed = bool(definition.statement.primary_key) and not looked_up
-    options = converted_options(definition.options, name, keyed=keyed, secrets=secrets)
+    keyed = bool(definition.statement.primary_key)
+    options = converted_options(definition.options, name, keyed=keyed, looked_up=looked_up, secrets=secrets)
     text = MappedText()
     text.add("CREATE TABLE ", definition.statement.place.start)
     text.add(quoted(name), definition.statement.place.start)

@@ -79,6 +79,9 @@ def drafted_spec(
     if spec.errors:  # a sink that takes no NULL, say: rows without
         spec = replace(spec, null_probability=None, checks={}, notes=[], errors={})
         made = spec.text()
+    if spec.errors and spec.boundaries:  # rows on boundaries have NULLs, too
+        spec = replace(spec, boundaries=frozenset(), checks={}, notes=[], errors={})
+        made = spec.text()
     if len(spec.errors) == len(plan.statements) > 0:  # a subquery for one value that has several, say: one row each
         spec = replace(spec, records=1, checks={}, notes=[], errors={})
         made = spec.text()
