@@ -6,22 +6,17 @@ import json
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from socket import AF_INET6, socket
+from socket import AF_INET6
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.observability.bounded_server import BoundedHandler, BoundedServer
 from velo_engine.observability.health import Health
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
-
-MOST_CONNECTIONS = 16
-"""At once; further ones are closed."""
-PATIENCE_S = 5.0
-"""How long a client may take to send its request."""
 
 
 def is_loopback(host: str) -> bool:
@@ -67,45 +62,21 @@ class MonitoringServer:
         self.close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
+class _Server(BoundedServer):
     def __init__(self, place: tuple[str, int], registry: CollectorRegistry, health: Callable[[], Health]) -> None:
         self.registry = registry
         self.health = health
-        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__(place, _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """In a thread, while there are few."""
-        if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """One connection."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: socket | Any, client_address: Any) -> None:
-        """A client that goes away in the middle is nobody's concern."""
 
 
 class _Server6(_Server):
     address_family = AF_INET6
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(BoundedHandler):
     server: _Server
-    timeout = PATIENCE_S
-    server_version = "velo"
-    sys_version = ""
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         """One of the two pages."""
         match self.path.partition("?")[0]:
             case "/metrics":
@@ -119,9 +90,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(status, "application/json", json.dumps(health.document, indent=2).encode() + b"\n")
             case _:
                 self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"there are /metrics and /health\n")
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not logged."""
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)

@@ -6,20 +6,14 @@ import json
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import socket
 from types import TracebackType
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.observability.bounded_server import BoundedHandler, BoundedServer
 from velo_harness.dashboard.page import CONTENT_SECURITY_POLICY, page_html
 
 HOST = "127.0.0.1"
-MOST_CONNECTIONS = 16
-"""At once; further ones are closed."""
-PATIENCE_S = 5.0
-"""How long a client may take to send its request."""
 LONGEST_WINDOW_S = 900.0
 
 
@@ -60,40 +54,16 @@ class DashboardServer:
         self.close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
+class _Server(BoundedServer):
     def __init__(self, place: tuple[str, int], state: Callable[[float], bytes]) -> None:
         self.state = state
-        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__(place, _Handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """In a thread, while there are few."""
-        if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """One connection."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: socket | Any, client_address: Any) -> None:
-        """A client that goes away in the middle is nobody's concern."""
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(BoundedHandler):
     server: _Server
-    timeout = PATIENCE_S
-    server_version = "velo"
-    sys_version = ""
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         """The page, or its numbers."""
         if not self._is_ours():
             # A page of somebody else, whose name was made to mean this machine (DNS rebinding), asks by that name.
@@ -107,9 +77,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, "application/json", self.server.state(_window_s(asked.query)))
         else:
             self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"there is only the page, /\n")
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not logged."""
 
     def _is_ours(self) -> bool:
         port = self.server.server_address[1]

@@ -15,10 +15,11 @@ from prometheus_client import CollectorRegistry
 
 from velo_engine import Engine
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.observability.bounded_server import MOST_CONNECTIONS
 from velo_engine.observability.exposition import JobCollector
 from velo_engine.observability.health import Health, health_of
 from velo_engine.observability.program_metrics import ProgramMetrics
-from velo_engine.observability.server import MOST_CONNECTIONS, MonitoringServer, is_loopback
+from velo_engine.observability.server import MonitoringServer, is_loopback
 from velo_engine.runtime.measurements import Distribution
 from velo_engine.runtime.statistics import (
     CheckpointStatistics,
