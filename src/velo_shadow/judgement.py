@@ -1,4 +1,4 @@
-"""From what a comparison of two files found to its result: coverage, and the verdict with what speaks against it."""
+"""From what a comparison found to its result: coverage, and the verdict with what speaks against it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from velo_shadow.causes.explaining import explained
+from velo_shadow.compared import Compared
 from velo_shadow.model import ComparisonResult, Counts, Coverage, Decision, Side
-from velo_shadow.offline import Compared
 from velo_shadow.verdict import decide
 from velo_shadow.waivers import Waiver, waived_rows
 
@@ -16,17 +16,17 @@ from velo_shadow.waivers import Waiver, waived_rows
 def judged(
     compared: Compared, *, waivers: Sequence[Waiver] = (), today: date, required: float | None = None
 ) -> ComparisonResult:
-    """The result of a comparison of two ended streams: `today` tells which waivers hold, `required` is a bound.
+    """The result of a comparison: `today` tells which waivers hold, `required` is a bound.
 
     Errors: BAD_VALUE for a waiver that has expired or matches nothing.
     """
     counts = compared.diff.counts
     differences = explained(compared.diff.differences)
     waived = waived_rows(differences, waivers, today)
-    verdict = decide(counts, waived=waived, required=required)
+    verdict = decide(counts, waived=waived, pending=compared.pending, required=required)
     apart = _clocks_apart(compared)
     if apart and (verdict.decision is Decision.SAFE or not counts.matched + counts.differing):
-        verdict = decide(counts, waived=waived, missing=[apart], required=required)
+        verdict = decide(counts, waived=waived, pending=compared.pending, missing=[apart], required=required)
     return ComparisonResult(
         plan=compared.plan,
         counts=counts,
@@ -35,7 +35,13 @@ def judged(
         segments=compared.segments,
         coverage=_coverage(compared, counts),
         verdict=verdict,
+        pending=compared.pending,
+        pending_rows=compared.pending_rows,
+        warm_up=compared.warm_up,
         waived=waived,
+        churn=compared.churn,
+        unmatched=compared.unmatched,
+        performance=compared.performance,
     )
 
 

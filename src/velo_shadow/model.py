@@ -255,6 +255,29 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class SidePerformance:
+    """How fast and at what cost one side gave its rows. None: not known, and shown as missing."""
+
+    latency_avg_ms: float | None = None
+    """From a row's event time to the moment at which its record was written."""
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    latency_p99_ms: float | None = None
+    rows_per_second: float | None = None
+    memory_bytes: int | None = None
+    cpu_cores: float | None = None
+    """Seconds of CPU in a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """Both sides beside each other."""
+
+    left: SidePerformance = SidePerformance()
+    right: SidePerformance = SidePerformance()
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonResult:
     """All that a comparison found."""
 
@@ -272,3 +295,10 @@ class ComparisonResult:
     warm_up: int = 0
     """Keys left out because their input began before the comparison did."""
     waived: int = 0
+    pending_rows: tuple[Mapping[str, Any], ...] = ()
+    """The first of the pending: `side`, and the columns of the key (of a bag, all)."""
+    churn: Mapping[Side, int] = field(default_factory=dict)
+    """Changes beside those that made the final rows, by side. No error."""
+    unmatched: Mapping[Side, int] = field(default_factory=dict)
+    """Rows taken back more often than they were added: the stream is not whole, or began before it was read."""
+    performance: Performance | None = None

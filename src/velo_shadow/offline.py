@@ -28,9 +28,10 @@ from velo_engine.types import (
 from velo_harness.data_files import is_json, json_messages, text_columns
 from velo_harness.spec import DataFile, DataFormat
 from velo_shadow.alignment import Relation, side_rows
-from velo_shadow.diff import Diff, diff
+from velo_shadow.compared import Compared
+from velo_shadow.diff import diff
 from velo_shadow.equality import check_equality, default_equality
-from velo_shadow.model import ColumnEquality, ComparisonPlan, PlanColumn, Segment, Side
+from velo_shadow.model import ColumnEquality, ComparisonPlan, PlanColumn, Side
 from velo_shadow.segments import segments
 
 MEMORY_LIMIT = "192MB"
@@ -71,17 +72,6 @@ class SideFile:
     """Its rows, unless SQL reads the file itself."""
     are_texts: Mapping[str, bool] = field(default_factory=dict)
     """Of JSON: whether a column's values stand in quotes; columns without values are left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Two files, compared."""
-
-    plan: ComparisonPlan
-    diff: Diff
-    segments: tuple[Segment, ...]
-    spans: Mapping[Side, tuple[Any, Any] | None]
-    """First and last event time of each side; None without time column or rows."""
 
 
 def read_side(path: Path, side: Side) -> SideFile:
