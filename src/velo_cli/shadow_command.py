@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from velo_cli.command_line import set_debug
+from velo_cli.command_line import new_app, set_debug
+from velo_cli.shadow_explain import explain
+from velo_cli.shadow_report import report as report_again
+
+COMPARE = "compare"
 
 
-def shadow(
+class CompareByDefault(TyperGroup):
+    """A group that compares: `velo shadow DIR` and `velo shadow --left …` mean `velo shadow compare …`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is no command of the group is said to `compare`, `--help` too: comparing is what the group is for."""
+        if not args:
+            args = ["--help"]
+        return super().parse_args(ctx, args if args[0] in self.commands else [COMPARE, *args])
+
+
+shadow_app = new_app("Are two streams the same, and may one switch? What is no command is compared.")
+
+
+@shadow_app.callback(cls=CompareByDefault)
+def shadow() -> None:
+    """Are two streams the same, and may one switch? What is no command is compared."""
+
+
+@shadow_app.command(COMPARE, epilog="Other commands: velo shadow report FILE, velo shadow explain KEY.")
+def compare(
     left: Annotated[Path, typer.Option(help="the reference (Flink's): a file of rows", show_default=False)],
     right: Annotated[Path, typer.Option(help="what is judged (ours): a file of rows", show_default=False)],
     key: Annotated[
@@ -77,6 +101,10 @@ def shadow(
         write_report(json_report(result, left=str(left), right=str(right)), report)
     print_result(result, Console(file=sys.stdout), left=str(left), right=str(right))
     raise typer.Exit(result.verdict.decision.exit_code)
+
+
+shadow_app.command("report")(report_again)
+shadow_app.command("explain")(explain)
 
 
 def _names(texts: list[str]) -> list[str]:

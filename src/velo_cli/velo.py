@@ -17,7 +17,7 @@ from velo_cli.import_command import import_flink
 from velo_cli.kafka_commands import kafka_app
 from velo_cli.quickstart import quickstart
 from velo_cli.report_command import report
-from velo_cli.shadow_command import shadow
+from velo_cli.shadow_command import shadow_app
 from velo_cli.velo_test import app as test_app
 from velo_harness.reports.standard_output import print_out
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 app = new_app("Streaming SQL: run programs, test them, format them, look up formats.")
 app.add_typer(kafka_app, name="kafka")
 app.add_typer(test_app, name="test")
+app.add_typer(shadow_app, name="shadow")
 app.command("fmt")(fmt)
 app.command("import")(import_flink)
 app.command("export")(export)
 app.command("report")(report)
-app.command("shadow")(shadow)
 app.command("quickstart")(quickstart)
 
 
