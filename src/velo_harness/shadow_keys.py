@@ -5,7 +5,21 @@ from __future__ import annotations
 from decimal import Decimal
 
 from velo_harness.keys import Key, ObjectFormat
-from velo_harness.kinds import SOME_NAMES, Duration, ListOf, MapOf, Number, Object, OneOrMany, PathText, Text
+from velo_harness.kinds import (
+    SOME_NAMES,
+    Choice,
+    Duration,
+    ListOf,
+    MapOf,
+    Number,
+    Object,
+    OneOrMany,
+    PathText,
+    Text,
+    words,
+)
+
+_START = Text("earliest, latest, committed or a time")
 
 STREAM = ObjectFormat(
     "stream",
@@ -14,21 +28,28 @@ STREAM = ObjectFormat(
         Key("topic", Text("a topic"), "The topic."),
         Key("brokers", Text("host:port"), "Where the topic is; else as above."),
         Key("format", Text("a format"), "How its records are written: json, avro-confluent, …", "json"),
+        Key(
+            "changelog",
+            Choice(words("append", "upsert", "retract", "debezium")),
+            "What a record says: append, upsert, retract or debezium; by default append, of debezium-json debezium.",
+        ),
+        Key("start", _START, "Where it is read from: earliest, latest, committed, or a time.", "earliest"),
         Key("properties", MapOf(Text()), "Of the Kafka client; ${NAME} is taken from the environment.", {}),
         Key("file", PathText(), "A file of rows instead of a topic: csv, json, jsonl, parquet, avro."),
     ),
 )
 INPUT = ObjectFormat(
     "shadow input",
-    "A topic that both jobs read.",
+    "What both jobs read: a topic, or a file that has what Flink has read.",
     (
         Key("source", Text("a name"), "The program's name for it.", required=True),
         Key("topic", Text("a topic"), "The topic; its own name by default."),
+        Key("file", PathText(), "A file of rows instead of a topic: csv, json, jsonl, parquet, avro."),
         Key("brokers", Text("host:port"), "Where the topic is; else as above."),
         Key("properties", MapOf(Text()), "Of the Kafka client; ${NAME} is taken from the environment.", {}),
         Key(
             "start",
-            Text("earliest, latest, committed or a time"),
+            _START,
             "Where our job begins to read it: earliest, latest, committed, or a time such as 2026-01-01T00:00:00Z.",
             "earliest",
         ),
@@ -40,7 +61,11 @@ SINK = ObjectFormat(
     (
         Key("name", Text("a name"), "What reports call it: the statement that writes it.", required=True),
         Key("left", Object(STREAM), "The reference: what Flink writes.", required=True),
-        Key("right", Object(STREAM), "What is judged: what our job writes.", required=True),
+        Key(
+            "right",
+            Object(STREAM),
+            "What is judged: what our job writes; over files by default what the program gives for them.",
+        ),
         Key("key", SOME_NAMES, "The columns that identify a row; without them the sides are bags of rows."),
         Key("time_column", Text("a column"), "The column of event time; by default the only timestamp."),
         Key(
@@ -74,13 +99,15 @@ SHADOW_CONFIG = ObjectFormat(
         Key("job", Text("a name"), "The job's name, in reports.", required=True),
         Key("program", PathText(), "The converted program that runs beside Flink."),
         Key("brokers", Text("host:port"), "The brokers of all topics that name none."),
-        Key("inputs", ListOf(Object(INPUT)), "The topics that both jobs read.", ()),
+        Key("inputs", ListOf(Object(INPUT)), "The topics that both jobs read, or files.", ()),
         Key("sinks", ListOf(Object(SINK)), "The outputs that are compared.", required=True),
         Key("warm_up", Duration(), "Event time at the start of which keys and windows are left out and counted.", 0),
         Key("grace", Duration(), "How far behind its newest event time a side may still be.", 0),
         Key("waivers", PathText(), "A file of accepted differences."),
         Key("verdict", Object(VERDICT), "What it takes to be safe."),
         Key("memory_limit", Text("a size"), "Of the comparison.", "192MB"),
+        Key("state", PathText(), "The folder of what a comparison of topics remembers, from which it goes on."),
+        Key("flink_api", Text("a URL"), "Flink's REST address, for the memory and CPU of its job."),
         Key("report", OneOrMany(PathText()), "Files to write reports to.", ()),
     ),
 )

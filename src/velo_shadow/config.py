@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -15,6 +15,7 @@ from velo_harness.shadow_keys import SHADOW_CONFIG
 from velo_harness.typed_values import parse_timestamp
 from velo_harness.yaml_source import YamlNode, read_yaml
 from velo_shadow.equality_text import parse_equalities
+from velo_shadow.folding import Changelog
 from velo_shadow.model import ColumnEquality
 
 STARTS = ("earliest", "latest", "committed")
@@ -31,13 +32,20 @@ class TopicStream:
     format: str = "json"
     properties: Mapping[str, str] = field(default_factory=dict)
     """Of the Kafka client, variables replaced."""
+    changelog: Changelog = Changelog.APPEND
+    start: str = "earliest"
+    """Where it is read from: `earliest`, `latest`, `committed` or an RFC 3339 time."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileStream:
-    """A file of rows."""
+    """A file of rows.
+
+    Of a retract or upsert stream each row has a column `op`: `+I`, `-U`, `+U` or `-D`, as Flink writes row kinds.
+    """
 
     path: Path
+    changelog: Changelog = Changelog.APPEND
 
 
 Stream: TypeAlias = TopicStream | FileStream
@@ -45,12 +53,10 @@ Stream: TypeAlias = TopicStream | FileStream
 
 @dataclass(frozen=True, slots=True)
 class ShadowInput:
-    """A topic that both jobs read."""
+    """What both jobs read."""
 
     source: str
-    stream: TopicStream
-    start: str
-    """`earliest`, `latest`, `committed` or an RFC 3339 time."""
+    stream: Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,8 @@ class ShadowSink:
     name: str
     left: Stream
     """The reference, Flink's."""
-    right: Stream
-    """What is judged, ours."""
+    right: Stream | None
+    """What is judged, ours; None: what the program gives over the files of its inputs."""
     key: tuple[str, ...]
     """Empty: the sides are bags of rows."""
     time_column: str | None
@@ -89,6 +95,9 @@ class ShadowConfig:
     least_rows: int
     memory_limit: str
     reports: tuple[Path, ...]
+    state: Path | None = None
+    """The folder of checkpoints; None: the caller's choice."""
+    flink_api: str | None = None
 
 
 def load_shadow_config(path: Path, environment: Mapping[str, str] | None = None) -> ShadowConfig:
@@ -117,6 +126,8 @@ def shadow_config_of(node: YamlNode, folder: Path, environment: Mapping[str, str
         least_rows=1 if verdict is None else int(verdict["least_rows"]),
         memory_limit=fields["memory_limit"],
         reports=tuple(folder / name for name in fields["report"]),
+        state=reading.path(fields["state"]),
+        flink_api=fields["flink_api"],
     )
 
 
@@ -132,13 +143,20 @@ class _Reading:
         return None if text is None else self.folder / text
 
     def input(self, fields: Fields) -> ShadowInput:
-        start = fields["start"]
+        if fields["file"] is not None:
+            self._refuse_beside_file(fields, ("topic", "brokers", "properties", "start"))
+            return ShadowInput(fields["source"], FileStream(self.folder / fields["file"]))
+        topic = fields["topic"] or fields["source"]
+        start = self._start(fields)
+        stream = TopicStream(topic, self._brokers(fields), properties=self._properties(fields), start=start)
+        return ShadowInput(fields["source"], stream)
+
+    def _start(self, fields: Fields) -> str:
+        start: str = fields["start"]
         if start not in STARTS and parse_timestamp(start) is None:
             hint = f"{', '.join(STARTS)}, or a time such as 2026-01-01T00:00:00Z"
             raise bad_value(f'"{start}" says nowhere to begin', fields.at("start"), hint=hint)
-        topic = fields["topic"] or fields["source"]
-        stream = TopicStream(topic, self._brokers(fields), properties=self._properties(fields))
-        return ShadowInput(fields["source"], stream, start)
+        return start
 
     def sinks(self) -> tuple[ShadowSink, ...]:
         found: dict[str, ShadowSink] = {}
@@ -150,7 +168,8 @@ class _Reading:
         return tuple(found.values())
 
     def _sink(self, fields: Fields) -> ShadowSink:
-        left, right = self._stream(fields["left"]), self._stream(fields["right"])
+        left = self._stream(fields["left"])
+        right = self._right(fields)
         if left == right:
             raise bad_value("the two sides are the same stream: nothing could differ", fields.at("right"))
         key: tuple[str, ...] = fields["key"] or ()
@@ -166,15 +185,36 @@ class _Reading:
             fields.location,
         )  # fmt: skip
 
+    def _right(self, fields: Fields) -> Stream | None:
+        """What our job writes. A program over files gives it without anybody saying where."""
+        if fields["right"] is not None:
+            return self._stream(fields["right"])
+        if self.top["program"] is not None and any(one["file"] is not None for one in self.top["inputs"]):
+            return None
+        message = 'a sink needs "right", unless a program gives it over files'
+        hint = "name the topic or the file that our job writes, or give program and inputs with files"
+        raise VeloError(ErrorCode.MISSING_KEY, message, location=fields.location, hint=hint)
+
     def _stream(self, fields: Fields) -> Stream:
         if fields["file"] is not None:
-            other = next((name for name in ("topic", "brokers", "format", "properties") if fields.has(name)), None)
-            if other is not None:
-                raise bad_value(f'"{other}" has no effect beside "file"', fields.at(other))
-            return FileStream(self.folder / fields["file"])
+            self._refuse_beside_file(fields, ("topic", "brokers", "format", "properties", "start"))
+            return FileStream(self.folder / fields["file"], Changelog(fields["changelog"] or Changelog.APPEND))
         if fields["topic"] is None:
             raise VeloError(ErrorCode.MISSING_KEY, 'a stream needs "topic" or "file"', location=fields.location)
-        return TopicStream(fields["topic"], self._brokers(fields), fields["format"], self._properties(fields))
+        form: str = fields["format"]
+        return TopicStream(
+            fields["topic"],
+            self._brokers(fields),
+            form,
+            self._properties(fields),
+            Changelog(fields["changelog"]) if fields["changelog"] else changelog_of(form),
+            self._start(fields),
+        )
+
+    def _refuse_beside_file(self, fields: Fields, names: Sequence[str]) -> None:
+        other = next((name for name in names if fields.has(name)), None)
+        if other is not None:
+            raise bad_value(f'"{other}" has no effect beside "file"', fields.at(other))
 
     def _brokers(self, fields: Fields) -> str:
         brokers: str | None = fields["brokers"] or self.top["brokers"]
@@ -194,6 +234,11 @@ class _Reading:
             return self.environment[name]
 
         return {name: _VARIABLE.sub(value, text) for name, text in fields["properties"].items()}
+
+
+def changelog_of(form: str) -> Changelog:
+    """What records of this format say when nobody tells."""
+    return Changelog.DEBEZIUM if form.startswith("debezium") else Changelog.APPEND
 
 
 def _equality(fields: Fields) -> dict[str, ColumnEquality]:

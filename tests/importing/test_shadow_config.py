@@ -56,7 +56,7 @@ def test_a_job_becomes_inputs_and_sinks(tmp_path: Path) -> None:
     assert (config.job, config.program) == ("shop", tmp_path / "app.sql")
     assert (config.warm_up_ms, config.bound, config.duration_ms) == (600_000, 0.001, 3_600_000)
     (orders,) = config.inputs
-    assert (orders.source, orders.start) == ("orders", "latest")
+    assert (orders.source, orders.stream.start) == ("orders", "latest")
     assert orders.stream.topic == "shop.orders"
     assert orders.stream.properties == {"sasl.password": "p", "security.protocol": "SASL_SSL"}
     totals, archive = config.sinks
