@@ -21,7 +21,8 @@ from pyarrow import parquet
 
 from velo_engine.kernel import Kernel
 from velo_shadow.model import Side
-from velo_shadow.offline import compare_files, plan_for, read_side
+from velo_shadow.offline import compare_files, read_side
+from velo_shadow.planning import plan_for
 
 TARGET_RATIO = 2.0
 TARGET_MB = 384

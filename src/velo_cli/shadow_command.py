@@ -80,9 +80,11 @@ def compare(
     from velo_shadow.equality_text import parse_equalities
     from velo_shadow.judgement import judged
     from velo_shadow.model import Side
-    from velo_shadow.offline import compare_files, plan_for, read_side
-    from velo_shadow.reports.console import print_result
-    from velo_shadow.reports.json_report import json_report
+    from velo_shadow.offline import compare_files, read_side
+    from velo_shadow.planning import plan_for
+    from velo_shadow.reports.console import print_report
+    from velo_shadow.reports.document import SinkResult, report_of
+    from velo_shadow.reports.json_report import shadow_json
     from velo_shadow.waivers import read_waivers
 
     set_debug(debug)
@@ -97,10 +99,11 @@ def compare(
     accepted = () if waivers is None else read_waivers(waivers)
     compared = compare_files(*sides, plan, memory_limit=memory_limit)
     result = judged(compared, waivers=accepted, today=datetime.now(tz=UTC).date(), required=bound)
+    found = report_of([SinkResult(right.stem, str(left), str(right), result)])
     if report is not None:
-        write_report(json_report(result, left=str(left), right=str(right)), report)
-    print_result(result, Console(file=sys.stdout), left=str(left), right=str(right))
-    raise typer.Exit(result.verdict.decision.exit_code)
+        write_report(shadow_json(found), report)
+    print_report(found, Console(file=sys.stdout))
+    raise typer.Exit(found.exit_code)
 
 
 shadow_app.command("report")(report_again)

@@ -1,0 +1,258 @@
+"""What two sides are compared in: the plan, from the columns that they state or that their values show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from velo_engine.errors import ErrorCode, VeloError, did_you_mean
+from velo_engine.types import (
+    BIGINT,
+    BOOLEAN,
+    DOUBLE,
+    FLOATS,
+    INTEGERS,
+    MAX_PRECISION,
+    NUMERICS,
+    STRING,
+    STRINGS,
+    TIMESTAMPS,
+    SqlType,
+    TypeName,
+    decimal,
+    timestamp,
+)
+from velo_shadow.equality import check_equality, default_equality
+from velo_shadow.model import DEFAULT_GRACE_MS, ColumnEquality, ComparisonPlan, PlanColumn, Side
+
+_ROOM = 18
+"""Digits before and after the point that a column of decimals has room for, where only its first values are known."""
+_WHOLE = r"^[+-]?(0|[1-9][0-9]{0,17})$"
+_DECIMAL = r"^[+-]?(0|[1-9][0-9]*)(\.[0-9]+)?$"
+_FLOAT = r"^([+-]?([0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|Infinity)|NaN)$"
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+]00:00)?$"
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_WRITTEN: dict[frozenset[TypeName], str] = {
+    INTEGERS | {TypeName.DECIMAL}: _DECIMAL,
+    FLOATS: _FLOAT,
+    TIMESTAMPS: _TIME,
+    frozenset({TypeName.DATE}): _DATE,
+}
+"""How text must be written to be compared with values of a type."""
+_SHOWN_VALUE = 60
+
+
+class PlannedSide(Protocol):
+    """What a plan is made from: a file, or a topic of which some records were read."""
+
+    @property
+    def label(self) -> str:
+        """What messages call it, such as `flink.jsonl`, `kafka://totals`."""
+
+    @property
+    def types(self) -> Mapping[str, SqlType | None]:
+        """Its columns. None: nobody states the type, `table` has the values as they are written."""
+
+    @property
+    def table(self) -> pa.Table | None:
+        """Rows as text; None when all types are stated."""
+
+    @property
+    def are_texts(self) -> Mapping[str, bool]:
+        """Of JSON: whether a column's values stand in quotes; columns without values are left out."""
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether `table` are not all rows, but the first ones."""
+
+
+def plan_for(
+    left: PlannedSide,
+    right: PlannedSide,
+    *,
+    key: Sequence[str] = (),
+    equality: Mapping[str, ColumnEquality] | None = None,
+    ignored: Iterable[str] = (),
+    time_column: str | None = None,
+    grace_ms: int = DEFAULT_GRACE_MS,
+) -> ComparisonPlan:
+    """What to compare: every column that is not ignored. Errors: UNKNOWN_COLUMN, SCHEMA_MISMATCH, BAD_VALUE."""
+    rules, left_out = dict(equality or {}), tuple(ignored)
+    sides = {Side.LEFT: left, Side.RIGHT: right}
+    names = tuple(dict.fromkeys((*left.types, *right.types)))
+    for name in (*rules, *left_out, *((time_column,) if time_column else ())):
+        if name not in names:
+            hint = did_you_mean(name, names, noun="column")
+            raise VeloError(ErrorCode.UNKNOWN_COLUMN, f'neither side has a column "{name}"', hint=hint)
+    for name in key:
+        if name in rules or name in left_out:
+            raise VeloError(ErrorCode.BAD_VALUE, f'"{name}" is of the key, which is compared exactly')
+    _need_key(key, sides)
+    compared = [name for name in names if name not in left_out]
+    _need_both(compared, rules, sides)
+    columns = {
+        name: plan_column(name, sides, ColumnEquality() if name in key else rules.get(name)) for name in compared
+    }
+    if not key and not columns:
+        raise VeloError(ErrorCode.SCHEMA_MISMATCH, "every column is ignored: there is nothing to compare")
+    return ComparisonPlan(
+        columns=tuple(column for name, column in columns.items() if name not in key),
+        key=tuple(columns[name] for name in key),
+        time_column=time_column or _only_time(columns.values()),
+        ignored=left_out,
+        grace_ms=grace_ms,
+    )
+
+
+def _only_time(columns: Iterable[PlanColumn]) -> str | None:
+    """The column of event time when nobody names it: the one timestamp that there is."""
+    times = [column.name for column in columns if column.type.name in TIMESTAMPS]
+    return times[0] if len(times) == 1 else None
+
+
+def _need_key(key: Sequence[str], sides: Mapping[Side, PlannedSide]) -> None:
+    for side, file in sides.items():
+        for name in key:
+            if name not in file.types:
+                common = sorted(sides[Side.LEFT].types.keys() & sides[Side.RIGHT].types.keys())
+                message = f'the {side} side, {file.label}, has no column "{name}", which is to be the key'
+                hint = f"both sides have: {', '.join(common)}" if common else "the sides have no column in common"
+                raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint=hint)
+
+
+def _need_both(names: Sequence[str], rules: Mapping[str, ColumnEquality], sides: Mapping[Side, PlannedSide]) -> None:
+    """A column that one side lacks is no column of NULLs, unless the equality says so."""
+    for side, file in sides.items():
+        lacking = [n for n in names if n not in file.types and not (n in rules and rules[n].null_equals_missing)]
+        if lacking:
+            shown = ", ".join(f'"{name}"' for name in lacking)
+            message = f"the {side} side, {file.label}, lacks {shown}, which the other side has"
+            hint = "ignore such a column (--ignore), or let missing equal NULL (--equal COLUMN=missing)"
+            raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint=hint)
+
+
+def plan_column(name: str, sides: Mapping[Side, PlannedSide], equality: ColumnEquality | None) -> PlanColumn:
+    """The column with the type that both sides are brought to. Errors: SCHEMA_MISMATCH, BAD_VALUE."""
+    known = {side: file.types[name] for side, file in sides.items() if name in file.types}
+    stated = [kind for kind in known.values() if kind is not None]
+    untyped = [sides[side] for side, kind in known.items() if kind is None]
+    if not stated:
+        kind = _shown_type([side.table.column(name) for side in untyped if side.table is not None])
+    elif untyped:
+        kind = _type_with_text(name, stated[0], untyped[0])
+    elif len(stated) == 1:
+        kind = stated[0]
+    else:
+        kind = _common_type(name, stated[0], stated[1])
+    if any(side.is_sample for side in untyped):
+        kind = _with_room(kind)
+    rule = equality if equality is not None else default_equality(kind)
+    if equality == ColumnEquality(null_equals_missing=True):
+        rule = replace(default_equality(kind), null_equals_missing=True)
+    if equality is None or equality == ColumnEquality():
+        _refuse_other_kind(name, kind, sides)
+    check_equality(name, kind, rule)
+    return PlanColumn(name, kind, rule)
+
+
+def _refuse_other_kind(name: str, kind: SqlType, sides: Mapping[Side, PlannedSide]) -> None:
+    """Numbers on one side and texts of the same digits on the other are not the same to who reads the streams."""
+    if kind.name not in NUMERICS | STRINGS | {TypeName.BOOLEAN}:
+        return
+    texts: dict[Side, bool] = {}
+    for side, file in sides.items():
+        stated = file.types.get(name)
+        if name in file.are_texts:
+            texts[side] = file.are_texts[name]
+        elif stated is not None:
+            texts[side] = stated.name in STRINGS
+    if len(set(texts.values())) > 1:
+        left, right = ("text" if texts[side] else "no text" for side in Side)
+        message = f'the type of column "{name}" has changed: it is {left} on the left and {right} on the right'
+        hint = f"convert one side; if it may be so, --equal {name}=RULE with a rule but exact, such as abs:0"
+        raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint=hint)
+
+
+def _type_with_text(name: str, kind: SqlType, file: PlannedSide) -> SqlType:
+    """The type for values of type `kind` beside values written as text, which a cast must not round or misread."""
+    assert file.table is not None
+    values = file.table.column(name).drop_null()
+    pattern = next((pattern for names, pattern in _WRITTEN.items() if kind.name in names), None)
+    if pattern is None or not len(values):
+        return kind
+    fitting = pc.match_substring_regex(values, pattern)
+    if not pc.all(fitting).as_py():
+        value = values.filter(pc.invert(fitting))[0].as_py()
+        message = f'column "{name}" of {file.label} holds "{value[:_SHOWN_VALUE]}", the other side {kind}'
+        hint = "times are compared in UTC: write them so" if kind.name in TIMESTAMPS else None
+        raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint=hint)
+    return _common_type(name, kind, _shown_type([values])) if pattern == _DECIMAL else kind
+
+
+def _common_type(name: str, left: SqlType, right: SqlType) -> SqlType:
+    """The type that holds the values of both. Errors: SCHEMA_MISMATCH; a decimal does not fit a float."""
+    left, right = left.as_nullable(), right.as_nullable()
+    if left == right:
+        return left
+    names = {left.name, right.name}
+    if names <= STRINGS:
+        return left if left.length >= right.length else right
+    if names <= FLOATS:
+        return left if left.name is TypeName.DOUBLE else right
+    if names <= INTEGERS:
+        return max(left, right, key=lambda kind: _digits(kind)[0])
+    if names <= INTEGERS | {TypeName.DECIMAL}:
+        (whole, scale), (other, other_scale) = _digits(left), _digits(right)
+        return decimal(min(MAX_PRECISION, max(whole, other) + max(scale, other_scale)), max(scale, other_scale))
+    if names <= TIMESTAMPS:
+        return max(left, right, key=lambda kind: kind.precision)
+    raise VeloError(
+        ErrorCode.SCHEMA_MISMATCH,
+        f'column "{name}" is {left} on the left and {right} on the right: their values cannot be equal',
+        hint="convert one side, or ignore the column (--ignore)",
+    )
+
+
+def _with_room(kind: SqlType) -> SqlType:
+    """The type for values of which only some are known: later ones may have more digits."""
+    if kind.name is not TypeName.DECIMAL:
+        return kind
+    whole, scale = max(_ROOM, kind.precision - kind.scale), max(_ROOM, kind.scale)
+    return decimal(whole + scale, scale) if whole + scale <= MAX_PRECISION else decimal(MAX_PRECISION, kind.scale)
+
+
+def _digits(kind: SqlType) -> tuple[int, int]:
+    """Digits before and after the point."""
+    if kind.name is TypeName.DECIMAL:
+        return kind.precision - kind.scale, kind.scale
+    return {TypeName.TINYINT: 3, TypeName.SMALLINT: 5, TypeName.INT: 10}.get(kind.name, 19), 0
+
+
+def _shown_type(columns: Sequence[Any]) -> SqlType:
+    """The narrowest type that every value of both sides shows: BIGINT, DECIMAL, DOUBLE, TIMESTAMP, else STRING."""
+    values = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).drop_null()
+    if not len(values):
+        return STRING
+    if _all_match(values, _WHOLE):
+        return BIGINT
+    if _all_match(values, _DECIMAL):
+        digits = [text.lstrip("+-").partition(".") for text in pc.unique(values).to_pylist()]
+        whole, scale = max(len(part[0]) for part in digits), max(len(part[2]) for part in digits)
+        return decimal(whole + scale, scale) if whole + scale <= MAX_PRECISION else STRING
+    if _all_match(values, _FLOAT):
+        return DOUBLE
+    if _all_match(values, _TIME):
+        return timestamp(6)
+    if _all_match(values, "^(true|false)$"):
+        return BOOLEAN
+    return STRING
+
+
+def _all_match(values: Any, pattern: str) -> bool:
+    first = values[0].as_py()
+    return re.search(pattern, first) is not None and bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())
