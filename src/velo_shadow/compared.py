@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from velo_shadow.diff import Diff
-from velo_shadow.model import ComparisonPlan, Performance, Segment, Side
+from velo_shadow.model import ComparisonPlan, Performance, Segment, Side, Subtracted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +30,5 @@ class Compared:
     unmatched: Mapping[Side, int] = field(default_factory=dict)
     """Rows taken back more often than they were added."""
     performance: Performance | None = None
+    subtracted: Subtracted | None = None
+    """What the control took off; None without a control."""

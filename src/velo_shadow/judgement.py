@@ -42,6 +42,7 @@ def judged(
         churn=compared.churn,
         unmatched=compared.unmatched,
         performance=compared.performance,
+        subtracted=compared.subtracted,
     )
 
 

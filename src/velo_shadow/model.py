@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -196,6 +197,27 @@ class Counts:
         return self.differing + self.missing + self.extra
 
 
+@dataclass(frozen=True, slots=True)
+class Subtracted:
+    """What does not count because two outputs of the reference differ in it, too (`velo_shadow.control`)."""
+
+    equal: int = 0
+    """Pairs that differ in nothing else: they count as matched."""
+    missing: int = 0
+    """Rows only left that the control lacks, too: compared with nothing."""
+    extra: int = 0
+    """Rows only right that only the control has, too: compared with nothing."""
+    by_column: Mapping[str, int] = field(default_factory=dict)
+    """Values that were taken off, by column."""
+    ignorable: tuple[str, ...] = ()
+    """Columns in which most rows of the reference differ from its own control: nothing in them counts."""
+
+    @property
+    def rows(self) -> int:
+        """Rows that count no longer as different."""
+        return self.equal + self.missing + self.extra
+
+
 class Decision(StrEnum):
     """May one switch?"""
 
@@ -241,6 +263,19 @@ class Segment:
     differences: int
     rows: int
     """Compared rows of the segment, both sides' union; 0 when not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBin:
+    """The rows of a stretch of event time."""
+
+    begins: datetime
+    seconds: int
+    """How long the stretch is; all bins of a result are as long."""
+    rows: int
+    """Of the side that has more of them there."""
+    different: int
+    """Rows that are not equal, among the differences that were examined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,3 +337,5 @@ class ComparisonResult:
     unmatched: Mapping[Side, int] = field(default_factory=dict)
     """Rows taken back more often than they were added: the stream is not whole, or began before it was read."""
     performance: Performance | None = None
+    subtracted: Subtracted | None = None
+    """What the control took off; None without a control."""
