@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from velo_shadow.causes.explaining import explained
 from velo_shadow.compared import Compared
+from velo_shadow.control import remarks
 from velo_shadow.model import ComparisonResult, Counts, Coverage, Decision, Side
 from velo_shadow.verdict import decide
 from velo_shadow.waivers import Waiver, waived_rows
@@ -27,6 +29,8 @@ def judged(
     apart = _clocks_apart(compared)
     if apart and (verdict.decision is Decision.SAFE or not counts.matched + counts.differing):
         verdict = decide(counts, waived=waived, pending=compared.pending, missing=[apart], required=required)
+    if compared.subtracted is not None:
+        verdict = replace(verdict, reasons=(*verdict.reasons, *remarks(compared.subtracted)))
     return ComparisonResult(
         plan=compared.plan,
         counts=counts,
@@ -42,6 +46,7 @@ def judged(
         churn=compared.churn,
         unmatched=compared.unmatched,
         performance=compared.performance,
+        over_time=compared.over_time,
         subtracted=compared.subtracted,
     )
 
@@ -60,9 +65,10 @@ def _clocks_apart(compared: Compared) -> str | None:
 def _coverage(compared: Compared, counts: Counts) -> Coverage:
     plan = compared.plan
     found = counts.matched + counts.differing
+    ignored = {*plan.ignored, *(compared.subtracted.ignorable if compared.subtracted is not None else ())}
     return Coverage(
-        columns=len(plan.key) + len(plan.columns),
-        columns_ignored=len(plan.ignored),
+        columns=len(plan.key) + sum(name not in ignored for name in plan.column_names),
+        columns_ignored=len(ignored),
         left=found / (found + counts.missing) if found else 0.0,
         right=found / (found + counts.extra) if found else 0.0,
     )
