@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from velo_shadow.diff import Diff
-from velo_shadow.model import ComparisonPlan, Performance, Segment, Side, Subtracted
+from velo_shadow.model import ComparisonPlan, Performance, Segment, Side, Subtracted, TimeBin
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +32,5 @@ class Compared:
     performance: Performance | None = None
     subtracted: Subtracted | None = None
     """What the control took off; None without a control."""
+    over_time: tuple[TimeBin, ...] = ()
+    """Rows and differences by event time."""

@@ -339,3 +339,5 @@ class ComparisonResult:
     performance: Performance | None = None
     subtracted: Subtracted | None = None
     """What the control took off; None without a control."""
+    over_time: tuple[TimeBin, ...] = ()
+    """In order of time, none of them empty; () without a time column."""
