@@ -82,7 +82,7 @@ def test_one_wrong_cent_is_found_and_named(command: Callable[..., Any], tmp_path
     ran = command("velo", "shadow", "--left", left, "--right", right, "--key", "id", "--report", "out.json")
 
     document = json.loads((tmp_path / "out.json").read_text())
-    (difference,) = document["differences"]
+    (difference,) = document["sinks"][0]["differences"]
     assert ran.code == 1
     assert "NOT SAFE" in ran.out
     assert (difference["key"], difference["column"]) == ({"id": 2}, "amount")
@@ -145,7 +145,7 @@ def test_accepted_differences_do_not_block_and_the_report_counts_them(
     useless = command(*words)
 
     assert (accepted.code, useless.code) == (0, 2)
-    assert json.loads((tmp_path / "out.json").read_text())["waived"] == 1
+    assert json.loads((tmp_path / "out.json").read_text())["sinks"][0]["waived"] == 1
     assert "w.yaml:2:5" in useless.err
 
 

@@ -1,11 +1,27 @@
-"""The result for people at a terminal."""
+"""The report for people at a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from velo_harness.reports.shown_values import printable, text_of
-from velo_shadow.model import ComparisonResult, Decision, Difference
+from velo_harness.reports.shown_values import printable
+from velo_shadow.model import Decision, Performance
+from velo_shadow.reports.document import ShadowReport, ShownDifference, SinkReport
+from velo_shadow.reports.performance_rows import MISSING, performance_rows
+from velo_shadow.reports.wording import (
+    bound_text,
+    coverage_text,
+    difference_line,
+    examples,
+    key_text,
+    left_alone,
+    matched_text,
+    needed_text,
+    pending_text,
+    plan_text,
+    value_texts,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,72 +29,106 @@ if TYPE_CHECKING:
 
 SHOWN_DIFFERENCES = 20
 _SHOWN_CHARACTERS = 40
-_STYLE = {Decision.SAFE: "bold green", Decision.NOT_SAFE: "bold red", Decision.INCONCLUSIVE: "bold yellow"}
+_STYLES = {Decision.SAFE: "bold green", Decision.NOT_SAFE: "bold red", Decision.INCONCLUSIVE: "bold yellow"}
 
 
-def print_result(result: ComparisonResult, console: Console, *, left: str, right: str) -> None:
-    """Print verdict, counts, causes, segments and the first differences."""
+def print_report(report: ShadowReport, console: Console) -> None:
+    """Print what was found of each sink, and the verdict last: it is what stays on the screen."""
     from rich.text import Text
 
-    verdict, counts = result.verdict, result.counts
-    console.print(f"left   {printable(left)}: {counts.left} rows", markup=False, highlight=False)
-    console.print(f"right  {printable(right)}: {counts.right} rows", markup=False, highlight=False)
-    lines = [_matched(result), _equalities(result)]
-    if counts.left_copies or counts.right_copies:
-        lines.append(f"delivered again, identical: {counts.left_copies} left, {counts.right_copies} right")
-    lines += [f"{number} x {cause.value}" for cause, number in sorted(result.causes.items(), key=lambda c: -c[1])]
-    lines += [f"{s.differences} of the differences where {s.dimension} is {s.value}" for s in result.segments]
-    for line in lines:
-        console.print(printable(line), markup=False, highlight=False)
-    if result.differences:
-        console.print(_table(result.differences[:SHOWN_DIFFERENCES]))
-        left_out = len(result.differences) - SHOWN_DIFFERENCES
-        if left_out > 0:
-            console.print(f"and {left_out} more", highlight=False)
-    console.print(Text(verdict.decision.value, style=_STYLE[verdict.decision]))
-    for reason in verdict.reasons:
-        console.print(f"  {printable(reason)}", markup=False, highlight=False)
-    if verdict.compared:
-        console.print(f"  at most {verdict.bound:.2g} of rows differ (95 %)", highlight=False)
-    if verdict.needed:
-        console.print(f"  {verdict.needed} more equal rows would bring that to the bound asked for", highlight=False)
+    several = len(report.sinks) > 1
+    for sink in report.sinks:
+        if several:
+            console.print(Text(f"── {printable(sink.name)} ──", style="bold"))
+        _print_sink(sink, console)
+        if several:
+            console.print()
+    if several:
+        console.print(_sinks(report.sinks))
+    decision = report.verdict.decision
+    console.print(Text(decision.value, style=_STYLES[decision]))
+    certain = [] if several else [line for sink in report.sinks for line in _certainty(sink)]
+    for line in (*report.verdict.reasons, *certain):
+        _say(console, f"  {line}")
 
 
-def _matched(result: ComparisonResult) -> str:
-    counts = result.counts
-    return (
-        f"{counts.matched} equal, {counts.differing} with other values, {counts.missing} only left, "
-        f"{counts.extra} only right"
-    )
+def _print_sink(sink: SinkReport, console: Console) -> None:
+    _say(console, f"left   {sink.sides.left}: {sink.counts.left:,} rows")
+    _say(console, f"right  {sink.sides.right}: {sink.counts.right:,} rows")
+    for line in (matched_text(sink), plan_text(sink), coverage_text(sink)):
+        _say(console, line)
+    for name, text in left_alone(sink):
+        _say(console, f"{name}: {text}")
+    if sink.pending_rows:
+        _say(console, f"    {pending_text(sink)}")
+    shown = examples(sink)
+    for cause, number in sink.causes.items():
+        _say(console, f"{number:,} x {cause}")
+        if cause in shown:
+            _say(console, f"    {difference_line(shown[cause])}", style="dim")
+            if shown[cause].evidence:
+                _say(console, f"    {shown[cause].evidence}", style="dim")
+    for segment in sink.segments:
+        _say(console, f"{segment.differences:,} of the differences where {segment.dimension} is {segment.value}")
+    if len(sink.differences) > len(shown):
+        console.print(_differences(sink.differences[:SHOWN_DIFFERENCES]))
+        more = len(sink.differences) + sink.differences_left_out - SHOWN_DIFFERENCES
+        if more > 0:
+            _say(console, f"and {more:,} more")
+    if sink.performance is not None:
+        console.print(_performance(sink.performance))
 
 
-def _equalities(result: ComparisonResult) -> str:
-    plan = result.plan
-    by = f"by {', '.join(plan.key_names)}" if plan.key else "as bags of rows (no key)"
-    special = [f"{c.name}: {c.equality}" for c in plan.columns if str(c.equality) != "exact"]
-    ignored = [f"ignored: {', '.join(plan.ignored)}"] if plan.ignored else []
-    return "; ".join([f"compared {by}", *special, *ignored])
+def _certainty(sink: SinkReport) -> Iterator[str]:
+    for text in (bound_text(sink), needed_text(sink)):
+        if text is not None:
+            yield text
 
 
-def _table(differences: tuple[Difference, ...]) -> Table:
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    """A line; what does not fit is the terminal's to wrap."""
+    console.print(printable(text), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _differences(differences: Sequence[ShownDifference]) -> Table:
+    cells = [
+        (key_text(one.key, names=False), one.column or one.kind.value, *value_texts(one), one.cause)
+        for one in differences
+    ]
+    return _table(("key", "column", "left", "right", "cause"), cells)
+
+
+def _performance(performance: Performance) -> Table:
+    rows = [(row.name, row.left, row.right, row.remark) for row in performance_rows(performance)]
+    return _table(("performance", "left", "right", ""), rows, right=(1, 2))
+
+
+def _sinks(sinks: Sequence[SinkReport]) -> Table:
+    rows = [
+        (sink.name, sink.verdict.decision.value, f"{sink.verdict.compared:,}", f"{sink.counts.different:,}",
+         bound_text(sink) or "")
+        for sink in sinks
+    ]  # fmt: skip
+    return _table(("sink", "verdict", "compared", "different", ""), rows, right=(2, 3))
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Table:
+    """A table without lines; the columns numbered in `right` are aligned at that side."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, header_style="bold")
-    for heading in ("key", "column", "left", "right", "cause"):
-        table.add_column(heading)
-    for one in differences:
-        key = ", ".join(text_of(value) for value in one.key.values())
-        row_missing = one.column is None
-        cells = (
-            key,
-            one.column or one.kind.value,
-            "" if row_missing and one.left is None else text_of(one.left),
-            "" if row_missing and one.right is None else text_of(one.right),
-            one.cause.value,
-        )
-        table.add_row(*(Text(_cut(cell)) for cell in cells))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number in right else "left")
+    for row in rows:
+        table.add_row(*(Text(_cut(cell), style=_cell_style(cell)) for cell in row))
     return table
+
+
+def _cell_style(cell: str) -> str:
+    if cell == MISSING:
+        return "dim"
+    return next((style for decision, style in _STYLES.items() if cell == decision.value), "")
 
 
 def _cut(text: str) -> str:

@@ -1,112 +1,99 @@
-"""The JSON report of a comparison. Its schema, `schemas/shadow_report.schema.json`, is frozen: a change that a reader
-could trip over raises SCHEMA_VERSION.
+"""The JSON report of a comparison, written and read again.
 
-It carries the envelope by which `velo report` gathers parts (`status`, `headline`, `facts`, `findings`).
+Its schema, `velo schema shadow-report`, is frozen: later versions add keys, they change and remove none, and a reader
+passes over keys that it does not know. It carries the envelope by which `velo report` gathers the parts of a migration
+(`status`, `headline`, `facts`, `findings`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-from velo_harness.reports.shown_values import json_value
-from velo_shadow.model import ComparisonPlan, ComparisonResult, Decision, Difference, PlanColumn
+import msgspec
+
+from velo_engine.errors import ErrorCode, VeloError
+from velo_harness.json_schemas import shipped_text
+from velo_harness.reports.json_reading import read_json
+from velo_harness.reports.json_report import json_text
+from velo_shadow.model import Decision
+from velo_shadow.reports.document import ShadowReport, SinkReport
+from velo_shadow.reports.wording import difference_line
 
 SCHEMA_VERSION = 1
-MAX_SHOWN = 1_000
-"""Differences that the report holds."""
+KIND = "shadow"
 MAX_FINDINGS = 10
+"""Differences that the migration report shows."""
 _STATUS = {Decision.SAFE: "passed", Decision.NOT_SAFE: "failed", Decision.INCONCLUSIVE: "inconclusive"}
 
 
 def shadow_schema() -> dict[str, Any]:
     """The JSON Schema of the report."""
-    text = files("velo_shadow").joinpath("schemas", "shadow_report.schema.json").read_text(encoding="utf-8")
-    return json.loads(text)  # type: ignore[no-any-return]
+    return json.loads(shipped_text("shadow-report"))  # type: ignore[no-any-return]
 
 
-def json_report(result: ComparisonResult, *, left: str, right: str) -> str:
-    """The report; `left` and `right` name the sides."""
-    return json.dumps(report_document(result, left=left, right=right), indent=2, ensure_ascii=False) + "\n"
+def shadow_json(report: ShadowReport) -> str:
+    """The report as JSON text."""
+    return json_text(document(report)) + "\n"
 
 
-def report_document(result: ComparisonResult, *, left: str, right: str) -> dict[str, Any]:
+def document(report: ShadowReport) -> dict[str, Any]:
     """The report as JSON values. A bound is a rate between 0 and 1; an amount is exact text."""
-    verdict, counts = result.verdict, result.counts
-    shown = result.differences[:MAX_SHOWN]
     return {
         "schema_version": SCHEMA_VERSION,
-        "kind": "shadow",
-        "status": _STATUS[verdict.decision],
-        "headline": headline(result),
-        "facts": {
-            "compared": verdict.compared,
-            "differences that block": verdict.unexplained,
-            "upper 95 % bound on the rate": verdict.bound,
-        },
-        "findings": [{"message": one_line(d), "level": "error"} for d in shown[:MAX_FINDINGS]],
-        "sides": {"left": left, "right": right},
-        "verdict": {
-            "decision": verdict.decision.value,
-            "reasons": list(verdict.reasons),
-            "compared": verdict.compared,
-            "unexplained": verdict.unexplained,
-            "bound": verdict.bound,
-            "needed": verdict.needed,
-        },
-        "counts": asdict(counts) | {"by_column": dict(counts.by_column)},
-        "pending": result.pending,
-        "warm_up": result.warm_up,
-        "waived": result.waived,
-        "coverage": asdict(result.coverage),
-        "plan": _plan(result.plan),
-        "causes": {cause.value: number for cause, number in sorted(result.causes.items())},
-        "segments": [asdict(segment) for segment in result.segments],
-        "differences": [_difference(difference) for difference in shown],
-        "differences_left_out": len(result.differences) - len(shown),
+        "kind": KIND,
+        "status": _STATUS[report.verdict.decision],
+        "headline": report.headline,
+        "facts": _facts(report.sinks),
+        "findings": [{"message": line, "level": "error"} for line in _findings(report.sinks)],
+        "versions": dict(report.versions),
+        "job": report.job,
+        "began": report.began,
+        "ended": report.ended,
+        "verdict": asdict(report.verdict),
+        "sinks": [asdict(sink) for sink in report.sinks],
     }
 
 
-def headline(result: ComparisonResult) -> str:
-    """The verdict in a sentence."""
-    return f"{result.verdict.decision.value}: {'; '.join(result.verdict.reasons)}"
+def read_shadow_report(path: Path) -> ShadowReport:
+    """The report in a file. Errors: FILE_NOT_FOUND, FILE_UNREADABLE, BAD_VALUE."""
+    return shadow_report_of(read_json(path), str(path))
 
 
-def one_line(difference: Difference) -> str:
-    """A difference in a line."""
-    from velo_harness.reports.shown_values import text_of
-
-    key = ", ".join(f"{name}={text_of(value)}" for name, value in difference.key.items()) or "(no key)"
-    if difference.column is None:
-        return f"{key}: {difference.kind.value}"
-    left, right = text_of(difference.left), text_of(difference.right)
-    return f"{key}: {difference.column} is {left} on the left, {right} on the right"
-
-
-def _plan(plan: ComparisonPlan) -> dict[str, Any]:
-    return {
-        "key": [_column(column) for column in plan.key],
-        "columns": [_column(column) for column in plan.columns],
-        "time_column": plan.time_column,
-        "ignored": list(plan.ignored),
-    }
+def shadow_report_of(values: Any, name: str) -> ShadowReport:
+    """The report that JSON values describe; `name` is what errors call it. Errors: BAD_VALUE."""
+    hint = "a report is what velo shadow --report FILE.json writes"
+    if not isinstance(values, dict) or values.get("kind") != KIND:
+        raise VeloError(ErrorCode.BAD_VALUE, f'"{name}" is no report of velo shadow', hint=hint)
+    version = values.get("schema_version")
+    if version != SCHEMA_VERSION:
+        message = f'"{name}" has schema_version {version}; this version of velostream reads {SCHEMA_VERSION}'
+        raise VeloError(ErrorCode.BAD_VALUE, message)
+    try:
+        return msgspec.convert(values, ShadowReport)
+    except msgspec.ValidationError as error:
+        message = f'"{name}" is not a report of velo shadow: {error}'
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint=hint) from None
 
 
-def _column(column: PlanColumn) -> Mapping[str, str]:
-    return {"name": column.name, "type": str(column.type), "equality": str(column.equality)}
+def _facts(sinks: Sequence[SinkReport]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"sinks": len(sinks)} if len(sinks) != 1 else {}
+    facts["compared"] = sum(sink.verdict.compared for sink in sinks)
+    facts["differences that block"] = sum(sink.verdict.unexplained for sink in sinks)
+    if sinks:
+        facts["upper 95 % bound on the rate"] = max(sink.verdict.bound for sink in sinks)
+    return facts
 
 
-def _difference(difference: Difference) -> dict[str, Any]:
-    return {
-        "kind": difference.kind.value,
-        "key": {name: json_value(value) for name, value in difference.key.items()},
-        "column": difference.column,
-        "left": json_value(difference.left),
-        "right": json_value(difference.right),
-        "time": json_value(difference.time),
-        "cause": difference.cause.value,
-        "evidence": difference.evidence,
-    }
+def _findings(sinks: Sequence[SinkReport]) -> list[str]:
+    """The first differences, of every sink some."""
+    share = max(1, MAX_FINDINGS // max(1, len(sinks)))
+    lines = [
+        f"{sink.name}: {difference_line(one)}" if len(sinks) > 1 else difference_line(one)
+        for sink in sinks
+        for one in sink.differences[:share]
+    ]
+    return lines[:MAX_FINDINGS]

@@ -1,0 +1,151 @@
+"""The sentences that all formats have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from velo_harness.reports.shown_values import text_of
+from velo_shadow.model import Kind
+from velo_shadow.reports.document import ShownDifference, SinkReport
+
+_SECONDS = ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
+
+
+def key_text(key: Mapping[str, Any], *, names: bool = True) -> str:
+    """The key of a row in a line, with the names of its columns or without."""
+    parts = [f"{name}={text_of(value)}" if names else text_of(value) for name, value in key.items()]
+    return ", ".join(parts) or "(no key)"
+
+
+def value_texts(difference: ShownDifference) -> tuple[str, str]:
+    """The values of both sides. What a side lacks is blank; a text that reads as the other side's number is quoted."""
+    if difference.column is None:
+        left, right = difference.left, difference.right
+        return ("" if left is None else text_of(left)), ("" if right is None else text_of(right))
+    texts = [text_of(difference.left), text_of(difference.right)]
+    if texts[0] == texts[1]:
+        values = (difference.left, difference.right)
+        texts = [f'"{text}"' if isinstance(value, str) else text for text, value in zip(texts, values, strict=True)]
+    return texts[0], texts[1]
+
+
+def difference_line(difference: ShownDifference) -> str:
+    """A difference in a line."""
+    key = key_text(difference.key)
+    if difference.kind is Kind.MISSING:
+        return f"{key}: only left"
+    if difference.kind is Kind.EXTRA:
+        return f"{key}: only right"
+    left, right = value_texts(difference)
+    return f"{key}: {difference.column} is {left} on the left, {right} on the right"
+
+
+def examples(sink: SinkReport) -> dict[str, ShownDifference]:
+    """The first difference of each cause that is among those listed."""
+    found: dict[str, ShownDifference] = {}
+    for one in sink.differences:
+        found.setdefault(one.cause, one)
+    return found
+
+
+def matched_text(sink: SinkReport) -> str:
+    """What became of the rows."""
+    counts = sink.counts
+    return (
+        f"{counts.matched:,} equal, {counts.differing:,} with other values, {counts.missing:,} only left, "
+        f"{counts.extra:,} only right"
+    )
+
+
+def plan_text(sink: SinkReport) -> str:
+    """By what rows were paired, and where equal is not exact."""
+    plan = sink.plan
+    by = f"by {', '.join(column.name for column in plan.key)}" if plan.key else "as bags of rows (no key)"
+    special = [f"{column.name}: {column.equality}" for column in plan.columns if column.equality != "exact"]
+    ignored = [f"ignored: {', '.join(plan.ignored)}"] if plan.ignored else []
+    return "; ".join([f"compared {by}", *special, *ignored])
+
+
+def left_alone(sink: SinkReport) -> Iterator[tuple[str, str]]:
+    """What was seen and is no difference: its name, and a sentence."""
+    counts = sink.counts
+    if counts.left_copies or counts.right_copies:
+        yield "delivered again, identical", f"{counts.left_copies:,} left, {counts.right_copies:,} right"
+    if sink.churn.left or sink.churn.right:
+        yield "intermediate changes", f"{sink.churn.left:,} left, {sink.churn.right:,} right"
+    if sink.pending:
+        yield "pending", f"{sink.pending:,} that a side has not passed yet"
+    if sink.warm_up:
+        yield "warm-up", f"{sink.warm_up:,} whose input began before the comparison did"
+    if sink.waived:
+        yield "waived", f"{sink.waived:,} rows"
+    if sink.subtracted is not None:
+        yield "subtracted by the control", f"{sink.subtracted.rows:,} rows"
+        if sink.subtracted.ignorable:
+            yield "differ in the reference itself, ignored", ", ".join(sink.subtracted.ignorable)
+    if sink.unmatched.left or sink.unmatched.right:
+        yield "taken back, but never added", f"{sink.unmatched.left:,} left, {sink.unmatched.right:,} right"
+
+
+def coverage_text(sink: SinkReport) -> str:
+    """How much was compared."""
+    coverage = sink.coverage
+    columns = f"{coverage.columns} columns compared"
+    if coverage.columns_ignored:
+        columns += f", {coverage.columns_ignored} ignored"
+    left, right = share_text(coverage.left), share_text(coverage.right)
+    return f"{left} of the left's rows and {right} of the right's found a partner; {columns}"
+
+
+def pending_text(sink: SinkReport, most: int = 3) -> str:
+    """The first rows that are pending, and how many more."""
+    rows = [
+        f"{key_text({name: value for name, value in row.items() if name != 'side'})} ({row.get('side', '')})"
+        for row in sink.pending_rows[:most]
+    ]
+    more = sink.pending - len(rows)
+    return "; ".join(rows) + (f"; and {more:,} more" if more > 0 else "")
+
+
+def share_text(share: float) -> str:
+    """A share between 0 and 1 as a percentage that says 100 % (or 0 %) only when it is."""
+    percent = share * 100
+    if percent in (0, 100):
+        return f"{percent:.0f} %"
+    for digits in (2, 4, 6):
+        text = f"{percent:.{digits}f}"
+        if float(text) not in (0, 100):
+            return f"{text} %"
+    return "over 99.999999 %" if share > 0.5 else "under 0.000001 %"
+
+
+def bound_text(sink: SinkReport) -> str | None:
+    """How sure the rows make one; None when none was compared."""
+    if not sink.verdict.compared:
+        return None
+    return f"at most {_percent(sink.verdict.bound)} of rows differ (95 % confidence)"
+
+
+def needed_text(sink: SinkReport) -> str | None:
+    """How long to go on for the bound asked for; None when it is reached, or when differences block."""
+    needed = sink.verdict.needed
+    if not needed:
+        return None
+    text = f"{needed:,} more equal rows would bring that to the bound asked for"
+    performance = sink.performance
+    rates = [] if performance is None else [performance.left.rows_per_second, performance.right.rows_per_second]
+    known = [rate for rate in rates if rate]
+    return f"{text}: about {seconds_text(needed / min(known))} at this speed" if known else text
+
+
+def seconds_text(seconds: float) -> str:
+    """A time for people who wait."""
+    for size, unit in _SECONDS:
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{max(seconds, 1):.0f} s"
+
+
+def _percent(rate: float) -> str:
+    return f"{rate * 100:.2g} %" if rate < 0.1 else f"{rate * 100:.0f} %"
