@@ -44,6 +44,7 @@ class SchemaName(StrEnum):
     REPORT = "report"
     MIGRATION_REPORT = "migration-report"
     SHADOW_CONFIG = "shadow-config"
+    SHADOW_REPORT = "shadow-report"
 
 
 class SummaryFormat(StrEnum):
@@ -309,7 +310,7 @@ def schema(
         Path | None, typer.Option(help="write them into .velo/ of this folder, where editors look", metavar="FOLDER")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of specs, data schemas, shadow configs or the JSON report; of all as one object by name."""
+    """Print the JSON Schema of specs, data schemas, shadow configs or a JSON report; of all as one object by name."""
     import json
 
     from velo_harness.drafting.new_files import editor_files, write_files
