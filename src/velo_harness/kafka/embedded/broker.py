@@ -108,19 +108,26 @@ class EmbeddedBroker:
     def _serve(self, loop: asyncio.AbstractEventLoop, listener: socket.socket, serving: threading.Event) -> None:
         advertised = None if _is_wildcard(self._host) else self._host
         try:
-            loop.run_until_complete(
+            server = loop.run_until_complete(
                 loop.create_server(lambda: Connection(self._cluster, self._connections, advertised), sock=listener)
             )
             self._tick(loop)
             loop.call_soon(serving.set)
             loop.run_forever()
+            loop.run_until_complete(self._end(server))
         finally:
             serving.set()
             listener.close()
-            for connection in list(self._connections):
-                connection.close()
-            loop.run_until_complete(asyncio.sleep(0))  # lets the transports close their sockets
             loop.close()
+
+    async def _end(self, server: asyncio.Server) -> None:
+        """Closes the port and all connections, also those that are just being accepted."""
+        server.close()
+        accepting = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*accepting, return_exceptions=True)
+        self._drop()
+        while self._connections:  # a transport closes its socket in a later round of the loop
+            await asyncio.sleep(0)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._cluster.deadlines.run_due()
