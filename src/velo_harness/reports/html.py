@@ -25,6 +25,7 @@ from velo_harness.reports.shown_values import printable_lines, text_of
 from velo_harness.reports.text import SHOWN_TEXT, left_out, numbers_text, query_facts, totals_text
 from velo_harness.result import Change, Outcome, QueryResult, RunResult, Trend, versions
 
+OWN_PACKAGE = "velo_harness.reports"
 SHOWN_CELL = 400
 """Characters of one value in a table."""
 SHOWN_LINES = 15
@@ -56,9 +57,14 @@ def run_html(run: RunResult) -> str:
     )
 
 
-def page(template: str, document: Mapping[str, Any], **values: Any) -> str:
-    """A page of `template`, which holds `document` as JSON too."""
+def page(template: str, document: Mapping[str, Any], *, package: str = OWN_PACKAGE, **values: Any) -> str:
+    """A page of `template`, which holds `document` as JSON too.
+
+    The template is in the folder `page` of `package`, whose `style.css` is added to ours; it may import `parts.html`.
+    """
     style, script = _resource("style.css"), _resource("script.js")
+    if package != OWN_PACKAGE:
+        style += _resource("style.css", package)
     allowed = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     values |= {
         "style": _ours(style),
@@ -67,7 +73,7 @@ def page(template: str, document: Mapping[str, Any], **values: Any) -> str:
         "document": script_json(document),
         "shown": SHOWN_LINES,
     }
-    made = _environment().get_template(template).render(values)
+    made = _environment(package).get_template(template).render(values)
     return made.encode("utf-8", "replace").decode("utf-8").strip() + "\n"
 
 
@@ -96,9 +102,9 @@ def shown(value: Any) -> Any:
 
 
 @cache
-def _environment() -> Environment:
-    names = ("parts.html", "report.html", "migration.html")
-    loader: BaseLoader = DictLoader({name: _resource(name) for name in names if _page_file(name).is_file()})
+def _environment(package: str) -> Environment:
+    pages = [one for name in (OWN_PACKAGE, package) for one in files(name).joinpath("page").iterdir()]
+    loader: BaseLoader = DictLoader({one.name: one.read_text("utf-8") for one in pages if one.name.endswith(".html")})
     environment = Environment(
         loader=loader, autoescape=True, finalize=shown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -120,13 +126,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _page_file(name: str) -> Any:
-    return files("velo_harness.reports").joinpath("page", name)
-
-
-def _resource(name: str) -> str:
-    text: str = _page_file(name).read_text(encoding="utf-8")
-    return text
+def _resource(name: str, package: str = OWN_PACKAGE) -> str:
+    return files(package).joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -10,44 +10,44 @@ from velo_harness.reports.shown_values import printable_lines
 from velo_harness.result import Histogram
 
 WIDTH, HEIGHT = 320, 132
-_LEFT, _TOP, _FLOOR = 4, 16, 108
+LEFT, TOP, FLOOR = 4, 16, 108
 """The drawing stands between these; below is the axis with its labels."""
 
 
 def histogram_svg(histogram: Histogram, name: str, label: Callable[[float], str]) -> Markup:
     """Bars over the range of the values, with its ends and the highest count. `label` writes a value."""
     bins, most = len(histogram.counts), max(histogram.counts)
-    width = (WIDTH - 2 * _LEFT) / bins
+    width = (WIDTH - 2 * LEFT) / bins
     # Interpolated, since the distance of the ends may be more than a double holds.
     edges = [histogram.low * (1 - i / bins) + histogram.high * (i / bins) for i in range(bins + 1)]
     one_value = histogram.low == histogram.high
     bars = []
     for i, count in enumerate(histogram.counts):
-        height = max(1.5, (_FLOOR - _TOP) * count / most) if count else 0.0
+        height = max(1.5, (FLOOR - TOP) * count / most) if count else 0.0
         span = label(histogram.low) if one_value else f"{label(edges[i])} … {label(edges[i + 1])}"
         title = f"{span}: {count:,} of {sum(histogram.counts):,}"
         gap = min(2.0, width / 6)
-        shape = f'<rect class="bar" x="{_LEFT + i * width + gap / 2:.1f}" y="{_FLOOR - height:.1f}" '
+        shape = f'<rect class="bar" x="{LEFT + i * width + gap / 2:.1f}" y="{FLOOR - height:.1f}" '
         shape += f'width="{width - gap:.1f}" height="{height:.1f}" rx="1.5">'
         bars.append(f"{shape}<title>{escape(title)}</title></rect>")
     ends = [label(histogram.low)] if one_value else [label(histogram.low), label(histogram.high)]
-    return _framed(name, bars, ends, f"{most:,}")
+    return framed(name, bars, ends, f"{most:,}")
 
 
 def curve_svg(points: Sequence[tuple[float, int]], name: str) -> Markup:
     """Records read over time, as a line from the beginning."""
     last_ms, last = max(points[-1][0], 1e-9), max(points[-1][1], 1)
     places = [(0.0, 0), *points]
-    xy = [(_LEFT + (WIDTH - 2 * _LEFT) * ms / last_ms, _FLOOR - (_FLOOR - _TOP) * count / last) for ms, count in places]
+    xy = [(LEFT + (WIDTH - 2 * LEFT) * ms / last_ms, FLOOR - (FLOOR - TOP) * count / last) for ms, count in places]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in xy)
-    area = f"{_LEFT},{_FLOOR} {line} {xy[-1][0]:.1f},{_FLOOR}"
+    area = f"{LEFT},{FLOOR} {line} {xy[-1][0]:.1f},{FLOOR}"
     rate = f"{last:,} records in {last_ms:,.0f} ms"
     marks = [f'<polygon class="area" points="{area}"/>', f'<polyline class="line" points="{line}"/>']
     marks += [
         f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{ms:,.0f} ms: {count:,}</title></circle>'
         for (x, y), (ms, count) in zip(xy, places, strict=True)
     ]
-    return _framed(name, marks, ["0 ms", f"{last_ms:,.0f} ms"], rate)
+    return framed(name, marks, ["0 ms", f"{last_ms:,.0f} ms"], rate)
 
 
 def share_svg(parts: Sequence[tuple[str, int]]) -> Markup:
@@ -66,14 +66,14 @@ def share_svg(parts: Sequence[tuple[str, int]]) -> Markup:
         at += width
     label = ", ".join(f"{name} {count:,}" for name, count in parts if count)
     opening = '<svg class="share" viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" '
-    return _markup(f'{opening}aria-label="{escape(label)}">{"".join(marks)}</svg>')
+    return markup(f'{opening}aria-label="{escape(label)}">{"".join(marks)}</svg>')
 
 
 def meter_svg(value: float, most: float) -> Markup:
     """A bar as long as `value` of `most`."""
     share = 100 * value / most if most > 0 else 0.0
     bar = f'<rect class="bar" x="0" y="0" width="{max(share, 0.8 if value else 0):.1f}" height="6" rx="1"/>'
-    return _markup(f'<svg class="meter" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">{bar}</svg>')
+    return markup(f'<svg class="meter" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">{bar}</svg>')
 
 
 def short(value: float) -> str:
@@ -95,21 +95,22 @@ def duration(milliseconds: float) -> str:
     return f"{short(milliseconds / 86_400e3)} d"
 
 
-def _framed(name: str, marks: Sequence[str], ends: Sequence[str], top: str) -> Markup:
-    """The marks above an axis with labels at its ends, or one in the middle; `top` is what the height means."""
+def framed(name: str, marks: Sequence[str], ends: Sequence[str], top: str) -> Markup:
+    """The marks, markup of the caller, above an axis with labels at its ends, or one in the middle; `top` is what the
+    height means. All three texts are escaped here."""
     if len(ends) == 1:
-        labels = f'<text class="middle" x="{WIDTH / 2}" y="{_FLOOR + 16}">{escape(ends[0])}</text>'
+        labels = f'<text class="middle" x="{WIDTH / 2}" y="{FLOOR + 16}">{escape(ends[0])}</text>'
     else:
-        labels = f'<text x="{_LEFT}" y="{_FLOOR + 16}">{escape(ends[0])}</text>'
-        labels += f'<text class="end" x="{WIDTH - _LEFT}" y="{_FLOOR + 16}">{escape(ends[1])}</text>'
-    axis = f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _LEFT}" y1="{_FLOOR}" y2="{_FLOOR}"/>'
-    scale = f'<text class="end" x="{WIDTH - _LEFT}" y="10">{escape(top)}</text>'
+        labels = f'<text x="{LEFT}" y="{FLOOR + 16}">{escape(ends[0])}</text>'
+        labels += f'<text class="end" x="{WIDTH - LEFT}" y="{FLOOR + 16}">{escape(ends[1])}</text>'
+    axis = f'<line class="axis" x1="{LEFT}" x2="{WIDTH - LEFT}" y1="{FLOOR}" y2="{FLOOR}"/>'
+    scale = f'<text class="end" x="{WIDTH - LEFT}" y="10">{escape(top)}</text>'
     opening = (
         f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(printable_lines(name))}">'
     )
-    return _markup(f"{opening}{''.join(marks)}{axis}{labels}{scale}</svg>")
+    return markup(f"{opening}{''.join(marks)}{axis}{labels}{scale}</svg>")
 
 
-def _markup(made: str) -> Markup:
-    """Text of ours, in which everything from outside is escaped."""
+def markup(made: str) -> Markup:
+    """Text of ours, in which everything from outside is escaped, as markup."""
     return Markup(made)  # noqa: S704 - see above

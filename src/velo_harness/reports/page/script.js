@@ -28,7 +28,10 @@ if (search) {
     const open = !queries.every((query) => query.open);
     for (const query of queries) query.open = open;
   });
-  document.querySelector("#save").addEventListener("click", () => {
+}
+const save = document.querySelector("#save");
+if (save) {
+  save.addEventListener("click", () => {
     const link = document.createElement("a");
     const text = document.querySelector("#report").textContent;
     link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
