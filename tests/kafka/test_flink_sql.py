@@ -1,4 +1,4 @@
-"""Flink SQL with its Kafka connector reads and writes our brokers: no row lost, none twice."""
+"""Flink SQL with its Kafka connector reads and writes our broker: no row lost, none twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.kafka.checks.cluster import Cluster, unique
 
 pytestmark = [pytest.mark.flink, pytest.mark.slow]
 
-ROWS = 200_000
+ROWS = 50_000
 PARTITIONS = 2
 START = 1_700_000_000_000
 """Epoch milliseconds of the first row; the others follow, one every 10 ms."""
@@ -47,8 +47,8 @@ def _table(name: str, columns: str, bootstrap_servers: str, topic: str, options:
     return f"CREATE TABLE {name} ({columns}) WITH ({properties})"
 
 
-def test_flink_copies_every_row_exactly_once(kafka_bootstrap: str) -> None:
-    cluster = Cluster(kafka_bootstrap)
+def test_flink_copies_every_row_exactly_once(embedded_kafka: str) -> None:
+    cluster = Cluster(embedded_kafka)
     source, target = cluster.new_topic(PARTITIONS), cluster.new_topic(PARTITIONS)
     rows = (
         {
@@ -70,8 +70,8 @@ def test_flink_copies_every_row_exactly_once(kafka_bootstrap: str) -> None:
     }
     *_, windows = run_statements(
         [
-            _table("source", columns, kafka_bootstrap, source, {}),
-            _table("target", columns, kafka_bootstrap, target, exactly_once),
+            _table("source", columns, embedded_kafka, source, {}),
+            _table("target", columns, embedded_kafka, target, exactly_once),
             "INSERT INTO target SELECT id, v * 2, ts FROM source",
             "SELECT COUNT(*), COUNT(DISTINCT id), SUM(v) FROM"
             " TABLE(TUMBLE(TABLE target, DESCRIPTOR(ts), INTERVAL '10' MINUTE)) GROUP BY window_start, window_end",

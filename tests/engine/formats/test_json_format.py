@@ -92,7 +92,7 @@ def test_every_message_is_a_row_or_a_failure_however_they_are_batched(picks, dat
     assert [*first.positions.tolist(), *(second.positions + cut).tolist()] == whole.positions.tolist()
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.binary(max_size=60), st.integers(0, 100))
 def test_any_bytes_are_a_row_or_a_failure(noise, at):
     spliced = trade(7)[: at % 70] + noise + trade(7)[at % 70 :]
@@ -139,7 +139,7 @@ EVERY_TYPE = RowSchema.of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from([*EVERY_TYPE.names, "other"]), json_values))
 def test_any_object_is_a_row_or_a_failure_that_names_a_field(members):
     every = open_format("json", EVERY_TYPE, {"timestamp.format.epoch": "auto"})

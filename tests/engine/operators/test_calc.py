@@ -172,7 +172,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(events=EVENTS)
 def test_the_answer_does_not_depend_on_batches(kernel: Kernel, events: list[Event]) -> None:
     answers = []
@@ -186,7 +186,7 @@ def test_the_answer_does_not_depend_on_batches(kernel: Kernel, events: list[Even
     assert answers[0] == answers[1] == answers[2]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(events=EVENTS)
 def test_every_row_has_one_fate(kernel: Kernel, events: list[Event]) -> None:
     failures = Failures()

@@ -63,7 +63,7 @@ def run(operator: Operator, changes: list[Event], size: int, times: list[int]) -
     return [row for batch in clocked(changes, size, times) for row in output(operator.process(batch).rows)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(consistent(), NODES, TICKS, st.sampled_from([1, 3, 100]))
 def test_a_ttl_that_nothing_reaches_changes_nothing(
     changes: list[Event], shape: tuple[int, int, bool], ticks: list[int], size: int
@@ -87,7 +87,7 @@ def until_failure(operator: ExpiringTopN, node: nodes.TopN, changes: list[Event]
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(consistent(), NODES, TICKS, st.sampled_from([1, 3, 7]))
 def test_neither_cuts_nor_restarts_change_anything(
     changes: list[Event], shape: tuple[int, int, bool], ticks: list[int], size: int

@@ -73,7 +73,7 @@ def run(cache: IntervalCache | IntervalIndex, history: list[Step], size: int) ->
     return [cache.run(rows, clock, matching, 0) for rows, clock in spans(history, size)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(histories, bounds, st.sampled_from([1, 2, 7, 100]))
 def test_the_same_rows_meet_and_leave_at_the_same_events(
     history: list[Step], bound: tuple[int, int], size: int
@@ -97,7 +97,7 @@ def test_they_meet_the_same_in_long_histories(seed: int) -> None:
         assert happened(run(IntervalIndex(*bound), history, chance.choice([1, 5, 1000]))) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(histories, bounds)
 def test_the_order_does_not_depend_on_batches(history: list[Step], bound: tuple[int, int]) -> None:
     whole = flat(run(IntervalIndex(*bound), history, 1000))
@@ -105,7 +105,7 @@ def test_the_order_does_not_depend_on_batches(history: list[Step], bound: tuple[
         assert flat(run(IntervalIndex(*bound), history, size)) == whole
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(histories, bounds, st.integers(1, 5), st.sampled_from([IntervalIndex, IntervalCache]))
 def test_either_continues_from_the_state_of_the_index(
     history: list[Step], bound: tuple[int, int], size: int, following: type[IntervalIndex] | type[IntervalCache]

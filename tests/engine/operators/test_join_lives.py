@@ -128,7 +128,7 @@ def run(operator: RegularJoin, left: list[Event], right: list[Event], size: int,
     return [row for a, b in spans for row in output(operator.process(a, b).rows)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     events,
     TICKS,
@@ -157,7 +157,7 @@ def test_changes_are_those_of_the_state_views(
         assert run(operator, left, right, size, times) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(events, TICKS, st.sampled_from(JoinKind), st.integers(1, 4))
 def test_a_restart_changes_nothing(
     pairs: list[tuple[Event, Event]], ticks: list[int], kind: JoinKind, size: int
@@ -193,7 +193,7 @@ def consistent(draw: st.DrawFn) -> list[Event]:
     return changes
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(consistent(), consistent(), TICKS, st.sampled_from(JoinKind), st.sampled_from([1, 3, 100]))
 def test_a_ttl_that_nothing_reaches_changes_nothing(
     left: list[Event], right: list[Event], ticks: list[int], kind: JoinKind, size: int

@@ -66,7 +66,7 @@ def matching(keys: tuple[int, ...], null_safe: frozenset[int], condition: bool) 
     return holds
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     events,
     st.sampled_from(JoinKind),

@@ -130,7 +130,7 @@ def test_exactly_once_wherever_it_crashes(sql: str, tmp_path: Path) -> None:
         assert made.offsets == whole.offsets
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(points=st.lists(st.integers(0, 12), max_size=12), batch=st.integers(1, 5))
 def test_exactly_once_however_often_it_crashes(
     points: list[int], batch: int, tmp_path_factory: pytest.TempPathFactory
@@ -144,7 +144,7 @@ def test_exactly_once_however_often_it_crashes(
     assert made.logs == whole.logs
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(points=st.lists(st.integers(0, 12), max_size=12), batch=st.integers(1, 5))
 def test_at_least_once_loses_nothing(points: list[int], batch: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     whole, made = cluster(), cluster()

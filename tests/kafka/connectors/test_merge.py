@@ -62,7 +62,7 @@ arrivals = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), max_size=12
 cuts = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(-1, 8)), max_size=30), arrivals, cuts, st.booleans())
 def test_the_order_is_that_of_a_topic_in_memory(records, chunks, limits, sequenced):
     topic = Topic("t", partitions=3)
@@ -80,7 +80,7 @@ def test_the_order_is_that_of_a_topic_in_memory(records, chunks, limits, sequenc
     assert merged(logs, chunks, limits) == expected
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 8), st.booleans()), max_size=30),
     arrivals,

@@ -67,7 +67,7 @@ REQUESTS = st.sampled_from(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(st.lists(st.tuples(REQUESTS, st.lists(PIECES, max_size=20).map(b"".join)), min_size=1, max_size=5))
 def test_no_request_is_a_defect(requests: list[tuple[tuple[int, int], bytes]]) -> None:
     logged: list[str] = []
