@@ -1,0 +1,44 @@
+"""A fault through the command `velo shadow`, as a user compares two files."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from unittest import mock
+
+from tests.shadow.faults.fault import NOT_COMPARED
+from tests.shadow.faults.measuring import Case, files_of
+
+
+def measured_by_command(case: Case, folder: Path) -> bool:
+    """Whether the command refuses: exit code 1, or 2 for files that cannot be compared."""
+    left, right = files_of(case, folder)
+    config = case.side.scenario.sink_config
+    arguments = ["shadow", "--left", str(left), "--right", str(right), "--key", ",".join(config.key)]
+    arguments += ["--time-column", config.time_column or ""]
+    for name in NOT_COMPARED.get(case.side.scenario.name, ()):
+        arguments += ["--ignore", name]
+    for name, equality in config.equality.items():
+        arguments += ["--equal", f"{name}={equality.rule.value}:{equality.tolerance}"]
+    code, output = velo(arguments)
+    return code == (2 if case.fault.as_texts else 1) and "SAFE" not in output.replace("NOT SAFE", "")
+
+
+def velo(arguments: Sequence[str]) -> tuple[int, str]:
+    """Exit code and output of a command, run in this process."""
+    from velo_cli.velo import main
+
+    output = io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["velo", *arguments]),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(output),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0), output.getvalue()
+    return 0, output.getvalue()

@@ -1,0 +1,93 @@
+"""Faults of whole rows: lost, invented, moved in time, not brought up to date."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from tests.shadow.faults.fault import Fault, Kind, Sound, parts, shifted
+from tests.shadow.scenarios.scenario import run
+
+from velo_shadow.folding import Changelog
+from velo_shadow.model import Cause
+
+
+def missing_partition(side: Sound, chance: random.Random) -> Fault | None:
+    """No row of one value of a column, as when a partition is not read."""
+    found = [part for part in parts(side) if not isinstance(part.value, datetime)]
+    if not found:
+        return None
+    part = chance.choice(found)
+    rows = [row for row in side.rows if not part.holds(row)]
+    return Fault(rows, frozenset({Cause.UNKNOWN}), part, note=f"{part.column}={part.value}")
+
+
+def missing_hour(side: Sound, chance: random.Random) -> Fault | None:
+    """No row of one hour, as after an outage."""
+    time_column = side.scenario.sink_config.time_column
+    found = [part for part in parts(side) if part.column == time_column]
+    part = chance.choice(found)
+    rows = [row for row in side.rows if not part.holds(row)]
+    return Fault(rows, frozenset({Cause.UNKNOWN}), part, note=f"{part.column} {part.value:%H}h")
+
+
+def lost_rows(side: Sound, chance: random.Random) -> Fault | None:
+    """Some rows are not there."""
+    kept = list(side.rows)
+    chance.shuffle(kept)
+    return Fault(kept[chance.choice((1, 2, 5, 20)) :], frozenset({Cause.UNKNOWN}))
+
+
+def invented_rows(side: Sound, chance: random.Random) -> Fault | None:
+    """Rows under a key that nobody asked for."""
+    number = chance.choice((1, 3, 20))
+    names = {c.name: c.type for c in side.schema.columns}
+    key = next((name for name in side.key if str(names[name]).startswith(("BIGINT", "STRING"))), None)
+    if key is None:
+        return None
+    is_text = str(names[key]).startswith("STRING")
+    invented = [
+        row | {key: f"nobody {i}" if is_text else 1_000_000 + 37 * i}
+        for i, row in enumerate(chance.sample(list(side.rows), number))
+    ]
+    return Fault([*side.rows, *invented], frozenset({Cause.UNKNOWN}), note=key)
+
+
+def key_offset(side: Sound, chance: random.Random) -> Fault | None:
+    """Every window some hours off, as after a change of the session's time zone."""
+    windows = [name for name in ("window_start", "window_end") if name in side.scenario.sink.columns]
+    if not windows:
+        return None
+    offset = timedelta(hours=chance.choice((-8, -1, 1, 2)))
+    rows = [shifted(dict(row), windows, offset) for row in side.rows]
+    return Fault(rows, frozenset({Cause.TIME_ZONE}), note=f"{offset}")
+
+
+def stale_value(side: Sound, chance: random.Random) -> Fault | None:
+    """Some keys have the value before their last change: the update was lost, or is late."""
+    scenario = side.scenario
+    if scenario.sink.changelog is Changelog.APPEND:
+        return None
+    changes = run(scenario.program, scenario.inputs)
+    latest = {side.key_of(row): row for row in scenario.rows(changes).to_pylist()}
+    earlier = dict(latest)
+    names = [name for name in changes.column_names if name != "velo_kind"]
+    for change in changes.to_pylist():
+        row = {name: change[name] for name in names}
+        if change["velo_kind"] in (0, 2) and row != latest[side.key_of(row)]:
+            earlier[side.key_of(row)] = row
+    able = [key for key in latest if earlier[key] != latest[key]]
+    struck = chance.sample(able, min(len(able), chance.choice((1, 3, 20, len(able)))))
+    stale = latest | {key: earlier[key] for key in struck}
+    return Fault([*stale.values()], frozenset({Cause.UNKNOWN, Cause.LATE_ON_ONE_SIDE}))
+
+
+KINDS: Mapping[str, Kind] = {
+    "missing partition": missing_partition,
+    "missing hour": missing_hour,
+    "lost rows": lost_rows,
+    "invented rows": invented_rows,
+    "offset of hours in the key": key_offset,
+    "stale value": stale_value,
+}
