@@ -6,9 +6,10 @@
 | `kafka://host:9092/totals`, `kafka://a:9092,b:9092/totals` | the topic at these brokers |
 | `kafka://totals?format=debezium-json` | records in another format than JSON |
 | `kafka://totals?format=avro-confluent&schema.registry.url=http://registry:8081` | with options of format and client |
+| `kafka://totals?changelog=upsert&start=2026-01-01T00:00:00Z` | upserts, from a time on (or `latest`, `committed`) |
 | anything else | a file of rows |
 
-What follows `?` has the names of `properties` in shadow_config.yaml, and `format`; `%26` is an `&` within a value.
+What follows `?` has the names of a stream in shadow_config.yaml and of its `properties`; `%26` is an `&` in a value.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_shadow.config import FileStream, Stream, TopicStream
+from velo_shadow.folding import Changelog
 
 SCHEME = "kafka://"
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
@@ -68,8 +70,12 @@ def _topic(text: str, brokers: str | None) -> TopicStream:
         hint = f"kafka://host:port/{topic}, or --bootstrap-servers host:port"
         raise VeloError(ErrorCode.BAD_VALUE, f'nothing says where the topic of "{text}" is', hint=hint)
     options = _options(text, written)
-    form = options.pop("format", "json")
-    return TopicStream(topic, where, form, options)
+    form, start = options.pop("format", "json"), options.pop("start", "earliest")
+    stated = options.pop("changelog", Changelog.APPEND)
+    if stated not in tuple(Changelog):
+        hint = did_you_mean(stated, tuple(Changelog), noun="changelog")
+        raise VeloError(ErrorCode.BAD_VALUE, f'"{stated}" in "{text}" is no changelog', hint=hint)
+    return TopicStream(topic, where, form, options, Changelog(stated), start)
 
 
 def _options(text: str, written: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 
 from velo_engine.errors import ErrorCode, VeloError
 from velo_shadow.config import FileStream, Stream, TopicStream
+from velo_shadow.folding import Changelog
 from velo_shadow.sides.address import is_topic, parse_address, shown_address
 
 
@@ -22,6 +23,10 @@ from velo_shadow.sides.address import is_topic, parse_address, shown_address
         (
             "kafka://totals?format=avro-confluent&schema.registry.url=http://registry:8081/a%26b",
             TopicStream("totals", "here:1", "avro-confluent", {"schema.registry.url": "http://registry:8081/a&b"}),
+        ),
+        (
+            "kafka://totals?changelog=upsert&start=latest",
+            TopicStream("totals", "here:1", changelog=Changelog.UPSERT, start="latest"),
         ),
         ("out/totals.jsonl", FileStream(Path("out/totals.jsonl"))),
         ("totals", FileStream(Path("totals"))),
@@ -46,6 +51,7 @@ def test_files_are_relative_to_a_folder() -> None:
         ("kafka://to tals", "names no topic"),
         ("kafka://totals?format", "is no option"),
         ("kafka://totals?=json", "is no option"),
+        ("kafka://totals?changelog=upserts", "is no changelog"),
         ("s3://bucket/totals.jsonl", "neither a topic nor a file"),
         ("", "is empty"),
     ],

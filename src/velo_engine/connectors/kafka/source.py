@@ -157,6 +157,12 @@ class KafkaSource:
             self._begin(self._start, self._end)
         return {(self.topic, p): offset for p, offset in self._positions.items()}
 
+    def ends(self) -> dict[tuple[str, int], int]:
+        """Per partition the offset before which polling ends; none when it goes on."""
+        if not self._positions:
+            self._begin(self._start, self._end)
+        return {(self.topic, p): offset for p, offset in self._ends.items()}
+
     def seek(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Goes on at these positions; partitions without one at the source's own start. Before the first poll.
 
