@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from velo_harness.reports.shown_values import printable
+from velo_harness.reports.shown_values import printable_lines
 from velo_shadow.model import Decision, Performance
 from velo_shadow.reports.document import ShadowReport, ShownDifference, SinkReport
 from velo_shadow.reports.performance_rows import MISSING, performance_rows
@@ -39,7 +39,7 @@ def print_report(report: ShadowReport, console: Console) -> None:
     several = len(report.sinks) > 1
     for sink in report.sinks:
         if several:
-            console.print(Text(f"── {printable(sink.name)} ──", style="bold"))
+            console.print(Text(f"── {printable_lines(sink.name)} ──", style="bold"))
         _print_sink(sink, console)
         if several:
             console.print()
@@ -87,7 +87,7 @@ def _certainty(sink: SinkReport) -> Iterator[str]:
 
 def _say(console: Console, text: str, style: str | None = None) -> None:
     """A line; what does not fit is the terminal's to wrap."""
-    console.print(printable(text), style=style, markup=False, highlight=False, soft_wrap=True)
+    console.print(printable_lines(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _differences(differences: Sequence[ShownDifference]) -> Table:
@@ -121,7 +121,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="right" if number in right else "left")
     for row in rows:
-        table.add_row(*(Text(_cut(cell), style=_cell_style(cell)) for cell in row))
+        table.add_row(*(Text(_cut(printable_lines(cell)), style=_cell_style(cell)) for cell in row))
     return table
 
 

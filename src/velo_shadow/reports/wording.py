@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from velo_harness.reports.shown_values import text_of
 from velo_shadow.model import Kind
-from velo_shadow.reports.document import ShownDifference, SinkReport
+from velo_shadow.reports.document import ShadowReport, ShownDifference, SinkReport
 
 _SECONDS = ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
 
@@ -124,7 +125,7 @@ def bound_text(sink: SinkReport) -> str | None:
     """How sure the rows make one; None when none was compared."""
     if not sink.verdict.compared:
         return None
-    return f"at most {_percent(sink.verdict.bound)} of rows differ (95 % confidence)"
+    return f"at most {percent_text(sink.verdict.bound)} of rows differ (95 % confidence)"
 
 
 def needed_text(sink: SinkReport) -> str | None:
@@ -147,5 +148,17 @@ def seconds_text(seconds: float) -> str:
     return f"{max(seconds, 1):.0f} s"
 
 
-def _percent(rate: float) -> str:
+def percent_text(rate: float) -> str:
+    """A small rate as a percentage."""
     return f"{rate * 100:.2g} %" if rate < 0.1 else f"{rate * 100:.0f} %"
+
+
+def when_text(report: ShadowReport) -> str:
+    """When the comparison was, for how long, and by which version."""
+    parts = []
+    if report.began is not None:
+        parts.append(f"began {report.began}")
+    if report.began is not None and report.ended is not None:
+        lasted = datetime.fromisoformat(report.ended) - datetime.fromisoformat(report.began)
+        parts.append(f"ran for {seconds_text(lasted.total_seconds())}")
+    return " · ".join([*parts, f"velostream {report.versions.get('velostream', '')}".strip()])
