@@ -173,7 +173,7 @@ def compare_files(
     """
     files = [str(side.path.absolute()) for side in (left, right) if side.table is None]
     with Kernel(memory_limit=memory_limit, files=files) as kernel:
-        left, right = (_folded(kernel, side, plan.key_names) for side in (left, right))
+        left, right = (folded_side(kernel, side, plan.key_names) for side in (left, right))
         tables = {side.relation.source: side.table for side in (left, right) if side.table is not None}
         sides = {Side.LEFT: left, Side.RIGHT: right}
         found = diff(kernel, plan, left.relation, right.relation, tables=tables)
@@ -189,8 +189,8 @@ def compare_files(
     )
 
 
-def _folded(kernel: Kernel, file: SideFile, key: Sequence[str]) -> SideFile:
-    """The final rows of a file of changes; any other file as it is."""
+def folded_side(kernel: Kernel, file: SideFile, key: Sequence[str]) -> SideFile:
+    """The final rows of a file of changes; any other file as it is. Errors: BAD_VALUE for upserts without a key."""
     if file.kinds is None or file.table is None:
         return file
     if file.changelog is Changelog.UPSERT and not key:
