@@ -23,7 +23,7 @@ def judged(
     Errors: BAD_VALUE for a waiver that has expired or matches nothing.
     """
     counts = compared.diff.counts
-    differences = explained(compared.diff.differences)
+    differences = explained(compared.diff.differences, compared)
     waived = waived_rows(differences, waivers, today)
     verdict = decide(counts, waived=waived, pending=compared.pending, required=required)
     apart = _clocks_apart(compared)

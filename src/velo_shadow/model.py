@@ -141,6 +141,7 @@ class Cause(StrEnum):
     WARM_UP = "missing warm-up state"
     TTL_EXPIRY = "TTL expiry"
     TOP_N_TIE = "ordering tie in a Top-N"
+    JOIN_KIND = "kind of join"
     NULL_OR_ABSENT = "null against a value"
     TYPE_CHANGE = "type change"
     TRUNCATED_TEXT = "truncated text"

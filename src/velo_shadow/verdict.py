@@ -10,8 +10,10 @@ import math
 from collections.abc import Sequence
 
 from velo_shadow.model import Counts, Decision, Verdict
+from velo_shadow.rate_bound import CONFIDENCE, upper_bound
 
-CONFIDENCE = 0.95
+__all__ = ["CONFIDENCE", "WANTED_BOUND", "decide", "further", "upper_bound"]
+
 WANTED_BOUND = 0.001
 """Upper bound on the true rate of differences that is asked for, to say how long to go on."""
 
@@ -67,46 +69,7 @@ def _blocking(counts: Counts, waived: int) -> tuple[str, ...]:
     return tuple(part.removeprefix("-") for part in parts)
 
 
-def upper_bound(differing: int, compared: int, confidence: float = CONFIDENCE) -> float:
-    """The one-sided upper bound of Clopper and Pearson (1934) on a rate: `differing` of `compared` were seen.
-
-    With none differing it is about 3 / compared (the rule of three). 1.0 when nothing was compared.
-    """
-    if differing >= compared:
-        return 1.0
-    low, high = differing / compared, 1.0
-    for _ in range(100):  # halvings: beyond the precision of a float
-        middle = (low + high) / 2
-        if _at_most(differing, compared, middle) > 1 - confidence:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
 def further(compared: int, wanted: float, confidence: float = CONFIDENCE) -> int:
     """How many more equal comparisons bring the bound of none differing to `wanted`."""
     needed = math.ceil(math.log(1 - confidence) / math.log1p(-wanted))
     return max(0, needed - compared)
-
-
-def _at_most(k: int, n: int, rate: float) -> float:
-    """The probability of at most k of n at this rate: the sum of the binomial's terms, from the largest down."""
-    if rate >= 1.0:
-        return 0.0
-    if rate <= 0.0:
-        return 1.0
-    term = math.exp(
-        math.lgamma(n + 1)
-        - math.lgamma(k + 1)
-        - math.lgamma(n - k + 1)
-        + k * math.log(rate)
-        + (n - k) * math.log1p(-rate)
-    )
-    total = term
-    for i in range(k, 0, -1):
-        term *= i / (n - i + 1) * (1 - rate) / rate
-        total += term
-        if term < total * 1e-16:
-            break
-    return min(1.0, total)

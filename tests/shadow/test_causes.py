@@ -79,14 +79,17 @@ def test_rows_without_a_partner_have_no_cause_by_their_values() -> None:
 
 
 def test_rows_that_changed_places_are_a_tie() -> None:
-    first = [value("a", "b", key=1, column="x"), value(10, 20, key=1, column="y")]
-    second = [value("b", "a", key=2, column="x"), value(20, 10, key=2, column="y")]
-    third = [value("b", "a", key=3, column="x"), value(20, 11, key=3, column="y")]
+    def row(key: int, left: tuple[str, int], right: tuple[str, int]) -> list[Difference]:
+        whole = {"k": key, "x": left[0], "y": left[1], "price": 5}
+        sides = zip("xy", left, right, strict=True)
+        return [Difference(Kind.VALUE, {"k": key}, name, one, other, row=whole) for name, one, other in sides]
+
+    first, second, third = row(1, ("a", 10), ("b", 20)), row(2, ("b", 20), ("a", 10)), row(3, ("b", 20), ("a", 11))
 
     found = explained([*first, *second, *third])
 
     assert [one.cause for one in found] == [Cause.TOP_N_TIE] * 4 + [Cause.UNKNOWN] * 2
-    assert found[0].evidence == "the row has changed places with that of k=2"
+    assert found[0].evidence == "the row has changed places with that of k=2 with the same price=5"
 
 
 def test_single_values_that_changed_places_are_no_tie() -> None:

@@ -8,47 +8,75 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from velo_shadow.model import Cause, Difference, Kind
+from velo_shadow.causes.rows import Row, numbers_of, paired_rows, row_of, rows_of
+from velo_shadow.compared import Compared
+from velo_shadow.model import Cause, Difference
+
+__all__ = ["Change", "Context", "Finding", "context_of", "row_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A cause with what shows it."""
+    """A cause with what shows it. UNKNOWN with evidence: something is to be seen, but it proves no cause."""
 
     cause: Cause
     evidence: str
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A value that differs: of a row that both sides have, or of two rows that belong together by all other columns."""
+
+    column: str
+    left: Any
+    right: Any
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """All differences that are examined together."""
 
-    rows: Mapping[str, Mapping[str, Difference]]
-    """By row (`row_of`) the columns that differ in it."""
+    rows: tuple[Row, ...]
+    """Rows of one side that belong together by all but a column or two are one."""
+    single: tuple[Row, ...]
+    """The same rows, none put together."""
+    key: tuple[str, ...]
+    """Columns that a row is known by; empty: the sides are bags."""
+    numbers: tuple[str, ...]
+    """Columns beside the key that hold numbers."""
+    changes: Mapping[str, tuple[Change, ...]]
+    """By column."""
     offsets: Mapping[str, Counter[timedelta]]
     """By column of times: how far the right is ahead, and how often."""
-    by_values: Mapping[tuple[str, ...], Mapping[str, Any]]
-    """By what differs in a row (`exchange`), its key."""
+    compared: Compared | None
+    """The comparison; None: nothing is known beside the differences."""
 
 
-def context_of(differences: Sequence[Difference]) -> Context:
+def context_of(differences: Sequence[Difference], compared: Compared | None = None) -> Context:
     """What these differences have in common."""
-    rows: dict[str, dict[str, Difference]] = defaultdict(dict)
+    single = rows_of(differences)
+    rows = paired_rows(single)
+    key = compared.plan.key_names if compared is not None else tuple(differences[0].key) if differences else ()
+    changes: dict[str, list[Change]] = defaultdict(list)
     offsets: dict[str, Counter[timedelta]] = defaultdict(Counter)
-    for one in differences:
-        if one.kind is Kind.VALUE and one.column is not None:
-            rows[row_of(one.key)][one.column] = one
-            if isinstance(one.left, datetime) and isinstance(one.right, datetime):
-                offsets[one.column][one.right - one.left] += 1
-    by_values = {exchange(row, "left", "right"): next(iter(row.values())).key for row in rows.values()}
-    return Context(rows, offsets, by_values)
+    for row in rows:
+        for change in changes_of(row):
+            changes[change.column].append(change)
+            if isinstance(change.left, datetime) and isinstance(change.right, datetime):
+                offsets[change.column][change.right - change.left] += 1
+    return Context(
+        tuple(rows),
+        tuple(single),
+        key,
+        numbers_of(single, key),
+        {name: tuple(found) for name, found in changes.items()},
+        offsets,
+        compared,
+    )
 
 
-def exchange(row: Mapping[str, Difference], first: str, second: str) -> tuple[str, ...]:
-    """The columns that differ in a row with the values of one side, then with those of the other."""
-    return tuple(f"{name}: {getattr(one, first)!r} {getattr(one, second)!r}" for name, one in sorted(row.items()))
-
-
-def row_of(key: Mapping[str, Any]) -> str:
-    """What tells rows apart by key, whatever types it has."""
-    return repr(tuple(key.values()))
+def changes_of(row: Row) -> list[Change]:
+    """The values that differ in a row."""
+    left, right = row.both
+    return [Change(name, left[name], right[name], row) for name in row.changed]

@@ -1,45 +1,93 @@
-"""Asks the detectors: the first that explains a difference names its cause."""
+"""Asks the detectors: the first that explains a row, or else a value of it, names the cause.
+
+A detector of rows looks at all rows together, because what shows its cause lies in several of them, or in several
+columns; it explains rows, and with them all their differences. A detector of values is asked about one value.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from velo_shadow.causes.columns import swapped
-from velo_shadow.causes.context import Context, Finding, context_of
+from velo_shadow.causes.context import Change, Context, Finding, changes_of, context_of
+from velo_shadow.causes.contributions import contributions
 from velo_shadow.causes.decimals import rounding
-from velo_shadow.causes.floats import association
+from velo_shadow.causes.floats import association, last_places
+from velo_shadow.causes.joins import padded
+from velo_shadow.causes.lone import outside
 from velo_shadow.causes.nulls import null_or_absent
+from velo_shadow.causes.representation import same_otherwise
+from velo_shadow.causes.rows import Row
 from velo_shadow.causes.texts import truncated
-from velo_shadow.causes.ties import tie
+from velo_shadow.causes.ties import ties
 from velo_shadow.causes.times import time_precision, time_zone
-from velo_shadow.model import Difference
+from velo_shadow.causes.windows import moved, shifted
+from velo_shadow.compared import Compared
+from velo_shadow.model import Cause, Difference
 
-Detector: TypeAlias = Callable[[Difference, Context], Finding | None]
+RowDetector: TypeAlias = Callable[[Context], Mapping[int, Finding]]
+"""By place of a difference, its finding."""
+Detector: TypeAlias = Callable[[Change, Context], Finding | None]
 
+ROW_DETECTORS: tuple[RowDetector, ...] = (swapped, ties, padded, shifted, moved, contributions, outside)
 DETECTORS: tuple[Detector, ...] = (
-    tie,
     null_or_absent,
-    swapped,
+    same_otherwise,
     truncated,
     time_zone,
     time_precision,
-    association,
+    last_places,
     rounding,
+    association,
 )
-"""Those whose evidence is rarest by accident come first."""
+"""Of both, those whose evidence is rarest by accident come first."""
 
 
-def explained(differences: Sequence[Difference]) -> tuple[Difference, ...]:
-    """The differences with cause and evidence, in their order."""
-    context = context_of(differences)
-    return tuple(_explained(difference, context) for difference in differences)
+def explained(differences: Sequence[Difference], compared: Compared | None = None) -> tuple[Difference, ...]:
+    """The differences with cause and evidence, in their order. `compared`: what they were found by."""
+    if not differences:
+        return ()
+    context = context_of(differences, compared)
+    found: dict[int, Finding] = {}
+    for detector in ROW_DETECTORS:
+        for place, finding in detector(context).items():
+            found.setdefault(place, finding)
+    remarks = {place: finding for place, finding in found.items() if finding.cause is Cause.UNKNOWN}
+    causes = {place: finding for place, finding in found.items() if finding.cause is not Cause.UNKNOWN}
+    for row in context.rows:
+        _explain_values(row, context, causes, remarks)
+    all_found = {**remarks, **causes}
+    return tuple(
+        replace(one, cause=all_found[place].cause, evidence=all_found[place].evidence) if place in all_found else one
+        for place, one in enumerate(differences)
+    )
 
 
-def _explained(difference: Difference, context: Context) -> Difference:
+def _explain_values(row: Row, context: Context, causes: dict[int, Finding], remarks: dict[int, Finding]) -> None:
+    """Of two rows put together, a cause of one column is the cause of both rows."""
+    changes = changes_of(row)
+    for number, change in enumerate(changes):
+        places = row.members if row.is_paired else row.members[number : number + 1]
+        if all(place in causes for place in places):
+            continue
+        finding = _value_finding(change, context)
+        if finding is None:
+            continue
+        if row.is_paired:
+            others = " and ".join(f'"{one.column}"' for one in changes)
+            evidence = f"a row of the other side is the same but for {others}: {finding.evidence}"
+            finding = Finding(finding.cause, evidence)
+        for place in places:
+            (remarks if finding.cause is Cause.UNKNOWN else causes).setdefault(place, finding)
+
+
+def _value_finding(change: Change, context: Context) -> Finding | None:
+    remark = None
     for detector in DETECTORS:
-        finding = detector(difference, context)
-        if finding is not None:
-            return replace(difference, cause=finding.cause, evidence=finding.evidence)
-    return difference
+        finding = detector(change, context)
+        if finding is not None and finding.cause is not Cause.UNKNOWN:
+            return finding
+        remark = remark or finding
+    return remark

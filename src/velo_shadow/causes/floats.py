@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from velo_shadow.causes.context import Context, Finding
-from velo_shadow.model import Cause, Difference
+from velo_shadow.causes.context import Change, Context, Finding
+from velo_shadow.model import Cause
 
 _RELATIVE = 1e-6
 """Beyond that two orders of adding the same numbers do not come apart, but for cancellation."""
+_FEW_UNITS = 64
+"""In the last place: no rounding to digits is so small, whatever digits are left."""
 
 
-def association(difference: Difference, _context: Context) -> Finding | None:
+def last_places(change: Change, _context: Context) -> Finding | None:
+    """Two floating-point numbers that differ in their last places only."""
+    return _association(change, lambda units, _: units <= _FEW_UNITS)
+
+
+def association(change: Change, _context: Context) -> Finding | None:
     """Two floating-point numbers a little apart, beyond the tolerance."""
-    left, right = difference.left, difference.right
+    return _association(change, lambda _, relative: relative <= _RELATIVE)
+
+
+def _association(change: Change, is_near: Callable[[float, float], bool]) -> Finding | None:
+    left, right = change.left, change.right
     if not (isinstance(left, float) and isinstance(right, float) and math.isfinite(left) and math.isfinite(right)):
         return None
     larger = max(abs(left), abs(right))
-    if not larger or abs(left - right) > _RELATIVE * larger:
+    if not larger:
         return None
     units = abs(left - right) / math.ulp(larger)
+    if not is_near(units, abs(left - right) / larger):
+        return None
     return Finding(Cause.FLOAT_ASSOCIATION, f"they are {units:.0f} units in the last place apart")

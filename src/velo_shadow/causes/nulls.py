@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from velo_shadow.causes.context import Context, Finding
-from velo_shadow.model import Cause, Difference, Kind
+from velo_shadow.causes.context import Change, Context, Finding
+from velo_shadow.model import Cause
 
 
-def null_or_absent(difference: Difference, _context: Context) -> Finding | None:
+def null_or_absent(change: Change, context: Context) -> Finding | None:
     """The sides disagree about whether there is a value: an outer join, a default, an empty text read as NULL."""
-    if difference.kind is not Kind.VALUE or (difference.left is None) == (difference.right is None):
+    if (change.left is None) == (change.right is None):
         return None
-    side, value = ("left", difference.right) if difference.left is None else ("right", difference.left)
+    side, value = ("left", change.right) if change.left is None else ("right", change.left)
     empty = " (an empty text)" if value == "" else ""
-    return Finding(Cause.NULL_OR_ABSENT, f"the {side} side has NULL, the other a value{empty}")
+    changes = context.changes[change.column]
+    alike = sum((one.left is None) == (change.left is None) and None in (one.left, one.right) for one in changes)
+    often = f" in {alike} of {len(changes)} differences of the column" if len(changes) > 1 else ""
+    return Finding(Cause.NULL_OR_ABSENT, f"the {side} side has NULL, the other a value{empty}{often}")

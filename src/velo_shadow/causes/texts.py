@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from velo_shadow.causes.context import Context, Finding
-from velo_shadow.model import Cause, Difference
+from velo_shadow.causes.context import Change, Context, Finding
+from velo_shadow.model import Cause
 
 _LEAST = 3
-"""Characters that must be left: shorter beginnings agree by accident."""
+"""Characters that must be left, unless all texts of the column are cut alike: shorter beginnings agree by accident."""
+_ALIKE = 3
+"""Texts of which each is the beginning of the other: more than accident."""
 
 
-def truncated(difference: Difference, _context: Context) -> Finding | None:
+def truncated(change: Change, context: Context) -> Finding | None:
     """One text is the beginning of the other."""
-    left, right = difference.left, difference.right
+    cut = _cut(change)
+    if cut is None:
+        return None
+    side, kept, length = cut
+    cuts = [found for one in context.changes[change.column] if (found := _cut(one)) is not None]
+    alike = [found for found in cuts if found[0] == side]
+    if kept < _LEAST and len(alike) < _ALIKE:
+        return None
+    to = {found[1] for found in alike}
+    rule = f"; so do {len(alike)}, each after {kept}" if len(alike) > 1 and len(to) == 1 else ""
+    return Finding(Cause.TRUNCATED_TEXT, f"the {side} text ends after {kept} of {length} characters{rule}")
+
+
+def _cut(change: Change) -> tuple[str, int, int] | None:
+    """The side with the shorter text, its length and that of the longer; None: neither is the other's beginning."""
+    left, right = change.left, change.right
     if not (isinstance(left, str) and isinstance(right, str)):
         return None
     shorter, longer = sorted((left, right), key=len)
-    if len(shorter) < _LEAST or not longer.startswith(shorter) or not longer[len(shorter) :].strip():
+    if not shorter or not longer.startswith(shorter) or not longer[len(shorter) :].strip():
         return None
-    side = "left" if shorter == left else "right"
-    return Finding(Cause.TRUNCATED_TEXT, f"the {side} text ends after {len(shorter)} of {len(longer)} characters")
+    return "left" if shorter == left else "right", len(shorter), len(longer)

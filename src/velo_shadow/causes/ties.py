@@ -2,20 +2,73 @@
 
 from __future__ import annotations
 
-from velo_shadow.causes.context import Context, Finding, exchange, row_of
-from velo_shadow.model import Cause, Difference, Kind
+from collections import defaultdict
+from datetime import date
+from typing import Any
+
+from velo_shadow.causes.context import Context, Finding
+from velo_shadow.causes.rows import Row, is_number, shown_key
+from velo_shadow.model import Cause
 
 _LEAST_COLUMNS = 2
 """That must be exchanged: single values agree by accident."""
 
 
-def tie(difference: Difference, context: Context) -> Finding | None:
-    """All that differs in the row stands exchanged in another row."""
-    if difference.kind is not Kind.VALUE:
-        return None
-    row = context.rows[row_of(difference.key)]
-    other = context.by_values.get(exchange(row, "right", "left"))
-    if len(row) < _LEAST_COLUMNS or other is None or other == difference.key:
-        return None
-    key = ", ".join(f"{name}={value}" for name, value in other.items())
-    return Finding(Cause.TOP_N_TIE, f"the row has changed places with that of {key}")
+def ties(context: Context) -> dict[int, Finding]:
+    """All that differs in a row stands in another row of the other side, and what rows can be ordered by is the same.
+
+    Where an ordering column differs as well, the order itself differs: that is no tie, and only said.
+    """
+    places = _places(context)
+    found: dict[int, Finding] = {}
+    for row in context.rows:
+        if row.is_paired or len(row.changed) < _LEAST_COLUMNS:
+            continue
+        other = next((o for o in places[_what(row, "right")] if o is not row and _is_near(row, o)), None)
+        if other is None:
+            continue
+        key = shown_key(other.any, other.key)
+        same = _ordering(row, other)
+        if same:
+            by = f"with the same {shown_key(row.any, same)}"
+            finding = Finding(Cause.TOP_N_TIE, f"the row has changed places with that of {key} {by}")
+        else:
+            names = ", ".join(row.changed)
+            finding = Finding(Cause.UNKNOWN, f"the row of {key} stands in its place, and they differ in {names}")
+        found.update(dict.fromkeys(row.members, finding))
+    return found
+
+
+def _places(context: Context) -> dict[tuple[str, ...], list[Row]]:
+    """By what differs in a row as the left has it, the rows."""
+    places: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in context.rows:
+        if len(row.changed) >= _LEAST_COLUMNS and not row.is_paired:
+            places[_what(row, "left")].append(row)
+    return places
+
+
+def _what(row: Row, side: str) -> tuple[str, ...]:
+    values = getattr(row, side)
+    return tuple(f"{name}: {values[name]!r}" for name in sorted(row.changed))
+
+
+def _is_near(row: Row, other: Row) -> bool:
+    """Whether both are of one group: the keys differ in one column, the place."""
+    names = [name for name in row.key if row.key[name] != other.key.get(name)]
+    return len(names) == 1
+
+
+def _others(row: Row) -> dict[str, Any]:
+    """What is the same on both sides beside the key."""
+    return {name: value for name, value in row.any.items() if name not in row.key and name not in row.changed}
+
+
+def _ordering(row: Row, other: Row) -> list[str]:
+    """Columns with numbers or times that both rows have the same value in."""
+    others = _others(other)
+    return [
+        name
+        for name, value in _others(row).items()
+        if (is_number(value) or isinstance(value, date)) and others.get(name) == value
+    ]

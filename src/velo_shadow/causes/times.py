@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from velo_shadow.causes.context import Context, Finding
-from velo_shadow.model import Cause, Difference
+from velo_shadow.causes.context import Change, Context, Finding
+from velo_shadow.model import Cause
 
-_QUARTER = timedelta(minutes=15)
+QUARTER = timedelta(minutes=15)
 """Offsets of all zones in use are multiples of it."""
-_FURTHEST = timedelta(hours=26)
+FURTHEST = timedelta(hours=26)
 """Between UTC-12 and UTC+14."""
 _SHARE = 0.8
 """Of the column's differences that a zone must explain; two for the two halves of a year."""
+_MINUTES = 3
+"""Times that must all be cut to the minute: one or two are whole minutes by accident."""
 
 
-def time_zone(difference: Difference, context: Context) -> Finding | None:
+def is_zone_offset(apart: timedelta) -> bool:
+    """Whether two zones can be so far apart."""
+    return bool(apart) and abs(apart) <= FURTHEST and not apart % QUARTER
+
+
+def time_zone(change: Change, context: Context) -> Finding | None:
     """The right is ahead by an offset that zones have, and so it is in most of the column's differences."""
-    apart = _apart(difference)
-    if apart is None or not apart or abs(apart) > _FURTHEST or apart % _QUARTER:
+    apart = _apart(change)
+    if apart is None or not is_zone_offset(apart):
         return None
-    offsets = context.offsets[difference.column or ""]
+    offsets = context.offsets[change.column]
     common = offsets.most_common(2)
     if apart not in dict(common) or sum(n for _, n in common) < _SHARE * offsets.total():
         return None
@@ -30,18 +37,28 @@ def time_zone(difference: Difference, context: Context) -> Finding | None:
     )
 
 
-def time_precision(difference: Difference, _context: Context) -> Finding | None:
-    """Less than a second apart, and one side has no more than milliseconds or seconds."""
-    apart = _apart(difference)
-    if apart is None or abs(apart) >= timedelta(seconds=1):
+def time_precision(change: Change, context: Context) -> Finding | None:
+    """One side is the other cut to milliseconds or seconds; or, throughout the column, to minutes."""
+    apart = _apart(change)
+    if apart is None:
         return None
-    for digits, unit in ((0, 1_000_000), (3, 1_000)):
-        for side, value in (("left", difference.left), ("right", difference.right)):
-            if value.microsecond % unit == 0 and abs(apart) < timedelta(microseconds=unit):
+    for digits, unit in ((0, timedelta(seconds=1)), (3, timedelta(milliseconds=1))):
+        for side, value in (("left", change.left), ("right", change.right)):
+            if apart and _cut(max(change.left, change.right), unit) == value == min(change.left, change.right):
                 return Finding(Cause.TIME_PRECISION, f"the {side} time has {digits} digits of a second")
+    minute = timedelta(minutes=1)
+    changes = [one for one in context.changes[change.column] if _apart(one) is not None]
+    for side, other in (("left", "right"), ("right", "left")):
+        cut = [one for one in changes if _cut(getattr(one, other), minute) == getattr(one, side)]
+        if len(cut) == len(changes) >= _MINUTES:
+            return Finding(Cause.TIME_PRECISION, f"the {side} times are whole minutes in {len(cut)} differences")
     return None
 
 
-def _apart(difference: Difference) -> timedelta | None:
-    left, right = difference.left, difference.right
+def _cut(value: datetime, unit: timedelta) -> datetime:
+    return value - (value - datetime.min) % unit
+
+
+def _apart(change: Change) -> timedelta | None:
+    left, right = change.left, change.right
     return right - left if isinstance(left, datetime) and isinstance(right, datetime) else None
