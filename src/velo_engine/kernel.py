@@ -44,13 +44,20 @@ _added: dict[Any, set[str]] = {}
 class Kernel:
     """One connection with its own state tables. Not for use from two threads at once."""
 
-    def __init__(self, *, memory_limit: str | None = None, threads: int = 1, files: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        memory_limit: str | None = None,
+        threads: int = 1,
+        files: Sequence[str] = (),
+        folders: Sequence[str] = (),
+    ) -> None:
         """Connect to the shared instance or, when `memory_limit` (for example '200MB') is given, to a private one.
 
-        SQL of a private instance can read `files`, by exactly these paths.
+        SQL of a private instance can read `files`, by exactly these paths, and read and write what is in `folders`.
         """
-        assert memory_limit is not None or not files, "the shared instance reads no files"
-        self._instance = _open(memory_limit, threads, files) if memory_limit is not None else None
+        assert memory_limit is not None or not (files or folders), "the shared instance reads no files"
+        self._instance = _open(memory_limit, threads, files, folders) if memory_limit is not None else None
         self._connection = (self._instance or _shared_instance()).cursor()
         self._schema = f"velo_{next(_numbers)}"
         self._has_schema = False
@@ -241,7 +248,7 @@ def _shared_instance() -> Any:
         return _shared
 
 
-def _open(memory_limit: str | None, threads: int, files: Sequence[str] = ()) -> Any:
+def _open(memory_limit: str | None, threads: int, files: Sequence[str] = (), folders: Sequence[str] = ()) -> Any:
     """A locked in-memory instance."""
     import duckdb
 
@@ -259,9 +266,10 @@ def _open(memory_limit: str | None, threads: int, files: Sequence[str] = ()) -> 
     instance = duckdb.connect(":memory:", config=settings)
     for function in KERNEL_FUNCTIONS:
         _create_function(instance, function)
-    if files:
-        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-        instance.execute(f"SET allowed_paths = [{listed}]").fetchall()
+    for setting, paths in (("allowed_paths", files), ("allowed_directories", folders)):
+        if paths:
+            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            instance.execute(f"SET {setting} = [{listed}]").fetchall()
     instance.execute("SET enable_external_access = false").fetchall()
     instance.execute("SET lock_configuration = true").fetchall()
     return instance

@@ -12,6 +12,7 @@ as `lk0 …`, `rk0 …` and the compared columns as `lc0 …`, `rc0 …`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,9 +74,12 @@ def paired(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pairi
     )
 
 
-def side_rows(plan: ComparisonPlan, relation: Relation) -> str:
-    """The rows of a side that take part, with the plan's columns as `k0 …`, `c0 …` brought to their types."""
-    return _side(roles(plan), relation)
+def side_rows(plan: ComparisonPlan, relation: Relation, beside: Sequence[str] = ()) -> str:
+    """The rows of a side that take part, with the plan's columns as `k0 …`, `c0 …` brought to their types.
+
+    `beside` are further columns of the relation, given as they are.
+    """
+    return _side(roles(plan), relation, beside)
 
 
 def output_name(plan: ComparisonPlan, name: str) -> str:
@@ -102,9 +106,10 @@ def crowded(plan: ComparisonPlan, relation: Relation) -> str:
     )
 
 
-def _side(found: Columns, relation: Relation) -> str:
+def _side(found: Columns, relation: Relation, beside: Sequence[str] = ()) -> str:
     outputs = [_typed(c, relation, f"k{i}") for i, c in enumerate(found.by)]
     outputs += [_typed(c, relation, f"c{i}") for i, c in enumerate(found.compared)]
+    outputs += beside
     where = f" WHERE {relation.where}" if relation.where else ""
     return f"SELECT {', '.join(outputs)} FROM {relation.source}{where}"
 

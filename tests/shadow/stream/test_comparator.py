@@ -1,0 +1,168 @@
+"""Two streams compared as they come: by hand, and against the comparison of all rows at once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.shadow.stream.streams import UA, UB, Change, D, Feed, I, at_once, changes, comparator, plan, positions
+
+from velo_shadow.folding import Changelog
+from velo_shadow.model import Counts, Side
+
+
+def shuffled(rows: Sequence[Change], rng: random.Random) -> list[Change]:
+    return rng.sample(list(rows), len(rows))
+
+
+def appended(rng: random.Random, rows: int = 40) -> list[Change]:
+    """Rows of which a few share a key."""
+    return [(I, rng.randint(0, rows), rng.choice("abc"), rng.choice([0.5, 1.5, None]), 1000 * n) for n in range(rows)]
+
+
+def disturbed(stream: Sequence[Change], rng: random.Random) -> list[Change]:
+    """With rows lost, delivered again, changed, in another order, and sums that differ in the last place."""
+    found = []
+    for kind, key, name, size, at in stream:
+        if rng.random() < 0.1:
+            continue
+        noisy = size if size is None or rng.random() < 0.7 else size * (1 + 1e-13)
+        found.append((kind, key, "x" if rng.random() < 0.1 else name, noisy, at))
+        if rng.random() < 0.1:
+            found.append(found[-1])
+    return shuffled(found, rng)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("key", [("id", "at"), ()])
+def test_equal_rows_in_any_order_have_no_difference(tmp_path: Path, seed: int, key: tuple[str, ...]) -> None:
+    rng = random.Random(seed)
+    left = list(dict.fromkeys(appended(rng)))
+    feed = Feed({Side.LEFT: left, Side.RIGHT: shuffled(left, rng)}, rng)
+
+    with comparator(tmp_path, plan(*key), Changelog.APPEND) as compared:
+        result = feed.run(compared)
+
+    assert result.diff.counts == Counts(left=40, right=40, matched=40, differing=0, missing=0, extra=0)
+    assert result.pending == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("key", [("id", "at"), ()])
+def test_faults_are_found_as_in_two_files(tmp_path: Path, seed: int, key: tuple[str, ...]) -> None:
+    rng = random.Random(seed)
+    left = appended(rng)
+    sides = {Side.LEFT: left, Side.RIGHT: disturbed(left, rng)}
+
+    with comparator(tmp_path, plan(*key), Changelog.APPEND) as compared:
+        result = Feed(sides, rng).run(compared)
+
+    assert result.diff == at_once(plan(*key), sides, Changelog.APPEND)
+
+
+def updated(rng: random.Random, rows: int = 60) -> list[Change]:
+    """A retract stream: keys come, change and go."""
+    standing: dict[int, Change] = {}
+    stream: list[Change] = []
+    for n in range(rows):
+        key = rng.randint(0, 9)
+        old = standing.pop(key, None)
+        if old is not None:
+            stream.append((UB if rng.random() < 0.7 else D, *old[1:]))
+        if old is None or stream[-1][0] == UB:
+            standing[key] = (I if old is None else UA, key, rng.choice("abc"), float(n), 1000 * n)
+            stream.append(standing[key])
+    return stream
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("changelog", "key"), [(Changelog.UPSERT, ("id",)), (Changelog.RETRACT, ("id",)), (Changelog.RETRACT, ())]
+)
+def test_what_changelogs_leave_is_compared(
+    tmp_path: Path, seed: int, changelog: Changelog, key: tuple[str, ...]
+) -> None:
+    rng = random.Random(seed)
+    left = updated(rng)
+    fewer = [change for change in updated(random.Random(seed)) if rng.random() < 0.95]
+    sides = {Side.LEFT: left, Side.RIGHT: fewer}
+
+    with comparator(tmp_path, plan(*key), changelog) as compared:
+        result = Feed(sides, rng).run(compared)
+
+    assert result.diff == at_once(plan(*key), sides, changelog)
+
+
+def test_churn_is_no_difference(tmp_path: Path) -> None:
+    left = [(I, 1, "a", 1.0, 1000), (UA, 1, "b", 2.0, 2000), (UA, 1, "c", 3.0, 3000)]
+    right = [(I, 1, "c", 3.0, 3000)]
+
+    with comparator(tmp_path, plan("id"), Changelog.UPSERT) as compared:
+        compared.add(Side.LEFT, changes(left))
+        compared.add(Side.RIGHT, changes(right))
+        result = compared.finish(True, {})
+
+    assert (result.diff.counts.matched, result.diff.counts.different) == (1, 0)
+    assert result.churn == {Side.LEFT: 2, Side.RIGHT: 0}
+
+
+def test_a_row_is_pending_until_both_sides_have_passed_it(tmp_path: Path) -> None:
+    with comparator(tmp_path, plan("id", grace_ms=500), Changelog.APPEND) as compared:
+        compared.add(Side.LEFT, changes([(I, 1, "a", 1.0, 1000), (I, 2, "b", 1.0, 2000), (I, 3, "c", 1.0, 9000)]))
+        compared.add(Side.RIGHT, changes([(I, 9, "z", 1.0, 1600)]))
+        result = compared.finish(False, positions({Side.LEFT: 3, Side.RIGHT: 1}))
+
+    # The right has come to 1600 less the grace: only the row of 1000 can be judged, and it is missing.
+    assert [one.key for one in result.diff.differences] == [{"id": 1}]
+    assert result.diff.counts == Counts(left=1, right=0, matched=0, differing=0, missing=1, extra=0)
+    assert result.pending == 3
+    assert result.pending_rows == ({"side": "right", "id": 9}, {"side": "left", "id": 2}, {"side": "left", "id": 3})
+
+
+def test_rows_before_the_start_are_warm_up(tmp_path: Path) -> None:
+    with comparator(tmp_path, plan("id"), Changelog.APPEND, warm_up_until_ms=1500) as compared:
+        compared.add(Side.LEFT, changes([(I, 1, "a", 1.0, 1000), (I, 2, "b", 1.0, 2000)]))
+        compared.add(Side.RIGHT, changes([(I, 2, "b", 1.0, 2000)]))
+        result = compared.finish(True, {})
+
+    assert (result.diff.counts.matched, result.diff.counts.different, result.warm_up) == (1, 0, 1)
+
+
+def test_a_row_delivered_again_after_it_left_is_a_copy(tmp_path: Path) -> None:
+    row = (I, 1, "a", 1.0, 1000)
+    with comparator(tmp_path, plan("id"), Changelog.APPEND) as compared:
+        for side in Side:
+            compared.add(side, changes([row]))
+        compared.step({})
+        compared.add(Side.RIGHT, changes([row]))
+        result = compared.finish(True, {})
+
+    assert result.diff.counts == Counts(left=1, right=2, matched=1, differing=0, missing=0, extra=0, right_copies=1)
+
+
+def test_another_run_goes_on_and_a_finished_one_only_reports(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    left = appended(rng)
+    sides = {Side.LEFT: left, Side.RIGHT: disturbed(left, rng)}
+    with comparator(tmp_path / "whole", plan("id", "at"), Changelog.APPEND) as compared:
+        whole = Feed(sides, random.Random(2)).run(compared)
+
+    with comparator(tmp_path / "cut", plan("id", "at"), Changelog.APPEND) as first:
+        first.add(Side.LEFT, changes(left[:20]))
+        first.add(Side.RIGHT, changes(sides[Side.RIGHT][:5]))
+        first.step(positions({Side.LEFT: 20, Side.RIGHT: 5}))
+        first.add(Side.LEFT, changes(left[20:30]))  # lost: it was added after the last step
+    with comparator(tmp_path / "cut", plan("id", "at"), Changelog.APPEND) as second:
+        start = second.restore()
+        assert start == positions({Side.LEFT: 20, Side.RIGHT: 5})
+        result = Feed(sides, random.Random(3)).run(second, start=start)
+    with comparator(tmp_path / "cut", plan("id", "at"), Changelog.APPEND) as third:
+        third.restore()
+        assert third.is_finished
+        assert third.has_ended
+        again = third.finish(True, {})
+
+    assert result == whole
+    assert again == whole
