@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from velo_cli.command_line import new_app, set_debug
+from velo_cli.command_line import key_values, milliseconds, new_app, set_debug
 from velo_cli.shadow_explain import explain
 from velo_cli.shadow_report import report as report_again
 
 COMPARE = "compare"
+_CHANGELOGS = "append|upsert|retract|debezium"
+_SIDES, _CONFIG, _TOPICS = "Two sides", "With a config", "Topics"
 
 
 class CompareByDefault(TyperGroup):
@@ -35,10 +37,26 @@ def shadow() -> None:
 
 @shadow_app.command(COMPARE, epilog="Other commands: velo shadow report FILE, velo shadow explain KEY.")
 def compare(
-    left: Annotated[Path, typer.Option(help="the reference (Flink's): a file of rows", show_default=False)],
-    right: Annotated[Path, typer.Option(help="what is judged (ours): a file of rows", show_default=False)],
+    target: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DIR|CONFIG]", help="a folder with shadow_config.yaml, or such a file", show_default=False
+        ),
+    ] = None,
+    left: Annotated[
+        str | None,
+        typer.Option(help="the reference (Flink's): a file of rows, or kafka://TOPIC", rich_help_panel=_SIDES),
+    ] = None,
+    right: Annotated[str | None, typer.Option(help="what is judged (ours): as --left", rich_help_panel=_SIDES)] = None,
+    control: Annotated[
+        str | None,
+        typer.Option(
+            help="a second output of Flink: what differs between it and the left counts not", rich_help_panel=_SIDES
+        ),
+    ] = None,
     key: Annotated[
-        list[str], typer.Option(help="a column of the key (repeatable, or a,b); without: bags of rows")
+        list[str],
+        typer.Option(help="a column of the key (repeatable, or a,b); without: bags of rows", rich_help_panel=_SIDES),
     ] = [],  # noqa: B006
     equal: Annotated[
         list[str],
@@ -46,11 +64,97 @@ def compare(
             metavar="COLUMN=RULE",
             help="what equal means there: exact, abs:N, rel:N, ulp:N, scale:N, within:TIME, json, bag, "
             "case, trim, unicode, missing, nan-differs, signed-zero (repeatable)",
+            rich_help_panel=_SIDES,
         ),
     ] = [],  # noqa: B006
-    ignore: Annotated[list[str], typer.Option(help="a column that differs on purpose (repeatable)")] = [],  # noqa: B006
+    ignore: Annotated[
+        list[str], typer.Option(help="a column that differs on purpose (repeatable)", rich_help_panel=_SIDES)
+    ] = [],  # noqa: B006
     time_column: Annotated[
-        str | None, typer.Option(help="the column of event time; by default the only timestamp")
+        str | None,
+        typer.Option(help="the column of event time; by default the only timestamp", rich_help_panel=_SIDES),
+    ] = None,
+    left_changelog: Annotated[
+        str | None,
+        typer.Option(
+            metavar=_CHANGELOGS,
+            help="what a record of the left says; append by default, debezium of that format",
+            rich_help_panel=_SIDES,
+        ),
+    ] = None,
+    right_changelog: Annotated[
+        str | None,
+        typer.Option(metavar=_CHANGELOGS, help="what a record of the right says", rich_help_panel=_SIDES),
+    ] = None,
+    sink: Annotated[
+        list[str], typer.Option(help="compare only this sink of the config (repeatable)", rich_help_panel=_CONFIG)
+    ] = [],  # noqa: B006
+    compare_topic: Annotated[
+        str | None,
+        typer.Option(
+            help="Flink writes this topic, instead of the one that the config names",
+            metavar="kafka://TOPIC",
+            rich_help_panel=_CONFIG,
+        ),
+    ] = None,
+    var: Annotated[
+        list[str],
+        typer.Option(
+            help="a value for ${NAME} in the program (repeatable)", metavar="NAME=VALUE", rich_help_panel=_CONFIG
+        ),
+    ] = [],  # noqa: B006
+    no_run: Annotated[
+        bool,
+        typer.Option(
+            "--no-run", help="compare what is in the topics: the program runs elsewhere", rich_help_panel=_CONFIG
+        ),
+    ] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="compare to the present end of the topics", rich_help_panel=_TOPICS)
+    ] = False,
+    duration: Annotated[
+        str | None,
+        typer.Option(help="go on for so long, such as 24h; else until Ctrl-C", rich_help_panel=_TOPICS),
+    ] = None,
+    grace: Annotated[
+        str | None,
+        typer.Option(
+            help="how far behind its newest event time a side may still be, such as 5s", rich_help_panel=_TOPICS
+        ),
+    ] = None,
+    warm_up: Annotated[
+        str | None,
+        typer.Option(help="event time at the start that is left out and counted, such as 1h", rich_help_panel=_TOPICS),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="where it keeps what it goes on from; with a config by default .velo/shadow beside it",
+            metavar="DIR",
+            rich_help_panel=_TOPICS,
+        ),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="begin anew although there is state", rich_help_panel=_TOPICS)
+    ] = False,
+    brokers: Annotated[
+        str | None,
+        typer.Option(
+            "--brokers",
+            "--bootstrap-servers",
+            help="the Kafka cluster of topics that name none",
+            metavar="HOST:PORT[,…]",
+            rich_help_panel=_TOPICS,
+        ),
+    ] = None,
+    kafka_config: Annotated[
+        Path | None, typer.Option(help="a file of Kafka client properties", metavar="FILE", rich_help_panel=_TOPICS)
+    ] = None,
+    flink_api: Annotated[
+        str | None,
+        typer.Option(
+            help="Flink's REST address, for the memory and CPU of its job", metavar="URL", rich_help_panel=_TOPICS
+        ),
     ] = None,
     waivers: Annotated[
         Path | None,
@@ -62,53 +166,45 @@ def compare(
             min=1e-9, max=0.5, help="the rate of differences that equal rows must rule out (95 %) to be enough"
         ),
     ] = None,
-    memory_limit: Annotated[str, typer.Option(help="of the comparison, such as 192MB")] = "192MB",
-    report: Annotated[Path | None, typer.Option(help="write the JSON report to this file", metavar="FILE")] = None,
+    memory_limit: Annotated[
+        str | None, typer.Option(help="of the comparison, such as 192MB (the default)", show_default=False)
+    ] = None,
+    report: Annotated[
+        list[Path],
+        typer.Option(help="write a report to this file: .json, .html, .md, .xml (repeatable)", metavar="FILE"),
+    ] = [],  # noqa: B006
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
-    """Compare two files of rows (csv, json, jsonl, parquet, avro), explain the differences, and decide.
+    """Compare what Flink gives with what the converted job gives, explain the differences, and decide.
 
-    Leaves with 0 when they are equal (SAFE), 1 when a difference blocks (NOT SAFE), 4 when too little could be compared
-    (INCONCLUSIVE), 2 when the files cannot be compared.
+    The sides are files of rows (csv, json, jsonl, parquet, avro) or topics: those of the options, or the sinks of a
+    config, whose program runs beside Flink. Leaves with 0 when they are equal (SAFE), 1 when a difference blocks
+    (NOT SAFE), 4 when too little could be compared (INCONCLUSIVE), 2 when they cannot be compared.
     """
-    import sys
-    from datetime import UTC, datetime
-
-    from rich.console import Console
-
-    from velo_cli.report_output import write_report
-    from velo_shadow.equality_text import parse_equalities
-    from velo_shadow.judgement import judged
-    from velo_shadow.model import Side
-    from velo_shadow.offline import compare_files, read_side
-    from velo_shadow.planning import plan_for
-    from velo_shadow.reports.console import print_report
-    from velo_shadow.reports.document import SinkResult, report_of
-    from velo_shadow.reports.json_report import shadow_json
-    from velo_shadow.waivers import read_waivers
+    from velo_cli.shadow_session import ShadowSession
+    from velo_cli.shadow_settings import Overrides, TwoSides, shadow_settings
 
     set_debug(debug)
-    sides = read_side(left, Side.LEFT), read_side(right, Side.RIGHT)
-    plan = plan_for(
-        *sides,
-        key=_names(key),
-        equality=parse_equalities(equal),
-        ignored=_names(ignore),
-        time_column=time_column,
+    sides = TwoSides(left, right, control, left_changelog, right_changelog, key, equal, ignore, time_column)
+    overrides = Overrides(
+        grace_ms=None if grace is None else milliseconds(grace),
+        warm_up_ms=None if warm_up is None else milliseconds(warm_up),
+        waivers=waivers,
+        bound=bound,
+        duration_ms=None if duration is None else milliseconds(duration),
+        memory_limit=memory_limit,
+        reports=report,
+        state=state,
+        flink_api=flink_api,
+        brokers=brokers,
+        kafka_config=kafka_config,
+        sinks=sink,
+        compare_topic=compare_topic,
     )
-    accepted = () if waivers is None else read_waivers(waivers)
-    compared = compare_files(*sides, plan, memory_limit=memory_limit)
-    result = judged(compared, waivers=accepted, today=datetime.now(tz=UTC).date(), required=bound)
-    found = report_of([SinkResult(right.stem, str(left), str(right), result)])
-    if report is not None:
-        write_report(shadow_json(found), report)
-    print_report(found, Console(file=sys.stdout))
-    raise typer.Exit(found.exit_code)
+    config = shadow_settings(target, sides, overrides)
+    session = ShadowSession(config, variables=key_values(var), runs_program=not no_run, once=once, fresh=fresh)
+    raise typer.Exit(session.run())
 
 
 shadow_app.command("report")(report_again)
 shadow_app.command("explain")(explain)
-
-
-def _names(texts: list[str]) -> list[str]:
-    return [name.strip() for text in texts for name in text.split(",") if name.strip()]

@@ -53,6 +53,7 @@ INPUT = ObjectFormat(
             "Where our job begins to read it: earliest, latest, committed, or a time such as 2026-01-01T00:00:00Z.",
             "earliest",
         ),
+        Key("order", Text("a column"), "A column of JSON files that says in which order the rows of all inputs came."),
     ),
 )
 SINK = ObjectFormat(

@@ -57,6 +57,8 @@ class ShadowInput:
 
     source: str
     stream: Stream
+    order: str | None = None
+    """A column of a JSON file: as which of all inputs' rows a row came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +102,24 @@ class ShadowConfig:
     flink_api: str | None = None
 
 
-def load_shadow_config(path: Path, environment: Mapping[str, str] | None = None) -> ShadowConfig:
-    """The config in a file; its paths are relative to it. `environment` (the process's) gives `${NAME}` in properties.
+def load_shadow_config(
+    path: Path, environment: Mapping[str, str] | None = None, *, brokers: str | None = None
+) -> ShadowConfig:
+    """The config in a file; its paths are relative to it. `environment` (the process's) gives `${NAME}` in properties,
+    `brokers` stands in for the brokers that the file has at its top.
 
     Errors: FILE_NOT_FOUND, YAML_SYNTAX, UNKNOWN_KEY, MISSING_KEY, BAD_VALUE, each at its place.
     """
-    return shadow_config_of(read_yaml(path), path.absolute().parent, os.environ if environment is None else environment)
+    given = os.environ if environment is None else environment
+    return shadow_config_of(read_yaml(path), path.absolute().parent, given, brokers=brokers)
 
 
-def shadow_config_of(node: YamlNode, folder: Path, environment: Mapping[str, str]) -> ShadowConfig:
+def shadow_config_of(
+    node: YamlNode, folder: Path, environment: Mapping[str, str], *, brokers: str | None = None
+) -> ShadowConfig:
     """The config that a tree says. Errors: as `load_shadow_config`."""
     fields = read_object(node, SHADOW_CONFIG)
-    reading = _Reading(fields, folder, environment)
+    reading = _Reading(fields, folder, environment, brokers)
     verdict: Fields | None = fields["verdict"]
     bound = None if verdict is None or verdict["bound"] is None else float(verdict["bound"])
     return ShadowConfig(
@@ -138,6 +146,8 @@ class _Reading:
     top: Fields
     folder: Path
     environment: Mapping[str, str]
+    given_brokers: str | None
+    """Instead of those at the top."""
 
     def path(self, text: str | None) -> Path | None:
         return None if text is None else self.folder / text
@@ -145,7 +155,9 @@ class _Reading:
     def input(self, fields: Fields) -> ShadowInput:
         if fields["file"] is not None:
             self._refuse_beside_file(fields, ("topic", "brokers", "properties", "start"))
-            return ShadowInput(fields["source"], FileStream(self.folder / fields["file"]))
+            return ShadowInput(fields["source"], FileStream(self.folder / fields["file"]), fields["order"])
+        if fields["order"] is not None:
+            raise bad_value('"order" is of files: a topic has an order of its own', fields.at("order"))
         topic = fields["topic"] or fields["source"]
         start = self._start(fields)
         stream = TopicStream(topic, self._brokers(fields), properties=self._properties(fields), start=start)
@@ -217,7 +229,7 @@ class _Reading:
             raise bad_value(f'"{other}" has no effect beside "file"', fields.at(other))
 
     def _brokers(self, fields: Fields) -> str:
-        brokers: str | None = fields["brokers"] or self.top["brokers"]
+        brokers: str | None = fields["brokers"] or self.given_brokers or self.top["brokers"]
         if brokers is None:
             message = "nothing says where this topic is"
             hint = "give brokers here, or once at the top of the file"

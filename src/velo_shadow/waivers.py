@@ -9,7 +9,7 @@
 
 `column`, `cause`, `kind` (missing, extra, value) and `key` (column: value) say what is accepted: a difference that has
 all that are given. A waiver that matches nothing is an error, as is one whose last day is over: what nobody needs or
-answers for any more must not hide the next difference.
+answers for any more must not hide the next difference. Where several sinks are compared, `sink` says of which it is.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from velo_shadow.model import Cause, Difference, Kind
 
 _NEEDED = ("owner", "reason", "expires")
 _SELECTING = ("column", "cause", "kind", "key")
+_SINK = "sink"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Waiver:
     cause: Cause | None = None
     kind: Kind | None = None
     key: Mapping[str, str] = field(default_factory=dict)
+    sink: str | None = None
+    """None: the only one."""
     location: Location = field(default_factory=lambda: Location("", 1), compare=False)
 
     def accepts(self, difference: Difference) -> bool:
@@ -60,6 +63,22 @@ def read_waivers(path: Path) -> tuple[Waiver, ...]:
     if not isinstance(listed, YamlSequence):
         raise VeloError(ErrorCode.MISSING_KEY, 'the file holds no list "waivers"', location=root.location)
     return tuple(_waiver(node) for node in listed.items)
+
+
+def waivers_by_sink(waivers: Sequence[Waiver], sinks: Sequence[str]) -> dict[str, tuple[Waiver, ...]]:
+    """The waivers of each sink. Errors: BAD_VALUE for an unknown sink, or none where there are several."""
+    found: dict[str, list[Waiver]] = {name: [] for name in sinks}
+    for waiver in waivers:
+        name = sinks[0] if waiver.sink is None and len(sinks) == 1 else waiver.sink
+        if name is None:
+            message = f"this waiver of {waiver.owner} does not say of which sink it is"
+            raise VeloError(ErrorCode.BAD_VALUE, message, location=waiver.location, hint=f"sink: {' or '.join(sinks)}")
+        if name not in found:
+            hint = did_you_mean(name, sinks, noun="sink")
+            message = f'this waiver of {waiver.owner} is of the sink "{name}", which is not compared'
+            raise VeloError(ErrorCode.BAD_VALUE, message, location=waiver.location, hint=hint)
+        found[name].append(waiver)
+    return {name: tuple(ones) for name, ones in found.items()}
 
 
 def waived_rows(differences: Sequence[Difference], waivers: Sequence[Waiver], today: date) -> int:
@@ -85,7 +104,7 @@ def waived_rows(differences: Sequence[Difference], waivers: Sequence[Waiver], to
 
 
 def _waiver(node: YamlNode) -> Waiver:
-    entry = _mapping(node, (*_NEEDED, *_SELECTING))
+    entry = _mapping(node, (*_NEEDED, *_SELECTING, _SINK))
     for name in _NEEDED:
         if entry.get(name) is None:
             raise VeloError(ErrorCode.MISSING_KEY, f'this waiver has no "{name}"', location=entry.location)
@@ -102,6 +121,7 @@ def _waiver(node: YamlNode) -> Waiver:
         cause=None if cause is None else Cause(_one_of(entry, "cause", [c.value for c in Cause])),
         kind=None if kind is None else Kind(_one_of(entry, "kind", [k.value for k in Kind])),
         key={} if key is None else _texts(key),
+        sink=_text(entry, _SINK),
         location=entry.location,
     )
 
