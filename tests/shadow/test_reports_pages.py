@@ -35,7 +35,7 @@ from velo_shadow.reports.markdown_report import shadow_markdown
 from velo_shadow.reports.outputs import report_text
 from velo_shadow.reports.performance_rows import performance_rows
 from velo_shadow.reports.plots import memory_slope, over_time_svg
-from velo_shadow.reports.wording import difference_line, needed_text, seconds_text, share_text
+from velo_shadow.reports.wording import advice_text, difference_line, needed_text, seconds_text, share_text
 
 REPORTS = {
     "full": report(),
@@ -87,7 +87,7 @@ TOLD = (
     "compared by order_id; amount: abs 0.001; ignored: written_at", "at most 0.015 % of rows differ",
     "164", "decimal scale or rounding", "order_id=1: amount is 20.0050 on the left, 20.0100 on the right",
     "3 s behind the watermark of the right", "currency is ", "2026-01-01 12:00:00", "120 ms", "4.3 x faster", "missing",
-    "8.2 x less", "1 left, 4 right", "12 that a side has not passed yet", "40 whose input began before", "run_id",
+    "8.2 x less", "Do not switch", "1 left, 4 right", "12 that a side has not passed yet", "40 whose input began before", "run_id",
     "10 left, 2,000 right", "0 left, 3 right", "ran for 24 hours",
 )  # fmt: skip
 
@@ -194,7 +194,7 @@ def test_how_long_to_go_on_is_by_the_slower_side() -> None:
         sides = {side: SidePerformance(rows_per_second=rate) for side, rate in rates.items()}
         return needed_text(report(replace(SAFE, result=replace(EQUAL, performance=Performance(**sides)))).sinks[0])
 
-    assert told() == "2,955 more equal rows would bring that to the bound asked for"
+    assert told() == "2,955 more equal rows would bring that to 0.1 %"
     assert told(left=5.0, right=50.0) == f"{told()}: about 10 minutes at this speed"
     assert needed_text(report().sinks[0]) is None
     assert [seconds_text(s) for s in (0.2, 119, 120, 7200, 172_800)] == [
@@ -247,3 +247,14 @@ def test_other_endings_are_refused() -> None:
     with pytest.raises(VeloError) as caught:
         format_of(Path("report.pdf"))
     assert caught.value.code is ErrorCode.BAD_VALUE
+
+
+def test_the_advice_names_what_a_switch_brings_only_when_it_is_safe() -> None:
+    faster = replace(SAFE, result=replace(EQUAL, performance=DIFFERENT.performance))
+
+    assert advice_text(report(faster)) == (
+        "Safe to switch: 3.8 x faster on average, 4.3 x faster at p99, 8.2 x less memory."
+    )
+    assert advice_text(report(SAFE)) == "Safe to switch."
+    assert advice_text(report(SAFE, EMPTY)) == "Do not switch yet: too little is known."
+    assert advice_text(report(faster, FULL)).startswith("Do not switch: ")

@@ -10,6 +10,8 @@ from velo_shadow.model import Decision, Performance
 from velo_shadow.reports.document import ShadowReport, ShownDifference, SinkReport
 from velo_shadow.reports.performance_rows import MISSING, performance_rows
 from velo_shadow.reports.wording import (
+    PENDING,
+    advice_text,
     bound_text,
     coverage_text,
     difference_line,
@@ -19,16 +21,19 @@ from velo_shadow.reports.wording import (
     matched_text,
     needed_text,
     pending_text,
+    percent_text,
     plan_text,
     value_texts,
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
 
 SHOWN_DIFFERENCES = 20
 _SHOWN_CHARACTERS = 40
+_WRAPPED = ("left", "right")
+"""Columns that give way on a narrow terminal."""
 _STYLES = {Decision.SAFE: "bold green", Decision.NOT_SAFE: "bold red", Decision.INCONCLUSIVE: "bold yellow"}
 
 
@@ -48,7 +53,7 @@ def print_report(report: ShadowReport, console: Console) -> None:
     decision = report.verdict.decision
     console.print(Text(decision.value, style=_STYLES[decision]))
     certain = [] if several else [line for sink in report.sinks for line in _certainty(sink)]
-    for line in (*report.verdict.reasons, *certain):
+    for line in (*report.verdict.reasons, *certain, advice_text(report)):
         _say(console, f"  {line}")
 
 
@@ -59,8 +64,8 @@ def _print_sink(sink: SinkReport, console: Console) -> None:
         _say(console, line)
     for name, text in left_alone(sink):
         _say(console, f"{name}: {text}")
-    if sink.pending_rows:
-        _say(console, f"    {pending_text(sink)}")
+        if name == PENDING and sink.pending_rows:
+            _say(console, f"    {pending_text(sink)}", style="dim")
     shown = examples(sink)
     for cause, number in sink.causes.items():
         _say(console, f"{number:,} x {cause}")
@@ -105,11 +110,16 @@ def _performance(performance: Performance) -> Table:
 
 def _sinks(sinks: Sequence[SinkReport]) -> Table:
     rows = [
-        (sink.name, sink.verdict.decision.value, f"{sink.verdict.compared:,}", f"{sink.counts.different:,}",
-         bound_text(sink) or "")
+        (
+            sink.name,
+            sink.verdict.decision.value,
+            f"{sink.verdict.compared:,}",
+            f"{sink.counts.different:,}",
+            "" if bound_text(sink) is None else percent_text(sink.verdict.bound),
+        )
         for sink in sinks
-    ]  # fmt: skip
-    return _table(("sink", "verdict", "compared", "different", ""), rows, right=(2, 3))
+    ]
+    return _table(("sink", "verdict", "compared", "different", "at most differ (95 %)"), rows, right=(2, 3, 4))
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Table:
@@ -119,7 +129,8 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number in right else "left")
+        justify: JustifyMethod = "right" if number in right else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading not in _WRAPPED)
     for row in rows:
         table.add_row(*(Text(_cut(printable_lines(cell)), style=_cell_style(cell)) for cell in row))
     return table

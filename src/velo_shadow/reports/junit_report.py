@@ -76,7 +76,7 @@ def _part(name: str, number: int, message: str, listed: Sequence[ShownDifference
         return _Case(name)
     causes = ", ".join(dict.fromkeys(one.cause for one in listed))
     lines = [f"{difference_line(one)} ({one.cause})" for one in listed[:SHOWN_DIFFERENCES]]
-    if number > len(lines):
+    if number > len(lines) > 0:
         lines.append(f"and {number - len(lines):,} more")
     text = "\n".join(lines)
     return _Case(name, "failure", message, causes or "difference", text) if fails else _Case(name, output=text)

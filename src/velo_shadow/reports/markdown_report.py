@@ -9,6 +9,7 @@ from velo_shadow.model import Decision
 from velo_shadow.reports.document import ShadowReport, SinkReport
 from velo_shadow.reports.performance_rows import performance_rows
 from velo_shadow.reports.wording import (
+    advice_text,
     bound_text,
     coverage_text,
     difference_line,
@@ -33,7 +34,7 @@ def shadow_markdown(report: ShadowReport) -> str:
     job = f" — {code(report.job)}" if report.job else ""
     head = [f"### {_SIGNS[decision]} velo shadow: {decision.value}{job}", ""]
     head += [f"- {code(reason)}" for reason in report.verdict.reasons]
-    head += ["", *_sinks(report.sinks), "", code(when_text(report))]
+    head += ["", advice_text(report), "", *_sinks(report.sinks), "", code(when_text(report))]
     details = [detail for sink in report.sinks for detail in _details(sink, several=len(report.sinks) > 1)]
     return joined(head, details)
 
@@ -60,7 +61,7 @@ def _details(sink: SinkReport, *, several: bool) -> Iterator[str]:
         rows = [
             {
                 "key": key_text(one.key, names=False),
-                "column": one.column or "(row)",
+                "column": one.column or one.kind.value,
                 "left": left,
                 "right": right,
                 "cause": one.cause,
@@ -101,9 +102,7 @@ def _how(sink: SinkReport) -> Iterator[str]:
     yield matched_text(sink)
     yield plan_text(sink)
     yield coverage_text(sink)
-    needed = needed_text(sink)
-    if needed is not None:
-        yield needed
+    yield from (text for text in (bound_text(sink), needed_text(sink)) if text is not None)
     for name, text in left_alone(sink):
         yield f"{name}: {text}"
 

@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from velo_harness.reports.shown_values import text_of
-from velo_shadow.model import Kind
+from velo_shadow.model import Decision, Kind, Performance
 from velo_shadow.reports.document import ShadowReport, ShownDifference, SinkReport
+from velo_shadow.reports.performance_rows import performance_rows
+from velo_shadow.verdict import CONFIDENCE
 
+PENDING = "pending"
 _SECONDS = ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
 
 
@@ -22,13 +25,16 @@ def key_text(key: Mapping[str, Any], *, names: bool = True) -> str:
 def value_texts(difference: ShownDifference) -> tuple[str, str]:
     """The values of both sides. What a side lacks is blank; a text that reads as the other side's number is quoted."""
     if difference.column is None:
-        left, right = difference.left, difference.right
-        return ("" if left is None else text_of(left)), ("" if right is None else text_of(right))
+        return _row_text(difference.left), _row_text(difference.right)
     texts = [text_of(difference.left), text_of(difference.right)]
     if texts[0] == texts[1]:
         values = (difference.left, difference.right)
         texts = [f'"{text}"' if isinstance(value, str) else text for text, value in zip(texts, values, strict=True)]
     return texts[0], texts[1]
+
+
+def _row_text(row: Any) -> str:
+    return ", ".join(text_of(value) for value in row.values()) if isinstance(row, Mapping) else ""
 
 
 def difference_line(difference: ShownDifference) -> str:
@@ -76,7 +82,7 @@ def left_alone(sink: SinkReport) -> Iterator[tuple[str, str]]:
     if sink.churn.left or sink.churn.right:
         yield "intermediate changes", f"{sink.churn.left:,} left, {sink.churn.right:,} right"
     if sink.pending:
-        yield "pending", f"{sink.pending:,} that a side has not passed yet"
+        yield PENDING, f"{sink.pending:,} that a side has not passed yet"
     if sink.warm_up:
         yield "warm-up", f"{sink.warm_up:,} whose input began before the comparison did"
     if sink.waived:
@@ -84,7 +90,7 @@ def left_alone(sink: SinkReport) -> Iterator[tuple[str, str]]:
     if sink.subtracted is not None:
         yield "subtracted by the control", f"{sink.subtracted.rows:,} rows"
         if sink.subtracted.ignorable:
-            yield "differ in the reference itself, ignored", ", ".join(sink.subtracted.ignorable)
+            yield "ignored by the control", ", ".join(sink.subtracted.ignorable)
     if sink.unmatched.left or sink.unmatched.right:
         yield "taken back, but never added", f"{sink.unmatched.left:,} left, {sink.unmatched.right:,} right"
 
@@ -122,18 +128,19 @@ def share_text(share: float) -> str:
 
 
 def bound_text(sink: SinkReport) -> str | None:
-    """How sure the rows make one; None when none was compared."""
-    if not sink.verdict.compared:
+    """How sure the rows make one; None when they say nothing."""
+    if sink.verdict.bound >= 1:
         return None
     return f"at most {percent_text(sink.verdict.bound)} of rows differ (95 % confidence)"
 
 
 def needed_text(sink: SinkReport) -> str | None:
-    """How long to go on for the bound asked for; None when it is reached, or when differences block."""
+    """How long to go on for the bound asked for, the rule of three; None when it is reached, or differences block."""
     needed = sink.verdict.needed
     if not needed:
         return None
-    text = f"{needed:,} more equal rows would bring that to the bound asked for"
+    reached = 1 - (1 - CONFIDENCE) ** (1 / (sink.verdict.compared + needed))
+    text = f"{needed:,} more equal rows would bring that to {percent_text(reached)}"
     performance = sink.performance
     rates = [] if performance is None else [performance.left.rows_per_second, performance.right.rows_per_second]
     known = [rate for rate in rates if rate]
@@ -162,3 +169,23 @@ def when_text(report: ShadowReport) -> str:
         lasted = datetime.fromisoformat(report.ended) - datetime.fromisoformat(report.began)
         parts.append(f"ran for {seconds_text(lasted.total_seconds())}")
     return " · ".join([*parts, f"velostream {report.versions.get('velostream', '')}".strip()])
+
+
+def advice_text(report: ShadowReport) -> str:
+    """What to do, with what the switch would bring where that is known."""
+    match report.verdict.decision:
+        case Decision.NOT_SAFE:
+            return "Do not switch: what differs must be mended, or accepted by a waiver."
+        case Decision.INCONCLUSIVE:
+            return "Do not switch yet: too little is known."
+    gains = [gain for sink in report.sinks[:1] if sink.performance is not None for gain in _gains(sink.performance)]
+    return f"Safe to switch{': ' if gains else ''}{', '.join(gains)}."
+
+
+def _gains(performance: Performance) -> Iterator[str]:
+    for row in performance_rows(performance):
+        if row.name in _TOLD and row.remark:
+            yield f"{row.remark}{_TOLD[row.name]}"
+
+
+_TOLD = {"latency, average": " on average", "latency, p99": " at p99", "memory": " memory", "CPU": " CPU"}
