@@ -2,18 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from velo_cli.command_line import set_debug
-from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.errors import ExitCode
+
+if TYPE_CHECKING:
+    from velo_shadow.reproducer.reproduction import Reproduction
 
 
 def explain(
-    key: Annotated[str, typer.Argument(help="the row's key, such as order_id=3", show_default=False)],
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="the row's key: order_id=3, or the values alone in the order of the key's columns: 3",
+            show_default=False,
+        ),
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="DIR", help="a shadow_config.yaml, or the folder that has one")
+    ] = Path(),
+    sink: Annotated[str | None, typer.Option(help="the sink, where several have such a key")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="where the spec is written; by default beside the config", show_default=False
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
-    """Tell why the row of a key differs."""
+    """Tell why the row of a key differs, and write a test of the few input rows that show it.
+
+    Runs the program of the config over its inputs and compares it with the left. The test fails as long as the program
+    gives something else for these rows. Leaves with 0 when it was written, 4 when the program gives what the left has.
+    """
+    from velo_harness.drafting.new_files import refuse_existing, write_files
+    from velo_harness.programs import shown_path
+    from velo_shadow.config import load_shadow_config
+    from velo_shadow.reproducer.case_spec import slug
+    from velo_shadow.reproducer.questions import sink_of_key
+    from velo_shadow.reproducer.reproduction import reproduce
+    from velo_shadow.reproducer.row_keys import parse_key
+
     set_debug(debug)
-    raise VeloError(ErrorCode.SQL_UNSUPPORTED, f'"{key}" cannot be explained yet')
+    path = target / "shadow_config.yaml" if target.is_dir() else target
+    config = load_shadow_config(path)
+    asked = sink_of_key(config, key, sink)
+    words = (asked.name, *parse_key(key, asked.key).values())
+    file = output or path.parent / f"{slug(words)}.test.yaml"
+    refuse_existing([file], force=force)
+    found = reproduce(config, asked, key, file.absolute().parent)
+    _print_found(found)
+    if not found.differences:
+        raise typer.Exit(ExitCode.INCONCLUSIVE)
+    write_files({file: found.spec})
+    typer.echo(found.spec)
+    typer.echo(f"written to {shown_path(file)}; it fails now: velo-test run {shown_path(file)}")
+
+
+def _print_found(found: Reproduction) -> None:
+    from velo_harness.reports.shown_values import printable_lines
+    from velo_shadow.reproducer.reproduction import sentences
+
+    lines = [f"{found.sink}: {found.shown_key}"]
+    if not found.differences:
+        lines.append("the program gives what the left has: nothing differs")
+    lines += [f"  {line}" for line in sentences(found.differences)]
+    lines += [f"  {few} of {total} records of {source} show it" for source, (few, total) in found.records.items()]
+    if found.differences and not found.complete:
+        lines.append("  fewer may be enough: the search ended before all were tried")
+    typer.echo(printable_lines("\n".join(lines)))

@@ -1,0 +1,171 @@
+"""Our program over the inputs of a comparison, and over few of their records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from velo_engine import TableInput, TopicInput
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.plan.nodes import PlannedProgram, SourceTable
+from velo_engine.schema import RowSchema
+from velo_harness.discovery import PathPolicy
+from velo_harness.drafting.yaml_text import scalar_text
+from velo_harness.execution import needed_sources
+from velo_harness.inputs import RunInputs
+from velo_harness.permutation.orders import Order, inputs_in, order_of
+from velo_harness.preparation import PreparedQuery
+from velo_harness.programs import shown_path
+from velo_harness.query_run import QueryRun
+from velo_harness.relation import Relation
+from velo_harness.runner import blank_result
+from velo_harness.settings import RunSettings
+from velo_harness.spec_loader import spec_of
+from velo_harness.yaml_source import parse_yaml
+from velo_shadow.config import FileStream, ShadowConfig, ShadowSink
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Some records of the inputs: by source their numbers among its records, rising."""
+
+    records: Mapping[str, tuple[int, ...]]
+
+    def __len__(self) -> int:
+        return sum(len(numbers) for numbers in self.records.values())
+
+    def joined(self, other: Chosen) -> Chosen:
+        """The records of both."""
+        names = dict.fromkeys((*self.records, *other.records))
+        return Chosen({n: tuple(sorted({*self.records.get(n, ()), *other.records.get(n, ())})) for n in names})
+
+    def without(self, other: Chosen) -> Chosen:
+        """The records that are not the other's."""
+        found = {}
+        for name, numbers in self.records.items():
+            gone = set(other.records.get(name, ()))
+            found[name] = tuple(number for number in numbers if number not in gone)
+        return Chosen(found)
+
+    def listed(self) -> list[tuple[str, int]]:
+        """Source and number of each."""
+        return [(name, number) for name, numbers in self.records.items() for number in numbers]
+
+
+def chosen(records: Sequence[tuple[str, int]], sources: Sequence[str]) -> Chosen:
+    """The records listed; every source of `sources` is there, with none if need be."""
+    found: dict[str, list[int]] = {name: [] for name in sources}
+    for name, number in records:
+        found[name].append(number)
+    return Chosen({name: tuple(sorted(numbers)) for name, numbers in found.items()})
+
+
+class ProgramRuns:
+    """Runs the statement behind a sink. Errors: those of reading the program and its inputs."""
+
+    def __init__(self, config: ShadowConfig, sink: ShadowSink, folder: Path) -> None:
+        program = needed_program(config)
+        text = _spec_text(config, sink, folder, program)
+        spec_file = folder / "velo_shadow.test.yaml"
+        policy = PathPolicy.for_file(spec_file, (folder, program.parent))
+        settings = RunSettings(allowed=(folder, program.parent))
+        self._spec = spec_of(parse_yaml(text, shown_path(spec_file)), spec_file, policy, unfinished=True)
+        query = self._spec.queries[0]
+        blank = blank_result(self._spec, query, settings, item=query.name, rerun="")
+        self._run = QueryRun(self._spec, query, settings, blank)
+        self._prepared = _decoding_all(self._run.prepared())
+        self._inputs = self._run.inputs(self._prepared)
+        self._order = order_of(self._inputs)
+        self.program_path = program
+
+    @property
+    def statement(self) -> str:
+        """The statement that writes the sink."""
+        return self._prepared.statement
+
+    @property
+    def program(self) -> PlannedProgram:
+        """The plan."""
+        return self._prepared.program
+
+    @property
+    def schema(self) -> RowSchema:
+        """The columns of its output."""
+        return self.program.statements[self.statement].plan.schema
+
+    @property
+    def sources(self) -> Mapping[str, SourceTable]:
+        """What it reads, of which rows are given."""
+        needed = needed_sources(self.program, (self.statement,))
+        return {name: source for name, source in needed.items() if name in self._inputs.engine}
+
+    @property
+    def order(self) -> Order:
+        """All records of streams, as they arrive."""
+        return self._order
+
+    def rows(self, source: str) -> Relation | None:
+        """The rows of an input by number of the record; None where some record holds no row."""
+        found = self._inputs.relations.get(source)
+        return found if found is not None and len(found) == self._count(source) else None
+
+    def all(self) -> Chosen:
+        """Every record."""
+        return Chosen({name: tuple(range(self._count(name))) for name in self._inputs.engine})
+
+    def output(self, records: Chosen) -> pa.Table:
+        """The rows that stand in the end, of these records alone. Errors: of the engine."""
+        with self._run.executed(self._prepared, self._with(records)) as execution:
+            return execution.result.statements[self.statement].final
+
+    def _count(self, source: str) -> int:
+        given = self._inputs.engine[source]
+        return len(given.topic) if isinstance(given, TopicInput) else given.table.num_rows
+
+    def _with(self, records: Chosen) -> RunInputs:
+        kept = {name: frozenset(numbers) for name, numbers in records.records.items()}
+        fewer = inputs_in(tuple(a for a in self._order if a.index in kept.get(a.source, ())), self._inputs)
+        engine = dict(fewer.engine)
+        for name, given in fewer.engine.items():
+            if isinstance(given, TableInput):
+                numbers = pa.array(records.records.get(name, ()), pa.int64())
+                engine[name] = replace(given, table=given.table.take(numbers))
+        return replace(fewer, engine=engine)
+
+
+def needed_program(config: ShadowConfig) -> Path:
+    """The program of a config. Errors: MISSING_KEY when it names none."""
+    if config.program is None:
+        message = "the config names no program: nothing can be run again"
+        raise VeloError(ErrorCode.MISSING_KEY, message, hint="name the converted job: program: app.sql")
+    return config.program
+
+
+def relative_path(path: Path, folder: Path) -> str:
+    """A path as a spec in `folder` names it."""
+    return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+
+
+def _spec_text(config: ShadowConfig, sink: ShadowSink, folder: Path, program: Path) -> str:
+    """A spec that gives the program its inputs whole."""
+    lines = ["application: explained", f"sql_file: {scalar_text(relative_path(program, folder))}"]
+    lines += ["queries:", f"  - name: {scalar_text(sink.name)}"]
+    if config.inputs:
+        lines.append("    inputs:")
+    for one in config.inputs:
+        if not isinstance(one.stream, FileStream):
+            message = f'the input "{one.source}" is a topic: only inputs in files can be read again'
+            raise VeloError(ErrorCode.SQL_UNSUPPORTED, message, hint="name a file of its records: file: orders.jsonl")
+        lines.append(f"      - source: {scalar_text(one.source)}")
+        lines.append(f"        data_file: {scalar_text(relative_path(one.stream.path, folder))}")
+    return "\n".join(lines) + "\n"
+
+
+def _decoding_all(prepared: PreparedQuery) -> PreparedQuery:
+    """Every column is of the rows that a person is shown."""
+    sources = {name: replace(source, decoded=None) for name, source in prepared.program.sources.items()}
+    return replace(prepared, program=replace(prepared.program, sources=sources))

@@ -1,0 +1,212 @@
+"""From the key of a row that differs to few records of the inputs that show it, and a spec of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.kernel import Kernel
+from velo_engine.schema import Column, RowSchema
+from velo_harness.reports.shown_values import text_of
+from velo_shadow.alignment import Relation, output_name, side_rows
+from velo_shadow.config import FileStream, ShadowConfig, ShadowSink
+from velo_shadow.judgement import judged
+from velo_shadow.model import ComparisonPlan, Difference, Kind, Side
+from velo_shadow.offline import SideFile, compare_files, folded_side, read_side
+from velo_shadow.planning import plan_for
+from velo_shadow.reproducer.case_spec import Case, CaseRow, shown_value, spec_text
+from velo_shadow.reproducer.program_runs import Chosen, ProgramRuns, chosen, relative_path
+from velo_shadow.reproducer.records_behind import records_behind
+from velo_shadow.reproducer.row_keys import parse_key, rows_with, typed_key
+from velo_shadow.reproducer.shrinking import smallest
+
+_NO_DAY = date(1, 1, 1)
+"""Of a judgement without waivers, for which no day matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """A row that differs, with what is behind it."""
+
+    sink: str
+    key: Mapping[str, Any]
+    left: tuple[Mapping[str, Any], ...]
+    """The rows of the key on the left."""
+    ours: tuple[Mapping[str, Any], ...]
+    """What the program gives for it."""
+    differences: tuple[Difference, ...]
+    """With causes. Empty: the program gives what the left has."""
+    records: Mapping[str, tuple[int, int]]
+    """By source how many records are in the spec, and how many there are."""
+    complete: bool
+    """No record can be left out that the plan does not tie to the key; otherwise the trials ran out."""
+    spec: str = ""
+    """The spec; empty without a difference."""
+
+    @property
+    def shown_key(self) -> str:
+        """The key as a command takes it."""
+        return ",".join(f"{name}={shown_value(value)}" for name, value in self.key.items())
+
+
+def reproduce(config: ShadowConfig, sink: ShadowSink, key_text: str, folder: Path) -> Reproduction:
+    """The reproduction of one row; a spec in `folder` may be written of it.
+
+    Errors: of the key, of reading the left, the inputs and the program; BAD_VALUE when no side has such a row.
+    """
+    return _Reproducing(config, sink, folder).of(parse_key(key_text, sink.key))
+
+
+class _Reproducing:
+    def __init__(self, config: ShadowConfig, sink: ShadowSink, folder: Path) -> None:
+        self._config = config
+        self._sink = sink
+        self._folder = folder
+        self._runs = ProgramRuns(config, sink, folder)
+
+    def of(self, texts: Mapping[str, str]) -> Reproduction:
+        runs = self._runs
+        left = self._left()
+        everything = runs.all()
+        output = runs.output(everything)
+        ours = self._ours(output)
+        sink = self._sink
+        plan = plan_for(
+            left, ours, key=sink.key, equality=sink.equality, ignored=sink.ignored, time_column=sink.time_column
+        )
+        key = typed_key(texts, _schema(plan), f'the sink "{sink.name}"')
+        left_rows, our_rows = (_rows_of(plan, side, key) for side in (left, ours))
+        if not left_rows and not our_rows:
+            message = f'neither side of "{sink.name}" has a row of {", ".join(f"{n}={v}" for n, v in texts.items())}'
+            raise VeloError(ErrorCode.BAD_VALUE, message)
+        found = Reproduction(
+            sink.name, key, tuple(left_rows), tuple(our_rows), _differences(plan, left, ours, key), {}, complete=True
+        )
+        if not found.differences:
+            return found
+        own_key = typed_key(texts, runs.schema, runs.statement)
+        wanted = self._own_rows(output, own_key, plan)
+        records, complete = self._fewest(
+            own_key, lambda some: self._own_rows(runs.output(some), own_key, plan) == wanted
+        )
+        total = everything.records
+        counts = {name: (len(numbers), len(total[name])) for name, numbers in records.records.items()}
+        found = replace(found, records=counts, complete=complete)
+        return replace(found, spec=self._spec(found, plan, records))
+
+    def _left(self) -> SideFile:
+        stream = self._sink.left
+        if not isinstance(stream, FileStream):
+            message = f'the left of "{self._sink.name}" is a topic: only rows in files can be explained'
+            raise VeloError(ErrorCode.SQL_UNSUPPORTED, message, hint="keep the topic in a file")
+        file = read_side(stream.path, Side.LEFT, stream.changelog)
+        with Kernel() as kernel:
+            return folded_side(kernel, file, self._sink.key)
+
+    def _ours(self, output: pa.Table) -> SideFile:
+        schema = self._runs.schema
+        types = {column.name: column.type for column in schema.columns}
+        return SideFile(self._runs.program_path, Relation("velo_right", tuple(types)), types, output)
+
+    def _own_rows(self, output: pa.Table, key: Mapping[str, Any], plan: ComparisonPlan) -> list[str]:
+        """The program's rows of a key in the columns that are compared, in an order of their own."""
+        names = [name for name in (*plan.key_names, *plan.column_names) if name in output.column_names]
+        rows = rows_with(output, key, self._runs.schema).select(names).to_pylist()
+        return sorted(repr(row) for row in rows)
+
+    def _fewest(self, key: Mapping[str, Any], same: Any) -> tuple[Chosen, bool]:
+        """The records that the spec has: those behind the key, and the fewest others that leave the rows the same."""
+        behind = records_behind(self._runs, key)
+        everything = self._runs.all()
+        sources = tuple(everything.records)
+        open_ones = Chosen({n: r for n, r in everything.records.items() if n in behind.open})
+        for kept in (behind.near, behind.of_key):
+            if not kept:
+                continue
+            loose = open_ones.without(kept)
+            if same(kept.joined(loose)):
+                found = smallest(loose.listed(), lambda some: same(kept.joined(chosen(some, sources))))  # noqa: B023
+                return kept.joined(chosen(found.items, sources)), found.complete
+        kept = behind.near
+        others = everything.without(kept)
+        found = smallest(others.listed(), lambda some: same(kept.joined(chosen(some, sources))))
+        return kept.joined(chosen(found.items, sources)), found.complete
+
+    def _spec(self, found: Reproduction, plan: ComparisonPlan, records: Chosen) -> str:
+        runs = self._runs
+        kept = set(records.listed())
+        rows = [
+            CaseRow(arrival.source, arrival.index, place)
+            for place, arrival in enumerate(runs.order)
+            if (arrival.source, arrival.index) in kept
+        ]
+        streamed = {arrival.source for arrival in runs.order}
+        rows += [CaseRow(name, number, 0) for name, number in records.listed() if name not in streamed]
+        relations = {}
+        for name in runs.sources:
+            relation = runs.rows(name)
+            if relation is None:
+                message = f'some records of "{name}" hold no row: a spec cannot be written of them'
+                raise VeloError(ErrorCode.SQL_UNSUPPORTED, message, hint="leave them out of the file")
+            relations[name] = relation
+        columns = {column.name: column for column in (*plan.key, *plan.columns)}
+        case = Case(
+            runs.statement,
+            relative_path(runs.program_path, self._folder),
+            f"{found.sink} of {found.shown_key}",
+            "; ".join(sentences(found.differences)),
+            found.key,
+            tuple(columns[name] for name in found.key),
+            tuple(column for name, column in columns.items() if name not in found.key),
+            found.left,
+            tuple(rows),
+            relations,
+        )
+        return spec_text(case, in_order=False)
+
+
+def sentences(differences: Sequence[Difference]) -> list[str]:
+    """The differences for people, those with the same cause together, the cause and its evidence behind them."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in differences:
+        groups.setdefault((one.cause.value, one.evidence), []).append(_told(one))
+    return [
+        f"{'; '.join(told)} ({cause}{': ' + evidence if evidence else ''})"
+        for (cause, evidence), told in groups.items()
+    ]
+
+
+def _told(one: Difference) -> str:
+    if one.column is None:
+        return f"the row is only on the {'left' if one.kind is Kind.MISSING else 'right'}"
+    return f"{one.column} is {text_of(one.left)} on the left, {text_of(one.right)} on the right"
+
+
+def _schema(plan: ComparisonPlan) -> RowSchema:
+    return RowSchema(tuple(Column(c.name, c.type.as_nullable()) for c in (*plan.key, *plan.columns)))
+
+
+def _rows_of(plan: ComparisonPlan, side: SideFile, key: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rows of a side that have the key, in the types of the plan."""
+    files = [str(side.path.absolute())] if side.table is None else []
+    tables = {} if side.table is None else {side.relation.source: side.table}
+    names = [column.name for column in (*plan.key, *plan.columns)]
+    outputs = ", ".join(f"a.{output_name(plan, name)}" for name in names)
+    with Kernel(files=files) as kernel:
+        found = kernel.query_written(f"SELECT {outputs} FROM ({side_rows(plan, side.relation)}) AS a", tables)
+    rows: Sequence[Mapping[str, Any]] = rows_with(found.rename_columns(names), key, _schema(plan)).to_pylist()
+    return list(rows)
+
+
+def _differences(
+    plan: ComparisonPlan, left: SideFile, ours: SideFile, key: Mapping[str, Any]
+) -> tuple[Difference, ...]:
+    """Those of the key. Its cause is seen among all differences of the sides."""
+    result = judged(compare_files(left, ours, plan), today=_NO_DAY)
+    return tuple(one for one in result.differences if all(one.row.get(name) == value for name, value in key.items()))
