@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import numpy as np
 
 from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.connectors.kafka.open_client import Settings
-from velo_engine.connectors.kafka.source import KafkaSource
+from velo_engine.connectors.kafka.source import STALLED_S, KafkaSource
 from velo_engine.connectors.kafka.start import Boundary, Place
 from velo_engine.connectors.source import SourceBatch
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats.base import Decoded
 from velo_engine.schema import RowSchema
 from velo_engine.types import SqlType
@@ -49,6 +51,7 @@ class KafkaReader:
         self._once = once
         self._sought: Positions = {}
         self._source: KafkaSource | None = None
+        self._heard = 0.0
 
     @property
     def label(self) -> str:
@@ -67,9 +70,12 @@ class KafkaReader:
 
     def poll(self, limit: int, timeout_s: float) -> Changes | None:
         """As `StreamReader`. Raises VeloError: the brokers refuse; SCHEMA_MISMATCH for a record that does not fit."""
-        batch = self._opened().poll(limit, timeout_s)
+        source = self._opened()
+        batch = source.poll(limit, timeout_s)
         if batch is None or batch.values is None:
+            self._refuse_silence(source)
             return None
+        self._heard = time.monotonic()
         values = batch.values()
         decoded = self._decoding.decode(values, batch.keys)
         self._refuse_failures(batch, decoded)
@@ -112,7 +118,18 @@ class KafkaReader:
             )
             source.seek({place: offset for place, offset in self._sought.items() if place[0] == self._topic})
             self._source = source
+            self._heard = time.monotonic()
         return self._source
+
+    def _refuse_silence(self, source: KafkaSource) -> None:
+        """A topic that ends has all its records already: brokers that do not give them are not waited for on and on."""
+        if self._once and not source.ended and time.monotonic() - self._heard > STALLED_S:
+            missing = source.lag()
+            problem = source.connection.status.problem
+            message = f"{self._label}: no record has come for {STALLED_S:g} s"
+            message += "" if missing is None else f", and {missing} are to come"
+            hint = f"the client says: {problem}" if problem else "a transaction that is still open holds them back"
+            raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, message, hint=hint)
 
     def _refuse_failures(self, batch: SourceBatch, decoded: Decoded) -> None:
         """A record that cannot be read is not left out: what it says would not be compared."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 
+import msgspec
 import pyarrow as pa
 
 from velo_engine.connectors.kafka.client import KafkaCluster
@@ -36,6 +37,17 @@ _FORMAT_OPTIONS = (
 """How properties begin that are about formats; the others are of the Kafka client."""
 
 
+class RememberedTopic(msgspec.Struct, forbid_unknown_fields=True):
+    """What the first records of a topic showed."""
+
+    address: str
+    types: dict[str, SqlType]
+    changelog: Changelog
+    quoted: dict[str, bool]
+    only_in_key: tuple[str, ...]
+    key_format: str
+
+
 @dataclass(frozen=True, slots=True)
 class TopicSide:
     """A topic whose columns are known."""
@@ -64,6 +76,13 @@ class TopicSide:
     def changelog(self) -> Changelog:
         """How its records say what they say."""
         return self.form.changelog
+
+    def remembered(self, types: Mapping[str, SqlType]) -> RememberedTopic:
+        """What a comparison that goes on is to know; `types` are those that it reads by."""
+        form = self.form
+        return RememberedTopic(
+            identity_of(self.stream), dict(types), form.changelog, dict(form.quoted), form.only_in_key, form.key_format
+        )
 
     def as_other(self, types: Mapping[str, SqlType | None], table: pa.Table | None) -> TopicSide:
         """An empty topic that is taken to have the columns of the other side."""
@@ -111,6 +130,27 @@ def open_topic(stream: TopicStream, *, key: Sequence[str] = (), declared: RowSch
         hint = "compare by a shadow_config.yaml whose program declares the sink"
         raise VeloError(ErrorCode.BAD_PROPERTY, message, hint=hint)
     return TopicSide(stream, _types_of(declared), replace(form, key_format=_key_format(sample)))
+
+
+def recalled_topic(
+    stream: TopicStream, known: RememberedTopic, *, key: Sequence[str] = (), declared: RowSchema | None = None
+) -> TopicSide:
+    """A topic as a side, by what was learnt of it before: not looked at again. Else as `open_topic`."""
+    form = RecordForm(
+        stream.format.casefold(),
+        format_options(stream),
+        known.changelog,
+        known.quoted,
+        key=tuple(key),
+        only_in_key=known.only_in_key,
+        key_format=known.key_format,
+    )
+    return TopicSide(stream, _types_of(declared) or known.types, form)
+
+
+def identity_of(stream: TopicStream) -> str:
+    """What tells topics apart."""
+    return f"{shown_address(stream)} of {stream.brokers} as {stream.format} {stream.changelog}"
 
 
 def cluster_of(stream: TopicStream) -> KafkaCluster:
