@@ -49,7 +49,7 @@ def status_fields(now: Sample, before: Sample, began_s: float, outputs: Collecti
     """
     seconds, job, old = max(now.at_s - before.at_s, 1e-9), now.statistics, before.statistics
     came, went = job.records, _out(job, outputs)
-    fields = [_elapsed(now.at_s - began_s), *_troubles(job, clock_s)]
+    fields = [elapsed_text(now.at_s - began_s), *_troubles(job, clock_s)]
     fields.append(f"in {_rate(came - old.records, seconds)} ({came:,})")
     fields.append(f"out {_rate(went - _out(old, outputs), seconds)} ({went:,})")
     lags = [source.lag for source in job.sources.values() if source.lag is not None]
@@ -160,7 +160,7 @@ def _out(job: JobStatistics, outputs: Collection[str]) -> int:
 
 def _troubles(job: JobStatistics, clock_s: float) -> list[str]:
     return [
-        f"NO BROKER for {name} since {_elapsed(clock_s - c.since_ms / 1000)}{f': {c.problem}' if c.problem else ''}"
+        f"NO BROKER for {name} since {elapsed_text(clock_s - c.since_ms / 1000)}{f': {c.problem}' if c.problem else ''}"
         for name, c in job.connections.items()
         if c.circuit == CircuitState.OPEN.value
     ]
@@ -179,19 +179,20 @@ def _watermark(job: JobStatistics, clock_s: float) -> list[str]:
         return [f"watermark {min(reached)} ms"]
     behind = clock_s - seconds
     day = "" if abs(behind) < 86_400 else f"{shown:%Y-%m-%d} "
-    return [f"watermark {day}{shown:%H:%M:%S} ({_span(behind)} behind)"]
+    return [f"watermark {day}{shown:%H:%M:%S} ({span_text(behind)} behind)"]
 
 
 def _rate(count: int, seconds: float) -> str:
     return f"{count / seconds:,.0f}/s"
 
 
-def _elapsed(seconds: float) -> str:
+def elapsed_text(seconds: float) -> str:
+    """Hours, minutes and seconds."""
     whole = max(int(seconds), 0)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-def _span(seconds: float) -> str:
+def span_text(seconds: float) -> str:
     """A time that may be long or, for records from the future, negative."""
     if abs(seconds) < 120:
         return f"{seconds:.1f} s"
