@@ -9,7 +9,7 @@ CREATE TABLE orders (
     amount DECIMAL(10, 2),
     weight DOUBLE,
     ordered_at TIMESTAMP(3),
-    WATERMARK FOR ordered_at AS ordered_at - INTERVAL '30' SECOND
+    WATERMARK FOR ordered_at AS ordered_at - INTERVAL '5' MINUTE
 )
 WITH (
     'connector' = 'kafka',

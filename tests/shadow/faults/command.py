@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from unittest import mock
 
+from tests.shadow.command import velo
 from tests.shadow.faults.fault import NOT_COMPARED
 from tests.shadow.faults.measuring import Case, files_of
 
@@ -25,20 +21,3 @@ def measured_by_command(case: Case, folder: Path) -> bool:
         arguments += ["--equal", f"{name}={equality.rule.value}:{equality.tolerance}"]
     code, output = velo(arguments)
     return code == (2 if case.fault.as_texts else 1) and "SAFE" not in output.replace("NOT SAFE", "")
-
-
-def velo(arguments: Sequence[str]) -> tuple[int, str]:
-    """Exit code and output of a command, run in this process."""
-    from velo_cli.velo import main
-
-    output = io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["velo", *arguments]),
-        contextlib.redirect_stdout(output),
-        contextlib.redirect_stderr(output),
-    ):
-        try:
-            main()
-        except SystemExit as end:
-            return int(end.code or 0), output.getvalue()
-    return 0, output.getvalue()

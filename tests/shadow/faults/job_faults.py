@@ -43,16 +43,17 @@ EDITS: Mapping[str, tuple[frozenset[Cause], Sequence[Edit]]] = {
     "late rows lost": (
         frozenset({Cause.LATE_ON_ONE_SIDE}),
         [
-            Edit("tumbling", "ordered_at - INTERVAL '30' SECOND", "ordered_at"),
-            Edit("tumbling", "ordered_at - INTERVAL '30' SECOND", "ordered_at - INTERVAL '5' SECOND"),
+            Edit("tumbling", "ordered_at - INTERVAL '5' MINUTE", "ordered_at"),
+            Edit("tumbling", "ordered_at - INTERVAL '5' MINUTE", "ordered_at - INTERVAL '30' SECOND"),
+            Edit("tumbling", "ordered_at - INTERVAL '5' MINUTE", "ordered_at - INTERVAL '2' MINUTE"),
             Edit("sessions", "clicked_at - INTERVAL '1' MINUTE", "clicked_at - INTERVAL '1' SECOND"),
         ],
     ),
     "late rows kept": (
         frozenset({Cause.LATE_ON_ONE_SIDE}),
         [
-            Edit("tumbling", "ordered_at - INTERVAL '30' SECOND", "ordered_at - INTERVAL '45' MINUTE"),
-            Edit("tumbling", "ordered_at - INTERVAL '30' SECOND", "ordered_at - INTERVAL '20' MINUTE"),
+            Edit("tumbling", "ordered_at - INTERVAL '5' MINUTE", "ordered_at - INTERVAL '45' MINUTE"),
+            Edit("tumbling", "ordered_at - INTERVAL '5' MINUTE", "ordered_at - INTERVAL '20' MINUTE"),
             Edit("sessions", "clicked_at - INTERVAL '1' MINUTE", "clicked_at - INTERVAL '50' MINUTE"),
         ],
     ),
@@ -81,7 +82,7 @@ EDITS: Mapping[str, tuple[frozenset[Cause], Sequence[Edit]]] = {
         ],
     ),
     "single precision": (
-        frozenset({Cause.FLOAT_ASSOCIATION}),
+        frozenset({Cause.FLOAT_ASSOCIATION, Cause.TYPE_CHANGE}),
         [
             Edit("tumbling", "AVG(weight)", "CAST(CAST(AVG(weight) AS FLOAT) AS DOUBLE)"),
             Edit("running_totals", "AVG(fee)", "CAST(CAST(AVG(fee) AS FLOAT) AS DOUBLE)"),
@@ -169,14 +170,23 @@ def _shift_times(inputs: Inputs, chance: random.Random) -> str:
     return f"{by.total_seconds():+} s"
 
 
+def _few_again(inputs: Inputs, chance: random.Random) -> str:
+    """A few rows twice, one directly after the other."""
+    return _twice(inputs, chance, chance.choice((1, 3, 5)))
+
+
 def _deliver_again(inputs: Inputs, chance: random.Random) -> str:
-    """Some rows twice, one directly after the other."""
+    """Many rows twice, one directly after the other."""
+    return _twice(inputs, chance, chance.choice((60, 120, 200)))
+
+
+def _twice(inputs: Inputs, chance: random.Random, number: int) -> str:
     (rows,) = inputs.values()
-    again = chance.sample(rows, chance.choice((1, 5, 30, len(rows) // 3)))
+    again = chance.sample(rows, number)
     for row in rows:
         row["arrived"] *= 2
     rows += [row | {"arrived": row["arrived"] + 1} for row in again]
-    return f"{len(again)} rows"
+    return f"{number} rows"
 
 
 def _begin_late(inputs: Inputs, chance: random.Random) -> str:
@@ -213,6 +223,8 @@ def _text(time: datetime) -> str:
 
 FINAL_ROWS_DO_NOT_TELL = frozenset({Cause.WARM_UP, Cause.TTL_EXPIRY})
 """A key whose state has expired and one whose beginning was not read have the same final row."""
+ONE_MORE = frozenset({Cause.DUPLICATE_DELIVERY, Cause.LATE_ON_ONE_SIDE})
+"""Nor do they tell a row that counts twice from one that only one side still took, when it is one or two."""
 
 KINDS: Mapping[str, Kind] = {
     **{name: edited(name) for name in EDITS},
@@ -220,6 +232,7 @@ KINDS: Mapping[str, Kind] = {
     "duplicated delivery": _over(
         frozenset({Cause.DUPLICATE_DELIVERY}), ("tumbling", "running_totals", "sessions"), _deliver_again
     ),
+    "a few rows twice": _over(ONE_MORE, ("tumbling", "running_totals", "sessions"), _few_again),
     "stale warm-up": _over(FINAL_ROWS_DO_NOT_TELL, ("running_totals", "tumbling", "sessions"), _begin_late),
     "expired state": _over(FINAL_ROWS_DO_NOT_TELL, ("running_totals",), _forget_the_silent),
 }

@@ -45,10 +45,12 @@ class Outcome:
     """The verdict is not SAFE."""
     explained: bool
     """Most differences have a right cause."""
-    placed: bool
-    """The columns that differ are named; and so is the part of the data, where the fault is in one."""
+    located: bool
+    """The columns that differ are named, and no others."""
+    placed: bool | None
+    """The part of the data is named that holds the fault; None where it is all over them."""
     said: str = ""
-    """What was said instead, for who looks into it."""
+    """What was said, for who looks into it."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def measured(case: Case, folder: Path) -> Outcome:
     except VeloError as error:
         named = all(f'"{name}"' in error.message for name in fault.as_texts)
         is_type = error.code is ErrorCode.SCHEMA_MISMATCH and "type" in error.message
-        return Outcome(*where, bool(fault.as_texts) and named, True, is_type, named, error.message)
+        return Outcome(*where, bool(fault.as_texts) and named, True, is_type, named, None, error.message)
     keys, columns = differing(case.side, fault.rows)
     names = scenario.key
     found = {tuple(str(one.key[name]) for name in names) for one in result.differences}
@@ -110,14 +112,13 @@ def measured(case: Case, folder: Path) -> Outcome:
     right_causes = sum(n for cause, n in result.causes.items() if cause in fault.causes)
     changed = {one.column for one in result.differences if one.kind is DifferenceKind.VALUE}
     explained = right_causes >= _SHARE * max(1, sum(result.causes.values()))
-    placed = changed == columns and (fault.part is None or any(names_part(s, fault.part) for s in result.segments))
+    located = changed == columns
+    placed = None if fault.part is None else any(names_part(s, fault.part) for s in result.segments)
     is_refused = result.verdict.decision is not Decision.SAFE
-    return Outcome(*where, found == wanted, is_refused, explained, placed, _said(result, explained and placed))
+    return Outcome(*where, found == wanted, is_refused, explained, located, placed, _said(result))
 
 
-def _said(result: ComparisonResult, is_right: bool) -> str:
-    if is_right:
-        return ""
+def _said(result: ComparisonResult) -> str:
     causes = ", ".join(f"{n} {cause.value}" for cause, n in result.causes.most_common(_EXAMPLES))  # type: ignore[attr-defined]
     segments = ", ".join(f"{s.dimension}={s.value}" for s in result.segments[:_EXAMPLES])
     return f"{causes}; {segments or 'no segment'}"

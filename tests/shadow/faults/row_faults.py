@@ -80,7 +80,11 @@ def stale_value(side: Sound, chance: random.Random) -> Fault | None:
     able = [key for key in latest if earlier[key] != latest[key]]
     struck = chance.sample(able, min(len(able), chance.choice((1, 3, 20, len(able)))))
     stale = latest | {key: earlier[key] for key in struck}
-    return Fault([*stale.values()], frozenset({Cause.UNKNOWN, Cause.LATE_ON_ONE_SIDE}))
+    # A row of a left join had NULLs before its partner came.
+    causes = {Cause.UNKNOWN, Cause.LATE_ON_ONE_SIDE}
+    if any(earlier[key][name] is None and latest[key][name] is not None for key in struck for name in names):
+        causes.add(Cause.NULL_OR_ABSENT)
+    return Fault([*stale.values()], frozenset(causes))
 
 
 KINDS: Mapping[str, Kind] = {

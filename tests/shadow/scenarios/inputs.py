@@ -52,7 +52,8 @@ def _tumbling(chance: random.Random) -> Iterable[Arrival]:
             "order_id": i, "customer": _customer(chance), "region": chance.choice(REGIONS),
             "amount": _cents(chance, 1, 900), "weight": chance.uniform(0.05, 30), "ordered_at": _at(time),
         }  # fmt: skip
-        yield time + _late(chance, 25), "orders", row
+        late = _late(chance, 25) if chance.random() < 0.8 else chance.uniform(60, 290)
+        yield time + late, "orders", row
 
 
 def _running_totals(chance: random.Random) -> Iterable[Arrival]:
@@ -169,16 +170,21 @@ INPUTS: Mapping[str, Callable[[random.Random], Iterable[Arrival]]] = {
 }
 
 
+def files(name: str) -> dict[str, str]:
+    """By table the text of its file."""
+    arrivals = sorted(INPUTS[name](random.Random(f"velo shadow {name}")), key=lambda arrival: arrival[0])
+    lines: dict[str, list[str]] = {}
+    for position, (_, table, row) in enumerate(arrivals):
+        lines.setdefault(table, []).append(json.dumps({"arrived": position, **row}) + "\n")
+    return {table: "".join(some) for table, some in lines.items()}
+
+
 def write(name: str) -> None:
     """The files of one scenario."""
-    arrivals = sorted(INPUTS[name](random.Random(f"velo shadow {name}")), key=lambda arrival: arrival[0])
-    files: dict[str, list[str]] = {}
-    for position, (_, table, row) in enumerate(arrivals):
-        files.setdefault(table, []).append(json.dumps({"arrived": position, **row}) + "\n")
     folder = SCENARIOS / name / "input"
     folder.mkdir(parents=True, exist_ok=True)
-    for table, lines in files.items():
-        (folder / f"{table}.jsonl").write_text("".join(lines), encoding="utf-8")
+    for table, text in files(name).items():
+        (folder / f"{table}.jsonl").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
