@@ -15,6 +15,7 @@ from velo_shadow.model import ComparisonPlan, ComparisonResult, Decision, Side
 from velo_shadow.offline import SideFile, compare_files, read_side
 from velo_shadow.planning import PlannedSide, plan_for
 from velo_shadow.reports.document import SinkResult
+from velo_shadow.reports.wording import seconds_text
 from velo_shadow.waivers import Waiver
 
 
@@ -95,11 +96,26 @@ def _compared(left: SideFile, right: SideFile, plan: ComparisonPlan, config: Sha
     return compare_files(left, right, plan, memory_limit=config.memory_limit)
 
 
-def judged_sink(config: ShadowConfig, compared: Compared, waivers: tuple[Waiver, ...], today: date) -> ComparisonResult:
-    """The verdict on a sink, which is not SAFE before as many rows were compared as the config asks for."""
+def judged_sink(
+    config: ShadowConfig,
+    compared: Compared,
+    waivers: tuple[Waiver, ...],
+    today: date,
+    *,
+    ran_ms: int | None = None,
+) -> ComparisonResult:
+    """The verdict on a sink, which is not SAFE before as much was compared, for as long, as the config asks for.
+
+    `ran_ms`: how long a comparison that goes on has; None for one that came to its end.
+    """
     result = judged(compared, waivers=waivers, today=today, required=config.bound)
     verdict = result.verdict
-    if verdict.decision is not Decision.SAFE or verdict.compared >= config.least_rows:
+    reasons = []
+    if verdict.compared < config.least_rows:
+        reasons.append(f"{verdict.compared} rows were compared, and at least {config.least_rows} are asked for")
+    if ran_ms is not None and config.duration_ms is not None and ran_ms < config.duration_ms:
+        ran, asked = seconds_text(ran_ms / 1000), seconds_text(config.duration_ms / 1000)
+        reasons.append(f"it went on for {ran}, and {asked} are asked for")
+    if verdict.decision is not Decision.SAFE or not reasons:
         return result
-    reason = f"{verdict.compared} rows were compared, and at least {config.least_rows} are asked for"
-    return replace(result, verdict=replace(verdict, decision=Decision.INCONCLUSIVE, reasons=(reason,)))
+    return replace(result, verdict=replace(verdict, decision=Decision.INCONCLUSIVE, reasons=tuple(reasons)))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from velo_cli.shadow_reports import check_endings, write_reports
-from velo_cli.shadow_run import compare_ended, reads_topics
+from velo_cli.report_output import write_report
+from velo_cli.shadow_run import compare_ended, judged_sink, reads_topics
 from velo_engine.errors import ErrorCode, ExitCode, VeloError
 from velo_shadow.config import FileStream, ShadowConfig, ShadowSink
 from velo_shadow.reports.document import SinkResult, report_of
+from velo_shadow.reports.forms import format_of
 from velo_shadow.waivers import Waiver, read_waivers, waivers_by_sink
 
 
@@ -38,16 +39,18 @@ class ShadowSession:
         from rich.console import Console
 
         from velo_shadow.reports.console import print_report
+        from velo_shadow.reports.outputs import report_text
 
         config = self.config
-        check_endings(config.reports)
+        forms = {path: format_of(path) for path in config.reports}
         if not config.sinks:
             raise VeloError(ErrorCode.BAD_VALUE, "the config has no sink: there is nothing to compare")
         waivers = self._waivers()
         began = datetime.now(tz=UTC)
         results = self._compared(waivers, began)
         report = report_of(results, job=config.job, began=began, ended=datetime.now(tz=UTC))
-        write_reports(report, config.reports)
+        for path, form in forms.items():
+            write_report(report_text(report, form), path)
         print_report(report, Console(file=sys.stdout))
         for path in config.reports:
             print(f"report in {path}", file=sys.stderr)
@@ -61,7 +64,7 @@ class ShadowSession:
     def _compared(self, waivers: Mapping[str, tuple[Waiver, ...]], began: datetime) -> list[SinkResult]:
         if not reads_topics(self.config):
             return self._over_files(waivers, began)
-        raise VeloError(ErrorCode.SQL_UNSUPPORTED, "topics cannot be compared yet")
+        return self._over_topics(waivers, began)
 
     def _over_files(self, waivers: Mapping[str, tuple[Waiver, ...]], began: datetime) -> list[SinkResult]:
         config = self.config
@@ -77,6 +80,36 @@ class ShadowSession:
                 raise VeloError(ErrorCode.BAD_VALUE, message, hint="name it: right, or leave out --no-run")
             outputs = outputs_over_files(config, read_program(config, self.variables, wanted), wanted)
         return compare_ended(config, outputs, waivers, began.date())
+
+    def _over_topics(self, waivers: Mapping[str, tuple[Waiver, ...]], began: datetime) -> list[SinkResult]:
+        from velo_cli.shadow_live import ShadowLive
+        from velo_cli.shadow_program import read_program
+        from velo_cli.shadow_topics import TopicsRun
+        from velo_shadow.performance import Cost, FlinkMeter, Metering, ProcessMeter, with_costs
+
+        config = self.config
+        program = None
+        if config.program is not None:
+            program = read_program(config, self.variables, [sink.name for sink in config.sinks])
+        runs_program = program is not None and self.runs_program
+        flink = FlinkMeter(config.flink_api) if config.flink_api is not None else None
+        ours = ProcessMeter() if runs_program else None
+        with ShadowLive([sink.name for sink in config.sinks]) as live:
+            run = TopicsRun(config, program, runs_program, self.once, self.fresh, live.on_view)
+            with Metering([meter for meter in (flink, ours) if meter is not None]):
+                found = run.run()
+        if flink is not None and flink.problem:
+            print(f"warning: Flink's figures are missing: {flink.problem}", file=sys.stderr)
+        costs = [Cost() if meter is None else meter.cost() for meter in (flink, ours)]
+        ran_ms = None if self.once else found.ran_ms
+        results = []
+        for sink in config.sinks:
+            one = found.sinks[sink.name]
+            performance = with_costs(one.compared.performance, left=costs[0], right=costs[1])
+            compared = replace(one.compared, performance=performance)
+            result = judged_sink(config, compared, waivers[sink.name], began.date(), ran_ms=ran_ms)
+            results.append(SinkResult(sink.name, one.left, one.right, result, live.course(sink.name)))
+        return results
 
 
 def _is_for_program(config: ShadowConfig, sink: ShadowSink) -> bool:

@@ -158,7 +158,7 @@ def test_order_says_which_row_of_all_inputs_came_first(command: Callable[..., An
         ([".", "--sink", "totls"], 'did you mean "totals"?'),
         ([".", "--once"], "--once is about topics"),
         ([".", "--no-run"], "--no-run: the output of the program"),
-        ([".", "--report", "x.pdf"], 'the ending of the report "x.pdf" says no form'),
+        ([".", "--report", "x.pdf"], 'the ending of "x.pdf" is that of no report'),
         ([".", "--compare-topic", "flink"], '"flink" names no topic'),
         (["--left", "flink.jsonl"], "--right is missing"),
         (["--key", "customer"], "--left is missing"),

@@ -1,0 +1,292 @@
+"""Comparing topics: every sink in a thread of its own, beside our job where the config has one to run."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import TypeAlias
+from urllib.parse import quote
+
+import msgspec
+
+from velo_cli.shadow_job import JobBeside
+from velo_cli.shadow_program import ShadowProgram
+from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.schema import RowSchema
+from velo_shadow.compared import Compared
+from velo_shadow.config import ShadowConfig, ShadowSink, Stream
+from velo_shadow.control import subtract
+from velo_shadow.live import compare_streams
+from velo_shadow.model import Side
+from velo_shadow.sides.opening import OpenSides, open_sides
+from velo_shadow.stream.changes import Positions, StreamReader
+from velo_shadow.stream.comparator import StreamComparator, StreamView
+from velo_shadow.stream.incoming import event_times
+
+_BEGAN = "began.json"
+_FIRST = 10_000
+"""Rows of a side that are looked at for where its event time begins."""
+_PATIENCE_S = 0.2
+
+OnView: TypeAlias = Callable[[StreamView], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SinkFound:
+    """What a comparison of topics gave."""
+
+    compared: Compared
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopicsFound:
+    """What all of them gave."""
+
+    sinks: Mapping[str, SinkFound]
+    ran_ms: int
+    """Since the comparison first began, in an earlier run of the process perhaps."""
+
+
+@dataclass(slots=True)
+class TopicsRun:
+    """One run over the sinks of a config."""
+
+    config: ShadowConfig
+    program: ShadowProgram | None
+    """What declares the columns of the sinks."""
+    runs_program: bool
+    once: bool
+    fresh: bool
+    on_view: Callable[[str], OnView]
+    """What takes the views of a sink."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    _errors: list[BaseException] = field(default_factory=list)
+    _found: dict[str, SinkFound] = field(default_factory=dict)
+    _beginnings: Mapping[str, Positions] = field(default_factory=dict)
+
+    def run(self) -> TopicsFound:
+        """Compare until the topics' present ends (`once`), for the config's duration, or until SIGINT or SIGTERM.
+
+        What is kept lets a run that was killed go on; of a run with `once` that came to its end nothing is kept.
+        Errors: of the sides, the job, and the comparison; KeyboardInterrupt for a run with `once` that was interrupted.
+        """
+        with contextlib.ExitStack() as open_things:
+            folder = self._folder(open_things)
+            began_ms = self._began(folder)
+            open_things.enter_context(_signals(self.stop))
+            self._compare(folder, began_ms, open_things)
+            if self.once and self.stop.is_set():
+                raise KeyboardInterrupt
+        if self.once:
+            shutil.rmtree(folder, ignore_errors=True)
+        return TopicsFound(self._found, _now_ms() - began_ms)
+
+    def _folder(self, open_things: contextlib.ExitStack) -> Path:
+        """Where this comparison keeps what it goes on from."""
+        state = self.config.state
+        if state is None:
+            state = Path(open_things.enter_context(tempfile.TemporaryDirectory(prefix="velo-shadow-")))
+        folder = state / ("once" if self.once else "going-on")
+        if self.fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            message = f"the folder {folder} cannot be used: {problem.strerror}"
+            raise VeloError(ErrorCode.FILE_UNREADABLE, message, hint="name another with --state") from None
+        return folder
+
+    def _began(self, folder: Path) -> int:
+        """When this comparison first began, milliseconds since the epoch."""
+        path = folder / _BEGAN
+        if path.is_file():
+            print(f"going on from what {folder} has; --fresh begins anew", file=sys.stderr)
+            return msgspec.json.decode(path.read_bytes(), type=int)
+        now = _now_ms()
+        path.write_bytes(msgspec.json.encode(now))
+        return now
+
+    def _compare(self, folder: Path, began_ms: int, open_things: contextlib.ExitStack) -> None:
+        if self.runs_program:
+            assert self.program is not None
+            job = JobBeside(self.config, self.program, folder / "job", once=self.once, fresh=False)
+            open_things.enter_context(job)
+            self._beginnings = job.beginnings
+            if self.once:
+                job.run(self.stop)
+            else:
+                job.start(self.stop)
+        threads = [
+            threading.Thread(target=self._guarded, args=(sink, folder, began_ms), daemon=True)
+            for sink in self.config.sinks
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._errors:
+            raise self._errors[0]
+
+    def _guarded(self, sink: ShadowSink, folder: Path, began_ms: int) -> None:
+        try:
+            self._found[sink.name] = self._sink(sink, folder / quote(sink.name, safe=" "), began_ms)
+        except BaseException as error:
+            self._errors.append(error)
+            self.stop.set()
+
+    def _sink(self, sink: ShadowSink, folder: Path, began_ms: int) -> SinkFound:
+        assert sink.right is not None
+        on_view = self.on_view(sink.name)
+        if sink.control is None:
+            compared, opened = self._pair(sink, sink.right, folder, began_ms, on_view)
+        else:
+            compared, opened = self._with_control(sink, sink.control, folder, began_ms, on_view)
+        labels = opened.labels
+        return SinkFound(compared, labels[Side.LEFT], labels[Side.RIGHT])
+
+    def _with_control(
+        self, sink: ShadowSink, control: Stream, folder: Path, began_ms: int, on_view: OnView
+    ) -> tuple[Compared, OpenSides]:
+        """The sink's comparison without what its control has, too; both go on side by side."""
+        assert sink.right is not None
+        beside: list[Compared] = []
+        failed: list[BaseException] = []
+
+        def compare_control() -> None:
+            try:
+                found, _ = self._pair(
+                    replace(sink, right=control), control, folder / "control", began_ms, lambda _: None
+                )
+                beside.append(found)
+            except BaseException as error:
+                failed.append(error)
+                self.stop.set()
+
+        thread = threading.Thread(target=compare_control, daemon=True)
+        thread.start()
+        try:
+            compared, opened = self._pair(sink, sink.right, folder, began_ms, on_view)
+        finally:
+            thread.join()
+        if failed:
+            raise failed[0]
+        return subtract(compared, beside[0]), opened
+
+    def _pair(
+        self, sink: ShadowSink, right: Stream, folder: Path, began_ms: int, on_view: OnView
+    ) -> tuple[Compared, OpenSides]:
+        opened = open_sides(
+            sink.left,
+            right,
+            key=sink.key,
+            equality=sink.equality,
+            ignored=sink.ignored,
+            time_column=sink.time_column,
+            grace_ms=sink.grace_ms,
+            declared=self._declared(sink),
+            folder=folder,
+        )
+        ours = right is not sink.control
+        comparator = StreamComparator(
+            opened.plan,
+            opened.changelogs,
+            folder,
+            memory_limit=self.config.memory_limit,
+            warm_up_until_ms=self._warm_up_until(sink, opened, folder, ours=ours),
+        )
+        with comparator:
+            compared = compare_streams(
+                self._readers(sink, opened, ours=ours),
+                comparator,
+                duration_ms=self._left_ms(began_ms),
+                stop=self.stop.is_set,
+                on_view=on_view,
+            )
+        return compared, opened
+
+    def _readers(self, sink: ShadowSink, opened: OpenSides, *, ours: bool) -> dict[Side, StreamReader]:
+        """Readers of both sides; of our output from where our job first began."""
+        readers = opened.readers(once=self.once)
+        if ours and sink.name in self._beginnings:
+            readers[Side.RIGHT].seek(self._beginnings[sink.name])
+        return readers
+
+    def _declared(self, sink: ShadowSink) -> RowSchema | None:
+        if self.program is None or sink.name not in self.program.plan.statements:
+            return None
+        statement = self.program.plan.statements[sink.name]
+        schema = statement.plan.schema
+        return schema if statement.sink is None else schema.select(statement.sink.value_columns(schema))
+
+    def _left_ms(self, began_ms: int) -> int | None:
+        duration = self.config.duration_ms
+        return None if self.once or duration is None else max(0, began_ms + duration - _now_ms())
+
+    def _warm_up_until(self, sink: ShadowSink, opened: OpenSides, folder: Path, *, ours: bool) -> int | None:
+        """The event time from which rows are compared: the later beginning of the two sides, and the warm-up.
+
+        It is kept, so that a run that goes on leaves out the same rows.
+        """
+        if not self.config.warm_up_ms:
+            return None
+        path = folder / "warm_up.json"
+        if path.is_file():
+            return msgspec.json.decode(path.read_bytes(), type=int | None)
+        readers = self._readers(sink, opened, ours=ours)
+        try:
+            firsts = [self._first_ms(opened, reader) for reader in readers.values()]
+        finally:
+            for reader in readers.values():
+                reader.close()
+        known = [first for first in firsts if first is not None]
+        until = max(known) + self.config.warm_up_ms if len(known) == len(firsts) else None
+        if not self.stop.is_set():
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(msgspec.json.encode(until))
+        return until
+
+    def _first_ms(self, opened: OpenSides, reader: StreamReader) -> int | None:
+        """Where a side's event time begins; None for one that ends without rows, or when the run is stopped."""
+        while not self.stop.is_set():
+            changes = reader.poll(_FIRST, _PATIENCE_S)
+            if changes is not None and len(changes):
+                times, known = event_times(opened.plan, changes.table)
+                if opened.plan.time_column is None:
+                    times, known = changes.timestamps_ms, changes.timestamps_ms >= 0
+                if known.any():
+                    return int(times[known].min())
+            elif reader.ended:
+                break
+        return None
+
+
+@contextlib.contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM end the comparison with its result; the second SIGINT ends the process."""
+
+    def asked(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
