@@ -318,13 +318,17 @@ def _decimal_builder(kind: SqlType, *, in_quotes: bool) -> _Build:
     read = _decimal_reader(kind)
 
     def build(values: list[Any]) -> tuple[pa.Array, Failures]:
-        tokens = [bytes(value) for value in values]
+        tokens = list(map(bytes, values))
+        if not any(b'"' in token for token in tokens):
+            text = pa.array(tokens, pa.binary()).cast(pa.string())
+            return read(pc.if_else(pc.equal(text, "null"), pa.scalar(None, pa.string()), text))
         failures: Failures = {}
         texts: list[str | None] = []
         for i, token in enumerate(tokens):
-            if token[:1] == b'"':
-                if not in_quotes:
-                    failures[i] = "the value is text"
+            is_text = token[:1] == b'"'
+            if is_text and not in_quotes:
+                failures[i] = "the value is text"
+            if is_text:
                 texts.append(msgspec.json.decode(token) if in_quotes else None)
             else:
                 texts.append(None if token == b"null" else token.decode(errors="replace"))
