@@ -29,6 +29,7 @@ class CaseRow:
     number: int
     place: int
     """Among the records of all inputs."""
+    partition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Case:
     """In the order of arrival."""
     relations: Mapping[str, Relation]
     """By source all its rows."""
+    partitions: Mapping[str, int]
+    """By source how many its topic has."""
 
 
 def spec_text(case: Case, *, in_order: bool) -> str:
@@ -61,22 +64,36 @@ def spec_text(case: Case, *, in_order: bool) -> str:
     if case.relations:
         lines.append("    inputs:")
     for source, relation in case.relations.items():
-        own = [row for row in case.rows if row.source == source]
-        lines.append(f"      - source: {scalar_text(source)}")
-        what = "timeline" if in_order and own else "rows"
-        lines.append(f"        {what}:" if own else "        rows: []")
-        lines += [f"          - {_entry(relation, row, in_order=in_order)}" for row in own]
+        lines += _input(case, source, relation, in_order=in_order)
     return "\n".join([*lines, "    assertions:", "      - type: sql", *_assertion(case)]) + "\n"
 
 
-def _entry(relation: Relation, row: CaseRow, *, in_order: bool) -> str:
+def _input(case: Case, source: str, relation: Relation, *, in_order: bool) -> Iterator[str]:
+    own = [row for row in case.rows if row.source == source]
+    several = case.partitions.get(source, 1) > 1
+    yield f"      - source: {scalar_text(source)}"
+    if several:
+        yield f"        partitions: {case.partitions[source]}"
+    if not own:
+        yield "        rows: []"
+        return
+    with_places = source in case.partitions and (in_order or several)
+    yield f"        {'timeline' if with_places else 'rows'}:"
+    for row in own:
+        text = _row(relation, row)
+        if with_places:
+            where = f", partition: {row.partition}" if several else ""
+            text = f"{{ row: {text}{where}, at: {row.place}ms }}"
+        yield f"          - {text}"
+
+
+def _row(relation: Relation, row: CaseRow) -> str:
     cells = [
         WrittenCell(column.name, column.type, relation.table.column(i)[row.number].as_py())
         for i, column in enumerate(relation.schema.columns)
         if relation.table.column(i)[row.number].is_valid
     ]
-    text = flow_row(cells, padded=True)
-    return f"{{ row: {text}, at: {row.place}ms }}" if in_order else text
+    return flow_row(cells, padded=True)
 
 
 def _assertion(case: Case) -> Iterator[str]:

@@ -27,6 +27,7 @@ from velo_harness.settings import RunSettings
 from velo_harness.spec_loader import spec_of
 from velo_harness.yaml_source import parse_yaml
 from velo_shadow.config import FileStream, ShadowConfig, ShadowSink
+from velo_shadow.reproducer.input_records import with_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +69,30 @@ class ProgramRuns:
     """Runs the statement behind a sink. Errors: those of reading the program and its inputs."""
 
     def __init__(self, config: ShadowConfig, sink: ShadowSink, folder: Path) -> None:
-        program = needed_program(config)
-        text = _spec_text(config, sink, folder, program)
-        spec_file = folder / "velo_shadow.test.yaml"
-        policy = PathPolicy.for_file(spec_file, (folder, program.parent))
-        settings = RunSettings(allowed=(folder, program.parent))
-        self._spec = spec_of(parse_yaml(text, shown_path(spec_file)), spec_file, policy, unfinished=True)
-        query = self._spec.queries[0]
-        blank = blank_result(self._spec, query, settings, item=query.name, rerun="")
-        self._run = QueryRun(self._spec, query, settings, blank)
+        self.program_path = needed_program(config)
+        self._folder = folder
+        self._run = self._query_run(_spec_text(config, sink, folder, self.program_path))
         self._prepared = _decoding_all(self._run.prepared())
-        self._inputs = self._run.inputs(self._prepared)
+        made = self._run.inputs(self._prepared)
+        self._inputs = with_records(made, self._prepared.program.sources, config.inputs)
         self._order = order_of(self._inputs)
-        self.program_path = program
+
+    def _query_run(self, text: str) -> QueryRun:
+        """The run of the one query of a spec that lies in the folder."""
+        file = self._folder / "velo_shadow.test.yaml"
+        near = (self._folder, self.program_path.absolute().parent)
+        policy = PathPolicy.for_file(file, near)
+        settings = RunSettings(allowed=near)
+        spec = spec_of(parse_yaml(text, shown_path(file)), file, policy, unfinished=True)
+        query = spec.queries[0]
+        return QueryRun(spec, query, settings, blank_result(spec, query, settings, item=query.name, rerun=""))
+
+    def output_of_spec(self, text: str) -> pa.Table:
+        """What the statement gives over the inputs of a spec. Errors: of the spec and of the engine."""
+        run = self._query_run(text)
+        prepared = run.prepared()
+        with run.executed(prepared, run.inputs(prepared)) as execution:
+            return execution.result.statements[self.statement].final
 
     @property
     def statement(self) -> str:
@@ -107,6 +119,12 @@ class ProgramRuns:
     def order(self) -> Order:
         """All records of streams, as they arrive."""
         return self._order
+
+    @property
+    def partitions(self) -> Mapping[str, int]:
+        """By stream how many partitions its topic has."""
+        engine = self._inputs.engine
+        return {name: one.topic.partitions for name, one in engine.items() if isinstance(one, TopicInput)}
 
     def rows(self, source: str) -> Relation | None:
         """The rows of an input by number of the record; None where some record holds no row."""
@@ -157,11 +175,11 @@ def _spec_text(config: ShadowConfig, sink: ShadowSink, folder: Path, program: Pa
     if config.inputs:
         lines.append("    inputs:")
     for one in config.inputs:
-        if not isinstance(one.stream, FileStream):
-            message = f'the input "{one.source}" is a topic: only inputs in files can be read again'
-            raise VeloError(ErrorCode.SQL_UNSUPPORTED, message, hint="name a file of its records: file: orders.jsonl")
         lines.append(f"      - source: {scalar_text(one.source)}")
-        lines.append(f"        data_file: {scalar_text(relative_path(one.stream.path, folder))}")
+        if isinstance(one.stream, FileStream):
+            lines.append(f"        data_file: {scalar_text(relative_path(one.stream.path, folder))}")
+        else:
+            lines.append("        rows: []")
     return "\n".join(lines) + "\n"
 
 

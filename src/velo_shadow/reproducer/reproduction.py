@@ -48,6 +48,8 @@ class Reproduction:
     """No record can be left out that the plan does not tie to the key; otherwise the trials ran out."""
     spec: str = ""
     """The spec; empty without a difference."""
+    shows: bool = True
+    """The program gives for the records of the spec what it gives for all."""
 
     @property
     def shown_key(self) -> str:
@@ -91,14 +93,21 @@ class _Reproducing:
         if not found.differences:
             return found
         own_key = typed_key(texts, runs.schema, runs.statement)
-        wanted = self._own_rows(output, own_key, plan)
-        records, complete = self._fewest(
-            own_key, lambda some: self._own_rows(runs.output(some), own_key, plan) == wanted
-        )
+
+        def own_rows(some: pa.Table) -> list[str]:
+            return self._own_rows(some, own_key, plan)
+
+        wanted = own_rows(output)
+        records, complete = self._fewest(own_key, lambda some: own_rows(runs.output(some)) == wanted)
         total = everything.records
         counts = {name: (len(numbers), len(total[name])) for name, numbers in records.records.items()}
-        found = replace(found, records=counts, complete=complete)
-        return replace(found, spec=self._spec(found, plan, records))
+        case = self._case(found, plan, records)
+        spec = spec_text(case, in_order=False)
+        shows = own_rows(runs.output_of_spec(spec)) == wanted
+        if not shows and len(records.records) > 1:
+            spec = spec_text(case, in_order=True)
+            shows = own_rows(runs.output_of_spec(spec)) == wanted
+        return replace(found, records=counts, complete=complete, spec=spec, shows=shows)
 
     def _left(self) -> SideFile:
         stream = self._sink.left
@@ -138,11 +147,11 @@ class _Reproducing:
         found = smallest(others.listed(), lambda some: same(kept.joined(chosen(some, sources))))
         return kept.joined(chosen(found.items, sources)), found.complete
 
-    def _spec(self, found: Reproduction, plan: ComparisonPlan, records: Chosen) -> str:
+    def _case(self, found: Reproduction, plan: ComparisonPlan, records: Chosen) -> Case:
         runs = self._runs
         kept = set(records.listed())
         rows = [
-            CaseRow(arrival.source, arrival.index, place)
+            CaseRow(arrival.source, arrival.index, place, arrival.record.partition)
             for place, arrival in enumerate(runs.order)
             if (arrival.source, arrival.index) in kept
         ]
@@ -156,7 +165,7 @@ class _Reproducing:
                 raise VeloError(ErrorCode.SQL_UNSUPPORTED, message, hint="leave them out of the file")
             relations[name] = relation
         columns = {column.name: column for column in (*plan.key, *plan.columns)}
-        case = Case(
+        return Case(
             runs.statement,
             relative_path(runs.program_path, self._folder),
             f"{found.sink} of {found.shown_key}",
@@ -167,8 +176,8 @@ class _Reproducing:
             found.left,
             tuple(rows),
             relations,
+            runs.partitions,
         )
-        return spec_text(case, in_order=False)
 
 
 def sentences(differences: Sequence[Difference]) -> list[str]:
