@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -105,10 +106,9 @@ class FlinkMeter:
         self._job = job
         self._clock = clock
         self._most: int | None = None
-        self._first: dict[str, int] = {}
-        self._last: dict[str, int] = {}
-        self._began_s: float | None = None
-        self._ended_s: float | None = None
+        self._seen: dict[str, int] = {}
+        self._first: dict[str, tuple[float, int]] = {}
+        self._last: dict[str, tuple[float, int]] = {}
         self.problem: str | None = None
         """Why the last look saw nothing."""
 
@@ -118,27 +118,32 @@ class FlinkMeter:
             if not self._url.startswith(("http://", "https://")):
                 raise ValueError(f"{self._url} is no URL of HTTP")
             found = {one: self._metrics(one) for one in self._task_managers()}
-        except (OSError, ValueError, KeyError, TypeError) as problem:
+        except (OSError, HTTPException, ValueError, KeyError, TypeError) as problem:
             self.problem = f"{self._url}: {type(problem).__name__}: {problem}"
             return
         self.problem = None if found else f"{self._url} has no task manager"
         memory = [sum(one.get(name, 0) for name in _MEMORY) for one in found.values()]
         if sum(memory):
             self._most = max(sum(memory), self._most or 0)
-        times = {name: one[_CPU_TIME] for name, one in found.items() if _CPU_TIME in one}
-        if times:
-            self._ended_s = self._clock()
-            self._began_s = self._ended_s if self._began_s is None else self._began_s
-            self._last |= times
-            self._first = {**times, **self._first}
+        for name, one in found.items():
+            if _CPU_TIME in one:
+                self._take_cpu_time(name, one[_CPU_TIME])
 
     def cost(self) -> Cost:
-        """What was seen until now."""
-        if self._began_s is None or self._ended_s is None or self._ended_s <= self._began_s:
-            return Cost(self._most)
-        nanoseconds = sum(last - self._first[name] for name, last in self._last.items())
-        cores = nanoseconds / 1e9 / (self._ended_s - self._began_s)
-        return Cost(self._most, cores if nanoseconds else None)
+        """What was seen until now; CPU only once Flink has renewed its figures twice."""
+        rates = [
+            (self._last[name][1] - nanoseconds) / 1e9 / (self._last[name][0] - at_s)
+            for name, (at_s, nanoseconds) in self._first.items()
+            if self._last[name][0] > at_s
+        ]
+        return Cost(self._most, sum(rates) if rates else None)
+
+    def _take_cpu_time(self, task_manager: str, nanoseconds: int) -> None:
+        """Only a change counts: how old a figure is that stays the same, nobody says."""
+        if nanoseconds != self._seen.get(task_manager, nanoseconds):
+            self._last[task_manager] = self._clock(), nanoseconds
+            self._first.setdefault(task_manager, self._last[task_manager])
+        self._seen[task_manager] = nanoseconds
 
     def _task_managers(self) -> list[str]:
         """Their ids."""
