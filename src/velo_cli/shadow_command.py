@@ -63,7 +63,7 @@ def compare(
         typer.Option(
             metavar="COLUMN=RULE",
             help="what equal means there: exact, abs:N, rel:N, ulp:N, scale:N, within:TIME, json, bag, "
-            "case, trim, unicode, missing, nan-differs, signed-zero (repeatable)",
+            "case, trim, unicode, missing, text, nan-differs, signed-zero (repeatable)",
             rich_help_panel=_SIDES,
         ),
     ] = [],  # noqa: B006

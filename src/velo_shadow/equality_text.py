@@ -16,6 +16,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "trim": {"trim": True},
     "unicode": {"normalise_unicode": True},
     "missing": {"null_equals_missing": True},
+    "text": {"text_equals_value": True},
     "nan-differs": {"nan_equals_nan": False},
     "signed-zero": {"signed_zeros_equal": False},
 }

@@ -65,6 +65,8 @@ class ColumnEquality:
     """Whether texts are compared in normalisation form C."""
     null_equals_missing: bool = False
     """Whether a side that lacks the column (or a JSON member) stands for one with NULL in it."""
+    text_equals_value: bool = False
+    """Whether a side may write as text what the other writes as a number or a boolean."""
 
     def __str__(self) -> str:
         """As the report states it, for example `abs 0.01`."""
@@ -76,6 +78,7 @@ class ColumnEquality:
             ("trimmed", self.trim),
             ("Unicode NFC", self.normalise_unicode),
             ("null equals missing", self.null_equals_missing),
+            ("text equals value", self.text_equals_value),
         )
         return ", ".join([text, *(name for name, is_set in settings if is_set)])
 

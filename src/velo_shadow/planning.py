@@ -152,9 +152,14 @@ def plan_column(name: str, sides: Mapping[Side, PlannedSide], equality: ColumnEq
     if any(side.is_sample for side in untyped):
         kind = _with_room(kind)
     rule = equality if equality is not None else default_equality(kind)
-    if equality == ColumnEquality(null_equals_missing=True):
-        rule = replace(default_equality(kind), null_equals_missing=True)
-    if equality is None or equality == ColumnEquality():
+    of_sides = ColumnEquality(null_equals_missing=rule.null_equals_missing, text_equals_value=rule.text_equals_value)
+    if rule == of_sides != ColumnEquality():  # says nothing of when two values are equal
+        rule = replace(
+            default_equality(kind),
+            null_equals_missing=rule.null_equals_missing,
+            text_equals_value=rule.text_equals_value,
+        )
+    if not rule.text_equals_value:
         _refuse_other_kind(name, kind, sides)
     check_equality(name, kind, rule)
     return PlanColumn(name, kind, rule)
@@ -174,7 +179,7 @@ def _refuse_other_kind(name: str, kind: SqlType, sides: Mapping[Side, PlannedSid
     if len(set(texts.values())) > 1:
         left, right = ("text" if texts[side] else "no text" for side in Side)
         message = f'the type of column "{name}" has changed: it is {left} on the left and {right} on the right'
-        hint = f"convert one side; if it may be so, --equal {name}=RULE with a rule but exact, such as abs:0"
+        hint = f"convert one side; if it may be so, --equal {name}=text"
         raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint=hint)
 
 

@@ -234,9 +234,10 @@ def test_numbers_that_have_become_texts_are_never_safe(command: Callable[..., An
     parquet.write_table(pa.table({"id": [1], "v": [7]}), tmp_path / "b.parquet")
     words = ("velo", "shadow", "--key", "id", "--left", "a.jsonl", "--right", right)
 
-    refused, accepted = command(*words), command(*words, "--equal", "v=abs:0")
+    refused, accepted = command(*words), command(*words, "--equal", "v=text")
+    within = command(*words, "--equal", "v=abs:1")
 
-    assert (refused.code, accepted.code) == (2, 0)
+    assert (refused.code, accepted.code, within.code) == (2, 0, 2), "a tolerance is not about types"
     assert 'the type of column "v" has changed: it is text on the left and no text on the right' in refused.err
 
 
