@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from velo_engine.sql.dialect import VelostreamTokenizer
+from velo_engine.sql.flink.names import name_parts
 from velo_import.export.names import RESERVED
 
 T = TypeVar("T")
@@ -34,9 +35,9 @@ class Catalog(Generic[T]):
 
     def full(self, name: str) -> tuple[str, str, str]:
         """Catalog, database and object that a name means now."""
-        parts = name.split(".")
+        parts = name_parts(name)
         if len(parts) == 1:
-            return self.catalog, self.database, name
+            return self.catalog, self.database, parts[0]
         if len(parts) == 2:
             return self.catalog, parts[0], parts[1]
         return parts[0], parts[1], ".".join(parts[2:])

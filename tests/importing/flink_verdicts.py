@@ -51,6 +51,11 @@ STRUCTURAL = re.compile(
 )
 """What no schema of the tables could change."""
 
+UNKNOWN_FUNCTION = re.compile(
+    r"No match found for function signature (?!DEFAULT\b)(?:(?!Supported signatures are).)*\Z", re.DOTALL
+)
+"""No function is called so: of one that there is, but for other arguments, Flink gives the signatures."""
+
 SCHEMATIC = re.compile(
     "|".join(
         (
@@ -68,7 +73,9 @@ SCHEMATIC = re.compile(
 )
 """What counts when the input declares all tables."""
 
-WRITTEN = re.compile("Different number of columns|Incompatible types for sink column")
+WRITTEN = re.compile(
+    "Different number of columns|Incompatible types for sink column|doesn't support consuming (?:update|delete)"
+)
 """What counts of a table that the job itself declares, and that takes all rows of a query."""
 
 
@@ -87,13 +94,16 @@ class Question:
     """Column lists by name."""
     uncertain: frozenset[str]
     """The tables whose columns are inferred."""
-    sink: str | None
-    """The columns that the job itself declares of the table which an INSERT writes as a whole."""
+    sink: SinkTable | None
+    """The table which an INSERT writes as a whole, as the job itself declares it."""
+    finds_functions: bool
+    """Whether the script says where functions are that Flink does not have."""
 
 
 def questions(job: ConvertedJob, declared: Declared) -> Iterator[Question]:
     """The statements of a job that make rows, each with the tables as the job has them."""
     inferred = {name: _body(job.app_sql, name) for name in job.tables if name not in declared.bodies}
+    finds_functions = any(_finds_functions(one) for script in job.scripts for one in script.statements)
     for script in job.scripts[-1:]:
         source = SourceText(script.file, script.text)
         for statement in script.statements:
@@ -111,7 +121,12 @@ def questions(job: ConvertedJob, declared: Declared) -> Iterator[Question]:
                 sink = None
                 if isinstance(one, flink.Insert) and not one.columns and not one.partition:
                     sink = declared.sinks.get(one.target.rpartition(".")[2])
-                yield Question(digest, text, tables, uncertain, sink)
+                yield Question(digest, text, tables, uncertain, sink, finds_functions)
+
+
+def _finds_functions(statement: flink.Statement | flink.Unread) -> bool:
+    is_module = isinstance(statement, flink.Command) and statement.name == "LOAD MODULE"
+    return is_module or isinstance(statement, flink.CreateFunction)
 
 
 def _names(query: exp.Expr) -> list[str]:
@@ -143,10 +158,10 @@ class Declared:
 
     bodies: Mapping[str, str]
     """The column lists of tables."""
-    sinks: Mapping[str, str]
-    """The columns of those that have nothing but columns with types, keys and watermarks."""
+    sinks: Mapping[str, SinkTable]
+    """Those that have nothing but columns with types, keys and watermarks."""
     views: Mapping[str, tuple[exp.Expr, str]]
-    """The queries of views, and their texts as items of WITH."""
+    """The queries of views and of CREATE TABLE … AS, and their texts as items of WITH."""
 
     def with_views(self, query: exp.Expr, text: str) -> tuple[str, list[str]]:
         """The text of a query with the views that it reads, and the tables that both name."""
@@ -174,7 +189,7 @@ class Declared:
 def declared(job_input: JobInput) -> Declared:
     """What the job itself declares, and scripts of its folder: what is found elsewhere may be another table."""
     bodies: dict[str, str] = {}
-    sinks: dict[str, str] = {}
+    sinks: dict[str, SinkTable] = {}
     views: dict[str, tuple[exp.Expr, str]] = {}
     seen: set[str] = set()
     twice: set[str] = set()
@@ -187,23 +202,29 @@ def declared(job_input: JobInput) -> Declared:
             name = statement.name.rpartition(".")[2]
             twice |= {name} & seen
             seen.add(name)
-            if isinstance(statement, flink.CreateView):
+            if statement.query is not None:
                 place = statement.place
                 start = query_start(source, place.start, place.end)
-                columns = f" ({', '.join(f'`{one}`' for one in statement.columns)})" if statement.columns else ""
+                names = statement.columns if isinstance(statement, flink.CreateView) else ()
+                columns = f" ({', '.join(f'`{one}`' for one in names)})" if names else ""
                 text = _short_names(statement.query, script.text[start : place.end], start)
                 views[name] = statement.query, f"`{name}`{columns} AS (\n{text}\n)"
-            elif statement.query is None and statement.like is None:
+            elif isinstance(statement, flink.CreateTable) and statement.like is None:
                 items = items_of(statement, source)
                 bodies[name] = ", ".join(map(_quoted, items))
                 if all(item.kind in _PLAIN for item in items):
-                    sinks[name] = _KEY.sub(
-                        "", ", ".join(_quoted(item) for item in items if item.kind is ItemKind.PHYSICAL)
-                    )
+                    columns = ", ".join(_quoted(item) for item in items if item.kind is ItemKind.PHYSICAL)
+                    takes_only_new = _option(statement, "connector") == "filesystem"
+                    sinks[name] = SinkTable(_KEY.sub("", columns), "+I" if takes_only_new else "+I -U +U -D")
     for name in twice:
         for found in (bodies, sinks, views):
             found.pop(name, None)
     return Declared(bodies, sinks, views)
+
+
+def _option(statement: flink.CreateTable, key: str) -> str | None:
+    found = statement.options.get(key)
+    return None if found is None else found.value
 
 
 _KEY = re.compile(r"\bPRIMARY\s+KEY(?:\s+NOT\s+ENFORCED)?", re.IGNORECASE)
@@ -231,10 +252,12 @@ def _body(program: str, name: str) -> str:
     return re.sub(r"PRIMARY KEY \((\w+)\)", r"PRIMARY KEY (`\1`)", quoted)
 
 
-def counts(said: str, *, is_inferred: bool) -> bool:
+def counts(said: str, *, is_inferred: bool, finds_functions: bool = True) -> bool:
     """Whether it is the statement that Flink refuses, not the question: tables of Confluent's have a `$rowtime`."""
     if "$rowtime" in said:
         return False
+    if not finds_functions and UNKNOWN_FUNCTION.search(said) is not None:
+        return True
     return STRUCTURAL.search(said) is not None or (not is_inferred and SCHEMATIC.search(said) is not None)
 
 
@@ -249,14 +272,14 @@ class Judge:
         said = ""
         if all(question.tables.values()):
             said = self._said(question.tables, question.query)
-            if said and counts(said, is_inferred=bool(question.uncertain)):
+            if said and counts(said, is_inferred=bool(question.uncertain), finds_functions=question.finds_functions):
                 return True, said
             if not said:
                 return self._written(question)
         if question.uncertain:
             for tables in self._other_tables(question, said):
                 said = self._said(tables, question.query)
-                if not said or STRUCTURAL.search(said) is not None or self._is_anyhow(said, tables, question):
+                if not said or self._is_anyhow(said, tables, question):
                     return bool(said), said
         return False, said
 
@@ -270,7 +293,12 @@ class Judge:
             yield dict(question.tables)
 
     def _is_anyhow(self, said: str, tables: Mapping[str, str], question: Question) -> bool:
-        """Whether a column is not found though all uncertain tables have it, or stands twice though none has."""
+        """Whether no schema could change what Flink says: a function or a form that it has not; a column that is not
+        found though all uncertain tables have it, or stands twice though none has; a WHERE of texts."""
+        if counts(said, is_inferred=True, finds_functions=question.finds_functions):
+            return True
+        if _NO_CONDITION in said:
+            return _is_text_as_condition(question.query)
         double = _AMBIGUOUS.search(said)
         if double is not None:
             return not any(f"`{double[1]}`" in tables[name] for name in question.uncertain)
@@ -289,7 +317,7 @@ class Judge:
         """What Flink says of the table that the rows of a query go to."""
         if question.sink is None or question.uncertain:
             return False, ""
-        said = self._said(question.tables, question.query, SinkTable(question.sink, "+I -U +U -D"))
+        said = self._said(question.tables, question.query, question.sink)
         return WRITTEN.search(said) is not None, said
 
     def _said(self, tables: Mapping[str, str], query: str, sink: SinkTable | None = None) -> str:
@@ -301,6 +329,21 @@ class Judge:
         return ""
 
 
+def _is_text_as_condition(query: str) -> bool:
+    """Whether some WHERE of a query is a CASE all of whose results are texts, whatever its tables are."""
+    (statement,) = parse_script(query, file="alone.sql").statements
+    tree = getattr(statement, "query", None)
+    wheres = [where.this for where in tree.find_all(exp.Where)] if isinstance(tree, exp.Expr) else []
+    cases = [one for one in wheres if isinstance(one, exp.Case)]
+    return any(
+        all(
+            isinstance(branch.args["true"], exp.Literal) and branch.args["true"].is_string for branch in one.args["ifs"]
+        )
+        for one in cases
+    )
+
+
+_NO_CONDITION = "WHERE clause must be a condition"
 _METADATA = re.compile(r"\s+METADATA\b(?:\s+FROM\s+'[^']*')?(?:\s+VIRTUAL\b)?", re.IGNORECASE)
 """Where the values of a column come from is nothing to the planner, and the oracle's tables have none."""
 

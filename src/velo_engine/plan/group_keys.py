@@ -49,7 +49,8 @@ def group_keys(
     for written_keys in written_sets(_group_items(select, text), text):
         chosen: set[int] = set()
         for written in written_keys:
-            node, alias = _referred(written, items, below)
+            is_bound = window is not None and bound_column(written, below, window) is not None
+            node, alias = (written, None) if is_bound else _referred(written, items, below)
             functions = window_functions([node], window, below)
             bound = functions.get(id(node)) or (None if window is None else bound_column(node, below, window))
             if bound is not None:

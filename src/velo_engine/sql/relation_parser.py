@@ -39,6 +39,10 @@ class RelationParser(QueryParser):
 
     def _parse_relation_name(self, what: str) -> tuple[str, Location]:
         """`name`, `catalog.database.name` or a quoted URI, and its place."""
+        parts, location = self._parse_name_parts(what)
+        return ".".join(parts), location
+
+    def _parse_name_parts(self, what: str) -> tuple[list[str], Location]:
         first = self._curr
         parts: list[str] = []
         while not parts or self._match(TokenType.DOT):
@@ -46,7 +50,7 @@ class RelationParser(QueryParser):
             if not self._match_set((TokenType.IDENTIFIER, TokenType.STRING, *self.ID_VAR_TOKENS)):
                 self.fail(what, _keyword_hint(token))
             parts.append(token.text)
-        return ".".join(parts), self.source.location(first.start, self._prev.end + 1)
+        return parts, self.source.location(first.start, self._prev.end + 1)
 
     def _parse_declaration(self) -> Declaration:
         """`(column, …, WATERMARK FOR …, PRIMARY KEY (…))`."""

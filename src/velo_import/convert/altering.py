@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from velo_engine.errors import VeloError
+from velo_engine.sql.flink.names import joined_name
 from velo_engine.sql.flink.script import parse_script
 from velo_engine.sql.flink.statements import Command, CreateTable
 from velo_engine.sql.source_text import SourceText
@@ -57,7 +58,7 @@ def _name(draft: Draft, relation: Relation) -> str:
     """The name of the altered table: its own if no statement has used the table as it was."""
     piece = relation.piece
     if piece is None or any(piece in other.reads for other in draft.pieces):
-        return draft.catalog.flat_name(relation.name)
+        return draft.catalog.flat_name(joined_name((relation.name,)))
     draft.pieces.remove(piece)
     relation.piece = None
     return relation.name

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.sql.flink.names import joined_name, last_part
 from velo_engine.sql.flink.script import parse_script
 from velo_engine.sql.flink.statements import CreateTable
 from velo_engine.sql.source_text import SourceText
@@ -50,9 +51,9 @@ def declare_table(draft: Draft, statement: CreateTable, *, is_lent: bool = False
     draft.catalog.define(statement.name, relation)
 
 
-def declared(draft: Draft, definition: tables.Definition, name: str) -> Relation:
-    """The relation of a declared table, with its piece and its rows in the report."""
-    text, options = _declaration(draft, definition, name)
+def declared(draft: Draft, definition: tables.Definition, name: str, *, again: bool = False) -> Relation:
+    """The relation of a declared table, with its piece and its rows in the report; `again` as of `_declaration`."""
+    text, options = _declaration(draft, definition, name, again=again)
     piece = Piece(text, definition.source, definition.statement.place.location)
     relation = Relation(name, piece, definition, options)
     try:
@@ -88,8 +89,9 @@ def stood_in(draft: Draft, table: OpenTable, name: str) -> Relation:
     assert isinstance(statement, CreateTable)
     place = replace(statement.place, location=table.location)
     definition = tables.definition_of(replace(statement, place=place), SourceText(table.location.file, written), None)
-    looked_up = bool(table.lookup_keys) and not table.is_versioned
-    further = _system_columns(draft, definition)
+    further = system_columns(draft, definition)
+    is_written = last_part(table.written) in draft.written
+    looked_up = bool(table.lookup_keys) and not _is_versioned(definition, further) and not is_written
     text, options = tables.declaration(definition, name, further, looked_up=looked_up)
     piece = Piece(MappedText(), definition.source, table.location, is_inferred=True)
     piece.text.add(f"-- The input does not declare {name}: its columns are inferred from the statements that use it.\n")
@@ -127,7 +129,7 @@ def hinted(draft: Draft, relation: Relation, options: Mapping[str, str]) -> Rela
     if now.properties == relation.options.properties:
         return relation
     known = next((r for r in draft.relations if r.definition == changed and r.piece is not None), None)
-    return known or declared(draft, changed, draft.catalog.flat_name(relation.name))
+    return known or declared(draft, changed, draft.catalog.flat_name(joined_name((relation.name,))))
 
 
 def read_again(draft: Draft, relation: Relation) -> Relation:
@@ -136,16 +138,29 @@ def read_again(draft: Draft, relation: Relation) -> Relation:
         return relation
     known = [r for r in draft.relations if r.definition is relation.definition and r.piece is not None]
     other = next((r for r in known if r is not relation), None)
-    return other or declared(draft, relation.definition, draft.catalog.flat_name(relation.name))
+    return other or declared(
+        draft, relation.definition, draft.catalog.flat_name(joined_name((relation.name,))), again=True
+    )
 
 
-def _declaration(draft: Draft, definition: tables.Definition, name: str) -> tuple[MappedText, ConvertedOptions]:
-    looked_up = definition.statement.name.rpartition(".")[2] in draft.lookups
-    further = _system_columns(draft, definition)
+def _declaration(
+    draft: Draft, definition: tables.Definition, name: str, *, again: bool = False
+) -> tuple[MappedText, ConvertedOptions]:
+    """`again`: as what a join looks up, of a table that the job writes, too."""
+    further = system_columns(draft, definition)
+    last = last_part(definition.statement.name)
+    of_job = last in draft.lookups and last not in draft.written
+    looked_up = again or (of_job and not _is_versioned(definition, further))
     return tables.declaration(definition, name, further, looked_up=looked_up, secrets=draft.secrets)
 
 
-def _system_columns(draft: Draft, definition: tables.Definition) -> list[str]:
+def _is_versioned(definition: tables.Definition, further: Sequence[str]) -> bool:
+    """Whether a temporal join with the table goes by its event time."""
+    statement = definition.statement
+    return (statement.watermark is not None or bool(further)) and bool(statement.primary_key)
+
+
+def system_columns(draft: Draft, definition: tables.Definition) -> list[str]:
     """The event time that Confluent's tables have without saying so."""
     if not draft.rowtime or definition.options.get("connector", "confluent") != "confluent":
         return []

@@ -82,6 +82,8 @@ class Draft:
     secrets: SecretNames = field(default_factory=SecretNames)
     lookups: set[str] = field(default_factory=set)
     """Last parts of the names of tables that are looked up."""
+    written: set[str] = field(default_factory=set)
+    """Those of tables that are looked up and written: each is declared twice, the system holds what is looked up."""
     source: SourceText = field(default_factory=lambda: SourceText("", ""))
     """The script that is read now."""
     rowtime: bool = False

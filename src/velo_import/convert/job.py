@@ -7,12 +7,13 @@ changes in `queries.query_edits` and nowhere else), `commands` and `settings` th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
 
 from velo_engine.sql.flink import statements as flink
+from velo_engine.sql.flink.names import last_part
 from velo_engine.sql.flink.script import FlinkScript
 from velo_import.convert import commands
 from velo_import.convert.altering import alter_table
@@ -23,7 +24,7 @@ from velo_import.convert.program import Assembly
 from velo_import.convert.queries import readings
 from velo_import.convert.rows import convert_insert, convert_query, convert_table_as, convert_view
 from velo_import.convert.settling import settle
-from velo_import.model import ConvertedJob, ConvertedStatement, Outcome
+from velo_import.model import ConvertedJob, ConvertedStatement, Outcome, Role
 
 _WOULD_MAKE_ROWS = re.compile(r"(?:INSERT|SELECT|WITH|-- Rebuilt)\b", re.IGNORECASE)
 """How a statement that does not parse begins, if it counts as one that makes rows; a rebuilt one has no text."""
@@ -32,16 +33,19 @@ _WOULD_MAKE_ROWS = re.compile(r"(?:INSERT|SELECT|WITH|-- Rebuilt)\b", re.IGNOREC
 def convert_job(name: str, scripts: Sequence[FlinkScript]) -> ConvertedJob:
     """The converted job of `scripts`, which are read in this order."""
     lookups = {name for script in scripts for name in _lookups(script)}
-    draft = _drafted(scripts, lookups)
+    written = {name for script in scripts for name in _written(script)} & lookups
+    draft = _drafted(scripts, lookups, written)
     used = {name for made in draft.made.values() for name in _looked_up(made.query)}
-    if not lookups <= used:  # a statement that is left out says nothing of the tables of those that are there
-        draft = _drafted(scripts, lookups & used)
+    sinks = {last_part(r.definition.statement.name) for r in draft.relations if r.definition and Role.SINK in r.roles}
+    if not (lookups <= used and written <= sinks):
+        # A statement that is left out says nothing of the tables of those that are there.
+        draft = _drafted(scripts, lookups & used, written & used & sinks)
     return _job(draft, name, tuple(scripts))
 
 
-def _drafted(scripts: Sequence[FlinkScript], lookups: set[str]) -> Draft:
-    """The scripts, read; `lookups`: the tables that they look up."""
-    draft = Draft(undeclared=undeclared_tables(scripts), lookups=lookups)
+def _drafted(scripts: Sequence[FlinkScript], lookups: set[str], written: set[str]) -> Draft:
+    """The scripts, read; `lookups`: the tables that they look up, `written`: those of them that they write."""
+    draft = Draft(undeclared=undeclared_tables(scripts), lookups=lookups, written=written)
     draft.rowtime = any("$rowtime" in script.text for script in scripts)
     for script in scripts:
         draft.source = script.source
@@ -53,17 +57,24 @@ def _drafted(scripts: Sequence[FlinkScript], lookups: set[str]) -> Draft:
 
 def _lookups(script: FlinkScript) -> set[str]:
     """Which tables a script looks up: those are tables of rows, not of changes, from where they are declared."""
-    found: set[str] = set()
+    queries = (getattr(one, "query", None) for one in _single(script))
+    return {name for query in queries if isinstance(query, exp.Expr) for name in _looked_up(query)}
+
+
+def _written(script: FlinkScript) -> set[str]:
+    """Which tables a script writes, by the last parts of their names."""
+    return {last_part(one.target) for one in _single(script) if isinstance(one, flink.Insert)}
+
+
+def _single(script: FlinkScript) -> Iterator[flink.Statement | flink.Unread]:
+    """The statements, those of statement sets by themselves."""
     for statement in script.statements:
-        inserts = statement.inserts if isinstance(statement, flink.StatementSet) else (statement,)
-        for query in (getattr(one, "query", None) for one in inserts):
-            found |= _looked_up(query) if isinstance(query, exp.Expr) else set()
-    return found
+        yield from statement.inserts if isinstance(statement, flink.StatementSet) else (statement,)
 
 
 def _looked_up(query: exp.Expr) -> set[str]:
     """The last parts of the names of tables that a query looks up."""
-    return {reading.written.rpartition(".")[2] for reading in readings(query) if reading.is_lookup}
+    return {last_part(reading.written) for reading in readings(query) if reading.is_lookup}
 
 
 def _read(draft: Draft, statement: flink.Statement | flink.Unread, *, is_lent: bool) -> None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from velo_engine.sql.flink.names import joined_name
 from velo_engine.sql.source_text import SourceText
 from velo_engine.sql.syntax import SystemTime
 from velo_import.catalog import quoted
 from velo_import.convert.program import Piece
+from velo_import.convert.spelling import edits_of_names
 from velo_import.mapped_text import Edit, edits_of_comments, edits_of_variables
 
 _RESERVED = frozenset({"ASC", "DESC"})
@@ -44,7 +46,7 @@ def readings(query: exp.Expr) -> Iterator[Reading]:
         parts = _parts(table)
         if not parts or (len(parts) == 1 and parts[0].name in own):
             continue
-        written = ".".join(part.name for part in parts)
+        written = joined_name(part.name for part in parts)
         yield Reading(table, written, hint_options(table), isinstance(table.args.get("system_time"), SystemTime))
 
 
@@ -74,6 +76,7 @@ def query_edits(
     """
     edits = [*edits_of_comments(source.text, start, end), *edits_of_variables(source.text, start, end)]
     edits += [*_edits_of_aliases(query), *_edits_of_groups(query)]
+    names = {edit.start: edit for edit in edits_of_names(query, source)}
     reads: list[Piece] = []
     for reading in readings(query):
         found = resolve(reading)
@@ -83,6 +86,9 @@ def query_edits(
         parts = _parts(reading.node)
         if found.name != reading.written or found.name != parts[-1].name:
             edits.append(_renamed(reading.node, parts, found.name))
+            for part in parts:
+                names.pop(int(part.meta["start"]), None)
+    edits += names.values()
     return edits, tuple(dict.fromkeys(reads))
 
 

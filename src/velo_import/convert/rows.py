@@ -13,12 +13,13 @@ from sqlglot import exp
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.schema import RowSchema
 from velo_engine.sql.flink import statements as flink
+from velo_engine.sql.flink.names import last_part
 from velo_engine.sql.flink.script import FlinkScript
 from velo_engine.sql.source_text import SourceText
 from velo_engine.types import BIGINT, STRING
 from velo_import.catalog import quoted
 from velo_import.convert import tables, tables_as
-from velo_import.convert.declared import contradiction, hinted, read_again, relation_of, stood_in
+from velo_import.convert.declared import contradiction, hinted, read_again, relation_of, stood_in, system_columns
 from velo_import.convert.draft import Draft, Made, Relation
 from velo_import.convert.failures import shown, unnamed
 from velo_import.convert.features import features
@@ -115,7 +116,7 @@ def _convert_merged(
 ) -> None:
     """CREATE TABLE … AS with more in its column list than the columns of the query: a table, and an INSERT into it."""
     merged = tables_as.merged(written, schema)
-    text, options = tables.declaration(merged, name)
+    text, options = tables.declaration(merged, name, system_columns(draft, merged))
     table = Piece(text, merged.source, statement.place.location)
     relation = Relation(name, table, merged, options)
     draft.pieces.append(table)
@@ -300,16 +301,22 @@ def _resolve(draft: Draft, reading: Reading, own: Mapping[str, Relation] = _NONE
         return None
     if reading.options and found.definition is not None:
         found = hinted(draft, found, reading.options)
-    if reading.is_lookup and Role.SINK in found.roles:
+    if reading.is_lookup and _is_written(draft, found):
         found = read_again(draft, found)
     return Resolved(found.name, found.piece) if found.piece is not None else None
+
+
+def _is_written(draft: Draft, relation: Relation) -> bool:
+    """Whether some statement of the job writes the table."""
+    last = None if relation.definition is None else last_part(relation.definition.statement.name)
+    return Role.SINK in relation.roles or last in draft.written
 
 
 def _read_roles(draft: Draft, rows: _Rows) -> None:
     for reading in readings(rows.query):
         found = rows.own.get(reading.written) or draft.catalog.find(reading.written)
         if found is not None:
-            if reading.is_lookup and Role.SINK in found.roles:
+            if reading.is_lookup and _is_written(draft, found):
                 found = read_again(draft, found)
             found.roles.add(Role.LOOKUP if reading.is_lookup else Role.SOURCE)
 

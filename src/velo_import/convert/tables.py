@@ -15,6 +15,7 @@ from velo_import.convert.connectors import ConvertedOptions, converted_options, 
 from velo_import.convert.definitions import Item, ItemKind, includes_options, items_of, merged_items, without_metadata
 from velo_import.convert.program import literal
 from velo_import.convert.secrets import SecretNames
+from velo_import.convert.spelling import edits_of_item
 from velo_import.mapped_text import MappedText, edits_of_comments, edits_of_variables
 from velo_import.model import Construct, Outcome
 
@@ -121,6 +122,7 @@ def _copy(text: MappedText, item: Item, source: SourceText) -> None:
     edits = [
         *edits_of_comments(item.source.text, item.start, item.end),
         *edits_of_variables(item.source.text, item.start, item.end),
+        *edits_of_item(item),
     ]
     copied = MappedText()
     copied.copy(item.source.text, item.start, item.end, edits)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from velo_engine.plan.sources import is_physical
 from velo_engine.schema import RowSchema
+from velo_engine.sql.flink.names import last_part
 from velo_engine.sql.flink.script import parse_script
 from velo_engine.sql.flink.statements import CreateTable
 from velo_engine.sql.source_text import SourceText
@@ -46,7 +47,7 @@ def merged(definition: Definition, schema: RowSchema) -> Definition:
     first = [texts[name] for name in given if name not in schema.names]
     own = [texts.get(name, types[name]) for name in names]
     lines = ",\n    ".join((*first, *own, *further))
-    written = f"CREATE TABLE {quoted(statement.name.rpartition('.')[2])} (\n    {lines}\n)"
+    written = f"CREATE TABLE {quoted(last_part(statement.name))} (\n    {lines}\n)"
     (parsed,) = parse_script(written, file=statement.place.location.file).statements
     assert isinstance(parsed, CreateTable)
     place = replace(parsed.place, location=statement.place.location)

@@ -25,7 +25,7 @@ from velo_engine.plan.grouping import is_aggregating
 from velo_engine.plan.windows import WINDOW_BOUNDS
 from velo_engine.sql.node_spans import Span, SpannedStatement, spanned_statements
 from velo_engine.sql.syntax import GroupWindow, WindowTable
-from velo_import.mapped_text import Edit
+from velo_import.mapped_text import Edit, MappedText
 
 _CLAUSES = {"tumble": "TUMBLING", "hop": "SLIDING", "cumulate": "CUMULATING", "session": "SESSION"}
 _LENGTHS = {"tumble": ("SIZE",), "hop": ("SLIDE", "SIZE"), "cumulate": ("STEP", "SIZE"), "session": ("GAP",)}
@@ -85,7 +85,7 @@ def rewrites(text: str) -> Rewrites:
                 windows.append(WindowRewrite(feature, *statement.window(select, node)))
             except _NoClauseError as reason:
                 others.setdefault(feature, str(reason))
-    return Rewrites(tuple(windows), others, statement.emit())
+    return Rewrites(tuple(windows), others, statement.emit([edit for one in windows for edit in one.variants[0]]))
 
 
 def _windows_of(select: exp.Select) -> Iterator[GroupWindow | WindowTable]:
@@ -118,15 +118,17 @@ class _Statement:
             raise _NoClauseError("a WINDOW clause is for windows that are aggregated where they are cut")
         return self._of_table(select, node, group)
 
-    def emit(self) -> Edit | None:
-        """EMIT FINAL of a window, EMIT CHANGES of any other aggregate, when the statement gives out its rows."""
+    def emit(self, edits: Sequence[Edit]) -> Edit | None:
+        """EMIT FINAL of a window, EMIT CHANGES of any other aggregate, when the statement gives out its rows; behind
+        what `edits` make of the windows."""
         query, statement = self._spanned.statement.query, self._spanned.statement
         if statement.emit is not None or not isinstance(query, exp.Select) or not is_aggregating(query):
             return None
         tokens = self._tokens[:-4] if statement.conflict is not None else self._tokens
         windowed = any(isinstance(node, WindowTable | GroupWindow) for node in _own_nodes(query))
         end = tokens[-1].end + 1
-        return Edit(end, end, self._separator(query, end) + ("EMIT FINAL" if windowed else "EMIT CHANGES"))
+        words = "EMIT FINAL" if windowed else "EMIT CHANGES"
+        return Edit(end, end, self._separator(query, end, words, edits) + words)
 
     # --- the two spellings ---
 
@@ -153,12 +155,15 @@ class _Statement:
             *self._comments_in(Span(whole.start, named["DATA"].start)),
             *self._comments_in(Span(named["DATA"].end, whole.end)),
         ]
-        lead = self._separator(select, whole.start, " " * _LINE) + "    " if comments else ""
-        source = "".join(f"{lead}{comment}" for comment in comments) + lead + self._slice(data)
         lengths = {word: self._slice(span) for word, span in named.items()}
         clause = _clause(kind, self._slice(column), lengths)
-        start = len(self._text[: whole.start].rstrip()) if comments else whole.start
-        edits = [Edit(start, whole.end, source), *self._grouped(select, group, clause, self._is_bound)]
+        if comments:
+            lead = self._separator(select, whole.start, " " * _LINE) + "    "
+            source = "".join(f"{lead}{comment}" for comment in comments) + lead + self._slice(data)
+            around = [Edit(len(self._text[: whole.start].rstrip()), whole.end, source)]
+        else:  # what is windowed may have windows of its own
+            around = [Edit(whole.start, data.start, ""), Edit(data.end, whole.end, "")]
+        edits = [*around, *self._grouped(select, group, clause, self._is_bound, around)]
         return clause, (*edits, *self._unqualified(select, table)), (), ()
 
     def _named_arguments(self, kind: str, call: _Call) -> dict[str, Span]:
@@ -191,9 +196,14 @@ class _Statement:
     # --- GROUP BY ---
 
     def _grouped(
-        self, select: exp.Select, group: exp.Expr, clause: str, is_window: Callable[[Span], bool]
+        self,
+        select: exp.Select,
+        group: exp.Expr,
+        clause: str,
+        is_window: Callable[[Span], bool],
+        around: Sequence[Edit] = (),
     ) -> Iterator[Edit]:
-        """GROUP BY without the items that are the window, and the clause behind it."""
+        """GROUP BY without the items that are the window, and the clause behind it; `around`: the other edits."""
         whole = self._spanned.span(group)
         assert whole is not None, "the parser has seen GROUP BY"
         items = self._separated(self._at[whole.start] + 1, whole.end)
@@ -206,28 +216,36 @@ class _Statement:
             yield Edit(whole.start, whole.end, clause)
             return
         last = max(number for number, stays in enumerate(kept) if stays)
+        removed: list[Edit] = []
         for number, item in enumerate(items):
             if kept[number]:
                 continue
             start = item.start if number < last else items[number - 1].end
             end = items[number + 1].start if number < last else item.end
-            yield Edit(start, end, self._comments(start, end, item))
-        yield Edit(whole.end, whole.end, self._separator(select, whole.end, clause) + clause)
+            removed.append(Edit(start, end, self._comments(start, end, item)))
+        yield from removed
+        separator = self._separator(select, whole.end, clause, [*around, *removed])
+        yield Edit(whole.end, whole.end, separator + clause)
 
     def _comments(self, start: int, end: int, item: Span) -> str:
         """What stands between the tokens around an item, if that is more than space."""
         around = self._text[start : item.start] + self._text[item.end : end]
-        return around.replace(",", "", 1) if around.replace(",", "", 1).strip() else ""
+        comments = around.replace(",", "", 1)
+        return comments.rstrip() + "\n" if comments.strip() else ""
 
-    def _separator(self, select: exp.Select, position: int, clause: str = "") -> str:
-        """A new line, indented as that of the clauses of `select`, when those begin lines or theirs gets too long."""
+    def _separator(self, select: exp.Select, position: int, clause: str, edits: Sequence[Edit] = ()) -> str:
+        """A new line, indented as that of the clauses of `select`, when those begin lines or theirs, edited, gets too
+        long."""
         clauses = [select.args[key] for key in ("from_", "group") if select.args.get(key)]
         spans = [span for node in clauses if (span := self._spanned.span(node)) is not None]
         leads = [self._text[self._line_start(span.start) : span.start] for span in spans]
         indents = [lead for lead in leads if not lead.strip()]
         if indents:
             return "\n" + indents[-1]
-        line = self._text[self._line_start(position) : position]
+        start = self._line_start(position)
+        above = MappedText()
+        above.copy(self._text, start, position, [edit for edit in edits if edit.start >= start])
+        line = above.text.rpartition("\n")[2]
         if len(line) + len(clause) <= _LINE:
             return " "
         return "\n" + line[: len(line) - len(line.lstrip())]

@@ -13,6 +13,9 @@ from velo_engine.plan.statement_properties import EventTimeSettings
 from velo_engine.types import INTEGERS, STRINGS, TypeName
 from velo_import.export.names import flink_name, interval, literal
 
+PROCESSING_TIME = "_processing_time"
+"""The system column that `PROCTIME()` is."""
+
 
 class NoEventTimeError(Exception):
     """Flink cannot declare the event time; the message says why."""

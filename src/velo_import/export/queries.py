@@ -22,6 +22,7 @@ from velo_import.mapped_text import Edit, MappedText
 _METADATA = {"_timestamp", "_offset", "_partition", "_topic"}
 _UNKNOWN_HERE = {"_key", "_processing_time", "_event_time"}
 _ORDER = ("from_", "joins", "where", "group", "having", "windows", "order", "limit", "offset")
+_FETCH_ORDER = (*_ORDER[:-2], "offset", "limit")
 
 
 class QueryText:
@@ -165,18 +166,19 @@ class QueryText:
 
     def _table(self, node: exp.Table) -> None:
         name = node.name
-        renamed = self.reading.names.get(name)
+        renamed = self.reading.names.get(name, name)
         identifier = node.this
-        if renamed is None or not isinstance(identifier, exp.Identifier) or "start" not in identifier.meta:
+        if renamed == name or not isinstance(identifier, exp.Identifier) or "start" not in identifier.meta:
             return
         text = flink_name(renamed)
-        if renamed != name and "://" not in name and not node.alias and not isinstance(node.parent, WindowTable):
+        if "://" not in name and not node.alias and not isinstance(node.parent, WindowTable):
             text += f" AS {flink_name(name)}"
         start = int(identifier.meta["start"])
         self.edits.append(Edit(start, int(identifier.meta["end"]) + 1, text))
 
     def _identifier(self, node: exp.Identifier) -> None:
-        if "start" not in node.meta or (isinstance(node.parent, exp.Table) and node.name in self.reading.names):
+        renamed = isinstance(node.parent, exp.Table) and self.reading.names.get(node.name, node.name) != node.name
+        if "start" not in node.meta or renamed:
             return
         start, end = int(node.meta["start"]), int(node.meta["end"]) + 1
         written = self.source.text[start:end]
@@ -320,7 +322,7 @@ class QueryText:
     def _clause_order(self, select: exp.Select) -> None:
         """Flink takes the clauses in one order only."""
         found = []
-        for key in _ORDER:
+        for key in _FETCH_ORDER if self._fetches(select) else _ORDER:
             value = select.args.get(key)
             nodes = value if isinstance(value, list) else [value]
             spans = [span for node in nodes if isinstance(node, exp.Expr) and (span := self.spanned.span(node))]
@@ -331,6 +333,13 @@ class QueryText:
                 select,
                 "write FROM, JOIN, WHERE, GROUP BY, HAVING, WINDOW, ORDER BY, LIMIT in this order",
             )
+
+    def _fetches(self, select: exp.Select) -> bool:
+        """Whether the limit is written as FETCH NEXT … ROWS ONLY, which stands behind OFFSET."""
+        limit = select.args.get("limit")
+        span = None if limit is None else self.spanned.span(limit)
+        before = [token for token in self.spanned.tokens if span is not None and token.start <= span.start]
+        return any(token.text.upper() == "FETCH" for token in before[-3:])
 
     def _tokens(self) -> None:
         self.edits += [Edit(t.start, t.end + 1, "<>") for t in self.spanned.tokens if t.text == "!="]

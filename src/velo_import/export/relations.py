@@ -56,6 +56,8 @@ class Reading:
     """Relations whose event time is a column that only Flink's table has."""
     extended: frozenset[str] = frozenset()
     """Relations whose table in Flink has more columns than the program's: computed ones, those of the record."""
+    goes_by_clock: bool = False
+    """Whether its windows are of processing time."""
 
 
 def known_columns(select: exp.Expr, reading: Reading) -> set[str] | None:

@@ -10,7 +10,15 @@ from sqlglot import exp
 from velo_engine.plan.nodes import WindowAggregate, inputs
 from velo_engine.plan.source_uri import is_uri, parse_uri
 from velo_engine.sql.program import Statement, StatementKind
-from velo_import.export.event_times import EventTime, Mark, NoEventTimeError, event_time, marks, passed_on
+from velo_import.export.event_times import (
+    PROCESSING_TIME,
+    EventTime,
+    Mark,
+    NoEventTimeError,
+    event_time,
+    marks,
+    passed_on,
+)
 from velo_import.export.options import Brokers
 from velo_import.export.relations import Reading
 from velo_import.export.tables import SYSTEM_COLUMNS
@@ -31,6 +39,8 @@ class Sources:
         """By statement and source."""
         self._times: dict[tuple[str, str], str] = {}
         """The column that is the event time of a relation, by statement and relation."""
+        self._clocks: set[str] = set()
+        """The statements that cut windows of processing time."""
         self.written: set[str] = set()
         """Sources that nothing declares and that the script has already."""
         self.refused: set[int] = set()
@@ -98,7 +108,8 @@ class Sources:
             known = self._times.get((statement.name, source))
             if known is not None:
                 times.setdefault(relation, known)
-        return Reading(self._columns(), names, times, frozenset(computed), frozenset(extended))
+        goes_by_clock = statement.name in self._clocks
+        return Reading(self._columns(), names, times, frozenset(computed), frozenset(extended), goes_by_clock)
 
     def _is_extended(self, source: str) -> bool:
         computed = any(need is not None and need.computed is not None for need in self.variants(source))
@@ -148,6 +159,9 @@ class Sources:
         """`mark` is that of a source which `reader` reads; `statement` says so."""
         declared = self.declarations.get(mark.relation)
         own = declared is not None and declared.watermark is not None
+        if mark.column == PROCESSING_TIME:  # Flink's clock, too: nothing to declare
+            self._clocks.add(statement.name)
+            return
         properties = self._shared.properties
         settings = properties.event_time(statement, mark.relation)
         names = statement.query is not None and mark.relation in self.relations_of(statement)

@@ -122,6 +122,9 @@ def _fits_a_group_window(select: exp.Select, window: _Window) -> bool:
         or not isinstance(source.this, exp.Table)
         or not all(isinstance(key, exp.Column) for key in _keys(select))
     )
+    of_table = source is not None and isinstance(source.this, exp.Table | exp.Subquery)
+    if source is not None and not of_table:  # MATCH_RECOGNIZE: no table function takes it
+        return True
     return calls or filtered_session or not window.divides or "." in window.column or bool(select.args.get("joins"))
 
 
@@ -171,7 +174,8 @@ def _wrap_table(query: QueryText, select: exp.Select, relation: exp.Table, aroun
     starts = [int(p.meta["start"]) for p in parts if isinstance(p, exp.Identifier) and "start" in p.meta]
     span = Span(min(starts), int(identifier.meta["end"]) + 1)
     name = query.reading.names.get(relation.name, relation.name)
-    text = around[0] + flink_name(name) + around[1]
+    written = flink_name(name) if name != relation.name else query.source.text[span.start : span.end]
+    text = around[0] + written + around[1]
     qualified = any(isinstance(n, exp.Column) and n.table == relation.name for n in _own(select))
     if not relation.alias and qualified:
         text += f" AS {flink_name(relation.name)}"
@@ -190,7 +194,10 @@ def _as_group_window(query: QueryText, select: exp.Select, window: _Window) -> N
         ordered = node.find_ancestor(exp.Order, exp.Select)
         if bound is None or span is None or (isinstance(ordered, exp.Order) and node.name in _outputs(select)):
             continue
-        text = f"{window.function}_{_GROUP_WINDOW_WORDS[bound]}({arguments})"
+        word = _GROUP_WINDOW_WORDS[bound]
+        if word == "ROWTIME" and query.reading.goes_by_clock:
+            word = "PROCTIME"
+        text = f"{window.function}_{word}({arguments})"
         _replace(query, span, text + (f" AS {flink_name(node.name)}" if _is_item(node) else ""))
 
 
@@ -211,9 +218,14 @@ def _group_by(query: QueryText, select: exp.Select, window: _Window, items: str)
     if span is None:
         _replace(query, window.clause, f"GROUP BY {items}")
         return
-    query.edits.append(Edit(span.end, span.end, f", {items}"))
     start = query.before(window.clause.start)
     query.edits = [e for e in query.edits if not (start <= e.start and e.end <= window.clause.end and e.start < e.end)]
+    if select.args.get("having") is None and start > span.end:  # what stands between is a comment: it stays there
+        line = query.source.text.rfind("\n", 0, window.clause.start)
+        query.edits.append(Edit(span.end, span.end, ","))
+        query.edits.append(Edit(start, window.clause.end, query.source.text[line : window.clause.start] + items))
+        return
+    query.edits.append(Edit(span.end, span.end, f", {items}"))
     query.edits.append(Edit(start, window.clause.end, ""))
 
 

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.sql.flink import statements as flink
+from velo_engine.sql.flink.names import last_part
 from velo_engine.sql.flink.script import FlinkScript, parse_script
 from velo_engine.sql.source_text import MAX_CHARACTERS
 from velo_import.convert.queries import readings
@@ -215,9 +216,9 @@ class _Summary:
                 named.append(statement.target)
             if isinstance(statement, flink.CreateTable) and statement.like is not None:
                 named.append(statement.like.source)
-            needs.update(dict.fromkeys(last for name in named if (last := name.rpartition(".")[2]) not in defines))
+            needs.update(dict.fromkeys(last for name in named if (last := last_part(name)) not in defines))
             if isinstance(statement, flink.CreateTable | flink.CreateView):
-                defines.add(statement.name.rpartition(".")[2])
+                defines.add(last_part(statement.name))
             makes_rows |= isinstance(statement, flink.Insert | flink.Query)
         return cls(script, frozenset(defines), tuple(needs), makes_rows)
 

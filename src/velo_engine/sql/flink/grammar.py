@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
+from velo_engine.sql.flink.names import joined_name
 from velo_engine.sql.flink.statements import Distribution, TableLike
 from velo_engine.sql.program import Property
 from velo_engine.sql.relation_parser import Declaration, RelationParser
@@ -83,10 +84,14 @@ class FlinkGrammar(RelationParser):
             self._require_word("BUCKETS")
         return Distribution(algorithm, columns, buckets)
 
+    def _parse_table_name(self, what: str) -> str:
+        """The name of a table or view: see `names`."""
+        return joined_name(self._parse_name_parts(what)[0])
+
     def _like(self) -> TableLike | None:
         if not self._match(TokenType.LIKE):
             return None
-        source, _ = self._parse_relation_name("a table")
+        source = self._parse_table_name("a table")
         options: list[tuple[str, str]] = []
         if self._match(TokenType.L_PAREN):
             while not self._match(TokenType.R_PAREN):

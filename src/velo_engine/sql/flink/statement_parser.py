@@ -126,7 +126,7 @@ class FlinkStatementParser(FlinkGrammar):
         materialized = bool(self._match_text_seq("MATERIALIZED"))
         self._require(TokenType.TABLE, "TABLE")
         exists = self._parse_if_not_exists()
-        name, _ = self._parse_relation_name("the name of a table")
+        name = self._parse_table_name("the name of a table")
         declaration = self._parse_declaration() if self._match(TokenType.L_PAREN, advance=False) else Declaration()
         comment = self._comment()
         distribution = None
@@ -177,7 +177,7 @@ class FlinkStatementParser(FlinkGrammar):
     def _created_view(self, temporary: bool) -> CreateView:
         self._advance()
         exists = self._parse_if_not_exists()
-        name, _ = self._parse_relation_name("the name of a view")
+        name = self._parse_table_name("the name of a view")
         columns: tuple[str, ...] = ()
         if self._match(TokenType.L_PAREN, advance=False):
             columns = tuple(column.name for column in self._parse_declaration().columns)
@@ -224,7 +224,7 @@ class FlinkStatementParser(FlinkGrammar):
         overwrite = bool(self._match_text_seq("OVERWRITE"))
         if not overwrite:
             self._require(TokenType.INTO, "INTO")
-        name, _ = self._parse_relation_name("a table")
+        name = self._parse_table_name("a table")
         hint = self._parse_hint()
         partition: dict[str, exp.Expression] = {}
         if self._match_text_seq("PARTITION"):

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from velo_engine.errors import Location, VeloError
 from velo_engine.sql.flink import statements as flink
+from velo_engine.sql.flink.names import joined_name, last_part
 from velo_engine.sql.flink.script import FlinkScript
 from velo_engine.sql.program import ColumnDefinition
 from velo_engine.sql.source_text import SourceText
@@ -58,7 +59,7 @@ def _misfits(scripts: Sequence[FlinkScript], attributions: Attributions) -> dict
     half of them must be missing: when most are there, the job names a column wrongly.
     """
     of_other_jobs = {
-        statement.name.rpartition(".")[2]
+        last_part(statement.name)
         for script in scripts
         if script.is_excerpt
         for statement in script.statements
@@ -178,7 +179,7 @@ class _Names:
 
     def _find(self, node: exp.Table) -> ReadRelation:
         parts = [part.name for part in node.parts if isinstance(part, exp.Identifier)]
-        name = ".".join(parts)
+        name = joined_name(parts)
         found = self._catalog.find(name)
         if found is None:
             identifier = node.this
