@@ -124,12 +124,16 @@ def _with_columns(sides: Mapping[Side, OpenSide]) -> dict[Side, OpenSide]:
 
 
 def _types_read(side: Side, sides: Mapping[Side, OpenSide], plan: ComparisonPlan) -> dict[str, SqlType]:
-    """The columns of a side that are read: those compared, and the one of event time."""
+    """The columns of a side that are read: those compared, and the one of event time. A topic may come to have one that
+    its first records left out, as writers may do with NULLs."""
     planned = {column.name: column.type for column in (*plan.key, *plan.columns)}
     if plan.time_column is not None and plan.time_column not in planned:
         planned[plan.time_column] = plan_column(plan.time_column, sides, ColumnEquality()).type
-    stated = sides[side].types
-    return {name: stated[name] or planned[name] for name in stated if name in planned}
+    one = sides[side]
+    types = {name: one.types[name] or planned[name] for name in one.types if name in planned}
+    if isinstance(one, TopicSide) and one.may_have_more:
+        types |= {name: kind for name, kind in planned.items() if name not in types}
+    return types
 
 
 def _recalled(folder: Path | None) -> dict[Side, RememberedTopic]:

@@ -25,6 +25,8 @@ SAMPLE_RECORDS = 10_000
 UNDECODED = RowSchema.of(("value", BYTES))
 """The columns of a source whose records are decoded later."""
 _POLL_S = 0.5
+_HOW_WRITTEN = "say how the records are written (format), as json is not it"
+_HOW_TYPED = "the first records of both sides showed the columns; a program (app.sql) can declare them"
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _event = msgspec.json.Decoder(Event)
 _NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -113,12 +115,13 @@ def _rows(sample: Sample, value: bytes, place: tuple[int, int], *, are_events: b
         event = _event.decode(value).whole()
         return [_members.decode(raw) for raw in (event.before, event.after) if bytes(raw) != b"null"]
     except _NOT_JSON as problem:
-        raise not_decoded(sample.label, place, f"{_shown(value)} ({problem})", value) from None
+        raise not_decoded(sample.label, place, f"{_shown(value)} ({problem})", value, _HOW_WRITTEN) from None
 
 
-def not_decoded(label: str, place: tuple[int, int], reason: str, value: bytes | None) -> VeloError:
+def not_decoded(
+    label: str, place: tuple[int, int], reason: str, value: bytes | None, hint: str = _HOW_TYPED
+) -> VeloError:
     """What to say of a record that is not what its topic's format and columns say."""
-    hint = "say how its records are written (format), or declare its columns"
     if value is not None and value[:1] == b"\x00" and len(value) > 5:
         hint = "it begins as Avro with a schema registry does: format avro-confluent, and schema.registry.url"
     elif value is None:

@@ -41,7 +41,8 @@ class RememberedTopic(msgspec.Struct, forbid_unknown_fields=True):
     """What the first records of a topic showed."""
 
     address: str
-    types: dict[str, SqlType]
+    types: dict[str, SqlType | None]
+    """None: a column that is not read."""
     changelog: Changelog
     quoted: dict[str, bool]
     only_in_key: tuple[str, ...]
@@ -77,11 +78,17 @@ class TopicSide:
         """How its records say what they say."""
         return self.form.changelog
 
+    @property
+    def may_have_more(self) -> bool:
+        """Whether later records may have columns that the first ones had not."""
+        return self.form.name in (JSON, DEBEZIUM_JSON)
+
     def remembered(self, types: Mapping[str, SqlType]) -> RememberedTopic:
         """What a comparison that goes on is to know; `types` are those that it reads by."""
         form = self.form
+        known = {name: types.get(name) for name in dict.fromkeys((*self.types, *types))}
         return RememberedTopic(
-            identity_of(self.stream), dict(types), form.changelog, dict(form.quoted), form.only_in_key, form.key_format
+            identity_of(self.stream), known, form.changelog, dict(form.quoted), form.only_in_key, form.key_format
         )
 
     def as_other(self, types: Mapping[str, SqlType | None], table: pa.Table | None) -> TopicSide:
@@ -241,12 +248,16 @@ def _registered(sample: Sample, options: Mapping[str, str]) -> dict[str, SqlType
             continue
         if value[:1] != b"\x00" or len(value) < FRAME_SIZE:
             reason = "the record does not begin with a zero byte and the id of a schema, as avro-confluent does"
-            raise not_decoded(sample.label, place, reason, b"{")
+            raise not_decoded(sample.label, place, reason, value, "say how the records are written (format)")
         number = int.from_bytes(value[1:FRAME_SIZE])
         if number not in found:
             schema = registry.schema_by_id(number)
             if schema is None:
-                raise not_decoded(sample.label, place, f"schema {number} is not in the registry {registry.url}", b"{")
+                raise VeloError(
+                    ErrorCode.SCHEMA_MISMATCH,
+                    f"{sample.label}: schema {number} of its records is not in the registry {registry.url}",
+                    hint="is schema.registry.url the registry that the topic's writer used?",
+                )
             found[number] = _columns(schema.text, f"schema {number} of {sample.label}")
     if not found:
         subject = subject_of(registry, options, is_key=False)

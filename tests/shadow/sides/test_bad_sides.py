@@ -132,7 +132,7 @@ def test_a_later_record_that_does_not_fit_is_named_by_its_place(
 @pytest.mark.parametrize(
     ("value", "said", "hint"),
     [
-        (b"id,total", 'the record is no JSON object: "id,total"', "say how its records are written"),
+        (b"id,total", 'the record is no JSON object: "id,total"', "say how the records are written"),
         (b"\x00\x00\x00\x00\x07\x02\x04", "the record is no JSON object", "format avro-confluent"),
     ],
 )

@@ -18,10 +18,12 @@ from velo_engine.schema import RowSchema
 from velo_engine.types import BIGINT, STRING, decimal, timestamp
 from velo_shadow.compared import Compared
 from velo_shadow.config import FileStream, Stream
+from velo_shadow.equality_text import parse_equalities
 from velo_shadow.folding import Changelog
 from velo_shadow.live import compare_streams
 from velo_shadow.model import Side
 from velo_shadow.sides.opening import OpenSides, open_sides
+from velo_shadow.sides.sampling import SAMPLE_RECORDS
 from velo_shadow.stream.comparator import StreamComparator
 
 Compare = Callable[..., Compared]
@@ -170,6 +172,17 @@ def test_what_is_ignored_may_be_anything(topics: Topics, compare: Compare) -> No
     assert fate(compare(left, right, key=["id"], ignored=["seen"])) == (5, 0, 0, 0)
 
 
+def test_a_column_that_the_first_records_leave_out_is_read_when_it_comes(topics: Topics, compare: Compare) -> None:
+    first = lines(*({"id": i} for i in range(SAMPLE_RECORDS)))
+    left = topics.write(topics.make(), [*first, *lines({"id": -1, "note": "late"})])
+    right = topics.write(topics.make(), lines({"id": -1, "note": "other"}, *({"id": i} for i in range(SAMPLE_RECORDS))))
+
+    found = compare(left, right, key=["id"], equality=parse_equalities(["note=missing"]))
+
+    assert fate(found) == (SAMPLE_RECORDS, 1, 0, 0)
+    assert [(d.column, d.left, d.right) for d in found.diff.differences] == [("note", "late", "other")]
+
+
 def test_declared_columns_are_read_as_declared(topics: Topics, compare: Compare) -> None:
     left = topics.write(topics.make(), lines({"id": 1, "total": 2.0}))
     right = topics.write(topics.make(), lines({"id": 1, "total": 2}))
@@ -198,17 +211,24 @@ def test_reading_starts_where_it_is_told_to(topics: Topics, compare: Compare) ->
 
 
 def test_a_comparison_goes_on_by_what_it_learnt_at_first(topics: Topics, tmp_path: Path) -> None:
-    left = topics.write(topics.make(), lines({"id": 1, "total": 1}))
-    right = topics.write(topics.make(), lines({"id": 1, "total": 1}))
-    first = open_sides(left, right, key=["id"], folder=tmp_path)
+    left = topics.write(topics.make(), lines({"seen": 5, "id": 1, "total": 1, "note": "a"}))
+    right = topics.write(topics.make(), lines({"id": 1, "total": 1, "seen": "x"}))
+    rules: dict[str, Any] = {
+        "key": ["id"],
+        "ignored": ["seen"],
+        "equality": parse_equalities(["note=missing"]),
+        "folder": tmp_path,
+    }
+    first = open_sides(left, right, **rules)
     # 2.5 would make the column a decimal, were the topics looked at again.
     topics.write(left, lines({"id": 2, "total": 2}))
     topics.write(right, lines({"id": 2, "total": 2.5}))
 
-    again = open_sides(left, right, key=["id"], folder=tmp_path)
+    again = open_sides(left, right, **rules)
 
     assert again.plan == first.plan
     assert again.types == first.types
+    assert [column.name for column in first.plan.columns] == ["total", "note"]
 
 
 def test_to_the_end_is_to_the_end_of_the_first_run(topics: Topics, tmp_path: Path) -> None:
