@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 from velo_cli.status_line import EVERY_S, PLAIN_EVERY_S, RATE_OVER_S, elapsed_text, span_text, wrapped
 from velo_harness.reports.shown_values import printable_lines
 from velo_shadow.model import Side
-from velo_shadow.reports.course import Course
-from velo_shadow.reports.document import Moment
 from velo_shadow.stream.comparator import StreamView
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ _BEHIND_MS = 1000
 
 
 class ShadowLive:
-    """Shows the sinks of a comparison from `__enter__` to `__exit__`; and keeps their course; several threads may tell."""
+    """Shows the sinks of a comparison from `__enter__` to `__exit__`; several threads may tell of them."""
 
     def __init__(self, sinks: Sequence[str], *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: seconds."""
@@ -37,7 +35,6 @@ class ShadowLive:
         self._shown_s: float | None = None
         self._views: dict[str, StreamView | None] = dict.fromkeys(sinks)
         self._read: dict[str, deque[tuple[float, int]]] = {name: deque() for name in sinks}
-        self._courses = {name: Course() for name in sinks}
         self._lock = threading.Lock()
         self._terminal = sys.stderr.isatty()
         self._live: Live | None = None
@@ -63,22 +60,13 @@ class ShadowLive:
         if self._live is not None:
             self._live.stop()
 
-    def on_view(self, sink: str) -> Callable[[StreamView], None]:
-        """What takes the views of a sink, as often as they come."""
-
-        def take(view: StreamView) -> None:
-            with self._lock:
-                self._take(sink, view, self._clock())
-
-        return take
-
-    def course(self, sink: str) -> tuple[Moment, ...]:
-        """How the sink went."""
-        return self._courses[sink].moments
+    def show(self, sink: str, view: StreamView) -> None:
+        """Where a sink stands, as often as it is known."""
+        with self._lock:
+            self._take(sink, view, self._clock())
 
     def _take(self, sink: str, view: StreamView, now: float) -> None:
         self._views[sink] = view
-        self._courses[sink].add(now - self._began_s, view)
         read = self._read[sink]
         read.append((now, view.left + view.right))
         while len(read) > 2 and now - read[0][0] > RATE_OVER_S:

@@ -64,8 +64,8 @@ def test_without_a_terminal_there_is_a_line_a_sink_every_half_minute(capsys: pyt
     with ShadowLive(["totals", "raw\x1b[31m"], clock=clock) as live:
         for second in range(70):
             clock.now = 100.0 + second
-            live.on_view("totals")(replace(VIEW, left=second))
-            live.on_view("raw\x1b[31m")(VIEW)
+            live.show("totals", replace(VIEW, left=second))
+            live.show("raw\x1b[31m", VIEW)
 
     captured = capsys.readouterr()
     lines = captured.err.splitlines()
@@ -76,7 +76,6 @@ def test_without_a_terminal_there_is_a_line_a_sink_every_half_minute(capsys: pyt
         ["0:01:00", "totals", "read 60 left, 1,234,570 right (52,100/s)"],
         ["0:01:00", "raw\\x1b[31m", "read 1,234,567 left, 1,234,570 right (52,100/s)"],
     ]
-    assert [moment.left for moment in live.course("totals")] == list(range(70))
 
 
 def test_a_course_keeps_few_moments_evenly_and_always_the_last() -> None:
