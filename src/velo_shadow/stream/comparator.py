@@ -36,7 +36,6 @@ from velo_shadow.folding import Changelog
 from velo_shadow.model import ComparisonPlan, Counts, Performance, Side
 from velo_shadow.stream.changes import Changes, Positions
 from velo_shadow.stream.incoming import (
-    BATCH,
     UNKNOWN_MS,
     batch_table,
     concatenated,
@@ -47,7 +46,7 @@ from velo_shadow.stream.incoming import (
 )
 from velo_shadow.stream.judging import Judged, Span, judge
 from velo_shadow.stream.leaving import LeavingRows
-from velo_shadow.stream.rows import Rows
+from velo_shadow.stream.rows import BATCH, Rows
 from velo_shadow.stream.saved import State, load, plan_name, save
 from velo_shadow.stream.standing import StandingRows
 
@@ -181,7 +180,8 @@ class StreamComparator:
         """Compare what has come, and save: a restart goes on at `positions`, those behind what was added."""
         began = self._clock()
         self._take_in()
-        self._judged = judge(self._kernel, self._plan, self._standing(), self._span(), limit=0)
+        # Of rows that stay as they are, the equal ones have left; those within the tolerance do when they are final.
+        self._judged = judge(self._rows, self._standing(), self._span(), limit=0, unequal_wait=self._leaves)
         self._save(positions)
         self._last_step = self._clock()
         self._step_took = self._last_step - began
@@ -215,7 +215,7 @@ class StreamComparator:
             self._take_in()
             self._state.finished = True
             self._save(positions)
-        self._judged = judge(self._kernel, self._plan, self._standing(), self._span(), limit=MAX_DIFFERENCES)
+        self._judged = judge(self._rows, self._standing(), self._span(), limit=MAX_DIFFERENCES)
         return self._compared(self._judged)
 
     def close(self) -> None:
@@ -267,7 +267,7 @@ class StreamComparator:
                 conditions.append(f"velo_time >= {self._warm_up_until_ms}")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         try:
-            self._kernel.execute(f"INSERT INTO {self._rows.new(side)} {select}{where}", **{BATCH: table})
+            self._rows.add_new(side, select + where, table)
         except VeloError:
             # Ask again such that a value that does not fit is said to be one; the statement fails for nothing else.
             self._kernel.query_written(select, {BATCH: table})

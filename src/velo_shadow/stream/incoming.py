@@ -26,12 +26,11 @@ from velo_engine.types import FLOATS, INTEGERS, TIMESTAMPS, SqlType, TypeName
 from velo_shadow.alignment import Relation, roles, side_rows
 from velo_shadow.model import ComparisonPlan, PlanColumn, Side
 from velo_shadow.stream.changes import Changes
+from velo_shadow.stream.rows import BATCH
 
 UNKNOWN_MS = -(2**63)
 """Of a time that nothing says."""
-BATCH = "velo_batch"
-"""The name under which the kernel reads a batch that comes in."""
-BESIDE = ("velo_time", "velo_moment", "velo_partition", "velo_kind", "velo_n")
+_GIVEN = ("velo_time", "velo_moment", "velo_partition", "velo_kind", "velo_n")
 _DAY_MS = 86_400_000
 
 
@@ -87,11 +86,11 @@ def _or_unknown(times: Int64s, known: Bools) -> Int64s:
 
 
 def batch_table(changes: Changes, times: Int64s, moment: Int64s, first: int) -> pa.Table:
-    """The stream's columns with those of `BESIDE`; `first` is the number of the first record."""
+    """The stream's columns with those beside; `first` is the number of the first record."""
     numbers = np.arange(first, first + len(changes))
     values = (times, moment, changes.partitions, changes.kinds, numbers)
     table = changes.table
-    for name, value in zip(BESIDE, values, strict=True):
+    for name, value in zip(_GIVEN, values, strict=True):
         table = table.append_column(name, pa.array(value))
     return table
 
@@ -99,7 +98,7 @@ def batch_table(changes: Changes, times: Int64s, moment: Int64s, first: int) -> 
 def incoming_rows(plan: ComparisonPlan, side: Side, schema: pa.Schema) -> str:
     """The SELECT that makes rows from the batch."""
     zoned = frozenset(f.name for f in schema if pa.types.is_timestamp(f.type) and f.type.tz is not None)
-    typed = side_rows(plan, Relation(BATCH, tuple(schema.names), zoned), BESIDE)
+    typed = side_rows(plan, Relation(BATCH, tuple(schema.names), zoned), _GIVEN)
     first, second = fingerprints(plan, side)
     return f"SELECT *, {first} AS velo_f0, {second} AS velo_f1 FROM ({typed}) AS typed"
 

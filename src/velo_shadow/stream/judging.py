@@ -8,16 +8,16 @@ are equal by now; so are identical rows of a bag. Rows of a bag with a tolerance
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlglot import exp
 
-from velo_engine.kernel import Kernel
 from velo_shadow.alignment import Relation, quoted, roles
 from velo_shadow.diff import MAX_DIFFERENCES, Diff, diff
 from velo_shadow.equality import equal
 from velo_shadow.model import ComparisonPlan, Side
+from velo_shadow.stream.rows import Rows
 
 SHOWN_PENDING = 100
 """Pending rows that a result names."""
@@ -58,14 +58,35 @@ class Judged:
 
 
 def judge(
-    kernel: Kernel, plan: ComparisonPlan, rows: Mapping[Side, str], span: Span, *, limit: int = MAX_DIFFERENCES
+    rows: Rows,
+    standing: Mapping[Side, str],
+    span: Span,
+    *,
+    limit: int = MAX_DIFFERENCES,
+    unequal_wait: bool = False,
 ) -> Judged:
-    """Compare what can be judged of `rows`; up to `limit` rows that differ are fetched."""
-    judging = _Judging(kernel, plan, rows, span)
+    """Compare what can be judged of the rows that stand; up to `limit` rows that differ are fetched.
+
+    `unequal_wait`: no row that is not passed has an equal on the other side, so that none is looked for.
+    """
+    judging = _Judging(rows, standing, span, unequal_wait)
     left, right = (judging.relation(side) for side in Side)
-    found = diff(kernel, plan, left, right, limit=limit)
-    shown = judging.pending_rows() if limit else ()
-    return Judged(found, judging.pending(), shown, judging.warm_up())
+    found = diff(rows.kernel, rows.plan, left, right, limit=limit)
+    equal_by_now = judging.equal_by_now
+    counts = replace(
+        found.counts,
+        left=found.counts.left + equal_by_now,
+        right=found.counts.right + equal_by_now,
+        matched=found.counts.matched + equal_by_now,
+    )
+    result = Judged(
+        replace(found, counts=counts),
+        judging.pending(),
+        judging.pending_rows() if limit else (),
+        judging.warm_up(),
+    )
+    judging.clear()
+    return result
 
 
 def same_keys(plan: ComparisonPlan, first: str, second: str) -> str:
@@ -86,51 +107,64 @@ def equal_values(plan: ComparisonPlan, left: str, right: str) -> str:
 class _Judging:
     """Which rows are pending or warm-up, and which are left to compare."""
 
-    def __init__(self, kernel: Kernel, plan: ComparisonPlan, rows: Mapping[Side, str], span: Span) -> None:
-        self._kernel = kernel
-        self._plan = plan
-        self._span = span
-        self._roles = roles(plan)
-        self._by = ", ".join(f"k{i}" for i in range(len(self._roles.by)))
+    def __init__(self, rows: Rows, standing: Mapping[Side, str], span: Span, unequal_wait: bool) -> None:
         self._rows = rows
-        self._here = {side: f"(SELECT * FROM {rows[side]} AS z WHERE velo_net > 0)" for side in Side}
-        self._together = bool(plan.key) or (bool(self._by) and not self._roles.compared)
-        self._warm = kernel.table("warm")
-        self._waiting = kernel.table("waiting")
+        self._plan = rows.plan
+        self._span = span
+        self._roles = roles(rows.plan)
+        self._by = ", ".join(f"k{i}" for i in range(len(self._roles.by)))
+        self._here = {side: f"(SELECT * FROM {standing[side]} AS z WHERE velo_net > 0)" for side in Side}
+        self._waits = {side: f"(SELECT * FROM {standing[side]} AS z WHERE {span.waits})" for side in Side}
+        self._together = bool(rows.plan.key) or (bool(self._by) and not self._roles.compared)
+        self._files: list[str] = []
+        self.equal_by_now = 0
+        """Rows of each side that are equal although the other side has not passed them."""
+        self._warm = self._held = self._done = ""
         if self._together:
-            self._find_warm()
-            self._find_waiting()
+            if span.from_ms is not None:
+                self._warm = self._found_warm()
+            if span.waits != "FALSE":
+                self._held = self._found_held()
+                if not unequal_wait:
+                    self._done = self._found_done()
 
     def relation(self, side: Side) -> Relation:
         """The rows of a side that are compared now, under the plan's names."""
         columns = tuple(column.name for column in (*self._roles.by, *self._roles.compared))
         rows = self._judged(side)
-        most = self._number(f"SELECT MAX(velo_net) AS n FROM {rows} AS a")
+        most = self._rows.number(f"SELECT MAX(velo_net) AS n FROM {rows} AS a")
         repeated = ", RANGE(a.velo_net) AS b(nth)" if most > 1 else ""
         return Relation(f"(SELECT {self._named()} FROM {rows} AS a{repeated})", columns)
 
     def pending(self) -> int:
         """Keys, or rows of a bag, that are not passed and not equal."""
-        if self._plan.key:
-            return self._number(f"SELECT COUNT(*) AS n FROM {self._waiting}")
+        if self._span.waits == "FALSE":
+            return 0
         left, right = (self._pending_of(side) for side in Side)
+        if self._plan.key:
+            return self._rows.number(
+                f"SELECT COUNT(*) AS n FROM (SELECT DISTINCT {self._by} FROM ({left} UNION ALL {right}))"
+            )
         if not self._together:
-            return self._number(f"SELECT SUM(velo_net) AS n FROM ({left} UNION ALL {right})")
-        return self._number(
+            return self._rows.number(f"SELECT SUM(velo_net) AS n FROM ({left} UNION ALL {right})")
+        return self._rows.number(
             f"SELECT SUM(ABS(net)) AS n FROM (SELECT SUM(velo_net) AS net FROM "
             f"({left} UNION ALL SELECT * REPLACE (-velo_net AS velo_net) FROM ({right})) GROUP BY {self._by})"
         )
 
     def pending_rows(self) -> tuple[Mapping[str, Any], ...]:
         """The first of them, in order of time and key."""
-        listed = self._by if self._plan.key else ", ".join(filter(None, (self._by, *self._compared())))
+        if self._span.waits == "FALSE":
+            return ()
+        compared = [] if self._plan.key else [f"c{i}" for i in range(len(self._roles.compared))]
+        listed = ", ".join(filter(None, (self._by, *compared)))
         sides = [
             f"SELECT '{side}' AS velo_side, {listed}, MIN(velo_time) AS velo_time "
             f"FROM ({self._pending_of(side)}) AS a GROUP BY ALL"
             for side in Side
         ]
         names = self._named(key_only=bool(self._plan.key))
-        found = self._kernel.query(
+        found = self._rows.kernel.query(
             f"SELECT velo_side AS side, {names} FROM ({' UNION ALL '.join(sides)}) AS a "
             f"ORDER BY velo_time, {listed}, velo_side LIMIT {SHOWN_PENDING}"
         )
@@ -141,77 +175,78 @@ class _Judging:
         if self._span.from_ms is None:
             return 0
         if self._plan.key:
-            return self._number(f"SELECT COUNT(*) AS n FROM {self._warm}")
+            return self._rows.number(f"SELECT COUNT(*) AS n FROM {self._warm}")
         left, right = (f"SELECT * FROM {self._here[side]} AS y WHERE {self._span.before}" for side in Side)
-        return self._number(f"SELECT SUM(velo_net) AS n FROM ({left} UNION ALL {right})")
+        return self._rows.number(f"SELECT SUM(velo_net) AS n FROM ({left} UNION ALL {right})")
 
-    def _find_warm(self) -> None:
-        """Keys are left out only when all of their rows are: one that is stale on one side is a difference."""
-        both = f"SELECT * FROM {self._here[Side.LEFT]} AS y UNION ALL SELECT * FROM {self._here[Side.RIGHT]} AS y"
-        having = "FALSE" if self._span.from_ms is None else f"MAX(velo_time) < {self._span.from_ms}"
-        self._kernel.execute(
-            f"CREATE OR REPLACE TABLE {self._warm} AS SELECT {self._by} FROM ({both}) "
-            f"GROUP BY {self._by} HAVING {having}"
+    def clear(self) -> None:
+        """Removes what was written on the way."""
+        self._rows.remove(self._files)
+
+    def _found_warm(self) -> str:
+        """Keys all of whose rows lie before the start: one that is stale on one side only is a difference."""
+        before = self._keys_where(self._here, self._span.before)
+        after = self._keys_where(self._here, f"NOT ({self._span.before})")
+        on = same_keys(self._plan, "a", "b")
+        return self._written(
+            "warm", f"SELECT a.* FROM (SELECT DISTINCT * FROM ({before})) AS a ANTI JOIN ({after}) AS b ON {on}"
         )
 
-    def _find_waiting(self) -> None:
-        left, right = (self._rows[side] for side in Side)
-        both = f"SELECT * FROM {left} AS y UNION ALL SELECT * FROM {right} AS y"
-        self._kernel.execute(
-            f"CREATE OR REPLACE TABLE {self._waiting} AS SELECT a.* FROM (SELECT DISTINCT {self._by} FROM ({both}) "
-            f"WHERE {self._span.waits}) AS a ANTI JOIN {self._warm} AS w ON {same_keys(self._plan, 'a', 'w')}"
-        )
-        if self._number(f"SELECT COUNT(*) AS n FROM {self._waiting}"):
-            self._take_out_equal()
+    def _found_held(self) -> str:
+        """Keys of rows that are passed, of which another change is not."""
+        waiting = self._keys_where(self._waits, "TRUE")
+        passed = self._keys_where(self._here, f"NOT ({self._span.waits})")
+        on = same_keys(self._plan, "a", "b")
+        return self._written("held", f"SELECT DISTINCT a.* FROM ({passed}) AS a SEMI JOIN ({waiting}) AS b ON {on}")
 
-    def _take_out_equal(self) -> None:
-        """Keys that are gone on both sides, or whose only rows are equal; identical rows of a bag as often each."""
-        sides = []
-        for side in Side:
-            values = ", ".join(("", *(f"ANY_VALUE(a.c{i}) AS c{i}" for i in range(len(self._roles.compared)))))
-            by = ", ".join(f"a.k{i}" for i in range(len(self._roles.by)))
-            here = f"{self._here[side]} AS a SEMI JOIN {self._waiting} AS w ON {same_keys(self._plan, 'a', 'w')}"
-            sides.append(f"SELECT {by}{values.rstrip(', ')}, SUM(a.velo_net) AS net FROM {here} GROUP BY {by}")
+    def _found_done(self) -> str:
+        """Keys that are not passed, but whose only rows are equal; of a bag, rows that stand as often on both sides."""
+        values = [f"ANY_VALUE(a.c{i}) AS c{i}" for i in range(len(self._roles.compared))]
+        by = ", ".join(f"a.k{i}" for i in range(len(self._roles.by)))
+        sums = ", ".join((by, *values, "SUM(a.velo_net) AS net"))
+        on = same_keys(self._plan, "a", "b")
+        keys = f"({self._keys_where(self._waits, 'TRUE')})"
+        sides = [f"(SELECT {sums} FROM {self._here[s]} AS a SEMI JOIN {keys} AS b ON {on} GROUP BY {by})" for s in Side]
         once = "l.net = 1 AND r.net = 1" if self._plan.key else "l.net = r.net"
-        done = self._kernel.table("done")
-        self._kernel.execute(
-            f"CREATE OR REPLACE TABLE {done} AS SELECT w.* FROM {self._waiting} AS w "
-            f"LEFT JOIN ({sides[0]}) AS l ON {same_keys(self._plan, 'w', 'l')} "
-            f"LEFT JOIN ({sides[1]}) AS r ON {same_keys(self._plan, 'w', 'r')} "
-            f"WHERE l.net IS NULL AND r.net IS NULL OR COALESCE({once}, FALSE) "
-            f"AND {equal_values(self._plan, 'l', 'r')}"
+        listed = ", ".join(f"l.k{i}" for i in range(len(self._roles.by)))
+        done = self._written(
+            "done",
+            f"SELECT {listed}, l.net FROM {sides[0]} AS l JOIN {sides[1]} AS r ON {same_keys(self._plan, 'l', 'r')} "
+            f"WHERE {once} AND {equal_values(self._plan, 'l', 'r')}",
         )
-        self._kernel.execute(
-            f"CREATE OR REPLACE TABLE {self._waiting} AS SELECT w.* FROM {self._waiting} AS w "
-            f"ANTI JOIN {done} AS d ON {same_keys(self._plan, 'w', 'd')}"
-        )
-        self._kernel.execute(f"DROP TABLE {done}")
+        self.equal_by_now = self._rows.number(f"SELECT SUM(net) AS n FROM {done}")
+        return done
+
+    def _keys_where(self, of: Mapping[Side, str], condition: str) -> str:
+        return " UNION ALL ".join(f"SELECT {self._by} FROM {of[side]} AS y WHERE {condition}" for side in Side)
+
+    def _written(self, name: str, select: str) -> str:
+        self._files.append(f"{name}.parquet")
+        self._rows.write(self._files[-1], select)
+        return self._rows.file(self._files[-1])
 
     def _judged(self, side: Side) -> str:
-        if not self._together:
-            return (
-                f"(SELECT * FROM {self._here[side]} AS y WHERE NOT ({self._span.waits}) AND NOT ({self._span.before}))"
-            )
-        return (
-            f"(SELECT y.* FROM {self._here[side]} AS y "
-            f"ANTI JOIN {self._waiting} AS w ON {same_keys(self._plan, 'y', 'w')} "
-            f"ANTI JOIN {self._warm} AS m ON {same_keys(self._plan, 'y', 'm')})"
-        )
+        passed = f"SELECT y.* FROM {self._here[side]} AS y"
+        for keys in filter(None, (self._held, self._warm)):
+            passed = f"SELECT y.* FROM ({passed}) AS y ANTI JOIN {keys} AS w ON {same_keys(self._plan, 'y', 'w')}"
+        before = "" if self._together else f" AND NOT ({self._span.before})"
+        return f"(SELECT y.* FROM ({passed}) AS y WHERE NOT ({self._span.waits}){before})"
 
     def _pending_of(self, side: Side) -> str:
         if not self._together:
             return f"SELECT * FROM {self._here[side]} AS y WHERE ({self._span.waits}) AND NOT ({self._span.before})"
         on = same_keys(self._plan, "y", "w")
-        return f"SELECT y.* FROM {self._here[side]} AS y SEMI JOIN {self._waiting} AS w ON {on}"
-
-    def _compared(self) -> list[str]:
-        return [f"c{i}" for i in range(len(self._roles.compared))]
+        here = f"SELECT y.* FROM {self._here[side]} AS y"
+        pending = (
+            f"{here} WHERE {self._span.waits} UNION ALL "
+            f"SELECT y.* FROM ({here} SEMI JOIN {self._held} AS w ON {on}) AS y WHERE NOT ({self._span.waits})"
+        )
+        for keys in filter(None, (self._done, self._warm)):
+            pending = f"SELECT y.* FROM ({pending}) AS y ANTI JOIN {keys} AS w ON {on}"
+        return pending
 
     def _named(self, *, key_only: bool = False) -> str:
         names = [f"k{i} AS {quoted(column.name)}" for i, column in enumerate(self._roles.by)]
         if not key_only:
             names += [f"c{i} AS {quoted(column.name)}" for i, column in enumerate(self._roles.compared)]
         return ", ".join(names)
-
-    def _number(self, sql: str) -> int:
-        return int(self._kernel.query(sql).column("n")[0].as_py() or 0)

@@ -1,8 +1,12 @@
-"""Where rows of both sides are: tables for those that came since the last step, files for those that stand."""
+"""Where rows of both sides are: in files, those that came since the last step as well as those that stand."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
+
+import pyarrow as pa
 
 from velo_engine.kernel import Kernel
 from velo_engine.types import kernel_type
@@ -10,17 +14,28 @@ from velo_shadow.alignment import roles
 from velo_shadow.model import ComparisonPlan, Side
 from velo_shadow.stream.saved import State
 
-_BESIDE = (
-    "velo_time BIGINT, velo_moment BIGINT, velo_partition INTEGER, velo_kind TINYINT, velo_n BIGINT, "
-    "velo_f0 UBIGINT, velo_f1 UBIGINT"
-)
+BATCH = "velo_batch"
+"""The name under which the kernel reads a batch that comes in."""
+BESIDE = {
+    "velo_time": "BIGINT",
+    "velo_moment": "BIGINT",
+    "velo_partition": "INTEGER",
+    "velo_kind": "TINYINT",
+    "velo_n": "BIGINT",
+    "velo_f0": "UBIGINT",
+    "velo_f1": "UBIGINT",
+}
+"""What rows have beside the plan's columns (`incoming`), with its type."""
 
 
 class Rows:
-    """The tables and files of a comparison, as SQL names them."""
+    """The files of a comparison, as SQL names them.
+
+    Tables of the kernel would be in the way: rows that wait in them take the memory that joins need.
+    """
 
     def __init__(self, kernel: Kernel, plan: ComparisonPlan, folder: Path) -> None:
-        """Make the tables for what comes in."""
+        """Nothing has come yet."""
         self.kernel = kernel
         self.plan = plan
         self._folder = folder
@@ -28,18 +43,34 @@ class Rows:
         self.columns = [f"k{i}" for i in range(len(found.by))] + [f"c{i}" for i in range(len(found.compared))]
         """Of the plan, as the tables have them."""
         types = [kernel_type(column.type) for column in (*found.by, *found.compared)]
-        typed = ", ".join(f"{name} {kind}" for name, kind in zip(self.columns, types, strict=True))
-        for side in Side:
-            kernel.execute(f"CREATE TABLE {self.new(side)} ({typed}, {_BESIDE})")
+        typed = [*zip(self.columns, types, strict=True), *BESIDE.items()]
+        nulls = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in typed)
+        self._none = f"(SELECT {nulls} WHERE FALSE)"
+        self._new: dict[Side, list[str]] = {side: [] for side in Side}
+        self._numbers = itertools.count()
 
     def new(self, side: Side) -> str:
-        """The table of what came since the last step."""
-        return self.kernel.table(f"new_{side}")
+        """What came since the last step."""
+        return self.files(self._new[side]) if self._new[side] else self._none
 
-    def standing(self, state: State, side: Side) -> str | None:
-        """What reads the file of the rows that stand; None before the first step."""
+    def add_new(self, side: Side, select: str, batch: pa.Table) -> None:
+        """Rows of a SELECT from the batch have come."""
+        name = f"new-{side}-{next(self._numbers):08d}.parquet"
+        self._copy(select, name, **{BATCH: batch})
+        self._new[side].append(name)
+
+    def replace_new(self, side: Side, select: str) -> int:
+        """What came is less: rows of a SELECT from it; how many."""
+        name = f"new-{side}-{next(self._numbers):08d}.parquet"
+        count = self.write(name, select)
+        self.remove(self._new[side])
+        self._new[side] = [name]
+        return count
+
+    def standing(self, state: State, side: Side) -> str:
+        """The rows that stood after the last step; none before the first."""
         name = state.sides[side].rows
-        return None if name is None else self.file(name)
+        return self._none if name is None else self.file(name)
 
     def file(self, name: str) -> str:
         """What reads a file of the folder."""
@@ -51,7 +82,7 @@ class Rows:
 
     def write(self, name: str, select: str) -> int:
         """The rows of a SELECT as a file of the folder; how many."""
-        self.kernel.execute(f"COPY ({select}) TO {self._quoted(name)} (FORMAT parquet, COMPRESSION lz4)")
+        self._copy(select, name)
         return self.number(f"SELECT COUNT(*) AS n FROM {self.file(name)}")
 
     def number(self, sql: str) -> int:
@@ -61,7 +92,16 @@ class Rows:
     def clear(self) -> None:
         """All that came has been taken in."""
         for side in Side:
-            self.kernel.execute(f"DELETE FROM {self.new(side)}")
+            self.remove(self._new[side])
+            self._new[side] = []
+
+    def _copy(self, select: str, name: str, **tables: pa.Table) -> None:
+        self.kernel.execute(f"COPY ({select}) TO {self._quoted(name)} (FORMAT parquet, COMPRESSION lz4)", **tables)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Files that are done with."""
+        for name in names:
+            (self._folder / name).unlink()
 
     def _quoted(self, name: str) -> str:
         return "'" + str(self._folder / name).replace("'", "''") + "'"

@@ -29,7 +29,7 @@ class StandingRows:
 
     def standing(self, state: State, side: Side) -> str:
         """The rows of a side, as `judging` reads them."""
-        return str(self._rows.standing(state, side))
+        return self._rows.standing(state, side)
 
     def take(self, state: State, span: Span) -> None:
         """Fold what came into what stands."""
@@ -57,11 +57,12 @@ class StandingRows:
             f"FROM {self._rows.new(side)} WHERE velo_kind <> {int(RowKind.UPDATE_BEFORE)} "
             f"QUALIFY ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY velo_n DESC) = 1"
         )
-        old = self._rows.standing(state, side)
-        if old is None:
-            return last
-        on = same_keys(self._plan, "a", "b")
-        return f"SELECT a.* FROM {old} AS a ANTI JOIN ({last}) AS b ON {on} UNION ALL {last}"
+        self._rows.replace_new(side, last)
+        if state.sides[side].rows is None:
+            return f"SELECT * FROM {self._rows.new(side)}"
+        old, on = self._rows.standing(state, side), same_keys(self._plan, "a", "b")
+        new = self._rows.new(side)
+        return f"SELECT a.* FROM {old} AS a ANTI JOIN {new} AS b ON {on} UNION ALL SELECT * FROM {new}"
 
     def _summed(self, state: State, side: Side) -> str:
         """By row how often it was added more than taken back."""
@@ -69,8 +70,8 @@ class StandingRows:
             f"SELECT {self._listed()}, CAST(CASE WHEN {_ADDING} THEN 1 ELSE -1 END AS BIGINT) AS velo_net "
             f"FROM {self._rows.new(side)}"
         )
-        old = self._rows.standing(state, side)
-        both = new if old is None else f"SELECT * FROM {old} UNION ALL {new}"
+        has_rows = state.sides[side].rows is not None
+        both = f"SELECT * FROM {self._rows.standing(state, side)} UNION ALL {new}" if has_rows else new
         by = ", ".join(self._rows.columns)
         return (
             f"SELECT {by}, MAX(velo_time) AS velo_time, MAX(velo_moment) AS velo_moment, "
