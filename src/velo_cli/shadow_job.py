@@ -72,7 +72,9 @@ class JobBeside:
         except BaseException:
             self._open.close()
             raise
-        if restored is not None:
+        self.goes_on = restored is not None
+        """Whether it had run before. One that had not writes all of its output anew."""
+        if self.goes_on:
             print("our job goes on from its checkpoint", file=sys.stderr)
 
     def run(self, stop: threading.Event) -> None:

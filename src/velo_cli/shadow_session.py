@@ -95,7 +95,7 @@ class ShadowSession:
         flink = FlinkMeter(config.flink_api) if config.flink_api is not None else None
         ours = ProcessMeter() if runs_program else None
         with ShadowLive([sink.name for sink in config.sinks]) as live:
-            run = TopicsRun(config, program, runs_program, self.once, self.fresh, live.on_view)
+            run = TopicsRun(config, program, runs_program, self.once, self.fresh, live.show)
             with Metering([meter for meter in (flink, ours) if meter is not None]):
                 found = run.run()
         if flink is not None and flink.problem:
@@ -108,7 +108,7 @@ class ShadowSession:
             performance = with_costs(one.compared.performance, left=costs[0], right=costs[1])
             compared = replace(one.compared, performance=performance)
             result = judged_sink(config, compared, waivers[sink.name], began.date(), ran_ms=ran_ms)
-            results.append(SinkResult(sink.name, one.left, one.right, result, live.course(sink.name)))
+            results.append(SinkResult(sink.name, one.left, one.right, result, one.course))
         return results
 
 

@@ -27,12 +27,15 @@ from velo_shadow.config import ShadowConfig, ShadowSink, Stream
 from velo_shadow.control import subtract
 from velo_shadow.live import compare_streams
 from velo_shadow.model import Side
+from velo_shadow.reports.course import Course
+from velo_shadow.reports.document import Moment
 from velo_shadow.sides.opening import OpenSides, open_sides
 from velo_shadow.stream.changes import Positions, StreamReader
 from velo_shadow.stream.comparator import StreamComparator, StreamView
 from velo_shadow.stream.incoming import event_times
 
 _BEGAN = "began.json"
+_SINKS = "sinks"
 _FIRST = 10_000
 """Rows of a side that are looked at for where its event time begins."""
 _PATIENCE_S = 0.2
@@ -47,6 +50,7 @@ class SinkFound:
     compared: Compared
     left: str
     right: str
+    course: tuple[Moment, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,8 @@ class TopicsRun:
     runs_program: bool
     once: bool
     fresh: bool
-    on_view: Callable[[str], OnView]
-    """What takes the views of a sink."""
+    show: Callable[[str, StreamView], None]
+    """Told where a sink stands, as often as it is known; from several threads."""
     stop: threading.Event = field(default_factory=threading.Event)
     _errors: list[BaseException] = field(default_factory=list)
     _found: dict[str, SinkFound] = field(default_factory=dict)
@@ -123,6 +127,9 @@ class TopicsRun:
             job = JobBeside(self.config, self.program, folder / "job", once=self.once, fresh=False)
             open_things.enter_context(job)
             self._beginnings = job.beginnings
+            if not job.goes_on:
+                # What was compared of an output that is now written again must not count.
+                shutil.rmtree(folder / _SINKS, ignore_errors=True)
             if self.once:
                 job.run(self.stop)
             else:
@@ -140,20 +147,25 @@ class TopicsRun:
 
     def _guarded(self, sink: ShadowSink, folder: Path, began_ms: int) -> None:
         try:
-            self._found[sink.name] = self._sink(sink, folder / quote(sink.name, safe=" "), began_ms)
+            self._found[sink.name] = self._sink(sink, folder / _SINKS / quote(sink.name, safe=" "), began_ms)
         except BaseException as error:
             self._errors.append(error)
             self.stop.set()
 
     def _sink(self, sink: ShadowSink, folder: Path, began_ms: int) -> SinkFound:
         assert sink.right is not None
-        on_view = self.on_view(sink.name)
+        course, began = Course(), time.monotonic()
+
+        def on_view(view: StreamView) -> None:
+            course.add(time.monotonic() - began, view)
+            self.show(sink.name, view)
+
         if sink.control is None:
             compared, opened = self._pair(sink, sink.right, folder, began_ms, on_view)
         else:
             compared, opened = self._with_control(sink, sink.control, folder, began_ms, on_view)
         labels = opened.labels
-        return SinkFound(compared, labels[Side.LEFT], labels[Side.RIGHT])
+        return SinkFound(compared, labels[Side.LEFT], labels[Side.RIGHT], course.moments)
 
     def _with_control(
         self, sink: ShadowSink, control: Stream, folder: Path, began_ms: int, on_view: OnView

@@ -1,0 +1,265 @@
+"""`velo shadow` on topics: the converted job beside Flink's output, runs that end, that are stopped, that are killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from velo_engine.connectors.kafka.client import KafkaCluster
+from velo_engine.connectors.kafka.topic_admin import make_topic
+from velo_harness.kafka.embedded import EmbeddedBroker
+
+DEADLINE_S = 60
+APP = """
+SET 'emit.semantics' = 'flink';
+CREATE TABLE orders (customer STRING, amount DECIMAL(10, 2), ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+WITH ('connector' = 'kafka', 'topic' = 'shop.orders', 'properties.bootstrap.servers' = 'nowhere:1',
+      'properties.group.id' = 'flink', 'scan.startup.mode' = 'group-offsets', 'format' = 'json');
+CREATE TABLE totals (customer STRING, window_end TIMESTAMP(3), n BIGINT, total DECIMAL(38, 2))
+WITH ('connector' = 'kafka', 'topic' = 'totals', 'properties.bootstrap.servers' = 'nowhere:1', 'format' = 'json');
+CREATE TABLE large (customer STRING, amount DECIMAL(10, 2))
+WITH ('connector' = 'kafka', 'topic' = 'large', 'properties.bootstrap.servers' = 'nowhere:1', 'format' = 'json');
+INSERT INTO totals SELECT customer, window_end, COUNT(*), SUM(amount) FROM orders
+GROUP BY customer WINDOW TUMBLING(ts, INTERVAL '10' SECOND) EMIT FINAL;
+INSERT INTO large SELECT customer, amount FROM orders WHERE amount > 5;
+"""
+CONFIG = """
+job: shop
+program: app.sql
+brokers: {brokers}
+inputs:
+  - {{ source: orders, topic: shop.orders, start: earliest }}
+sinks:
+  - name: totals
+    left: {{ topic: totals }}
+    right: {{ topic: totals-velo }}
+    key: [customer, window_end]
+    time_column: window_end
+"""
+
+
+def moment(second: int) -> str:
+    return f"2026-01-01 00:{second // 60:02}:{second % 60:02}"
+
+
+def orders_of(seconds: range) -> list[dict[str, Any]]:
+    """One order a second: customers a and b in turn, amounts 0.25 to 1.75."""
+    return [{"customer": "ab"[s % 2], "amount": f"{0.25 * (s % 8):.2f}", "ts": moment(s)} for s in seconds]
+
+
+def flinks(windows: range) -> list[dict[str, Any]]:
+    """What Flink writes of the windows that end with these tens of seconds: computed from the orders by hand."""
+    rows = []
+    for window in windows:
+        for customer in "ab":
+            held = [s for s in range(window * 10 - 10, window * 10) if "ab"[s % 2] == customer]
+            total = sum(25 * (s % 8) for s in held)
+            end = moment(window * 10)
+            rows.append({"customer": customer, "window_end": end, "n": len(held), "total": total / 100})
+    return rows
+
+
+class Topics:
+    """A broker with the topics of the job."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._producer = Producer({"bootstrap.servers": address, "linger.ms": 0, "log_level": 0})
+        for topic, partitions in (("shop.orders", 1), ("totals", 3), ("large", 1)):
+            make_topic(KafkaCluster(address), topic, partitions)
+
+    def write(self, topic: str, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            self._producer.produce(topic, json.dumps(row).encode(), key=str(row["customer"]).encode())
+        self._producer.flush()
+
+    def count(self, topic: str) -> int:
+        """Records of all partitions."""
+        consumer = Consumer({"bootstrap.servers": self.address, "group.id": "test"})
+        partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+        ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), 10)[1] for p in partitions]
+        consumer.close()
+        return sum(ends)
+
+    def partitions(self, topic: str) -> int:
+        consumer = Consumer({"bootstrap.servers": self.address, "group.id": "test"})
+        found = len(consumer.list_topics(topic, 10).topics[topic].partitions)
+        consumer.close()
+        return found
+
+
+@pytest.fixture
+def topics() -> Iterator[Topics]:
+    with EmbeddedBroker() as broker:
+        yield Topics(broker.bootstrap_servers)
+
+
+@pytest.fixture
+def job(tmp_path: Path, topics: Topics) -> Path:
+    """The folder of a converted job, whose topics are on the broker."""
+    (tmp_path / "app.sql").write_text(APP)
+    (tmp_path / "shadow_config.yaml").write_text(CONFIG.format(brokers=topics.address))
+    return tmp_path
+
+
+def test_our_job_runs_beside_flink_and_touches_nothing_of_flinks(
+    command: Callable[..., Any], topics: Topics, job: Path
+) -> None:
+    topics.write("shop.orders", orders_of(range(65)))
+    topics.write("totals", flinks(range(1, 7)))
+
+    ran = command("velo", "shadow", ".", "--once", "--report", "r.json")
+
+    assert ran.code == 0, ran.out + ran.err
+    assert "12 equal, 0 with other values, 0 only left, 0 only right" in ran.out
+    assert (topics.count("totals"), topics.count("large")) == (12, 0)
+    assert (topics.count("totals-velo"), topics.partitions("totals-velo")) == (12, 3)
+    (sink,) = json.loads((job / "r.json").read_text())["sinks"]
+    assert sink["sides"] == {"left": "kafka://totals", "right": "kafka://totals-velo"}
+
+
+def test_a_wrong_job_is_not_safe_and_the_next_run_begins_anew(
+    command: Callable[..., Any], topics: Topics, job: Path
+) -> None:
+    """What the wrong job left in our topic is nothing to the corrected one."""
+    topics.write("shop.orders", orders_of(range(65)))
+    topics.write("totals", flinks(range(1, 7)))
+    (job / "app.sql").write_text(APP.replace("SUM(amount)", "SUM(amount + 0.01)"))
+    wrong = command("velo", "shadow", ".", "--once")
+    (job / "app.sql").write_text(APP)
+
+    right = command("velo", "shadow", ".", "--once")
+
+    assert (wrong.code, right.code) == (1, 0), right.out + right.err
+    assert "0 equal, 12 with other values" in wrong.out
+    assert "12 equal, 0 with other values" in right.out
+    assert topics.count("totals-velo") == 24
+
+
+def test_two_topics_are_compared_as_they_are(command: Callable[..., Any], topics: Topics, tmp_path: Path) -> None:
+    rows = flinks(range(1, 7))
+    topics.write("totals", rows)
+    topics.write("large", rows[::-1])
+    words = ("--key", "customer,window_end", "--time-column", "window_end", "--brokers", topics.address, "--once")
+
+    equal = command("velo", "shadow", "--left", "kafka://totals", "--right", "kafka://large", *words)
+    topics.write("large", [{**rows[0], "n": 99}])
+    differs = command("velo", "shadow", "--left", "kafka://totals", "--right", "kafka://large", *words)
+    (tmp_path / "flink.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file = command("velo", "shadow", "--left", "flink.jsonl", "--right", "kafka://totals", *words)
+
+    assert (equal.code, differs.code, file.code) == (0, 1, 0), equal.err + differs.err + file.err
+
+
+def test_the_topic_that_flink_writes_can_be_another(command: Callable[..., Any], topics: Topics, job: Path) -> None:
+    topics.write("shop.orders", orders_of(range(65)))
+    topics.write("large", flinks(range(1, 7)))
+
+    ran = command("velo", "shadow", ".", "--once", "--compare-topic", "kafka://large")
+    ours = command("velo", "shadow", ".", "--once", "--compare-topic", "kafka://totals-velo")
+    input_ = command("velo", "shadow", ".", "--once", "--compare-topic", "kafka://shop.orders", "--fresh")
+
+    assert ran.code == 0, ran.out + ran.err
+    assert ours.code == 2
+    assert "is what our job writes" in ours.err
+    assert input_.code == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("totals-velo }", "shop.orders }", 'our job would write "totals" into an input, "orders"'),
+        ("right: { topic: totals-velo }", "right: { file: x.jsonl }", 'the right side of "totals" is none'),
+        ("topic: shop.orders", "topic: no.such", "there is no such topic"),
+        ("left: { topic: totals }", "left: { topic: no.such }", "there is no such topic"),
+        ("start: earliest }", "start: committed, properties: { group.id: other } }", None),
+    ],
+)
+def test_what_a_job_beside_needs(
+    command: Callable[..., Any], topics: Topics, job: Path, old: str, new: str, message: str | None
+) -> None:
+    config = (job / "shadow_config.yaml").read_text()
+    assert old in config
+    (job / "shadow_config.yaml").write_text(config.replace(old, new))
+    topics.write("shop.orders", orders_of(range(65)))
+    topics.write("totals", flinks(range(1, 7)))
+
+    ran = command("velo", "shadow", ".", "--once")
+
+    if message is None:
+        assert ran.code == 0, ran.err
+    else:
+        assert ran.code in (2, 3)
+        assert message in ran.err
+    assert topics.count("totals") == 12
+
+
+def test_warm_up_leaves_out_what_began_before(command: Callable[..., Any], topics: Topics, job: Path) -> None:
+    """Flink's first windows hold orders that were gone when our job began."""
+    topics.write("shop.orders", orders_of(range(25, 95)))
+    topics.write("totals", flinks(range(1, 10)))
+
+    without = command("velo", "shadow", ".", "--once")
+    with_it = command("velo", "shadow", ".", "--once", "--warm-up", "10s", "--report", "r.json")
+
+    assert (without.code, with_it.code) == (1, 0), with_it.out + with_it.err
+    (sink,) = json.loads((job / "r.json").read_text())["sinks"]
+    assert (sink["counts"]["matched"], sink["warm_up"]) == (12, 6)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_and_one_that_is_stopped_reports(
+    command: Callable[..., Any], topics: Topics, job: Path
+) -> None:
+    topics.write("shop.orders", orders_of(range(305)))
+    topics.write("totals", flinks(range(1, 31)))
+    running = started(job)
+    wait_for(lambda: taken(job) == 120, running)
+    running.kill()
+    running.communicate()
+    topics.write("shop.orders", orders_of(range(305, 605)))
+    topics.write("totals", flinks(range(31, 61)))
+
+    running = started(job)
+    wait_for(lambda: taken(job) == 240, running)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=DEADLINE_S)
+
+    assert running.returncode == 0, out + err
+    assert "our job goes on from its checkpoint" in err
+    assert "120 equal, 0 with other values, 0 only left, 0 only right" in out
+    assert topics.count("totals-velo") == 120
+    again = command("velo", "shadow", ".", "--no-run", "--duration", "1ms")
+    assert again.code == 0, again.out + again.err
+    assert "120 equal" in again.out
+
+
+def taken(job: Path) -> int:
+    """Records of both sides that the comparison has saved."""
+    manifest = job / ".velo/shadow/going-on/sinks/totals/manifest.json"
+    if not (manifest.exists() and (job / ".velo/shadow/going-on/job/checkpoint").exists()):
+        return 0
+    return sum(side["changes"] for side in json.loads(manifest.read_text())["sides"].values())
+
+
+def started(job: Path) -> subprocess.Popen[str]:
+    program = "from velo_cli.velo import main; main()"
+    words = [sys.executable, "-c", program, "shadow", str(job)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(holds: Callable[[], bool], running: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.1)
