@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 from velo_shadow.compared import Compared
 from velo_shadow.model import Side
+from velo_shadow.shown_decimals import without_room
 from velo_shadow.stream.changes import Positions, StreamReader
 from velo_shadow.stream.comparator import StreamComparator, StreamView
 
@@ -49,8 +50,8 @@ def compare_streams(
             if positions:
                 readers[side].seek(positions)
         if places is not None and comparator.has_ended:
-            return comparator.finish(True, places)
-        return _Reading(readers, comparator, clock).run(duration_ms, stop, on_view)
+            return without_room(comparator.finish(True, places))
+        return without_room(_Reading(readers, comparator, clock).run(duration_ms, stop, on_view))
     finally:
         for reader in readers.values():
             reader.close()

@@ -30,7 +30,7 @@ from velo_engine.types import (
 from velo_shadow.equality import check_equality, default_equality
 from velo_shadow.model import DEFAULT_GRACE_MS, ColumnEquality, ComparisonPlan, PlanColumn, Side
 
-_ROOM = 18
+ROOM = 18
 """Digits before and after the point that a column of decimals has room for, where only its first values are known."""
 _WHOLE = r"^[+-]?(0|[1-9][0-9]{0,17})$"
 _DECIMAL = r"^[+-]?(0|[1-9][0-9]*)(\.[0-9]+)?$"
@@ -227,7 +227,7 @@ def _with_room(kind: SqlType) -> SqlType:
     """The type for values of which only some are known: later ones may have more digits."""
     if kind.name is not TypeName.DECIMAL:
         return kind
-    whole, scale = max(_ROOM, kind.precision - kind.scale), max(_ROOM, kind.scale)
+    whole, scale = max(ROOM, kind.precision - kind.scale), max(ROOM, kind.scale)
     return decimal(whole + scale, scale) if whole + scale <= MAX_PRECISION else decimal(MAX_PRECISION, kind.scale)
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import msgspec
 import pyarrow as pa
 
+_NO_EVIDENCE = frozenset({b"null", b'"NaN"', b'"Infinity"', b'"-Infinity"'})
+"""What does not tell a column of texts: NULL, and the floating point numbers that JSON has no other way to write."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -35,7 +38,7 @@ def in_quotes(rows: Sequence[Mapping[str, msgspec.Raw]]) -> dict[str, bool]:
     for row in rows:
         for name, raw in row.items():
             text = bytes(raw)
-            if text != b"null":
+            if text not in _NO_EVIDENCE:
                 found[name] = found.get(name, False) or text.startswith(b'"')
     return found
 

@@ -85,6 +85,9 @@ def test_differences_are_found(topics: Topics, compare: Compare) -> None:
         ("missing", 19, None),
         ("extra", 77, None),
     }
+    # Numbers are shown as they were written, whatever room their column's type has.
+    shown = [str(d.left) for d in found.diff.differences if d.column == "amount"]
+    assert (shown, str(found.plan.columns[0].type)) == (["4.5"], "DECIMAL(36, 18)")
 
 
 def test_large_numbers_and_decimals_do_not_pass_through_floating_point(topics: Topics, compare: Compare) -> None:
@@ -97,6 +100,17 @@ def test_large_numbers_and_decimals_do_not_pass_through_floating_point(topics: T
         "n": (9007199254740993, 9007199254740992),
         "d": (Decimal("0.10000000000000000001"), Decimal("0.1")),
     }
+
+
+def test_numbers_that_json_writes_as_text_are_numbers(topics: Topics, compare: Compare) -> None:
+    rows = [{"id": 1, "x": "NaN"}, {"id": 2, "x": 0.1}, {"id": 3, "x": "-Infinity"}]
+    left = topics.write(topics.make(), lines(*rows))
+    right = topics.write(topics.make(), lines(*rows[:2], {"id": 3, "x": "Infinity"}))
+
+    found = compare(left, right, key=["id"])
+
+    assert fate(found) == (2, 1, 0, 0)
+    assert [str(c.type) for c in found.plan.columns] == ["DOUBLE"]
 
 
 def test_upserts_are_folded_and_tombstones_take_rows_away(topics: Topics, compare: Compare) -> None:
