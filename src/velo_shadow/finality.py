@@ -36,10 +36,13 @@ class Progress:
         return replace(self, watermark_ms=watermark_ms if before is None else max(before, watermark_ms))
 
     def passed_ms(self, grace_ms: int) -> int | None:
-        """No row up to this time is to come: the watermark, else the latest time seen less the grace."""
+        """No row up to this time is to come: the watermark, else what is before the latest time seen less the grace.
+
+        Rows and changes of the latest time itself may still come, as with Flink's watermark of ascending times.
+        """
         if self.watermark_ms is not None:
             return self.watermark_ms
-        return None if self.latest_ms is None else self.latest_ms - grace_ms
+        return None if self.latest_ms is None else self.latest_ms - grace_ms - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,15 @@ def states(span: Finality) -> tuple[list[int], list[int]]:
 
 
 def test_rows_that_one_side_has_not_passed_are_pending() -> None:
-    progress = {Side.LEFT: Progress().stated(300), Side.RIGHT: Progress().seen(250)}
+    progress = {Side.LEFT: Progress().stated(300), Side.RIGHT: Progress().seen(251)}
 
     assert states(finality(progress, grace_ms=50)) == ([300, 400], [])
+
+
+def test_rows_of_the_latest_time_itself_may_still_come() -> None:
+    progress = {Side.LEFT: Progress().stated(300), Side.RIGHT: Progress().seen(200)}
+
+    assert states(finality(progress, grace_ms=0)) == ([200, 300, 400], [])
 
 
 def test_a_watermark_counts_more_than_the_times_seen_and_does_not_go_back() -> None:
@@ -28,7 +34,7 @@ def test_a_watermark_counts_more_than_the_times_seen_and_does_not_go_back() -> N
 
 
 def test_times_seen_out_of_order_keep_the_latest() -> None:
-    assert Progress().seen(300).seen(100).passed_ms(100) == 200
+    assert Progress().seen(300).seen(100).passed_ms(100) == 199
 
 
 def test_nothing_is_final_while_nothing_is_known_of_one_side() -> None:
@@ -38,7 +44,7 @@ def test_nothing_is_final_while_nothing_is_known_of_one_side() -> None:
 
 
 def test_what_began_before_the_comparison_is_warm_up_and_not_pending() -> None:
-    progress = {side: Progress().seen(200) for side in Side}
+    progress = {side: Progress().seen(201) for side in Side}
     span = finality(progress, grace_ms=0, started_ms=150)
 
     pending, warm_up = span.states(TIMES - 100, TIMES)  # windows of 100 ms
