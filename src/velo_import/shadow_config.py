@@ -154,6 +154,8 @@ class _Writing:
         topic = _topic(table.name, options)
         form = options.get("value.format", options.get("format", "json"))
         rest = "" if form == "json" or table.stand_in else f", format: {scalar_text(form)}"
+        if statement.sink is not None and statement.sink.properties.get("mode") == "upsert":
+            rest += ", changelog: upsert"
         client = "".join(f", {line.strip()}" for line in self._client(options, ""))
         yield f"  - name: {scalar_text(statement.name)}"
         yield f"    left: {{ topic: {scalar_text(topic)}{rest}{client} }}" + self._stand_in(table, "write")

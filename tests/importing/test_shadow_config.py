@@ -17,6 +17,7 @@ from velo_harness.yaml_source import parse_yaml
 from velo_import.convert.job import convert_job
 from velo_import.shadow_config import shadow_config_text, with_left_topic
 from velo_shadow.config import FileStream, TopicStream, load_shadow_config
+from velo_shadow.folding import Changelog
 from velo_shadow.model import ColumnEquality, Rule
 
 JOB = """\
@@ -67,7 +68,7 @@ def test_a_job_becomes_inputs_and_sinks(tmp_path: Path) -> None:
     assert (totals.key, totals.time_column, totals.grace_ms) == (("customer", "until"), "until", 5000)
     assert totals.equality == {"total": ColumnEquality(Rule.REL, Decimal("1e-9"))}
     assert (archive.key, archive.ignored) == (("customer",), ("at",))
-    assert archive.left == TopicStream("archive", "kafka:9092")
+    assert archive.left == TopicStream("archive", "kafka:9092", changelog=Changelog.UPSERT)
 
 
 def test_what_a_person_must_know_stands_beside_it() -> None:
@@ -76,7 +77,7 @@ def test_what_a_person_must_know_stands_beside_it() -> None:
     assert "secret" not in text
     assert text.startswith("# yaml-language-server: $schema=.velo/shadow_config.schema.json\n")
     assert "# shown: Flink's print keeps no rows that could be compared" in text
-    assert "left: { topic: archive }  # stands for jdbc: fill it with what Flink writes there" in text
+    assert "left: { topic: archive, changelog: upsert }  # stands for jdbc: fill it with what Flink writes there" in text
     assert "ignore: [at]  # CURRENT_TIMESTAMP: another in every run" in text
     assert "key: [customer]  # the sink's primary key" in text
 
