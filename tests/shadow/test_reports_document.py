@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from dataclasses import fields, replace
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,20 @@ def test_every_key_of_the_schema_says_what_it_is() -> None:
 
     plain = {"message", "level", "name", "decision", "left", "right", "value"}
     assert [name for name in undescribed(shadow_schema(), "") if name.rpartition(".")[2] not in plain] == []
+
+
+def test_times_are_exact_and_without_zeros_that_say_nothing() -> None:
+    whole = datetime(2026, 1, 1, 10, 0, tzinfo=UTC)
+    values = [whole, whole.replace(microsecond=204_000), datetime(2026, 1, 1, 10, 0, 0, 10), [whole], time(10, 30)]
+    shown = [
+        report(replace(FULL, result=replace(DIFFERENT, differences=(difference(1, left=value),)))).sinks[0]
+        for value in values
+    ]
+
+    assert [sink.differences[0].left for sink in shown] == [
+        "2026-01-01T10:00:00+00:00",
+        "2026-01-01T10:00:00.204+00:00",
+        "2026-01-01T10:00:00.00001",
+        ["2026-01-01T10:00:00+00:00"],
+        "10:30:00",
+    ]

@@ -96,7 +96,7 @@ def test_html_tells_everything_about_a_sink() -> None:
     page = Page(shadow_html(report()))
     text = " ".join(" ".join(parts) for parts in page.inside.values())
 
-    for part in (*TOLD, "rows compared over time", "up to 166 differ", "2026-01-01 15:00: 71,000 rows, 166 differ"):
+    for part in (*TOLD, "rows compared over time", "up to 166 that differ", "2026-01-01 15:00: 71,000 rows, 166 differ"):
         assert part in text, part
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
     from rich.table import Table
 
-SHOWN_DIFFERENCES = 20
+SHOWN_DIFFERENCES = 10
 _SHOWN_CHARACTERS = 40
 _WRAPPED = ("left", "right")
 """Columns that give way on a narrow terminal."""
@@ -130,7 +130,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
     table = Table(box=None, header_style="bold", pad_edge=False)
     for number, heading in enumerate(headings):
         justify: JustifyMethod = "right" if number in right else "left"
-        table.add_column(heading, justify=justify, no_wrap=heading not in _WRAPPED)
+        table.add_column(heading, justify=justify, no_wrap=heading not in _WRAPPED, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cut(printable_lines(cell)), style=_cell_style(cell)) for cell in row))
     return table

@@ -6,9 +6,10 @@ written. A value of a row is what JSON holds of it: decimals and times are exact
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 
 from velo_engine.errors import ExitCode
@@ -34,6 +35,8 @@ from velo_shadow.model import (
 MAX_DIFFERENCES = 1_000
 """Differences of a sink that the report holds."""
 MAX_PENDING_ROWS = 100
+_ZEROS = re.compile(r"(?<=\.)(\d*?)0+(?=$|[+-])")
+"""The fraction of a second up to the zeros at its end."""
 _GRAVITY = (Decision.SAFE, Decision.INCONCLUSIVE, Decision.NOT_SAFE)
 
 
@@ -257,9 +260,9 @@ def _difference(difference: Difference) -> ShownDifference:
         key=_values(difference.key),
         cause=difference.cause.value,
         column=difference.column,
-        left=json_value(difference.left),
-        right=json_value(difference.right),
-        time=json_value(difference.time),
+        left=_value(difference.left),
+        right=_value(difference.right),
+        time=_value(difference.time),
         evidence=difference.evidence,
     )
 
@@ -269,7 +272,21 @@ def _bin(one: TimeBin) -> ShownBin:
 
 
 def _values(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: json_value(value) for name, value in row.items()}
+    return {name: _value(value) for name, value in row.items()}
+
+
+def _value(value: Any) -> Any:
+    """As JSON; times without zeros that say nothing."""
+    match value:
+        case datetime() | time():
+            text = value.isoformat()
+            return _ZEROS.sub(r"\1", text) if value.microsecond else text
+        case Mapping():
+            return {str(name): _value(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_value(inner) for inner in value]
+        case _:
+            return json_value(value)
 
 
 def _both(by_side: Mapping[Side, int]) -> BothCounts:

@@ -40,9 +40,7 @@ def over_time_svg(bins: Sequence[ShownBin]) -> Markup:
                 marks.append(_rect(kind, x, y, width - gap, height, title))
     last = bins[-1].begins
     ends = [_short_time(bins[0].begins)] if count == 1 else [_short_time(bins[0].begins), _short_time(last)]
-    top = f"up to {most:,} rows"
-    if worst:
-        marks.append(f'<text class="end" x="{WIDTH - LEFT}" y="{FLOOR - 3}">up to {worst:,} differ</text>')
+    top = f"up to {most:,} rows" + (f", up to {worst:,} that differ" if worst else "")
     return framed("rows and differences by event time", marks, ends, top)
 
 

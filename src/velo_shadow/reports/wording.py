@@ -129,7 +129,7 @@ def share_text(share: float) -> str:
 
 def bound_text(sink: SinkReport) -> str | None:
     """How sure the rows make one; None when they say nothing."""
-    if sink.verdict.bound >= 1:
+    if percent_text(sink.verdict.bound) == "100 %":
         return None
     return f"at most {percent_text(sink.verdict.bound)} of rows differ (95 % confidence)"
 
