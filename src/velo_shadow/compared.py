@@ -8,6 +8,7 @@ from typing import Any
 
 from velo_shadow.diff import Diff
 from velo_shadow.model import ComparisonPlan, Performance, Segment, Side, Subtracted, TimeBin
+from velo_shadow.profile import SideProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,5 @@ class Compared:
     """What the control took off; None without a control."""
     over_time: tuple[TimeBin, ...] = ()
     """Rows and differences by event time."""
+    profile: Mapping[Side, SideProfile] | None = None
+    """What the rows beside the differences are like; None: not known."""

@@ -23,7 +23,9 @@ from velo_shadow.compared import Compared
 from velo_shadow.diff import diff
 from velo_shadow.folding import KIND_COLUMN, Changelog, fold
 from velo_shadow.model import ColumnEquality, ComparisonPlan, Side
+from velo_shadow.over_time import over_time
 from velo_shadow.planning import plan_column
+from velo_shadow.profile import profile
 from velo_shadow.segments import segments
 from velo_shadow.sides.exact_json import changes_of
 from velo_shadow.sides.written import in_quotes, written
@@ -178,7 +180,10 @@ def compare_files(
         sides = {Side.LEFT: left, Side.RIGHT: right}
         found = diff(kernel, plan, left.relation, right.relation, tables=tables)
         spans = {side: _span(kernel, sides, side, plan.time_column) for side in Side}
-        held = segments(kernel, plan, (left.relation, right.relation), found.differences, tables)
+        relations = left.relation, right.relation
+        held = segments(kernel, plan, relations, found.differences, tables)
+        bins = over_time(kernel, plan, relations, list(spans.values()), found.differences, tables)
+        known = profile(kernel, plan, relations, found.differences, tables)
     return Compared(
         plan,
         found,
@@ -186,6 +191,8 @@ def compare_files(
         spans,
         churn={side: file.churn for side, file in sides.items() if file.churn},
         unmatched={side: file.unmatched for side, file in sides.items() if file.unmatched},
+        profile=known,
+        over_time=bins,
     )
 
 

@@ -65,6 +65,7 @@ def window(region: str, number: int, orders: int, turnover: str, *, offset: time
         "window_end": start + TEN,
         "orders": orders,
         "turnover": Decimal(turnover),
+        "largest": Decimal(20 + number),
     }
 
 
@@ -134,15 +135,51 @@ def test_windows_that_stand_at_another_time(kernel: Kernel, offset: timedelta, c
 
 def test_contributions_that_one_side_lacks_were_late_there(kernel: Kernel) -> None:
     right = [dict(row) for row in WINDOWS]
+    for place in (2, 6, 9, 14):
+        right[place] |= {"orders": right[place]["orders"] - 1, "turnover": right[place]["turnover"] - Decimal("9.50")}
+    right[6] |= {"largest": right[6]["largest"] - 3}
+
+    differences = found(kernel, WINDOWS, right, *WINDOW_KEY)
+
+    assert len(differences) == 9
+    assert causes(differences) == {Cause.LATE_ON_ONE_SIDE}
+    assert "the right lacks 1 of " in differences[0].evidence
+    assert "4 windows lack some on the right, and no neighbouring window has them" in differences[0].evidence
+    assert "largest moved in 1, as contributions do that came but once" in differences[0].evidence
+
+
+def test_few_contributions_of_which_no_extreme_tells_may_have_come_twice_on_the_other_side(kernel: Kernel) -> None:
+    right = [dict(row) for row in WINDOWS]
     for place in (2, 9):
         right[place] |= {"orders": right[place]["orders"] - 1, "turnover": right[place]["turnover"] - Decimal("9.50")}
 
     differences = found(kernel, WINDOWS, right, *WINDOW_KEY)
 
-    assert len(differences) == 4
+    assert causes(differences) == {Cause.UNKNOWN}
+    assert "late on the right, or twice on the left" in differences[0].evidence
+
+
+def test_many_contributions_that_move_no_extreme_came_twice(kernel: Kernel) -> None:
+    right = [row | {"orders": row["orders"] + 1, "turnover": row["turnover"] + 5 + i} for i, row in enumerate(WINDOWS)]
+
+    differences = found(kernel, WINDOWS, right, *WINDOW_KEY)
+
+    assert causes(differences) == {Cause.DUPLICATE_DELIVERY}
+    assert "in 18 rows with more on the right largest never moved" in differences[0].evidence
+
+
+def test_a_session_that_was_closed_when_its_last_rows_came(kernel: Kernel) -> None:
+    def session(begin: int, end: int, clicks: int) -> Row:
+        start, stop = NOON + timedelta(minutes=begin), NOON + timedelta(minutes=end)
+        return {"visitor": "ann", "window_start": start, "window_end": stop, "clicks": clicks, "bytes": clicks * 100}
+
+    left = [session(0, 20, 7), session(50, 60, 2)]
+    right = [session(0, 9, 3), session(9, 20, 4), session(50, 60, 2)]
+
+    differences = found(kernel, left, right, "visitor", "window_start")
+
     assert causes(differences) == {Cause.LATE_ON_ONE_SIDE}
-    assert "the right lacks 1 of " in differences[0].evidence
-    assert "no neighbouring window has them (2 windows lack some on the right)" in differences[0].evidence
+    assert "is 2 on the right, which touch at 2026-03-29 12:09:00" in differences[0].evidence
 
 
 def test_a_count_that_differs_alone_is_not_late(kernel: Kernel) -> None:
@@ -168,7 +205,7 @@ def test_counts_and_sums_that_are_doubled_were_delivered_twice(kernel: Kernel) -
     differences = found(kernel, left, right, "account")
 
     assert causes(differences) == {Cause.DUPLICATE_DELIVERY}
-    assert "the right sums up every contribution 2 times: payments is 2 and 4" in differences[0].evidence
+    assert "the right has all of it twice: the left lacks 2 of 4 in payments" in differences[0].evidence
 
 
 def test_rows_before_the_beginning_of_the_other_side_are_of_its_warm_up(kernel: Kernel) -> None:

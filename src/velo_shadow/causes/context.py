@@ -44,7 +44,7 @@ class Context:
     key: tuple[str, ...]
     """Columns that a row is known by; empty: the sides are bags."""
     numbers: tuple[str, ...]
-    """Columns beside the key that hold numbers."""
+    """Columns beside the key that hold numbers, but for whole ones that repeat no value: rows are known by those."""
     changes: Mapping[str, tuple[Change, ...]]
     """By column."""
     offsets: Mapping[str, Counter[timedelta]]
@@ -65,11 +65,13 @@ def context_of(differences: Sequence[Difference], compared: Compared | None = No
             changes[change.column].append(change)
             if isinstance(change.left, datetime) and isinstance(change.right, datetime):
                 offsets[change.column][change.right - change.left] += 1
+    profiles = () if compared is None or compared.profile is None else compared.profile.values()
+    unique = {name for profile in profiles for name in profile.unique}
     return Context(
         tuple(rows),
         tuple(single),
         key,
-        numbers_of(single, key),
+        tuple(name for name in numbers_of(single, key) if name not in unique),
         {name: tuple(found) for name, found in changes.items()},
         offsets,
         compared,

@@ -1,7 +1,13 @@
-"""Rows that sum up more on one side than on the other: contributions that came twice, late, or not at all."""
+"""Rows that sum up more on one side than on the other: contributions that came twice, late, or not at all.
+
+A count that differs together with a sum shows that contributions are lacking. Which ones they are, minima, maxima and
+last times tell: a contribution that came twice moves none of them, any other one moves each with the probability of
+being the smallest, the largest or the last of all.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +21,10 @@ from velo_shadow.model import Cause, Side
 
 _SHARE = 0.8
 """Of the rows with other contributions that must have fewer on the same side."""
+_BY_ACCIDENT = 0.05
+"""The probability below which an extreme value that never moved is no accident."""
 _LEAST_TWICE = 2
-"""Columns that must be doubled in a row, or rows in which one is."""
+"""Columns that must be doubled in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,67 +37,23 @@ class Lack:
     count: str
     """The column of whole numbers that tells: the one with the smallest values."""
     fewer: int
-    others: tuple[str, ...]
-    """Further columns that differ."""
+    of: int
+    """What the other side counts."""
+    is_half: bool
+    """Whether all numbers that differ are twice the other side's."""
 
 
 def contributions(context: Context) -> dict[int, Finding]:
     """Counts that differ together with sums: one side's row sums up contributions that the other's does not."""
-    found: dict[int, Finding] = {}
-    lacking: list[Lack] = []
-    twice = [row for row in context.rows if _doubled(row, context)]
-    for row in context.rows:
-        if row in twice:
-            found |= _explain(row, Cause.DUPLICATE_DELIVERY, _twice_evidence(row, context))
-        elif (lack := _lack(row, context)) is not None:
-            lacking.append(lack)
+    lacking = [lack for row in context.rows if (lack := _lack(row, context)) is not None]
     if not lacking:
-        return found
+        return {}
     side = max(Side, key=lambda side: sum(lack.side is side for lack in lacking))
     alike = [lack for lack in lacking if lack.side is side]
     if len(alike) < _SHARE * len(lacking):
-        return found
-    is_windowed = bool(groups_of(context))
-    for lack in alike:
-        finding = _warm_up(lack, context) or (_late(lack, alike) if is_windowed else _state(lack, context))
-        found |= dict.fromkeys(lack.row.members, finding)
-    return found
-
-
-def _explain(row: Row, cause: Cause, evidence: str) -> dict[int, Finding]:
-    return dict.fromkeys(row.members, Finding(cause, evidence))
-
-
-def _sums(row: Row, context: Context) -> list[tuple[str, Number, Number]]:
-    """Columns of numbers that differ and stand on both sides, with the values of both."""
-    left_values, right_values = row.both
-    pairs = [(name, left_values[name], right_values[name]) for name in row.changed if name in context.numbers]
-    return [(name, left, right) for name, left, right in pairs if is_number(left) and is_number(right)]
-
-
-def _factor(left: Number, right: Number) -> int:
-    """How often one number is the other's, from 2 on, negative where the left is the larger; 0: it is no multiple."""
-    for sign, one, other in ((1, left, right), (-1, right, left)):
-        for factor in (2, 3):
-            if one and cancel([other, *[less(0, one)] * factor]):
-                return sign * factor
-    return 0
-
-
-def _doubled(row: Row, context: Context) -> bool:
-    """Whether a count and all sums that differ are the same multiple of the other side's."""
-    sums = _sums(row, context)
-    factors = {_factor(left, right) for _, left, right in sums}
-    whole = any(isinstance(left, int) for _, left, _ in sums)
-    return whole and len(sums) == len(row.changed) >= _LEAST_TWICE and len(factors) == 1 and 0 not in factors
-
-
-def _twice_evidence(row: Row, context: Context) -> str:
-    sums = _sums(row, context)
-    factor = _factor(*sums[0][1:])
-    side = "right" if factor > 0 else "left"
-    shown = ", ".join(f"{name} is {text_of(left)} and {text_of(right)}" for name, left, right in sums)
-    return f"the {side} sums up every contribution {abs(factor)} times: {shown}"
+        return {}
+    group = _Group(alike, side, _extremes(alike, context), context)
+    return {place: finding for lack in alike for finding in [group.finding(lack)] for place in lack.row.members}
 
 
 def _lack(row: Row, context: Context) -> Lack | None:
@@ -102,68 +66,160 @@ def _lack(row: Row, context: Context) -> Lack | None:
     ]
     if not counts or len(row.changed) < 2 or row.is_paired:
         return None
-    _, name, more = min(counts)
+    total, name, more = min(counts)
     if any((delta > 0) != (more > 0) for _, _, delta in counts):
         return None
     side = Side.LEFT if more > 0 else Side.RIGHT
-    return Lack(row, side, name, abs(more), tuple(n for n in row.changed if n != name))
+    factors = {_is_twice(left, right) if more > 0 else _is_twice(right, left) for _, left, right in sums}
+    is_half = len(sums) == len(row.changed) >= _LEAST_TWICE and factors == {True}
+    return Lack(row, side, name, abs(more), (total + abs(more)) // 2, is_half)
+
+
+def _sums(row: Row, context: Context) -> list[tuple[str, Number, Number]]:
+    """Columns of numbers that differ and stand on both sides, with the values of both."""
+    left_values, right_values = row.both
+    pairs = [(name, left_values[name], right_values[name]) for name in row.changed if name in context.numbers]
+    return [(name, left, right) for name, left, right in pairs if is_number(left) and is_number(right)]
+
+
+def _is_twice(half: Number, whole: Number) -> bool:
+    return bool(half) and cancel([whole, less(0, half), less(0, half)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Extreme:
+    """A column that holds a minimum, a maximum or a last time: few contributions move it."""
+
+    name: str
+    moved: int
+    """Rows in which it differs."""
+    is_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rows that all lack contributions on one side."""
+
+    lacks: Sequence[Lack]
+    side: Side
+    extremes: Sequence[_Extreme]
+    context: Context
+
+    def finding(self, lack: Lack) -> Finding:
+        """What the row lacks, and why."""
+        if lack.is_half:
+            return Finding(Cause.DUPLICATE_DELIVERY, f"the {self.side.other} has all of it twice: {_numbers(lack)}")
+        other, moved = self.side.other, [one for one in self.extremes if one.moved]
+        repeated = self._unmoved(self.extremes)
+        if not moved and (repeated < _BY_ACCIDENT or (self.extremes and any(one.is_half for one in self.lacks))):
+            what = f"in {len(self.lacks)} rows with more on the {other} {_names(self.extremes)} never moved"
+            by_accident = f"other contributions would leave them so with a probability of {repeated:.2g}"
+            return Finding(Cause.DUPLICATE_DELIVERY, f"{_numbers(lack)}; {what}: {by_accident}")
+        if groups_of(self.context):
+            return self._of_window(lack, moved)
+        return self._of_state(lack)
+
+    def _unmoved(self, extremes: Iterable[_Extreme]) -> float:
+        """How probable it is that contributions that lack at random are never the extreme ones."""
+        logarithm = sum(math.log((lack.of - lack.fewer) / lack.of) for lack in self.lacks if lack.fewer < lack.of)
+        number = sum(1 for _ in extremes)
+        return math.exp(logarithm * number)
+
+    def _of_window(self, lack: Lack, moved: Sequence[_Extreme]) -> Finding:
+        """Contributions of a window that no neighbouring window has: dropped, as late rows are, or never seen."""
+        warm_up = self._begins_later(lack)
+        if warm_up is not None:
+            return Finding(Cause.WARM_UP, f"{_numbers(lack)}; {warm_up}")
+        windows = f"{len(self.lacks)} windows lack some on the {self.side}, and no neighbouring window has them"
+        if moved:
+            extremes = ", ".join(f"{one.name} moved in {one.moved}" for one in moved)
+            what = f"{extremes}, as contributions do that came but once"
+            return Finding(Cause.LATE_ON_ONE_SIDE, f"{_numbers(lack)}; {windows}; {what}")
+        either = f"late on the {self.side}, or twice on the {self.side.other}"
+        return Finding(Cause.UNKNOWN, f"{_numbers(lack)}; {windows}: {either}")
+
+    def _begins_later(self, lack: Lack) -> str | None:
+        """That the row is of the side's first time, and the other side begins earlier."""
+        compared = self.context.compared
+        if compared is None or compared.plan.time_column is None:
+            return None
+        mine, other = compared.spans[self.side], compared.spans[self.side.other]
+        time = lack.row.any.get(compared.plan.time_column)
+        if mine is None or other is None or time is None or mine[0] <= other[0] or time > mine[0]:
+            return None
+        return f"the {self.side} begins at {text_of(mine[0])}, the {self.side.other} at {text_of(other[0])}"
+
+    def _of_state(self, lack: Lack) -> Finding:
+        """An aggregate that no window ends lacks what came first: its state was not there, or is no longer."""
+        left, right = lack.row.both
+        mine, other = (left, right) if self.side is Side.LEFT else (right, left)
+        for name in lack.row.changed:
+            if isinstance(mine[name], datetime) and isinstance(other[name], datetime) and mine[name] > other[name]:
+                return self._began_anew(lack, name, mine[name], other[name])
+        times = [one for one in self.extremes if one.is_time and not one.moved]
+        accident = self._unmoved(times)
+        if not times or accident >= _BY_ACCIDENT / 5:
+            return Finding(Cause.UNKNOWN, _numbers(lack))
+        rows = self.context.compared.diff.counts.compared if self.context.compared is not None else len(self.lacks)
+        cause = Cause.WARM_UP if len(self.lacks) > rows / 2 else Cause.TTL_EXPIRY
+        last = f"{_names(times)} never moved, which has a probability of {accident:.2g} if any but the first lacked"
+        return Finding(cause, f"{_numbers(lack)}; in {len(self.lacks)} of {rows} rows that lack some {last}")
+
+    def _began_anew(self, lack: Lack, name: str, mine: datetime, other: datetime) -> Finding:
+        """A first time is later than on the other side: what was before is forgotten, or was never seen."""
+        values = [row.left if self.side is Side.LEFT else row.right for row in self.context.single]
+        first = min((one[name] for one in values if one is not None and one[name] is not None), default=mine)
+        evidence = f"{_numbers(lack)}; the {self.side}"
+        if first <= other:
+            evidence = f"{evidence} has rows with {name} from {text_of(first)} on, but this not from {text_of(other)}"
+            return Finding(Cause.TTL_EXPIRY, evidence)
+        return Finding(Cause.WARM_UP, f"{evidence} has no row with {name} before {text_of(first)}")
+
+
+def _extremes(lacks: Sequence[Lack], context: Context) -> list[_Extreme]:
+    """Columns that move no more often than an extreme value does. Those that the key determines tell nothing."""
+    expected = sum(lack.fewer / lack.of for lack in lacks if lack.of)
+    most = expected + 3 * math.sqrt(expected) + 1
+    found = []
+    for name, value in lacks[0].row.any.items():
+        is_time = isinstance(value, datetime)
+        counted = {lack.count for lack in lacks}
+        if name in context.key or name in counted or not (is_time or name in context.numbers):
+            continue
+        if _is_determined(name, lacks, context):
+            continue
+        moved = sum(name in lack.row.changed for lack in lacks)
+        if moved <= most and moved < len(lacks):
+            found.append(_Extreme(name, moved, is_time))
+    return found
+
+
+def _is_determined(name: str, lacks: Sequence[Lack], context: Context) -> bool:
+    """Whether a column has one value in all rows or, of a time, one distance from a time of the key."""
+    values = [lack.row.any.get(name) for lack in lacks]
+    if len(set(map(repr, values))) == 1:
+        return True
+    if not isinstance(values[0], datetime):
+        return False
+    for key in context.key:
+        starts = [lack.row.any.get(key) for lack in lacks]
+        if isinstance(starts[0], datetime):
+            pairs = zip(starts, values, strict=True)
+            if len({b - a for a, b in pairs if isinstance(a, datetime) and isinstance(b, datetime)}) <= 1:
+                return True
+    return False
+
+
+def _names(extremes: Iterable[_Extreme]) -> str:
+    return " and ".join(one.name for one in extremes)
 
 
 def _numbers(lack: Lack) -> str:
     """What the row lacks, in numbers."""
     left, right = lack.row.both
-    more = left if lack.side is Side.RIGHT else right
-    others = [f"{name} is {_short(left[name])} and {_short(right[name])}" for name in lack.others]
-    return f"the {lack.side} lacks {lack.fewer} of {more[lack.count]} in {lack.count}; {', '.join(others)}"
+    others = [f"{n} is {_short(left[n])} and {_short(right[n])}" for n in lack.row.changed if n != lack.count]
+    return f"the {lack.side} lacks {lack.fewer} of {lack.of} in {lack.count}; {', '.join(others)}"
 
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else text_of(value)
-
-
-def _late(lack: Lack, alike: Sequence[Lack]) -> Finding:
-    """Contributions of a window that no neighbouring window has: dropped, as late rows are."""
-    rows = f" ({len(alike)} windows lack some on the {lack.side})" if len(alike) > 1 else ""
-    return Finding(Cause.LATE_ON_ONE_SIDE, f"{_numbers(lack)}; no neighbouring window has them{rows}")
-
-
-def _warm_up(lack: Lack, context: Context) -> Finding | None:
-    """The row is of the side's first time, and the other side's stream begins earlier."""
-    spans = {} if context.compared is None else context.compared.spans
-    mine, other, time = spans.get(lack.side), spans.get(lack.side.other), _time(lack.row, context)
-    if mine is None or other is None or time is None or mine[0] <= other[0] or time > mine[0]:
-        return None
-    begins = f"the {lack.side} begins at {text_of(mine[0])}, the {lack.side.other} at {text_of(other[0])}"
-    return Finding(Cause.WARM_UP, f"{_numbers(lack)}; {begins}")
-
-
-def _time(row: Row, context: Context) -> Any:
-    name = None if context.compared is None else context.compared.plan.time_column
-    return None if name is None else row.any.get(name)
-
-
-def _state(lack: Lack, context: Context) -> Finding:
-    """An aggregate that no window ends. What a time that moved says of the side's state."""
-    left, right = lack.row.both
-    mine, other = (left, right) if lack.side is Side.LEFT else (right, left)
-    later = [n for n in lack.row.changed if _both_times(mine.get(n), other.get(n)) and mine[n] > other[n]]
-    if not later:
-        return Finding(Cause.UNKNOWN, _numbers(lack))
-    name = later[0]
-    first = min(_times_of(context, lack.side, name), default=mine[name])
-    evidence = f"{_numbers(lack)}; its {name} is {text_of(mine[name])}, that of the other {text_of(other[name])}"
-    if first <= other[name]:
-        return Finding(Cause.TTL_EXPIRY, f"{evidence}, although the {lack.side} has rows from {text_of(first)} on")
-    return Finding(Cause.WARM_UP, f"{evidence}, and no row of the {lack.side} begins before {text_of(first)}")
-
-
-def _both_times(one: Any, other: Any) -> bool:
-    return isinstance(one, datetime) and isinstance(other, datetime)
-
-
-def _times_of(context: Context, side: Side, name: str) -> Iterable[datetime]:
-    for row in context.single:
-        values = row.left if side is Side.LEFT else row.right
-        value = None if values is None else values.get(name)
-        if isinstance(value, datetime):
-            yield value

@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from velo_shadow.causes.context import Change, Context, Finding
+from velo_shadow.causes.floats import doubles
 from velo_shadow.causes.rows import is_number
 from velo_shadow.model import Cause
 
@@ -17,7 +18,7 @@ _FLOAT_DIGITS = 10
 _MORE_DIGITS = 3
 """That the other number has: sums of rounded floating-point numbers have as many as fit."""
 _ALIKE = 3
-"""Differences of one factor: more than accident."""
+"""Differences of one factor, or digits of one number: more than accident."""
 
 
 def rounding(change: Change, context: Context) -> Finding | None:
@@ -38,7 +39,7 @@ def _rounded(change: Change) -> tuple[str, str] | None:
     left, right = _decimal(change.left), _decimal(change.right)
     if left is None or right is None or left == right:
         return None
-    is_float = isinstance(change.left, float) or isinstance(change.right, float)
+    is_float = doubles(change) is not None
     places = [max(0, -int(value.normalize().as_tuple().exponent)) for value in (left, right)]
     shorter, longer = (left, right) if places[0] <= places[1] else (right, left)
     unit = Decimal(1).scaleb(-min(places))
@@ -59,7 +60,7 @@ def _factor(change: Change, changes: tuple[Change, ...]) -> Finding | None:
     """All of the column's differences are of one power of ten: cents against euros."""
     mine = _power(change)
     alike = sum(_power(other) == mine for other in changes)
-    if mine is None or alike < max(_ALIKE, _SHARE * len(changes)):
+    if mine is None or alike < _SHARE * len(changes) or (alike < _ALIKE and not _has_digits(change)):
         return None
     evidence = f"the right is the left times 10^{mine} in {alike} of {len(changes)} differences"
     return Finding(Cause.DECIMAL_ROUNDING, evidence)
@@ -72,6 +73,12 @@ def _power(change: Change) -> int | None:
     power = round(math.log10(abs(right / left)))
     scaled = left.scaleb(power)
     return power if power and abs(scaled - right) <= abs(right) * Decimal("1e-12") else None
+
+
+def _has_digits(change: Change) -> bool:
+    """Whether a number shows so many digits that another one with the same is no accident."""
+    value = _decimal(change.left)
+    return value is not None and len(value.normalize().as_tuple().digits) >= _ALIKE
 
 
 def _decimal(value: Any) -> Decimal | None:

@@ -15,7 +15,7 @@ from velo_shadow.causes.context import Change, Context, Finding, changes_of, con
 from velo_shadow.causes.contributions import contributions
 from velo_shadow.causes.decimals import rounding
 from velo_shadow.causes.floats import association, last_places
-from velo_shadow.causes.joins import padded
+from velo_shadow.causes.joins import beyond, padded, unpartnered
 from velo_shadow.causes.lone import outside
 from velo_shadow.causes.nulls import null_or_absent
 from velo_shadow.causes.representation import same_otherwise
@@ -23,7 +23,7 @@ from velo_shadow.causes.rows import Row
 from velo_shadow.causes.texts import truncated
 from velo_shadow.causes.ties import ties
 from velo_shadow.causes.times import time_precision, time_zone
-from velo_shadow.causes.windows import moved, shifted
+from velo_shadow.causes.windows import bounds, closed_early, moved, shifted
 from velo_shadow.compared import Compared
 from velo_shadow.model import Cause, Difference
 
@@ -31,7 +31,19 @@ RowDetector: TypeAlias = Callable[[Context], Mapping[int, Finding]]
 """By place of a difference, its finding."""
 Detector: TypeAlias = Callable[[Change, Context], Finding | None]
 
-ROW_DETECTORS: tuple[RowDetector, ...] = (swapped, ties, padded, shifted, moved, contributions, outside)
+ROW_DETECTORS: tuple[RowDetector, ...] = (
+    swapped,
+    ties,
+    padded,
+    unpartnered,
+    shifted,
+    closed_early,
+    moved,
+    bounds,
+    contributions,
+    outside,
+    beyond,
+)
 DETECTORS: tuple[Detector, ...] = (
     null_or_absent,
     same_otherwise,
@@ -57,7 +69,8 @@ def explained(differences: Sequence[Difference], compared: Compared | None = Non
     remarks = {place: finding for place, finding in found.items() if finding.cause is Cause.UNKNOWN}
     causes = {place: finding for place, finding in found.items() if finding.cause is not Cause.UNKNOWN}
     for row in context.rows:
-        _explain_values(row, context, causes, remarks)
+        if not all(place in found for place in row.members):
+            _explain_values(row, context, causes, remarks)
     all_found = {**remarks, **causes}
     return tuple(
         replace(one, cause=all_found[place].cause, evidence=all_found[place].evidence) if place in all_found else one

@@ -1,10 +1,15 @@
-"""Rows without partner that lie outside what the other side has seen, or that are there once too often."""
+"""Rows without partner that lie outside what the other side has seen."""
 
 from __future__ import annotations
 
 from velo_harness.reports.shown_values import text_of
 from velo_shadow.causes.context import Context, Finding
 from velo_shadow.model import Cause, Side
+
+_LEAST = 3
+"""Rows: one or two may lack at the beginning as anywhere else."""
+_SHARE = 0.5
+"""Of the side's rows without partner."""
 
 
 def outside(context: Context) -> dict[int, Finding]:
@@ -13,17 +18,20 @@ def outside(context: Context) -> dict[int, Finding]:
     if compared is None or compared.plan.time_column is None:
         return {}
     name, found = compared.plan.time_column, dict[int, Finding]()
-    for row in context.rows:
-        if row.changed:
+    for side in Side:
+        span = compared.spans[side]
+        lone = [row for row in context.rows if not row.changed and (row.left is None) == (side is Side.LEFT)]
+        timed = [(row.any[name], row) for row in lone if row.any.get(name) is not None]
+        if span is None or not timed:
             continue
-        side = Side.LEFT if row.right is not None else Side.RIGHT
-        span, time = compared.spans[side], row.any.get(name)
-        if span is None or time is None:
-            continue
-        if time < span[0]:
-            evidence = f"its {name} is {text_of(time)}, and the {side} begins at {text_of(span[0])}"
-            found[row.members[0]] = Finding(Cause.WARM_UP, evidence)
-        elif time > span[1]:
-            evidence = f"its {name} is {text_of(time)}, and the {side} ends at {text_of(span[1])}"
-            found[row.members[0]] = Finding(Cause.UNKNOWN, evidence)
+        before = [(time, row) for time, row in timed if time < span[0]]
+        if len(before) >= max(_LEAST, _SHARE * len(lone)):
+            for time, row in before:
+                begins = f"the {side} begins at {text_of(span[0])}, with {len(before)} rows of the other before"
+                found[row.members[0]] = Finding(Cause.WARM_UP, f"its {name} is {text_of(time)}; {begins}")
+        after = [(time, row) for time, row in timed if time > span[1]]
+        if len(after) >= max(_LEAST, _SHARE * len(lone)):
+            for time, row in after:
+                ends = f"the {side} ends at {text_of(span[1])}, with {len(after)} rows of the other after"
+                found[row.members[0]] = Finding(Cause.UNKNOWN, f"its {name} is {text_of(time)}; {ends}")
     return found

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from velo_shadow.causes.context import Change, Context, Finding
+from velo_shadow.causes.floats import doubles
 from velo_shadow.model import Cause
 
 _TRUTH = {"true": True, "t": True, "1": True, "yes": True, "false": False, "f": False, "0": False, "no": False}
@@ -23,8 +24,9 @@ def same_otherwise(change: Change, _context: Context) -> Finding | None:
     What differs in case, spaces or the form of its characters is said as well, but has no type that changed.
     """
     left, right = change.left, change.right
-    if isinstance(left, float) and isinstance(right, float):
-        return _in_32_bits(left, right)
+    pair = doubles(change)
+    if pair is not None:
+        return _in_32_bits(*pair)
     if not (isinstance(left, str) and isinstance(right, str)):
         return None
     for reading, what in _READINGS:

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from velo_harness.reports.shown_values import text_of
 from velo_shadow.causes.context import Context, Finding, changes_of
-from velo_shadow.causes.rows import Number, Row, Values, cancel, is_number, less, times_in
+from velo_shadow.causes.rows import Number, Row, Values, cancel, constant, is_number, less, times_in
 from velo_shadow.causes.times import is_zone_offset, time_precision, time_zone
 from velo_shadow.model import Cause, Side
 
@@ -19,7 +19,7 @@ _LEAST_SHIFTED = 3
 """Rows of which each has its values at another time: fewer agree by accident."""
 _SHARE = 0.8
 """Of the rows in question that a shift must explain."""
-_NEIGHBOURS = 6
+_NEIGHBOURS = 50
 """Windows in a row among which a total may be shared out in another way."""
 
 
@@ -29,7 +29,10 @@ class Window:
 
     row: Row
     times: tuple[datetime, ...]
-    """Its start and end, or one of both."""
+    """Of its key: its start and end, or one of both."""
+    start: datetime
+    """The first of all its times, on either side."""
+    end: datetime
 
 
 def groups_of(context: Context) -> dict[str, list[Window]]:
@@ -41,9 +44,10 @@ def groups_of(context: Context) -> dict[str, list[Window]]:
         if not times:
             continue
         group = [(name, row.any[name]) for name in names if not isinstance(row.any.get(name), datetime)]
-        groups[repr(group)].append(Window(row, times))
+        every = [*times_in(row.left or {}, row.any), *times_in(row.right or {}, row.any)]
+        groups[repr(group)].append(Window(row, times, min(every), max(every)))
     for windows in groups.values():
-        windows.sort(key=lambda window: window.times)
+        windows.sort(key=lambda window: (window.start, window.end))
     return groups
 
 
@@ -162,6 +166,67 @@ def moved(context: Context) -> dict[int, Finding]:
     return found
 
 
+def closed_early(context: Context) -> dict[int, Finding]:
+    """One window of a side is several of the other that touch: sessions that touch are one, unless the first was closed
+    when the rows of the second came.
+
+    Source: Flink 2.3, `TimeWindow.intersects`: windows that meet in a moment are merged.
+    """
+    found: dict[int, Finding] = {}
+    for windows in groups_of(context).values():
+        for side in Side:
+            wholes, pieces = _spans(windows, side.other), _spans(windows, side)
+            for start, end, whole in wholes:
+                parts = [part for part in pieces if part[0] < end and start < part[1]]
+                meeting = next((b[0] for a, b in pairwise(parts) if b[0] <= a[1]), None)
+                if meeting is None:
+                    continue
+                evidence = (
+                    f"the {side.other}'s window from {text_of(start)} to {text_of(end)} is {len(parts)} on the {side}, "
+                    f"which touch at {text_of(meeting)}: what came then was late for the first"
+                )
+                for row in (whole, *(part[2] for part in parts)):
+                    found.update(dict.fromkeys(row.members, Finding(Cause.LATE_ON_ONE_SIDE, evidence)))
+    return found
+
+
+def _spans(windows: Sequence[Window], side: Side) -> list[tuple[datetime, datetime, Row]]:
+    """Start, end and row of a side's windows, in order, where both times are known."""
+    spans = []
+    for window in windows:
+        values = window.row.left if side is Side.LEFT else window.row.right
+        times = times_in(values or {}, values or {})
+        if len(times) > 1:
+            spans.append((times[0], times[-1], window.row))
+    return sorted(spans, key=lambda span: span[:2])
+
+
+def bounds(context: Context) -> dict[int, Finding]:
+    """Windows that differ in nothing but one of their times, and in that by one offset."""
+    alone: dict[str, list[Row]] = defaultdict(list)
+    for windows in groups_of(context).values():
+        for window in windows:
+            if len(window.row.changed) == 1:
+                alone[window.row.changed[0]].append(window.row)
+    found: dict[int, Finding] = {}
+    for name, rows in alone.items():
+        offsets = [_apart(row, name) for row in rows]
+        offset, number, every = constant(offset for offset in offsets if offset is not None)
+        if number < max(_LEAST_SHIFTED, _SHARE * every) or is_zone_offset(offset):
+            continue
+        evidence = f"{name} is {_shown(offset)} on the right in {number} of {every} windows that differ in it alone"
+        for row, one in zip(rows, offsets, strict=True):
+            if one == offset:
+                found[row.members[0]] = Finding(Cause.WINDOW_BOUNDARY, evidence)
+    return found
+
+
+def _apart(row: Row, name: str) -> timedelta | None:
+    left, right = row.both
+    one, other = left[name], right[name]
+    return other - one if isinstance(one, datetime) and isinstance(other, datetime) else None
+
+
 def _is_other_time(row: Row, context: Context) -> bool:
     """Whether two rows are one but for a time that is cut, or of another zone."""
     return row.is_paired and any(
@@ -176,14 +241,19 @@ def _step(groups: Iterable[Sequence[Window]]) -> timedelta:
 
 
 def _shared_out(windows: Sequence[Window], step: timedelta, context: Context) -> tuple[int, list[str]]:
-    """How many windows from the first on have the same total on both sides, and in which columns; 0: none."""
-    for size in range(2, len(windows) + 1):
-        if not _touch(windows[size - 2], windows[size - 1], step):
+    """How many windows from the first on have the same total on both sides, and in which columns; 0: none.
+
+    Windows that overlap, as sessions do that are one on a side and two on the other, are not told apart.
+    """
+    end = windows[0].end
+    for size, following in enumerate((*windows[1:], None), 1):
+        if following is None or following.start >= end:
+            names = conserved([window.row for window in windows[:size]], context) if size > 1 else []
+            if names:
+                return size, names
+        if following is None or not _touches(windows[size - 1], end, following, step):
             break
-        rows = [window.row for window in windows[:size]]
-        names = conserved(rows, context)
-        if names:
-            return size, names
+        end = max(end, following.end)
     return 0, []
 
 
@@ -205,11 +275,11 @@ def deltas_of(rows: Sequence[Row], name: str) -> list[Number]:
     return [less((row.right or {}).get(name), (row.left or {}).get(name)) for row in rows]
 
 
-def _touch(one: Window, other: Window, step: timedelta) -> bool:
-    """Whether the second begins where the first ends, or, where only one time is known, is the next there can be."""
-    if len(one.times) > 1 and len(other.times) > 1:
-        return other.times[0] <= one.times[-1]
-    return other.times[0] - one.times[0] <= step
+def _touches(last: Window, end: datetime, following: Window, step: timedelta) -> bool:
+    """Whether a window begins where those before it end, or, where only one time is known, is the next there can be."""
+    if last.start < last.end:
+        return following.start <= end
+    return following.start - last.start <= step
 
 
 def _evidence(windows: Sequence[Window], names: Sequence[str]) -> str:
@@ -218,7 +288,7 @@ def _evidence(windows: Sequence[Window], names: Sequence[str]) -> str:
         side: " + ".join(text_of((getattr(window.row, side) or {}).get(name, 0)) for window in windows) for side in Side
     }
     total = sum((less((window.row.left or {}).get(name), 0) for window in windows), start=0)
-    first, last = (text_of(window.times[-1]) for window in (windows[0], windows[-1]))
+    first, last = (text_of(window.end) for window in (windows[0], windows[-1]))
     return (
         f"{len(windows)} neighbouring windows ({first} to {last}) share out the same total of {', '.join(names)}: "
         f"{name} is {shares[Side.LEFT]} on the left, {shares[Side.RIGHT]} on the right, {text_of(total)} in all"
