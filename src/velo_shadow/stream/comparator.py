@@ -53,9 +53,11 @@ from velo_shadow.stream.standing import StandingRows
 MEMORY_LIMIT = "192MB"
 """Of the kernel; what it needs beyond goes to disk."""
 STEP_ROWS = 250_000
-"""New rows from which a step is due, unless more rows stand: then as many, so that a row is rewritten a few times."""
+"""New rows from which a step is due, unless many stand: then twice as many, so that a row is seldom rewritten."""
 INTERVAL_S = 5.0
 """Seconds after which a step is due with any new row; longer when a step takes long."""
+_TIMES = 2
+"""New rows for each row that stands, from which a step is due."""
 _BUSY = 5
 """A step that took a second is not due again by time alone before so many seconds."""
 _GATHERED = 50_000
@@ -172,7 +174,7 @@ class StreamComparator:
         if not self._waiting_rows:
             return False
         standing = sum(self._state.sides[side].standing for side in Side)
-        if self._waiting_rows >= max(self._step_rows, standing):
+        if self._waiting_rows >= max(self._step_rows, _TIMES * standing):
             return True
         return self._clock() - self._last_step >= max(self._interval_s, _BUSY * self._step_took)
 

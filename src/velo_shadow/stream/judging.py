@@ -67,7 +67,8 @@ def judge(
 ) -> Judged:
     """Compare what can be judged of the rows that stand; up to `limit` rows that differ are fetched.
 
-    `unequal_wait`: no row that is not passed has an equal on the other side, so that none is looked for.
+    `unequal_wait`: no row that is not passed has an equal on the other side, so that none is looked for, and the
+    pending are counted by row instead of by key.
     """
     judging = _Judging(rows, standing, span, unequal_wait)
     left, right = (judging.relation(side) for side in Side)
@@ -116,6 +117,7 @@ class _Judging:
         self._here = {side: f"(SELECT * FROM {standing[side]} AS z WHERE velo_net > 0)" for side in Side}
         self._waits = {side: f"(SELECT * FROM {standing[side]} AS z WHERE {span.waits})" for side in Side}
         self._together = bool(rows.plan.key) or (bool(self._by) and not self._roles.compared)
+        self._counts_rows = unequal_wait
         self._files: list[str] = []
         self.equal_by_now = 0
         """Rows of each side that are equal although the other side has not passed them."""
@@ -141,11 +143,11 @@ class _Judging:
         if self._span.waits == "FALSE":
             return 0
         left, right = (self._pending_of(side) for side in Side)
-        if self._plan.key:
+        if self._plan.key and not self._counts_rows:
             return self._rows.number(
                 f"SELECT COUNT(*) AS n FROM (SELECT DISTINCT {self._by} FROM ({left} UNION ALL {right}))"
             )
-        if not self._together:
+        if not self._together or self._counts_rows:
             return self._rows.number(f"SELECT SUM(velo_net) AS n FROM ({left} UNION ALL {right})")
         return self._rows.number(
             f"SELECT SUM(ABS(net)) AS n FROM (SELECT SUM(velo_net) AS net FROM "

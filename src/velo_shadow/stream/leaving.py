@@ -96,20 +96,25 @@ class LeavingRows:
     def _let_near_leave(self, state: State, span: Span, met: str, near: str) -> int:
         """Pairs within the tolerance leave once their key is final: until then a closer partner may come.
 
-        Writes them as `near`; how many rows.
+        Looks among the rows that stood before this step, which are few when most are the same. Writes the pairs as
+        `near`; how many rows.
         """
         rest = {
             side: f"(SELECT a.* FROM {self._all(state, side)} AS a ANTI JOIN {self._rows.file(met)} AS b ON {_SAME})"
             for side in Side
         }
-        final = [f"(SELECT * FROM {rest[side]} AS c WHERE NOT ({span.waits}))" for side in Side]
+        stood = [
+            f"(SELECT a.* FROM {self._rows.standing(state, side)} AS a "
+            f"ANTI JOIN {self._rows.file(met)} AS b ON {_SAME} WHERE NOT ({span.waits}))"
+            for side in Side
+        ]
         keys = [f"k{i}" for i in range(len(self._plan.key))]
         listed = ", ".join(f"l.{key}" for key in keys)
         pairs = f"pairs-{state.step:08d}.parquet"
         found = self._rows.write(
             pairs,
             f"SELECT {listed}, l.velo_f0 AS l0, l.velo_f1 AS l1, r.velo_f0 AS r0, r.velo_f1 AS r1, l.velo_time "
-            f"FROM {final[0]} AS l JOIN {final[1]} AS r ON {same_keys(self._plan, 'l', 'r')} "
+            f"FROM {stood[0]} AS l JOIN {stood[1]} AS r ON {same_keys(self._plan, 'l', 'r')} "
             f"WHERE {equal_values(self._plan, 'l', 'r')}",
         )
         single = self._rows.file(pairs)
