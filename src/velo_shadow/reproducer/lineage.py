@@ -7,13 +7,12 @@ bound the event time. What a join equates ties sources together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from velo_engine.plan import nodes
-from velo_engine.plan.expressions import ColumnRef
 from velo_engine.plan.nodes import PlannedProgram, PlanNode, WindowKind, WindowSpec
 from velo_harness.drafting.lineage import JOINS
 from velo_harness.missing_rows.carried_columns import carried
@@ -23,6 +22,9 @@ Wanted: TypeAlias = Mapping[int, Any]
 
 Origin: TypeAlias = tuple[int, int] | None
 """A column of a source: the number of the reading, the position. None: computed."""
+
+_Span: TypeAlias = Callable[[WindowSpec, int | None, int | None, int | None], tuple[int, int] | None]
+"""From a window's start, end and last moment, as far as they are known, to a span of event times."""
 
 _EPOCH = datetime(1970, 1, 1)
 _BOUNDS = 3
@@ -38,6 +40,8 @@ class Reading:
     """Columns with the value that rows behind the key have."""
     times: dict[int, tuple[int, int]]
     """Columns of event time with the span of windows that can take part, in milliseconds, both ends included."""
+    exact: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """The same, of the very window that the left has; empty where it does not say both its ends."""
 
 
 @dataclass(slots=True)
@@ -51,17 +55,29 @@ class Lineage:
     """By source the column from which its watermarks are made, unless they are computed."""
 
 
-def lineage_of(program: PlannedProgram, statement: str, key: Mapping[str, Any]) -> Lineage:
-    """The lineage of the rows of `statement` with these values in these columns."""
+def lineage_of(
+    program: PlannedProgram, statement: str, key: Mapping[str, Any], left: Mapping[str, Any] | None = None
+) -> Lineage:
+    """The lineage of the rows of `statement` with these values in these columns; `left` is the row it should be."""
+    found = _walked(program, statement, key, _span)
+    if left is not None:
+        own = _walked(program, statement, left, _exact_span)
+        for reading, same in zip(found.readings, own.readings, strict=True):
+            reading.exact = same.times
+    return found
+
+
+def _walked(program: PlannedProgram, statement: str, row: Mapping[str, Any], span: _Span) -> Lineage:
     plan = program.statements[statement].plan
+    wanted = {position: value for name, value in row.items() if (position := plan.schema.index(name)) is not None}
     found = Lineage()
-    wanted = {position: value for name, value in key.items() if (position := plan.schema.index(name)) is not None}
-    _Walk(program, found).visit(plan, wanted, {})
+    _Walk(program, found, span).visit(plan, wanted, {})
     return found
 
 
 class _Walk:
-    def __init__(self, program: PlannedProgram, found: Lineage) -> None:
+    def __init__(self, program: PlannedProgram, found: Lineage, span: _Span) -> None:
+        self._span = span
         self._program = program
         self._found = found
 
@@ -85,12 +101,10 @@ class _Walk:
             return self._join(node, wanted, times)
         (below,) = nodes.inputs(node)
         shown = carried(node)[0]
-        if isinstance(node, nodes.Project):  # also of a cast: a key that is a longer text is still this value
-            shown = {i: e.index for i, e in enumerate(node.expressions) if isinstance(e, ColumnRef)}
         taken = _telling_apart(node)
         passed = {shown[i]: v for i, v in wanted.items() if i in shown and (taken is None or shown[i] in taken)}
         spans = {shown[i]: span for i, span in times.items() if i in shown}
-        spans.update(_window_span(node, wanted))
+        spans.update(self._window_span(node, wanted))
         origins = self.visit(below, passed, spans)
         if isinstance(node, nodes.AssignWatermark):
             made_from = origins[node.time_column]
@@ -120,6 +134,18 @@ class _Walk:
                 self._found.equal.append((first, second))
         return [*origins[0], *origins[1]][: len(node.schema)]
 
+    def _window_span(self, node: PlanNode, wanted: Wanted) -> dict[int, tuple[int, int]]:
+        """The event times of rows that a window of the key, or one beside it, takes."""
+        if isinstance(node, nodes.WindowAggregate) and node.window.kind is not WindowKind.ATTACHED:
+            first = len(node.schema) - _BOUNDS
+        elif isinstance(node, nodes.WindowTable):
+            first = len(node.input.schema)
+        else:
+            return {}
+        bounds = [wanted.get(first + i) for i in range(_BOUNDS)]
+        span = self._span(node.window, *(_milliseconds(bound) for bound in bounds))
+        return {} if span is None else {node.time_column: span}
+
 
 def _telling_apart(node: PlanNode) -> frozenset[int] | None:
     """The input columns that take the rows apart which a node looks at together; None: it looks at each alone."""
@@ -135,19 +161,6 @@ def _telling_apart(node: PlanNode) -> frozenset[int] | None:
     return None
 
 
-def _window_span(node: PlanNode, wanted: Wanted) -> dict[int, tuple[int, int]]:
-    """The event times of rows that a window of the key, or one beside it, takes."""
-    if isinstance(node, nodes.WindowAggregate) and node.window.kind is not WindowKind.ATTACHED:
-        first = len(node.schema) - _BOUNDS
-    elif isinstance(node, nodes.WindowTable):
-        first = len(node.input.schema)
-    else:
-        return {}
-    bounds = [wanted.get(first + i) for i in range(_BOUNDS)]
-    span = _span(node.window, *(_milliseconds(bound) for bound in bounds))
-    return {} if span is None else {node.time_column: span}
-
-
 def _span(window: WindowSpec, start: int | None, end: int | None, last: int | None) -> tuple[int, int] | None:
     """The window with as much before and behind it as it is long."""
     if end is None and last is not None:
@@ -161,6 +174,15 @@ def _span(window: WindowSpec, start: int | None, end: int | None, last: int | No
     if end is not None:
         return end - 2 * window.size_ms, end + window.size_ms
     return None
+
+
+def _exact_span(window: WindowSpec, start: int | None, end: int | None, last: int | None) -> tuple[int, int] | None:
+    """The window itself. Not of sessions: which rows are late for one depends on those beside it."""
+    if end is None and last is not None:
+        end = last + 1
+    if start is None or end is None or window.kind is WindowKind.SESSION:
+        return None
+    return start, end - 1
 
 
 def _milliseconds(value: Any) -> int | None:

@@ -17,9 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from velo_engine.types import TIMESTAMPS, TypeName
 from velo_harness.relation import Relation
 from velo_shadow.reproducer.lineage import Lineage, Reading, lineage_of
 from velo_shadow.reproducer.program_runs import Chosen, ProgramRuns
+
+_ZONES_MS = 14 * 3_600_000
+"""No zone is further from UTC."""
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -28,6 +32,8 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 class Behind:
     """The records behind a key, as far as the plan tells them."""
 
+    core: Chosen | None
+    """Of those, the ones in the very window that the left has; None where the left does not say both its ends."""
     near: Chosen
     """Those of the key and of the time of its window, with the watermarks that they meet."""
     of_key: Chosen
@@ -36,23 +42,33 @@ class Behind:
     """Sources of which the plan does not say which records belong to the key."""
 
 
-def records_behind(runs: ProgramRuns, key: Mapping[str, Any]) -> Behind:
-    """The records of the inputs that can be behind the rows of a key."""
-    lineage = lineage_of(runs.program, runs.statement, key)
-    of_key, unknown = _masks(runs, lineage, timed=False)
-    near, _ = _masks(runs, lineage, timed=True)
+def records_behind(runs: ProgramRuns, key: Mapping[str, Any], left: Mapping[str, Any] | None) -> Behind:
+    """The records of the inputs that can be behind the rows of a key; `left` is the row that it should have."""
+    lineage = lineage_of(runs.program, runs.statement, key, left)
     tables = frozenset(name for name in runs.sources if not any(a.source == name for a in runs.order))
+    of_key, unknown = _masks(runs, lineage, {})
+    near, _ = _masks(runs, lineage, {i: one.times for i, one in enumerate(lineage.readings)})
+    has_window = any(one.exact for one in lineage.readings)
+    core, _ = _masks(runs, lineage, {i: one.exact or one.times for i, one in enumerate(lineage.readings)})
     return Behind(
+        _with_watermarks(runs, lineage, core, tables) if has_window else None,
         _with_watermarks(runs, lineage, near, tables),
         _with_watermarks(runs, lineage, of_key, tables),
         unknown,
     )
 
 
-def _masks(runs: ProgramRuns, lineage: Lineage, *, timed: bool) -> tuple[dict[str, Mask], tuple[str, ...]]:
-    """By source the records that some reading of it takes; and the sources with a reading that may take any."""
+def _masks(
+    runs: ProgramRuns, lineage: Lineage, times: Mapping[int, Mapping[int, tuple[int, int]]]
+) -> tuple[dict[str, Mask], tuple[str, ...]]:
+    """By source the records that some reading of it takes; and the sources with a reading that may take any.
+
+    `times`: by reading the spans of its columns of event time.
+    """
     rows = {name: runs.rows(name) for name in runs.sources}
-    found: list[Mask | None] = [_mask(one, rows.get(one.source), timed=timed) for one in lineage.readings]
+    found: list[Mask | None] = [
+        _mask(one, rows.get(one.source), times.get(i, {})) for i, one in enumerate(lineage.readings)
+    ]
     changed = True
     while changed:
         changed = False
@@ -79,7 +95,7 @@ def _masks(runs: ProgramRuns, lineage: Lineage, *, timed: bool) -> tuple[dict[st
     return masks, tuple(unknown)
 
 
-def _mask(reading: Reading, rows: Relation | None, *, timed: bool) -> Mask | None:
+def _mask(reading: Reading, rows: Relation | None, spans: Mapping[int, tuple[int, int]]) -> Mask | None:
     """The rows that a reading takes; None when nothing tells them."""
     if rows is None:
         return None
@@ -88,12 +104,13 @@ def _mask(reading: Reading, rows: Relation | None, *, timed: bool) -> Mask | Non
         taken = _among(rows.column(position), [value])
         if taken is not None:
             found = taken if found is None else found & taken
-    for position, (first, last) in reading.times.items() if timed else ():
-        column = rows.column(position)
-        if not pa.types.is_timestamp(column.type):
+    for position, (first, last) in spans.items():
+        if rows.type(position).name not in TIMESTAMPS:
             continue
-        times = _milliseconds(column)
-        inside = (times >= first) & (times <= last)
+        # Bounds of windows are wall-clock times: of instants, they may be off by a zone.
+        room = _ZONES_MS if rows.type(position).name is TypeName.TIMESTAMP_LTZ else 0
+        times = _milliseconds(rows.column(position))
+        inside = (times >= first - room) & (times <= last + room)
         found = inside if found is None else found & inside
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -98,7 +98,7 @@ class _Reproducing:
             return self._own_rows(some, own_key, plan)
 
         wanted = own_rows(output)
-        records, complete = self._fewest(own_key, lambda some: own_rows(runs.output(some)) == wanted)
+        records, complete = self._fewest(own_key, left_rows, lambda some: own_rows(runs.output(some)) == wanted)
         total = everything.records
         counts = {name: (len(numbers), len(total[name])) for name, numbers in records.records.items()}
         case = self._case(found, plan, records)
@@ -129,23 +129,22 @@ class _Reproducing:
         rows = rows_with(output, key, self._runs.schema).select(names).to_pylist()
         return sorted(repr(row) for row in rows)
 
-    def _fewest(self, key: Mapping[str, Any], same: Any) -> tuple[Chosen, bool]:
-        """The records that the spec has: those behind the key, and the fewest others that leave the rows the same."""
-        behind = records_behind(self._runs, key)
+    def _fewest(
+        self, key: Mapping[str, Any], left: Sequence[Mapping[str, Any]], same: Callable[[Chosen], bool]
+    ) -> tuple[Chosen, bool]:
+        """The records that the spec has: those behind the key, and the fewest others that leave the rows the same.
+
+        Records behind the key stay although the program may do without: it is wrong about some of them.
+        """
+        behind = records_behind(self._runs, key, left[0] if len(left) == 1 else None)
         everything = self._runs.all()
-        sources = tuple(everything.records)
         open_ones = Chosen({n: r for n, r in everything.records.items() if n in behind.open})
-        for kept in (behind.near, behind.of_key):
-            if not kept:
-                continue
-            loose = open_ones.without(kept)
-            if same(kept.joined(loose)):
-                found = smallest(loose.listed(), lambda some: same(kept.joined(chosen(some, sources))))  # noqa: B023
-                return kept.joined(chosen(found.items, sources)), found.complete
-        kept = behind.near
-        others = everything.without(kept)
-        found = smallest(others.listed(), lambda some: same(kept.joined(chosen(some, sources))))
-        return kept.joined(chosen(found.items, sources)), found.complete
+        enough = (one.joined(open_ones) for one in (behind.near, behind.of_key) if one.joined(open_ones))
+        whole = next((one for one in enough if same(one)), everything)
+        core = behind.near if behind.core is None else behind.core
+        sources = tuple(everything.records)
+        found = smallest(whole.without(core).listed(), lambda some: same(core.joined(chosen(some, sources))))
+        return core.joined(chosen(found.items, sources)), found.complete
 
     def _case(self, found: Reproduction, plan: ComparisonPlan, records: Chosen) -> Case:
         runs = self._runs

@@ -1,4 +1,4 @@
-"""The fewest items with which something still holds (Zeller's delta debugging)."""
+"""The fewest items with which something still holds: delta debugging, by ever smaller parts that are left out."""
 
 from __future__ import annotations
 
@@ -22,24 +22,26 @@ class Smallest(Generic[_T]):
 
 
 def smallest(items: Sequence[_T], holds: Callable[[Sequence[_T]], bool], trials: int = MOST_TRIALS) -> Smallest[_T]:
-    """The items, in their order, without those that can be left out. It must hold with all of them."""
+    """The items, in their order, without those that can be left out. It must hold with all of them.
+
+    Few of n are found in about twice their number times log2(n) trials.
+    """
     kept = tuple(items)
     if not kept or holds(()):
         return Smallest((), complete=True)
     trials -= 1
-    parts = 2
-    while len(kept) >= 2:
-        size = max(1, -(-len(kept) // parts))
-        for start in range(0, len(kept), size):
+    size = len(kept)
+    removed = True
+    while removed or size > 1:
+        size, removed = max(1, size // 2), False
+        start = 0
+        while start < len(kept):
             if trials <= 0:
                 return Smallest(kept, complete=False)
             trials -= 1
             fewer = kept[:start] + kept[start + size :]
             if fewer and holds(fewer):
-                kept, parts = fewer, max(2, parts - 1)
-                break
-        else:
-            if size == 1:
-                return Smallest(kept, complete=True)
-            parts = min(len(kept), parts * 2)
+                kept, removed = fewer, True
+            else:
+                start += size
     return Smallest(kept, complete=True)
