@@ -17,9 +17,12 @@ from velo_engine.formats.base import Decoded
 from velo_engine.schema import RowSchema
 from velo_engine.types import SqlType
 from velo_shadow.sides.decoding import Decoding, kinds_of
+from velo_shadow.sides.partition_order import PartitionOrder
 from velo_shadow.sides.sampling import UNDECODED, not_decoded, undecoded
 from velo_shadow.stream.changes import Changes, Positions
 
+_QUIET_S = 2.0
+"""When nothing has come for so long, no partition is waited for."""
 _END = " (end)"
 """Behind a topic's name, which has no spaces: the positions under it are where reading ends."""
 
@@ -52,6 +55,7 @@ class KafkaReader:
         self._sought: Positions = {}
         self._source: KafkaSource | None = None
         self._heard = 0.0
+        self._order = PartitionOrder()
 
     @property
     def label(self) -> str:
@@ -66,7 +70,7 @@ class KafkaReader:
     @property
     def ended(self) -> bool:
         """Whether it ends, and all has been given out."""
-        return self._source is not None and self._source.ended
+        return self._source is not None and self._source.ended and not self._order.waiting()
 
     def poll(self, limit: int, timeout_s: float) -> Changes | None:
         """As `StreamReader`. Raises VeloError: the brokers refuse; SCHEMA_MISMATCH for a record that does not fit."""
@@ -74,24 +78,29 @@ class KafkaReader:
         batch = source.poll(limit, timeout_s)
         if batch is None or batch.values is None:
             self._refuse_silence(source)
-            return None
+            is_quiet = time.monotonic() - self._heard > _QUIET_S
+            return self._order.rest() if is_quiet else self._order.passed(source.behind())
         self._heard = time.monotonic()
-        values = batch.values()
-        decoded = self._decoding.decode(values, batch.keys)
+        decoded = self._decoding.decode(batch.values(), batch.keys)
         self._refuse_failures(batch, decoded)
         at = decoded.positions
-        return Changes(
+        changes = Changes(
             decoded.table.rename_columns(list(self._schema.names)),
             kinds_of(decoded),
             batch.timestamp_ms[at],
             batch.partition[at],
         )
+        if source.partitions == 1:
+            return changes
+        self._order.add(changes, batch.offset[at])
+        return self._order.passed(source.behind())
 
     def positions(self) -> Positions:
         """Where the next poll goes on, and where reading ends."""
         source = self._opened()
         ends = {(topic + _END, partition): offset for (topic, partition), offset in source.ends().items()}
-        return source.positions() | ends
+        waiting = {(self._topic, partition): offset for partition, offset in self._order.waiting().items()}
+        return source.positions() | waiting | ends
 
     def seek(self, positions: Positions) -> None:
         """Goes on at these positions; before the first poll."""

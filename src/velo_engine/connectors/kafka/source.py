@@ -163,6 +163,14 @@ class KafkaSource:
             self._begin(self._start, self._end)
         return {(self.topic, p): offset for p, offset in self._ends.items()}
 
+    def behind(self) -> frozenset[int]:
+        """Partitions with records that polling has not given out yet, as last heard; all, while nothing is known."""
+        if self._ends:
+            return frozenset(self._open)
+        if self._heard is None:
+            return frozenset(self._numbers)
+        return frozenset(p for p, end in self._heard.items() if self._positions[p] < end)
+
     def seek(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Goes on at these positions; partitions without one at the source's own start. Before the first poll.
 
