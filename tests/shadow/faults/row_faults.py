@@ -29,7 +29,10 @@ def missing_hour(side: Sound, chance: random.Random) -> Fault | None:
     found = [part for part in parts(side) if part.column == time_column]
     part = chance.choice(found)
     rows = [row for row in side.rows if not part.holds(row)]
-    return Fault(rows, frozenset({Cause.UNKNOWN}), part, note=f"{part.column} {part.value:%H}h")
+    causes = {Cause.UNKNOWN}
+    if part.value == min(one.value for one in found):  # it may as well have begun to read later
+        causes.add(Cause.WARM_UP)
+    return Fault(rows, frozenset(causes), part, note=f"{part.column} {part.value:%H}h")
 
 
 def lost_rows(side: Sound, chance: random.Random) -> Fault | None:

@@ -1,0 +1,16 @@
+"""Each scenario as two streams; `python -m tests.shadow.scenarios.interleaved` runs a hundred interleavings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.shadow.scenarios.interleaved import one_run
+from tests.shadow.scenarios.scenario import scenarios
+
+
+@pytest.mark.parametrize("seed", range(len(scenarios())))
+def test_streams_in_any_interleaving_show_no_false_difference(seed: int, tmp_path: Path) -> None:
+    seen = one_run(seed, tmp_path, most_steps=3)
+
+    assert seen.is_right, seen
