@@ -15,12 +15,13 @@ from velo_engine.kernel import Kernel
 from velo_engine.schema import Column, RowSchema
 from velo_harness.reports.shown_values import text_of
 from velo_shadow.alignment import Relation, output_name, side_rows
-from velo_shadow.config import FileStream, ShadowConfig, ShadowSink
+from velo_shadow.config import ShadowConfig, ShadowSink
 from velo_shadow.judgement import judged
-from velo_shadow.model import ComparisonPlan, Difference, Kind, Side
-from velo_shadow.offline import SideFile, compare_files, folded_side, read_side
+from velo_shadow.model import ComparisonPlan, Difference, Kind
+from velo_shadow.offline import SideFile, compare_files
 from velo_shadow.planning import plan_for
 from velo_shadow.reproducer.case_spec import Case, CaseRow, shown_value, spec_text
+from velo_shadow.reproducer.left_rows import final_rows
 from velo_shadow.reproducer.program_runs import Chosen, ProgramRuns, chosen, relative_path
 from velo_shadow.reproducer.records_behind import records_behind
 from velo_shadow.reproducer.row_keys import parse_key, rows_with, typed_key
@@ -110,13 +111,8 @@ class _Reproducing:
         return replace(found, records=counts, complete=complete, spec=spec, shows=shows)
 
     def _left(self) -> SideFile:
-        stream = self._sink.left
-        if not isinstance(stream, FileStream):
-            message = f'the left of "{self._sink.name}" is a topic: only rows in files can be explained'
-            raise VeloError(ErrorCode.SQL_UNSUPPORTED, message, hint="keep the topic in a file")
-        file = read_side(stream.path, Side.LEFT, stream.changelog)
-        with Kernel() as kernel:
-            return folded_side(kernel, file, self._sink.key)
+        """The rows that the left has, at its present end."""
+        return final_rows(self._sink.left, self._sink, self._runs.schema)
 
     def _ours(self, output: pa.Table) -> SideFile:
         schema = self._runs.schema
