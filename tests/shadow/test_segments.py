@@ -65,3 +65,26 @@ def test_few_differences_make_no_segment() -> None:
     right = [row | ({"total": 1} if row["k"] in (2, 6) else {}) for row in rows()]
 
     assert found(rows(), right) == ()
+
+
+def test_the_range_that_holds_all_differences() -> None:
+    right = [row | ({"total": -1} if 17 <= row["k"] <= 26 else {}) for row in rows()]
+
+    segments = {segment.dimension: segment for segment in found(rows(), right)}
+
+    assert segments["range of k"] == Segment("range of k", "17 to 26", 10, 20)
+    assert segments["range of total"].value == "170 to 260"
+    assert segments["range of ts"].value == "2026-03-29 11:25:00 to 2026-03-29 12:10:00"
+    assert "region" not in segments
+
+
+def test_a_few_rows_that_share_a_frequent_value_by_accident_make_no_segment() -> None:
+    right = [row | ({"total": 1} if row["k"] in (1, 29, 57) else {}) for row in rows()]
+
+    assert found(rows(), right) == ()
+
+
+def test_rows_spread_over_most_of_a_range_make_no_segment() -> None:
+    right = [row | ({"total": 1} if row["k"] in (5, 18, 30, 44, 55) else {}) for row in rows()]
+
+    assert found(rows(), right) == ()
