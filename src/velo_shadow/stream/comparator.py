@@ -15,7 +15,7 @@ rows wait in files, and the kernel keeps to its limit (docs/decisions/0016-compa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,11 +29,11 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.kernel import Kernel
 from velo_engine.types import INTEGERS, TypeName
 from velo_shadow.compared import Compared
-from velo_shadow.diff import MAX_DIFFERENCES, Diff
+from velo_shadow.diff import Diff
 from velo_shadow.equality import FUNCTIONS
 from velo_shadow.finality import Progress, finality
 from velo_shadow.folding import Changelog
-from velo_shadow.model import ComparisonPlan, Counts, Performance, Side
+from velo_shadow.model import ComparisonPlan, Counts, Difference, Performance, Side
 from velo_shadow.stream.changes import Changes, Positions
 from velo_shadow.stream.incoming import (
     UNKNOWN_MS,
@@ -44,9 +44,10 @@ from velo_shadow.stream.incoming import (
     moments,
     time_type,
 )
-from velo_shadow.stream.judging import Judged, Span, judge
+from velo_shadow.stream.judging import Judged, Span, judge, named_rows, repeated
 from velo_shadow.stream.leaving import LeavingRows
 from velo_shadow.stream.rows import BATCH, Rows
+from velo_shadow.stream.sample import Surroundings, sample_new, sampled_surroundings, surroundings
 from velo_shadow.stream.saved import State, load, plan_name, save
 from velo_shadow.stream.standing import StandingRows
 
@@ -141,6 +142,9 @@ class StreamComparator:
         state = load(self._folder, self._name)
         if state is None:
             return None
+        if not state.ended:
+            for of_side in state.sides.values():
+                of_side.ended = False  # this run may read further: the reader says when it has ended
         self._state = state
         return {side: state.positions_of(side) for side in Side}
 
@@ -181,6 +185,7 @@ class StreamComparator:
     def step(self, positions: Mapping[Side, Positions]) -> None:
         """Compare what has come, and save: a restart goes on at `positions`, those behind what was added."""
         began = self._clock()
+        self._state.finished = self._state.ended = False
         self._take_in()
         # Of rows that stay as they are, the equal ones have left; those within the tolerance do when they are final.
         self._judged = judge(self._rows, self._standing(), self._span(), limit=0, unequal_wait=self._leaves)
@@ -212,12 +217,12 @@ class StreamComparator:
 
         It is saved as finished: after another `restore`, `is_finished`, and `finish` gives the same result again.
         """
-        if not self._state.finished or self._waiting_rows:
+        if not self._state.finished or self._waiting_rows or ended != self._state.ended:
             self._state.ended = ended
             self._take_in()
             self._state.finished = True
             self._save(positions)
-        self._judged = judge(self._rows, self._standing(), self._span(), limit=MAX_DIFFERENCES)
+        self._judged = judge(self._rows, self._standing(), self._span())
         return self._compared(self._judged)
 
     def close(self) -> None:
@@ -279,6 +284,8 @@ class StreamComparator:
         for side in Side:
             self._give(side)
         self._state.step += 1
+        if self._leaves:
+            sample_new(self._rows, self._state)
         self._regime.take(self._state, self._span())
         self._rows.clear()
         self._waiting_rows = 0
@@ -303,18 +310,34 @@ class StreamComparator:
         sides = self._state.sides
         counts = self._counts(judged.diff.counts)
         missing = {side: self._missing(side) for side in Side}
+        spans = {side: self._span_of(side) for side in Side}
+        around = self._surroundings(spans, judged.diff.differences)
         return Compared(
             plan=self._plan,
             diff=Diff(counts, judged.diff.differences),
-            segments=(),
-            spans={side: self._span_of(side) for side in Side},
+            segments=around.segments,
+            spans=spans,
             pending=judged.pending,
             pending_rows=judged.pending_rows,
             warm_up=self._warm_up(judged),
             churn={side: self._churn(side, missing[side]) for side in Side},
             unmatched=missing,
             performance=Performance(*(sides[side].tallies.performance() for side in Side)),
+            over_time=around.over_time,
+            profile=around.profile,
         )
+
+    def _surroundings(
+        self, spans: Mapping[Side, tuple[Any, Any] | None], differences: Sequence[Difference]
+    ) -> Surroundings:
+        times = list(spans.values())
+        if self._leaves:
+            return sampled_surroundings(self._rows, self._state, times, differences)
+        left, right = (
+            named_rows(self._plan, repeated(self._rows, f"(SELECT * FROM {rows} AS a WHERE velo_net > 0)"))
+            for rows in self._standing().values()
+        )
+        return surroundings(self._rows, (left, right), times, differences)
 
     def _counts(self, judged: Counts) -> Counts:
         """Of those that left and those that stand: rows of a side are those that have one of these fates."""

@@ -105,6 +105,27 @@ def equal_values(plan: ComparisonPlan, left: str, right: str) -> str:
     return " AND ".join(conditions) or "TRUE"
 
 
+def repeated(rows: Rows, standing: str) -> str:
+    """Each row as often as it stands."""
+    most = rows.number(f"SELECT MAX(velo_net) AS n FROM {standing} AS a")
+    return f"(SELECT b.* FROM {standing} AS b, RANGE(b.velo_net) AS c(nth))" if most > 1 else standing
+
+
+def named_rows(plan: ComparisonPlan, rows: str) -> Relation:
+    """Rows under the plan's names; one that stands several times (`velo_net`) must have been repeated."""
+    found = roles(plan)
+    columns = tuple(column.name for column in (*found.by, *found.compared))
+    return Relation(f"(SELECT {_named(plan)} FROM {rows} AS a)", columns)
+
+
+def _named(plan: ComparisonPlan, *, key_only: bool = False) -> str:
+    found = roles(plan)
+    names = [f"k{i} AS {quoted(column.name)}" for i, column in enumerate(found.by)]
+    if not key_only:
+        names += [f"c{i} AS {quoted(column.name)}" for i, column in enumerate(found.compared)]
+    return ", ".join(names)
+
+
 class _Judging:
     """Which rows are pending or warm-up, and which are left to compare."""
 
@@ -132,11 +153,8 @@ class _Judging:
 
     def relation(self, side: Side) -> Relation:
         """The rows of a side that are compared now, under the plan's names."""
-        columns = tuple(column.name for column in (*self._roles.by, *self._roles.compared))
         rows = self._judged(side)
-        most = self._rows.number(f"SELECT MAX(velo_net) AS n FROM {rows} AS a")
-        repeated = ", RANGE(a.velo_net) AS b(nth)" if most > 1 else ""
-        return Relation(f"(SELECT {self._named()} FROM {rows} AS a{repeated})", columns)
+        return named_rows(self._plan, repeated(self._rows, rows))
 
     def pending(self) -> int:
         """Keys, or rows of a bag, that are not passed and not equal."""
@@ -165,7 +183,7 @@ class _Judging:
             f"FROM ({self._pending_of(side)}) AS a GROUP BY ALL"
             for side in Side
         ]
-        names = self._named(key_only=bool(self._plan.key))
+        names = _named(self._plan, key_only=bool(self._plan.key))
         found = self._rows.kernel.query(
             f"SELECT velo_side AS side, {names} FROM ({' UNION ALL '.join(sides)}) AS a "
             f"ORDER BY velo_time, {listed}, velo_side LIMIT {SHOWN_PENDING}"
@@ -246,9 +264,3 @@ class _Judging:
         for keys in filter(None, (self._done, self._warm)):
             pending = f"SELECT y.* FROM ({pending}) AS y ANTI JOIN {keys} AS w ON {on}"
         return pending
-
-    def _named(self, *, key_only: bool = False) -> str:
-        names = [f"k{i} AS {quoted(column.name)}" for i, column in enumerate(self._roles.by)]
-        if not key_only:
-            names += [f"c{i} AS {quoted(column.name)}" for i, column in enumerate(self._roles.compared)]
-        return ", ".join(names)

@@ -55,6 +55,12 @@ class SideState(msgspec.Struct, forbid_unknown_fields=True):
     """The file of the rows that stand."""
     standing: int = 0
     """How many these are."""
+    sample: str | None = None
+    """The file of its sample (`sample`)."""
+    sampled_up_to: int | None = None
+    """The largest fingerprint in it; None while it has places left."""
+    rows_seen: int = 0
+    """Rows that it was drawn from."""
     tallies: Tallies = msgspec.field(default_factory=Tallies)
 
 
@@ -77,7 +83,8 @@ class State(msgspec.Struct, forbid_unknown_fields=True):
 
     def files(self) -> set[str]:
         """Names of the files that belong to it."""
-        return {part.file for part in self.parts} | {s.rows for s in self.sides.values() if s.rows is not None}
+        of_sides = [name for side in self.sides.values() for name in (side.rows, side.sample) if name is not None]
+        return {part.file for part in self.parts} | set(of_sides)
 
     def positions_of(self, side: Side) -> Positions:
         """Where a side goes on."""

@@ -18,7 +18,10 @@ from velo_shadow.compared import Compared
 from velo_shadow.diff import Diff, diff
 from velo_shadow.equality import default_equality
 from velo_shadow.folding import KIND_COLUMN, Changelog, fold
-from velo_shadow.model import ComparisonPlan, PlanColumn, Side
+from velo_shadow.model import ComparisonPlan, PlanColumn, Segment, Side, TimeBin
+from velo_shadow.over_time import over_time
+from velo_shadow.profile import SideProfile, profile
+from velo_shadow.segments import segments
 from velo_shadow.stream.changes import Changes, Positions
 from velo_shadow.stream.comparator import StreamComparator
 
@@ -87,7 +90,19 @@ def positions(at: Mapping[Side, int]) -> dict[Side, Positions]:
     return {side: {("rows", 0): number} for side, number in at.items()}
 
 
-def at_once(compared: ComparisonPlan, sides: Mapping[Side, Sequence[Change]], changelog: Changelog) -> Diff:
+@dataclass(frozen=True)
+class AtOnce:
+    """What is found in complete sides."""
+
+    diff: Diff
+    segments: tuple[Segment, ...]
+    over_time: tuple[TimeBin, ...]
+    profile: Mapping[Side, SideProfile]
+
+
+def at_once(
+    compared: ComparisonPlan, sides: Mapping[Side, Sequence[Change]], changelog: Changelog, spans: Any
+) -> AtOnce:
     """What the comparison of two complete files finds in what both streams leave."""
     with Kernel() as kernel:
         tables = {}
@@ -96,7 +111,13 @@ def at_once(compared: ComparisonPlan, sides: Mapping[Side, Sequence[Change]], ch
             stream = table(sides[side]).append_column(KIND_COLUMN, kinds)
             tables[f"final_{side}"] = fold(kernel, stream, changelog, compared.key_names).rows
         left, right = (Relation(f"final_{side}", tuple(TYPES)) for side in Side)
-        return diff(kernel, compared, left, right, tables=tables)
+        found = diff(kernel, compared, left, right, tables=tables)
+        return AtOnce(
+            found,
+            segments(kernel, compared, (left, right), found.differences, tables),
+            over_time(kernel, compared, (left, right), list(spans.values()), found.differences, tables),
+            profile(kernel, compared, (left, right), found.differences, tables),
+        )
 
 
 def comparator(folder: Path, compared: ComparisonPlan, changelog: Changelog, **settings: Any) -> StreamComparator:

@@ -7,8 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.shadow.stream.streams import UA, UB, Change, D, Feed, I, at_once, changes, comparator, plan, positions
+from tests.shadow.stream.streams import (
+    UA,
+    UB,
+    AtOnce,
+    Change,
+    D,
+    Feed,
+    I,
+    at_once,
+    changes,
+    comparator,
+    plan,
+    positions,
+)
 
+from velo_shadow.compared import Compared
 from velo_shadow.folding import Changelog
 from velo_shadow.model import Counts, Side
 
@@ -35,6 +49,12 @@ def disturbed(stream: Sequence[Change], rng: random.Random) -> list[Change]:
     return shuffled(found, rng)
 
 
+def of_rows(result: Compared) -> AtOnce:
+    """What a result says of rows and their differences."""
+    assert result.profile is not None
+    return AtOnce(result.diff, result.segments, result.over_time, result.profile)
+
+
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("key", [("id", "at"), ()])
 def test_equal_rows_in_any_order_have_no_difference(tmp_path: Path, seed: int, key: tuple[str, ...]) -> None:
@@ -59,7 +79,7 @@ def test_faults_are_found_as_in_two_files(tmp_path: Path, seed: int, key: tuple[
     with comparator(tmp_path, plan(*key), Changelog.APPEND) as compared:
         result = Feed(sides, rng).run(compared)
 
-    assert result.diff == at_once(plan(*key), sides, Changelog.APPEND)
+    assert of_rows(result) == at_once(plan(*key), sides, Changelog.APPEND, result.spans)
 
 
 def updated(rng: random.Random, rows: int = 60) -> list[Change]:
@@ -92,7 +112,7 @@ def test_what_changelogs_leave_is_compared(
     with comparator(tmp_path, plan(*key), changelog) as compared:
         result = Feed(sides, rng).run(compared)
 
-    assert result.diff == at_once(plan(*key), sides, changelog)
+    assert of_rows(result) == at_once(plan(*key), sides, changelog, result.spans)
 
 
 def test_churn_is_no_difference(tmp_path: Path) -> None:
