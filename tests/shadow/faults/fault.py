@@ -76,6 +76,14 @@ Kind: TypeAlias = Callable[[Sound, random.Random], Fault | None]
 
 
 @cache
+def reference(name: str) -> Sequence[Row]:
+    """What Flink made of a scenario, as recorded."""
+    scenario = scenarios()[name]
+    rows: list[Row] = scenario.rows(scenario.recorded()).to_pylist()
+    return rows
+
+
+@cache
 def sound(name: str) -> Sound:
     """What our engine makes of a scenario."""
     scenario = scenarios()[name]

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 from tests.shadow.faults import job_faults, row_faults, value_faults
-from tests.shadow.faults.fault import NOT_COMPARED, Fault, Kind, Part, Row, Sound, differing, sound
+from tests.shadow.faults.fault import NOT_COMPARED, Fault, Kind, Part, Row, Sound, differing, reference, sound
 from tests.shadow.scenarios.scenario import Scenario, scenarios
 
 from velo_engine.errors import ErrorCode, VeloError
@@ -84,12 +84,10 @@ def files_of(case: Case, folder: Path) -> tuple[Path, Path]:
     left, right = chance.choice(("parquet", "jsonl")), chance.choice(("parquet", "jsonl"))
     if case.fault.as_texts:
         right = "jsonl"
-    scenario = case.side.scenario
-    reference: list[Row] = scenario.rows(scenario.recorded()).to_pylist()
     wrong = list(case.fault.rows)
     chance.shuffle(wrong)
     return (
-        written(reference, case.side, folder / f"flink.{left}"),
+        written(reference(case.side.scenario.name), case.side, folder / f"flink.{left}"),
         written(wrong, case.side, folder / f"velo.{right}", case.fault.as_texts),
     )
 
