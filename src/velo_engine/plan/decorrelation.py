@@ -17,6 +17,7 @@ from velo_engine.errors import VeloError
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import ColumnRef, Expression
 from velo_engine.plan.grouping import is_aggregating
+from velo_engine.plan.hoisting import hoisted
 from velo_engine.plan.join_condition import conjuncts
 from velo_engine.plan.relation import Relation
 from velo_engine.plan.scope import RelationScope
@@ -56,6 +57,14 @@ def plan_inner(query: exp.Expr, outer: Scope, width: int, context: QueryContext)
     while isinstance(query, exp.Subquery) and not query.args.get("with_"):
         query = query.this
     select: Any = query
+
+    def is_outer(column: exp.Column, inner: exp.Select) -> bool:
+        within = context.inside(select).inside(inner)
+        own = RelationScope(context.relations.read(inner, within), context.text)
+        return _is_outer(column, own, outer)
+
+    if isinstance(select, exp.Select):
+        select = hoisted(select, is_outer)
     found = _correlated(select, outer, context) if isinstance(select, exp.Select) else None
     if found is None or not found.conditions:
         relation = listed(context.relations.query(select, context))

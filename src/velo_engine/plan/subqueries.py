@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from velo_engine.plan.aggregate_syntax import aggregates_in
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.decorrelation import BetweenScope, Inner, plan_inner
 from velo_engine.plan.expressions import Call, Expression
@@ -33,11 +34,17 @@ _TRUTH = BOOLEAN.as_nullable(False)
 
 
 def subqueries_in(roots: Iterable[exp.Expr]) -> Iterator[exp.Expr]:
-    """The outermost subqueries in `roots`, each with the operator that it belongs to."""
+    """The outermost subqueries in `roots`, each with the operator that it belongs to, behind those of its operand."""
     for root in roots:
         for node in root.walk(bfs=False, prune=is_subquery):
             if is_subquery(node):
+                yield from subqueries_in(_operands(node))
                 yield node
+
+
+def _operands(node: exp.Expr) -> list[exp.Expr]:
+    """What stands left of IN, or of a comparison with ANY, SOME or ALL."""
+    return [node.this] if isinstance(node, exp.In) or is_quantified(node) else []
 
 
 def with_subqueries(
@@ -60,13 +67,27 @@ def restricted(
         for condition in conditions:
             relation = _filtered(relation, [context.text.condition(condition, scope, clause)])
         return relation
-    parts = [part for condition in conditions for part in conjuncts(condition)]
+    parts = [part for condition in conditions for part in _parts(condition)]
     asking = [part for part in parts if next(subqueries_in([part]), None) is not None]
     plain = [part for part in parts if not any(part is other for other in asking)]
     relation = _filtered(relation, [context.text.condition(part, scope, clause) for part in plain])
     for part in asking:
         relation = _restricted_by(relation, scope, part, clause, context)
     return relation
+
+
+def _parts(condition: exp.Expr) -> list[exp.Expr]:
+    """The conjuncts of a condition; `NOT (a OR b)` with a subquery in it is `NOT a AND NOT b`."""
+    found: list[exp.Expr] = []
+    for part in conjuncts(condition):
+        inner = part.this if isinstance(part, exp.Not) else None
+        while isinstance(inner, exp.Paren):
+            inner = inner.this
+        if isinstance(inner, exp.Or) and next(subqueries_in([inner]), None) is not None:
+            found += [each for side in (inner.this, inner.expression) for each in _parts(exp.Not(this=side.copy()))]
+        else:
+            found.append(part)
+    return found
 
 
 def _filtered(relation: Relation, parts: Sequence[Expression]) -> Relation:
@@ -77,12 +98,13 @@ def _filtered(relation: Relation, parts: Sequence[Expression]) -> Relation:
 def _restricted_by(relation: Relation, scope: Scope, part: exp.Expr, clause: str, context: QueryContext) -> Relation:
     """`relation` where the conjunct `part`, which holds a subquery, is true."""
     node, negated = _without_not(part)
+    membership = quantified(node).membership if is_quantified(node) else None
     if isinstance(node, exp.In) and is_subquery(node):
+        relation, scope = with_subqueries(relation, scope, [node.this], context)
         return _semi_join(relation, scope, node, negated, context)
-    if is_quantified(node):
-        membership = quantified(node).membership
-        if membership is not None:
-            return _semi_join(relation, scope, node, membership is not negated, context)
+    if membership is not None:
+        relation, scope = with_subqueries(relation, scope, [node.this], context)
+        return _semi_join(relation, scope, node, membership is not negated, context)
     if isinstance(node, exp.Exists):
         return _existing(relation, scope, node, negated, context)
     return _where_value(relation, scope, part, clause, context)
@@ -113,10 +135,22 @@ def _null_aware(pair: Expression) -> Expression:
 
 
 def _existing(relation: Relation, scope: Scope, node: exp.Exists, negated: bool, context: QueryContext) -> Relation:
-    inner = plan_inner(node.this, scope, len(relation.node.schema), context)
+    inner = plan_inner(_without_over(node.this), scope, len(relation.node.schema), context)
     if inner.correlated:
         return _matching(relation, inner, inner.parts, negated, context)
     return _matching(relation, replace(inner, relation=any_row(inner.relation)), (), negated, context)
+
+
+def _without_over(query: exp.Expr) -> exp.Expr:
+    """The query of EXISTS, whose select list nobody reads: OVER there is gone, as Flink prunes what is not read."""
+    select = query.this if isinstance(query, exp.Subquery) else query
+    if not isinstance(select, exp.Select) or not any(item.find(exp.Window) for item in select.expressions):
+        return query
+    if select.args.get("group") is None and next(aggregates_in(select.expressions), None) is not None:
+        return query  # then it has a row in any case
+    pruned = select.copy()
+    pruned.set("expressions", [exp.Literal.number(1)])
+    return pruned
 
 
 def _matching(
