@@ -224,6 +224,9 @@ class TopicsRun:
                 duration_ms=self._left_ms(began_ms),
                 stop=self.stop.is_set,
                 on_view=on_view,
+                # Windows of our job that are open at the end of its input are not closed by it. What has no event time
+                # is told by when it was written, and all that was written has been read.
+                time_ends=not self.runs_program or opened.plan.time_column is None,
             )
         return compared, opened
 

@@ -36,11 +36,14 @@ def compare_streams(
     clock: Callable[[], float] = time.monotonic,
     stop: Callable[[], bool] = lambda: False,
     on_view: Callable[[StreamView], None] | None = None,
+    time_ends: bool = True,
 ) -> Compared:
     """Compare until both sides have ended, `duration_ms` are over or `stop` says so. Closes the readers.
 
-    `clock`: seconds. `on_view` is told about once a second how it stands. A comparison of this folder that came to both
-    ends before is not run again: its result is given.
+    `time_ends`: a side that has ended has passed all times; otherwise what not both have passed stays pending, as of a
+    job that goes on although its topic is read to the present end only. `clock`: seconds. `on_view` is told how it
+    stands about once a second. A comparison of this folder that came to both ends before is not run again: its result
+    is given.
 
     Raises VeloError: what the readers and the comparator raise; what was compared until the last step is kept.
     """
@@ -51,7 +54,8 @@ def compare_streams(
                 readers[side].seek(positions)
         if places is not None and comparator.has_ended:
             return without_room(comparator.finish(True, places))
-        return without_room(_Reading(readers, comparator, clock).run(duration_ms, stop, on_view))
+        reading = _Reading(readers, comparator, clock, time_ends=time_ends)
+        return without_room(reading.run(duration_ms, stop, on_view))
     finally:
         for reader in readers.values():
             reader.close()
@@ -61,11 +65,17 @@ class _Reading:
     """One run over both sides."""
 
     def __init__(
-        self, readers: Mapping[Side, StreamReader], comparator: StreamComparator, clock: Callable[[], float]
+        self,
+        readers: Mapping[Side, StreamReader],
+        comparator: StreamComparator,
+        clock: Callable[[], float],
+        *,
+        time_ends: bool,
     ) -> None:
         self._readers = readers
         self._comparator = comparator
         self._clock = clock
+        self._time_ends = time_ends
         self._going_on = list(Side)
 
     def run(
@@ -85,7 +95,7 @@ class _Reading:
             if on_view is not None and self._clock() >= next_view:
                 on_view(self._comparator.view())
                 next_view = self._clock() + VIEW_S
-        return self._comparator.finish(not self._going_on, self._positions())
+        return self._comparator.finish(self._time_ends and not self._going_on, self._positions())
 
     def _take_what_is_there(self, stop: Callable[[], bool]) -> None:
         until = self._clock() + _LAST_S
@@ -103,7 +113,8 @@ class _Reading:
                 self._comparator.add(side, changes)
                 came = True
             elif reader.ended:
-                self._comparator.side_ended(side)
+                if self._time_ends:
+                    self._comparator.side_ended(side)
                 self._going_on.remove(side)
         return came
 

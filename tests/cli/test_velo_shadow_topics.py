@@ -140,7 +140,8 @@ def test_a_wrong_job_is_not_safe_and_the_next_run_begins_anew(
     right = command("velo", "shadow", ".", "--once")
 
     assert (wrong.code, right.code) == (1, 0), right.out + right.err
-    assert "0 equal, 12 with other values" in wrong.out
+    # Of the newest window others may still come: it is pending.
+    assert "0 equal, 10 with other values" in wrong.out
     assert "12 equal, 0 with other values" in right.out
     assert topics.count("totals-velo") == 24
 
