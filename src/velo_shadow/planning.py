@@ -32,6 +32,8 @@ from velo_shadow.model import DEFAULT_GRACE_MS, ColumnEquality, ComparisonPlan, 
 
 ROOM = 18
 """Digits before and after the point that a column of decimals has room for, where only its first values are known."""
+_MICROSECONDS = 6
+"""Digits of a second that are kept."""
 _WHOLE = r"^[+-]?(0|[1-9][0-9]{0,17})$"
 _DECIMAL = r"^[+-]?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _FLOAT = r"^([+-]?([0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|Infinity)|NaN)$"
@@ -150,7 +152,7 @@ def plan_column(name: str, sides: Mapping[Side, PlannedSide], equality: ColumnEq
     else:
         kind = _common_type(name, stated[0], stated[1])
     if any(side.is_sample for side in untyped):
-        kind = _with_room(kind)
+        kind = with_room(kind)
     rule = equality if equality is not None else default_equality(kind)
     of_sides = ColumnEquality(null_equals_missing=rule.null_equals_missing, text_equals_value=rule.text_equals_value)
     if rule == of_sides != ColumnEquality():  # says nothing of when two values are equal
@@ -223,8 +225,10 @@ def _common_type(name: str, left: SqlType, right: SqlType) -> SqlType:
     )
 
 
-def _with_room(kind: SqlType) -> SqlType:
+def with_room(kind: SqlType) -> SqlType:
     """The type for values of which only some are known: later ones may have more digits."""
+    if kind.name in TIMESTAMPS and kind.precision < _MICROSECONDS:
+        return replace(kind, precision=_MICROSECONDS)
     if kind.name is not TypeName.DECIMAL:
         return kind
     whole, scale = max(ROOM, kind.precision - kind.scale), max(ROOM, kind.scale)

@@ -10,9 +10,13 @@ import numpy as np
 
 from velo_engine.batch import Int8s
 from velo_engine.connectors.record_formats import KEY_FORMAT, KeyedFormat, open_decoder
+from velo_engine.connectors.schema_registry import SchemaRegistry
 from velo_engine.connectors.tombstones import TombstoneReader, upsert_kinds
-from velo_engine.formats.base import Decoded, Format
+from velo_engine.formats.base import Decoded, DecodeFailure, Format
+from velo_engine.formats.framing import FRAME_SIZE, framed_registry
 from velo_engine.schema import RowSchema
+from velo_engine.types import TIMESTAMPS, SqlType, TypeName
+from velo_harness.inference.avro_types import avro_columns
 from velo_shadow.folding import Changelog
 from velo_shadow.sides.exact_json import ExactDebezium, ExactJson
 
@@ -76,6 +80,58 @@ class EngineDecoding:
         return self.format.decode(values)
 
 
+class RegisteredDecoding:
+    """Records behind the id of their schema. A schema that has other columns than the first is a failure: the engine
+    passes over a field that nobody declared."""
+
+    def __init__(
+        self, rows: Decoding, registry: SchemaRegistry, columns: Mapping[str, SqlType], left: Sequence[str]
+    ) -> None:
+        """`left` are further columns, which are not read and may have any type."""
+        self._rows = rows
+        self._registry = registry
+        self._columns = dict(columns)
+        self._left = frozenset(left)
+        self._fitting: set[bytes] = set()
+
+    def decode(self, values: Sequence[bytes | None], keys: Keys, /) -> Decoded:
+        """As `Decoding`."""
+        new = {value[:FRAME_SIZE] for value in values if value} - self._fitting
+        decoded = self._rows.decode(values, keys)
+        reasons = {frame: reason for frame in new if (reason := self._unfitting(frame)) is not None}
+        self._fitting |= new - reasons.keys()
+        if not reasons:
+            return decoded
+        refused = {i: reasons[v[:FRAME_SIZE]] for i, v in enumerate(values) if v and v[:FRAME_SIZE] in reasons}
+        failures = {failure.index: failure for failure in decoded.failures}
+        failures |= {i: DecodeFailure(i, reason) for i, reason in refused.items() if i not in failures}
+        return replace(decoded, failures=tuple(failures[i] for i in sorted(failures)))
+
+    def _unfitting(self, frame: bytes) -> str | None:
+        if len(frame) < FRAME_SIZE or frame[0]:
+            return None  # a failure by itself
+        number = int.from_bytes(frame[1:])
+        schema = self._registry.schema_by_id(number)
+        if schema is None:
+            return None
+        found = schema_columns(schema.text, f"schema {number}")
+        other = sorted((found.keys() ^ self._columns.keys()) - self._left)
+        other += [name for name, kind in self._columns.items() if name in found and _is_finer(found[name], kind)]
+        return f"schema {number} has other columns than the first records: {', '.join(other)}" if other else None
+
+
+def _is_finer(kind: SqlType, known: SqlType) -> bool:
+    """Whether values of a type would be rounded or cut to another one of its kind."""
+    if kind.name is TypeName.DECIMAL and known.name is TypeName.DECIMAL:
+        return kind.scale > known.scale
+    return kind.name in TIMESTAMPS and known.name in TIMESTAMPS and kind.precision > known.precision
+
+
+def schema_columns(text: str, origin: str) -> dict[str, SqlType]:
+    """The columns of an Avro schema. Errors: BAD_PROPERTY, SCHEMA_MISMATCH for a schema of something else."""
+    return {column.name: column.type.as_nullable() for column in avro_columns(text, origin)}
+
+
 @dataclass(frozen=True, slots=True)
 class RecordForm:
     """How the records of a topic are written."""
@@ -94,6 +150,11 @@ class RecordForm:
     only_in_key: tuple[str, ...] = ()
     key_format: str = ""
 
+    @property
+    def is_registered(self) -> bool:
+        """Whether a registry has the schemas of the records."""
+        return self.name == AVRO_CONFLUENT or (self.name == "avro" and "schema.registry.url" in self.options)
+
     def open(self, label: str, schema: RowSchema) -> Decoding:
         """What decodes records of these columns. Raises VeloError: an unknown format, an option without meaning."""
         positions = tuple(schema.names.index(name) for name in self.key)
@@ -101,15 +162,19 @@ class RecordForm:
         if self.name in (JSON, DEBEZIUM_JSON):
             # A key that is plain text makes a text of any value (velo_engine.connectors.tombstones).
             quoted = {n: q for n, q in self.quoted.items() if not (is_upsert and n in self.key)}
-            rows = ExactJson(schema, quoted=quoted, ignored=self.ignored, options=self.options)
+            exact = ExactJson(schema, quoted=quoted, ignored=self.ignored, options=self.options)
             if self.name == DEBEZIUM_JSON:
-                return EventDecoding(ExactDebezium(rows))
+                return EventDecoding(ExactDebezium(exact))
             tombstones = TombstoneReader(schema, positions) if is_upsert else None
-            return JsonDecoding(rows, tombstones, is_key_apart=bool(self.only_in_key))
+            return JsonDecoding(exact, tombstones, is_key_apart=bool(self.only_in_key))
         properties = {**self.options, "format": self.name}
         if is_upsert:
             properties.setdefault(KEY_FORMAT, self.key_format)
-        return EngineDecoding(open_decoder(label, schema, properties, None, positions if is_upsert else ()))
+        rows = EngineDecoding(open_decoder(label, schema, properties, None, positions if is_upsert else ()))
+        if not self.is_registered:
+            return rows
+        columns = {column.name: column.type for column in schema.columns}
+        return RegisteredDecoding(rows, framed_registry(AVRO_CONFLUENT, self.options), columns, self.ignored)
 
 
 def kinds_of(decoded: Decoded) -> Int8s:

@@ -22,9 +22,12 @@ from velo_shadow.sides.written import Written, written
 
 SAMPLE_RECORDS = 10_000
 """As many as the engine looks at in files that nobody declared."""
+SAMPLE_BYTES = 32 * 1024 * 1024
+"""Of larger records fewer are looked at."""
 UNDECODED = RowSchema.of(("value", BYTES))
 """The columns of a source whose records are decoded later."""
 _POLL_S = 0.5
+_AT_ONCE = 200
 _HOW_WRITTEN = "say how the records are written (format), as json is not it"
 _HOW_TYPED = "the first records of both sides showed the columns; a program (app.sql) can declare them"
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -65,13 +68,17 @@ def first_records(label: str, topic: str, cluster: KafkaCluster, settings: Setti
     values: list[bytes | None] = []
     keys: list[bytes | None] = []
     places: list[tuple[int, int]] = []
-    heard = time.monotonic()
+    heard, size = time.monotonic(), 0
     try:
-        while len(values) < SAMPLE_RECORDS and time.monotonic() - heard < cluster.connect_timeout_s:
-            batch = source.poll(SAMPLE_RECORDS - len(values), _POLL_S)
+        while (wanted := SAMPLE_RECORDS - len(values)) and size < SAMPLE_BYTES:
+            if time.monotonic() - heard > cluster.connect_timeout_s:
+                break
+            batch = source.poll(min(_AT_ONCE, wanted), _POLL_S)
             if batch is not None and batch.values is not None:
                 heard = time.monotonic()
-                values += batch.values()
+                found = batch.values()
+                values += found
+                size += sum(len(value) for value in found if value is not None)
                 keys += batch.keys()
                 places += zip(batch.partition.tolist(), batch.offset.tolist(), strict=True)
             elif source.ended:

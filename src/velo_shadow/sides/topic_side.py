@@ -16,12 +16,12 @@ from velo_engine.formats.base import FORMAT_NAMES
 from velo_engine.formats.framing import FRAME_SIZE, framed_registry, subject_of
 from velo_engine.schema import RowSchema
 from velo_engine.types import SqlType
-from velo_harness.inference.avro_types import avro_columns
 from velo_harness.typed_values import parse_timestamp
 from velo_shadow.config import TopicStream
 from velo_shadow.folding import Changelog
+from velo_shadow.planning import with_room
 from velo_shadow.sides.address import shown_address
-from velo_shadow.sides.decoding import AVRO_CONFLUENT, DEBEZIUM_JSON, JSON, RecordForm
+from velo_shadow.sides.decoding import AVRO_CONFLUENT, DEBEZIUM_JSON, JSON, RecordForm, schema_columns
 from velo_shadow.sides.exact_json import uncut
 from velo_shadow.sides.kafka_reader import KafkaReader
 from velo_shadow.sides.sampling import Sample, first_records, json_columns, not_decoded
@@ -47,6 +47,12 @@ class RememberedTopic(msgspec.Struct, forbid_unknown_fields=True):
     quoted: dict[str, bool]
     only_in_key: tuple[str, ...]
     key_format: str
+
+
+CSV = "csv"
+_WRITTEN_AS_TEXT = (JSON, DEBEZIUM_JSON, CSV)
+_FETCHED_AHEAD = {"queued.max.messages.kbytes": "16384", "queued.min.messages": "30000"}
+"""A client of its own fetches ahead for four times the memory; a comparison has two of them for each sink."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,9 @@ class TopicSide:
 
         `types` are those of the columns to read, in order. Raises VeloError: no broker, no such topic.
         """
-        schema = RowSchema.of(*((name, uncut(kind.as_nullable())) for name, kind in types.items()))
+        if self.form.name in _WRITTEN_AS_TEXT:
+            types = {name: uncut(kind) for name, kind in types.items()}
+        schema = RowSchema.of(*((name, kind.as_nullable()) for name, kind in types.items()))
         form = replace(self.form, ignored=tuple(ignored), key=tuple(n for n in self.form.key if n in types))
         return KafkaReader(
             self.label,
@@ -128,15 +136,18 @@ def open_topic(stream: TopicStream, *, key: Sequence[str] = (), declared: RowSch
     form = RecordForm(stream.format.casefold(), options, _changelog(stream, sample, key), {}, key=tuple(key))
     if form.name in (JSON, DEBEZIUM_JSON):
         return _json_side(stream, sample, form, declared)
-    if form.name == AVRO_CONFLUENT or (form.name == "avro" and "schema.registry.url" in options):
+    if form.is_registered:
         form = replace(form, key_format=_key_format(sample))
         types = _registered(sample, options)
-        return TopicSide(stream, types or _types_of(declared), form, is_empty=not types and declared is None)
+        if not types and declared is not None:
+            types = _declared_types(form.name, declared)
+        return TopicSide(stream, types, form, is_empty=not types)
     if declared is None:
         message = f'{label}: records in the format "{form.name}" do not say what their columns are'
         hint = "compare by a shadow_config.yaml whose program declares the sink"
         raise VeloError(ErrorCode.BAD_PROPERTY, message, hint=hint)
-    return TopicSide(stream, _types_of(declared), replace(form, key_format=_key_format(sample)))
+    types = _declared_types(form.name, declared)
+    return TopicSide(stream, types, replace(form, key_format=_key_format(sample)))
 
 
 def recalled_topic(
@@ -152,7 +163,9 @@ def recalled_topic(
         only_in_key=known.only_in_key,
         key_format=known.key_format,
     )
-    return TopicSide(stream, _types_of(declared) or known.types, form)
+    if declared is None or form.is_registered:
+        return TopicSide(stream, known.types, form)
+    return TopicSide(stream, _declared_types(form.name, declared), form)
 
 
 def identity_of(stream: TopicStream) -> str:
@@ -167,7 +180,8 @@ def cluster_of(stream: TopicStream) -> KafkaCluster:
 
 def client_settings(stream: TopicStream) -> dict[str, str]:
     """The properties of the Kafka client."""
-    return {name: text for name, text in stream.properties.items() if not name.startswith(_FORMAT_OPTIONS)}
+    own = {name: text for name, text in stream.properties.items() if not name.startswith(_FORMAT_OPTIONS)}
+    return {**_FETCHED_AHEAD, **own}
 
 
 def format_options(stream: TopicStream) -> dict[str, str]:
@@ -202,13 +216,19 @@ def _json_side(stream: TopicStream, sample: Sample, form: RecordForm, declared: 
     written = json_columns(sample, are_events=form.name == DEBEZIUM_JSON, key=form.key)
     form = replace(form, quoted=written.are_texts, only_in_key=written.only_in_key)
     if declared is not None:
-        return TopicSide(stream, _types_of(declared), form)
+        return TopicSide(stream, _declared_types(form.name, declared), form)
     types: dict[str, SqlType | None] = dict.fromkeys(written.table.column_names)
     return TopicSide(stream, types, form, written.table, is_empty=not types)
 
 
-def _types_of(declared: RowSchema | None) -> dict[str, SqlType | None]:
-    return {} if declared is None else {c.name: uncut(c.type.as_nullable()) for c in declared.columns}
+def _declared_types(form: str, declared: RowSchema) -> dict[str, SqlType | None]:
+    """The types to read declared columns by: digits that were written beyond those declared must not be cut."""
+    kinds = {column.name: column.type.as_nullable() for column in declared.columns}
+    if form == CSV:
+        return {name: with_room(kind) for name, kind in kinds.items()}
+    if form in _WRITTEN_AS_TEXT:
+        return {name: uncut(kind) for name, kind in kinds.items()}
+    return dict(kinds)
 
 
 def _changelog(stream: TopicStream, sample: Sample, key: Sequence[str]) -> Changelog:
@@ -237,12 +257,11 @@ def _key_format(sample: Sample) -> str:
 
 
 def _registered(sample: Sample, options: Mapping[str, str]) -> dict[str, SqlType | None]:
-    """The columns by the registry: of the schemas of the first records, else of the topic's newest schema.
+    """The columns by the registry: of the schema of the first record, else of the topic's newest schema.
 
-    Errors: SCHEMA_MISMATCH for a record without schema, and for schemas with other columns than the first.
+    Errors: SCHEMA_MISMATCH for a record without schema.
     """
     registry = framed_registry(AVRO_CONFLUENT, options)
-    found: dict[int, dict[str, SqlType | None]] = {}
     for value, place in zip(sample.values, sample.places, strict=True):
         if value is None:
             continue
@@ -250,26 +269,14 @@ def _registered(sample: Sample, options: Mapping[str, str]) -> dict[str, SqlType
             reason = "the record does not begin with a zero byte and the id of a schema, as avro-confluent does"
             raise not_decoded(sample.label, place, reason, value, "say how the records are written (format)")
         number = int.from_bytes(value[1:FRAME_SIZE])
-        if number not in found:
-            schema = registry.schema_by_id(number)
-            if schema is None:
-                raise VeloError(
-                    ErrorCode.SCHEMA_MISMATCH,
-                    f"{sample.label}: schema {number} of its records is not in the registry {registry.url}",
-                    hint="is schema.registry.url the registry that the topic's writer used?",
-                )
-            found[number] = _columns(schema.text, f"schema {number} of {sample.label}")
-    if not found:
-        subject = subject_of(registry, options, is_key=False)
-        latest = None if subject is None else registry.latest(subject.name)
-        return {} if latest is None else _columns(latest[1].text, f"the schema of {sample.label}")
-    first, *others = found.values()
-    if any(one != first for one in others):
-        message = f"{sample.label}: the schemas {', '.join(map(str, found))} of its records have different columns"
-        hint = "compare from where the new schema begins (start)"
-        raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint=hint)
-    return first
-
-
-def _columns(text: str, origin: str) -> dict[str, SqlType | None]:
-    return {column.name: column.type.as_nullable() for column in avro_columns(text, origin)}
+        schema = registry.schema_by_id(number)
+        if schema is None:
+            raise VeloError(
+                ErrorCode.SCHEMA_MISMATCH,
+                f"{sample.label}: schema {number} of its records is not in the registry {registry.url}",
+                hint="is schema.registry.url the registry that the topic's writer used?",
+            )
+        return dict(schema_columns(schema.text, f"schema {number} of {sample.label}"))
+    subject = subject_of(registry, options, is_key=False)
+    latest = None if subject is None else registry.latest(subject.name)
+    return {} if latest is None else dict(schema_columns(latest[1].text, f"the schema of {sample.label}"))

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pytest
 from tests.shadow.sides.conftest import Topics
 
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats import open_format
 from velo_engine.schema import RowSchema
 from velo_engine.types import BIGINT, STRING, decimal, timestamp
 from velo_shadow.compared import Compared
-from velo_shadow.config import FileStream, Stream
+from velo_shadow.config import FileStream, Stream, TopicStream
 from velo_shadow.equality_text import parse_equalities
 from velo_shadow.folding import Changelog
 from velo_shadow.live import compare_streams
@@ -147,15 +148,23 @@ def test_change_events_are_taken_back_by_value(topics: Topics, compare: Compare)
     assert fate(compare(left, right, key=["id"])) == (1, 0, 0, 0)
 
 
+REGISTRY = {"schema.registry.url": "mock://sides"}
+
+
+def avro(stream: TopicStream, schema: RowSchema, rows: dict[str, list[Any]], *, is_key: bool = False) -> list[bytes]:
+    """Rows as records of a topic whose schemas a registry has."""
+    names = dict(zip(schema.names, schema.physical().names, strict=True))
+    table = pa.table({names[name]: values for name, values in rows.items()}, schema=schema.physical())
+    form = open_format("avro-confluent", schema, {**REGISTRY, "topic": stream.topic}, is_key=is_key)
+    return form.encode(table)
+
+
 def test_a_registry_says_the_types(topics: Topics, compare: Compare) -> None:
     schema = RowSchema.of(("id", BIGINT), ("name", STRING), ("cost", decimal(12, 3)), ("at", timestamp(3)))
-    options = {"schema.registry.url": "mock://sides"}
-    left = topics.make(format="avro-confluent", properties=options)
-    rows: dict[str, list[Any]] = {"c0": [1, 2], "c1": ["ann", "bob"], "c2": [Decimal("1.005"), None]}
-    rows["c3"] = [datetime(2026, 1, 1), datetime(2026, 1, 2, 3, 4, 5, 6000)]
-    table = pa.table(rows, schema=schema.physical())
-    values = open_format("avro-confluent", schema, {**options, "topic": left.topic}).encode(table)
-    topics.write(left, values)
+    left = topics.make(format="avro-confluent", properties=REGISTRY)
+    times = [datetime(2026, 1, 1), datetime(2026, 1, 2, 3, 4, 5, 6000)]
+    rows = {"id": [1, 2], "name": ["ann", "bob"], "cost": [Decimal("1.005"), None], "at": times}
+    topics.write(left, avro(left, schema, rows))
     right = topics.write(
         topics.make(),
         lines(
@@ -167,7 +176,45 @@ def test_a_registry_says_the_types(topics: Topics, compare: Compare) -> None:
     found = compare(left, right, key=["id"])
 
     assert fate(found) == (2, 0, 0, 0)
-    assert [str(c.type) for c in found.plan.columns] == ["STRING", "DECIMAL(36, 18)", "TIMESTAMP(3)"]
+    assert [str(c.type) for c in found.plan.columns] == ["STRING", "DECIMAL(36, 18)", "TIMESTAMP(6)"]
+
+
+def test_a_registry_says_what_keys_are(topics: Topics, compare: Compare) -> None:
+    key, schema = RowSchema.of(("id", BIGINT)), RowSchema.of(("id", BIGINT), ("total", BIGINT))
+    left = topics.make(format="avro-confluent", properties=REGISTRY)
+    keys = avro(left, key, {"id": [1, 2, 2]}, is_key=True)
+    values = avro(left, schema, {"id": [1, 2], "total": [5, 6]})
+    topics.write(left, [*values, None], keys=keys)
+    right = topics.write(topics.make(), lines({"id": 1, "total": 5}))
+
+    found = compare(left, right, key=["id"])
+
+    assert fate(found) == (1, 0, 0, 0)
+    assert found.churn[Side.LEFT] == 2
+
+
+def test_a_later_schema_with_another_column_is_not_passed_over(topics: Topics, compare: Compare) -> None:
+    first = RowSchema.of(("id", BIGINT), ("cost", decimal(12, 2)))
+    left = topics.make(format="avro-confluent", properties=REGISTRY)
+    topics.write(left, avro(left, first, {"id": [1], "cost": [Decimal(1)]}))
+    right = topics.write(topics.make(), lines({"id": 1, "cost": 1}, {"id": 2, "cost": 1}))
+    topics.write(left, avro(left, RowSchema.of(("id", BIGINT), ("cost", decimal(12, 2)), ("tax", BIGINT)),
+                            {"id": [2], "cost": [Decimal(1)], "tax": [3]}))  # fmt: skip
+
+    with pytest.raises(VeloError, match=r"offset 1: schema \d+ has other columns than the first records: tax") as error:
+        compare(left, right, key=["id"])
+
+    assert error.value.code is ErrorCode.SCHEMA_MISMATCH
+
+
+def test_csv_is_read_with_more_digits_than_are_declared(topics: Topics, compare: Compare) -> None:
+    declared = RowSchema.of(("id", BIGINT), ("cost", decimal(10, 2)))
+    left = topics.write(topics.make(format="csv"), [b"1,1.005", b"2,3"])
+    right = topics.write(topics.make(format="csv"), [b"1,1.01", b"2,3.00"])
+
+    found = compare(left, right, key=["id"], declared=declared)
+
+    assert fate(found) == (1, 1, 0, 0)
 
 
 def test_a_topic_is_compared_with_a_file(topics: Topics, compare: Compare, tmp_path: Path) -> None:
