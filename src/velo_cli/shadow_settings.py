@@ -91,7 +91,9 @@ def shadow_settings(
 
 
 def config_file(target: Path) -> Path:
-    """The config that a path names. Errors: FILE_NOT_FOUND."""
+    """The config that a path names: itself, in a folder, or beside a program. Errors: FILE_NOT_FOUND."""
+    if target.suffix == ".sql":
+        target = target.parent
     if not target.is_dir():
         if not target.exists():
             hint = did_you_mean(str(target), ("report", "explain"), noun="command")

@@ -17,6 +17,7 @@ from velo_cli.import_command import import_flink
 from velo_cli.kafka_commands import kafka_app
 from velo_cli.quickstart import quickstart
 from velo_cli.report_command import report
+from velo_cli.run_by_default import RunBeside
 from velo_cli.shadow_command import shadow_app
 from velo_cli.velo_test import app as test_app
 from velo_harness.reports.standard_output import print_out
@@ -64,7 +65,7 @@ class RunEngine(StrEnum):
 _RECORDS, _STATE, _WATCHING, _FLINK = "Records", "State of a job that goes on", "Watching it", "Running it on Flink"
 
 
-@app.callback()
+@app.callback(cls=RunBeside)
 def velo(
     version: Annotated[
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="print the version")
@@ -172,6 +173,12 @@ def run(
     detach: Annotated[
         bool,
         typer.Option("--detach", help="with --engine flink: leave as soon as the jobs run", rich_help_panel=_FLINK),
+    ] = False,
+    shadow: Annotated[  # noqa: ARG001 - RunBeside has made another command of it
+        bool,
+        typer.Option(
+            "--shadow", help="beside Flink, and compare: velo shadow, whose options it then has", rich_help_panel=_FLINK
+        ),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:

@@ -61,6 +61,17 @@ def test_the_program_runs_over_the_inputs_and_is_compared(command: Callable[...,
     ]  # fmt: skip
 
 
+def test_running_it_as_a_shadow_is_the_same(command: Callable[..., Any], shop: Path) -> None:
+    folder = command("velo", "run", ".", "--shadow", "--report", "a.json")
+    program = command("velo", "run", "--shadow", "app.sql")
+    plain = command("velo", "run", "--help")
+
+    assert (folder.code, program.code) == (0, 0), folder.err + program.err
+    assert "2 equal" in folder.out
+    assert (shop / "a.json").exists()
+    assert "--shadow" in plain.out
+
+
 def test_a_folder_and_its_config_mean_the_same_and_reports_are_written(command: Callable[..., Any], shop: Path) -> None:
     write_flink(shop, [*FLINK, ("+U", "ben", 1, "2.01")])
 
