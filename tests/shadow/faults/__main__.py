@@ -15,13 +15,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.shadow.faults.as_streams import measured_as_streams
 from tests.shadow.faults.command import measured_by_command
 from tests.shadow.faults.measuring import KINDS, Outcome, case_of, measured
 
 SEEDS = 240
 LEAST_SHARE = 0.9
 EVERY = 8
-"""Of so many faults one goes through `velo shadow` as well."""
+"""Of so many faults one goes through `velo shadow` as well, and one through the comparison of streams."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -32,19 +33,23 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--show", action="store_true", help="list what was explained or placed wrongly")
     parsed = parser.parse_args(arguments)
     first = random.SystemRandom().randrange(10**9) if parsed.first is None else parsed.first
-    outcomes, commands = [], []
+    outcomes, commands, streams = [], [], []
     for seed in range(first, first + parsed.seeds):
         case = case_of(seed)
         with tempfile.TemporaryDirectory() as folder:
             outcomes.append(measured(case, Path(folder)))
             if seed % EVERY == 0:
                 commands.append(measured_by_command(case, Path(folder)))
+            if seed % EVERY == 1:
+                streams.append(measured_as_streams(case, Path(folder)))
     print(table(outcomes, first))
+    compared = [one for one in streams if one is not None]
     print(f"through velo shadow: {sum(commands)} of {len(commands)} refused")
+    print(f"as streams: {sum(compared)} of {len(compared)} found and refused")
     for one in outcomes:
         if not (one.found and one.refused) or (parsed.show and not _is_right(one)):
             print(f"{one.seed} {one.kind} in {one.scenario} ({one.note}): {_marks(one)} {one.said}")
-    return 0 if is_good(outcomes) and all(commands) else 1
+    return 0 if is_good(outcomes) and all(commands) and all(compared) else 1
 
 
 def is_good(outcomes: Sequence[Outcome]) -> bool:

@@ -120,7 +120,7 @@ def one_run(seed: int, folder: Path, most_steps: int | None = None) -> Seen:
             if at[side] >= len(sides[side]):
                 side = side.other
             rows = sides[side].slice(at[side], chance.randrange(1, size + 1))
-            comparator.add(side, _changes(rows, at[side]))
+            comparator.add(side, changes_of(rows, at[side]))
             at[side] += len(rows)
             if chance.random() < step_share:
                 comparator.step(NOWHERE)
@@ -140,7 +140,8 @@ def one_run(seed: int, folder: Path, most_steps: int | None = None) -> Seen:
     )
 
 
-def _changes(rows: pa.Table, first: int) -> Changes:
+def changes_of(rows: pa.Table, first: int) -> Changes:
+    """Rows with their kinds, as a reader gives them; `first` is the place of the first in the stream."""
     kinds = rows.column(KIND_COLUMN).to_numpy().astype(np.int8)
     written = np.arange(first, first + len(rows), dtype=np.int64) + 1_774_728_000_000
     return Changes(rows.drop_columns([KIND_COLUMN]), kinds, written, np.zeros(len(rows), np.int32))

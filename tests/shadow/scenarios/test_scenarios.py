@@ -14,6 +14,9 @@ from tests.shadow.command import velo
 from tests.shadow.scenarios.inputs import INPUTS, files
 from tests.shadow.scenarios.scenario import SCENARIOS, scenarios
 
+from velo_engine.sql.flink.script import parse_script
+from velo_import.convert.job import convert_job
+
 FAULTY = sorted(path.parent.name for path in (SCENARIOS / "faulty").glob("*/app.sql"))
 
 
@@ -63,6 +66,19 @@ def test_a_job_made_wrong_is_not_safe_and_the_cause_is_named(name: str, tmp_path
     causes = Counter(sink["causes"])
     assert (code, sink["verdict"]["decision"], expected["verdict"]) == (1, "NOT SAFE", "NOT SAFE")
     assert causes.most_common(1)[0][0] in expected["causes"]
+
+
+@pytest.mark.parametrize("name", sorted(scenarios().keys() - {"control"}))
+def test_our_job_is_the_import_of_flinks(name: str) -> None:
+    text = (SCENARIOS / name / "flink.sql").read_text()
+
+    imported = convert_job(name, [parse_script(text, file="flink.sql")]).app_sql
+
+    assert _statements(scenarios()[name].program) == _statements(imported)
+
+
+def _statements(program: str) -> list[str]:
+    return [line for line in program.splitlines() if line and not line.startswith("--")]
 
 
 @pytest.mark.parametrize("name", INPUTS)
