@@ -26,6 +26,10 @@ def explain(
         Path, typer.Argument(metavar="DIR", help="a shadow_config.yaml, or the folder that has one")
     ] = Path(),
     sink: Annotated[str | None, typer.Option(help="the sink, where several have such a key")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="a JSON report of velo shadow, which knows the causes", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -43,6 +47,7 @@ def explain(
     from velo_harness.drafting.new_files import refuse_existing, write_files
     from velo_harness.programs import shown_path
     from velo_shadow.config import load_shadow_config
+    from velo_shadow.reports.json_report import read_shadow_report
     from velo_shadow.reproducer.case_spec import slug
     from velo_shadow.reproducer.questions import sink_of_key
     from velo_shadow.reproducer.reproduction import reproduce
@@ -55,13 +60,15 @@ def explain(
     words = (asked.name, *parse_key(key, asked.key).values())
     file = output or path.parent / f"{slug(words)}.test.yaml"
     refuse_existing([file], force=force)
-    found = reproduce(config, asked, key, file.absolute().parent)
+    read = None if report is None else read_shadow_report(report)
+    found = reproduce(config, asked, key, file.absolute().parent, read)
     _print_found(found)
     if not found.differences:
         raise typer.Exit(ExitCode.INCONCLUSIVE)
     write_files({file: found.spec})
     typer.echo(found.spec)
-    typer.echo(f"written to {shown_path(file)}; it fails now: velo-test run {shown_path(file)}")
+    typer.echo(f"written to {shown_path(file)}: it fails until the program gives what the left has")
+    typer.echo(f"  velo-test run {shown_path(file)}")
 
 
 def _print_found(found: Reproduction) -> None:
@@ -71,8 +78,12 @@ def _print_found(found: Reproduction) -> None:
     lines = [f"{found.sink}: {found.shown_key}"]
     if not found.differences:
         lines.append("the program gives what the left has: nothing differs")
+        if found.right_is_other:
+            lines.append("the right has something else: it was written by another program, or for other records")
     lines += [f"  {line}" for line in sentences(found.differences)]
     lines += [f"  {few} of {total} records of {source} show it" for source, (few, total) in found.records.items()]
     if found.differences and not found.complete:
         lines.append("  fewer may be enough: the search ended before all were tried")
+    if not found.shows:
+        lines.append("  of these alone the program gives something else than of all: the spec shows less than the run")
     typer.echo(printable_lines("\n".join(lines)))

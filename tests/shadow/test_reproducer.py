@@ -36,9 +36,9 @@ def scenario(name: str, folder: Path, old: str = "", new: str = "") -> Path:
     return copy
 
 
-def reproduction(folder: Path, key: str) -> Reproduction:
+def reproduction(folder: Path, key: str, sink: str | None = None) -> Reproduction:
     config = load_shadow_config(folder / "shadow_config.yaml")
-    return reproduce(config, sink_of_key(config, key), key, folder)
+    return reproduce(config, sink_of_key(config, key, sink), key, folder)
 
 
 def outcome(folder: Path) -> Outcome:

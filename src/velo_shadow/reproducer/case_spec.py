@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from velo_shadow.alignment import quoted
 from velo_shadow.model import ColumnEquality, PlanColumn, Rule
 
 _WIDTH = 110
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 _NESTED = (TypeName.ARRAY, TypeName.MAP, TypeName.MULTISET, TypeName.ROW)
 _WITHIN_BOUNDS = (Rule.ABS, Rule.REL, Rule.ULP)
 
@@ -98,9 +100,11 @@ def _row(relation: Relation, row: CaseRow) -> str:
 
 def _assertion(case: Case) -> Iterator[str]:
     columns = [column for column in (*case.key_columns, *case.columns) if column.type.name not in _NESTED]
-    within = bool(case.expected) and len(case.expected) == 1
+    within = len(case.expected) == 1
+    if not within:  # which of several rows a value that is about right belongs to, nothing says
+        columns = [column for column in columns if column.equality.rule not in _WITHIN_BOUNDS]
     shown = [_shown(column, case.expected[0][column.name], within=within) for column in columns] if within else []
-    selected = [text for text, _ in shown] or [quoted(column.name) for column in columns]
+    selected = [text for text, _ in shown] or [sql_name(column.name) for column in columns]
     conditions = [_is(column, case.key[column.name]) for column in columns if column.name in case.key]
     query = [
         *(
@@ -127,7 +131,7 @@ def _assertion(case: Case) -> Iterator[str]:
 
 def _shown(column: PlanColumn, value: Any, *, within: bool) -> tuple[str, str]:
     """What is selected of a column, and the value expected of it as YAML."""
-    name = quoted(column.name)
+    name = sql_name(column.name)
     bounds = _bounds(column.equality, column.type, value) if within else None
     if bounds is None:
         return name, value_text(value, column.type)
@@ -155,7 +159,7 @@ def _bounds(equality: ColumnEquality, kind: SqlType, value: Any) -> tuple[str, s
 
 
 def _is(column: PlanColumn, value: Any) -> str:
-    name = quoted(column.name)
+    name = sql_name(column.name)
     return f"{name} IS NULL" if value is None else f"{name} = {_literal(value, column.type)}"
 
 
@@ -170,6 +174,12 @@ def _literal(value: Any, kind: SqlType) -> str:
     if kind.name in FLOATS:
         return repr(value)
     return f"'{value}'"
+
+
+def sql_name(name: str) -> str:
+    """A column's name in SQL, quoted where it may be a word of the language: those have no underscore, but these."""
+    plain = _PLAIN_NAME.fullmatch(name) is not None and not name.startswith(("current_", "session_"))
+    return name if plain else quoted(name)
 
 
 def slug(words: Sequence[str]) -> str:

@@ -48,7 +48,7 @@ class _Stream:
 def with_records(inputs: RunInputs, sources: Mapping[str, SourceTable], given: Sequence[ShadowInput]) -> RunInputs:
     """`inputs`, in which topics have no records yet, with the records of all in their order.
 
-    Rows are those of records that hold one; a source of which some record holds none has no rows.
+    Records that do not decode are left out. A source whose records are changes has no rows.
     Errors: BAD_VALUE for a row without its order; INFRASTRUCTURE_MISSING, of topics.
     """
     by_source = {one.source: one for one in given}
@@ -61,14 +61,16 @@ def with_records(inputs: RunInputs, sources: Mapping[str, SourceTable], given: S
         stream = by_source[name].stream if name in by_source else None
         if isinstance(stream, TopicStream):
             found = _of_topic(sources[name], stream)
-            rows = _rows(name, sources[name], found)
-            relations.pop(name, None)
-            if rows is not None:
-                relations[name] = rows
         else:
             found = _of_file(one, by_source.get(name))
+        if name not in relations or len(relations[name]) != len(found.records) or isinstance(stream, TopicStream):
+            relations.pop(name, None)
+            found, rows = _with_rows(name, sources[name], found)
+            if rows is not None:
+                relations[name] = rows
         streams[name] = found
-    if any(_is_placed(by_source.get(name)) for name in streams):
+    has_lost = any(len(one.records) != len(one.given.topic) for one in streams.values())
+    if has_lost or any(_is_placed(by_source.get(name)) for name in streams):
         for name, (topic, numbers) in _in_order(streams).items():
             engine[name] = topic
             if name in relations and len(relations[name]) == len(numbers):
@@ -137,15 +139,20 @@ def _of_topic(source: SourceTable, stream: TopicStream) -> _Stream:
     )
 
 
-def _rows(name: str, source: SourceTable, stream: _Stream) -> Relation | None:
-    """The rows of records, one each; None where a record holds none, or changes what others said."""
+def _with_rows(name: str, source: SourceTable, stream: _Stream) -> tuple[_Stream, Relation | None]:
+    """The records that hold a row, with their rows. A record that does not decode has no part in any output.
+
+    No rows where records change what others said.
+    """
     form = open_format(stream.given.format, source.schema, stream.given.options)
     decoded = form.decode([record.value for record in stream.records])
-    if decoded.failures or decoded.kinds is not None or len(decoded.positions) != len(stream.records):
-        return None
+    if decoded.kinds is not None:
+        return stream, None
+    at = decoded.positions.tolist()
     names = source.schema.names
     table = pa.table([decoded.table.column(i) for i in range(len(names))], schema=source.schema.arrow())
-    return Relation(name, source.schema, table)
+    kept = replace(stream, records=[stream.records[i] for i in at], order=stream.order[at])
+    return kept, Relation(name, source.schema, table)
 
 
 def _in_order(streams: Mapping[str, _Stream]) -> dict[str, tuple[TopicInput, list[int]]]:

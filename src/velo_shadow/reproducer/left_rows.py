@@ -20,7 +20,7 @@ _POLL_S = 0.5
 
 
 def final_rows(stream: Stream, sink: ShadowSink, declared: RowSchema) -> SideFile:
-    """The rows as the left side; `declared` are the columns that the program gives the sink.
+    """The rows, as a left side; `declared` are the columns that the program gives the sink.
 
     Errors: of reading the file or the topic; BAD_VALUE for upserts without a key.
     """

@@ -127,7 +127,7 @@ class ProgramRuns:
         return {name: one.topic.partitions for name, one in engine.items() if isinstance(one, TopicInput)}
 
     def rows(self, source: str) -> Relation | None:
-        """The rows of an input by number of the record; None where some record holds no row."""
+        """The rows of an input by number of the record; None where records change what others said."""
         found = self._inputs.relations.get(source)
         return found if found is not None and len(found) == self._count(source) else None
 

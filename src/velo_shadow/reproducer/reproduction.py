@@ -20,10 +20,12 @@ from velo_shadow.judgement import judged
 from velo_shadow.model import ComparisonPlan, Difference, Kind
 from velo_shadow.offline import SideFile, compare_files
 from velo_shadow.planning import plan_for
+from velo_shadow.reports.document import ShadowReport
 from velo_shadow.reproducer.case_spec import Case, CaseRow, shown_value, spec_text
 from velo_shadow.reproducer.left_rows import final_rows
 from velo_shadow.reproducer.program_runs import Chosen, ProgramRuns, chosen, relative_path
 from velo_shadow.reproducer.records_behind import records_behind
+from velo_shadow.reproducer.reported_causes import reported_differences, with_reported_causes
 from velo_shadow.reproducer.row_keys import parse_key, rows_with, typed_key
 from velo_shadow.reproducer.shrinking import smallest
 
@@ -49,6 +51,8 @@ class Reproduction:
     """No record can be left out that the plan does not tie to the key; otherwise the trials ran out."""
     spec: str = ""
     """The spec; empty without a difference."""
+    right_is_other: bool = False
+    """Without a difference: the right as it lies there has something else than the program gives now."""
     shows: bool = True
     """The program gives for the records of the spec what it gives for all."""
 
@@ -58,17 +62,19 @@ class Reproduction:
         return ",".join(f"{name}={shown_value(value)}" for name, value in self.key.items())
 
 
-def reproduce(config: ShadowConfig, sink: ShadowSink, key_text: str, folder: Path) -> Reproduction:
-    """The reproduction of one row; a spec in `folder` may be written of it.
+def reproduce(
+    config: ShadowConfig, sink: ShadowSink, key_text: str, folder: Path, report: ShadowReport | None = None
+) -> Reproduction:
+    """The reproduction of one row; a spec in `folder` may be written of it. `report` knows causes better.
 
     Errors: of the key, of reading the left, the inputs and the program; BAD_VALUE when no side has such a row.
     """
-    return _Reproducing(config, sink, folder).of(parse_key(key_text, sink.key))
+    return _Reproducing(config, sink, folder, report).of(parse_key(key_text, sink.key))
 
 
 class _Reproducing:
-    def __init__(self, config: ShadowConfig, sink: ShadowSink, folder: Path) -> None:
-        self._config = config
+    def __init__(self, config: ShadowConfig, sink: ShadowSink, folder: Path, report: ShadowReport | None) -> None:
+        self._report = report
         self._sink = sink
         self._folder = folder
         self._runs = ProgramRuns(config, sink, folder)
@@ -80,19 +86,18 @@ class _Reproducing:
         output = runs.output(everything)
         ours = self._ours(output)
         sink = self._sink
-        plan = plan_for(
-            left, ours, key=sink.key, equality=sink.equality, ignored=sink.ignored, time_column=sink.time_column
-        )
+        plan = self._plan(left, ours)
         key = typed_key(texts, _schema(plan), f'the sink "{sink.name}"')
         left_rows, our_rows = (_rows_of(plan, side, key) for side in (left, ours))
         if not left_rows and not our_rows:
             message = f'neither side of "{sink.name}" has a row of {", ".join(f"{n}={v}" for n, v in texts.items())}'
             raise VeloError(ErrorCode.BAD_VALUE, message)
-        found = Reproduction(
-            sink.name, key, tuple(left_rows), tuple(our_rows), _differences(plan, left, ours, key), {}, complete=True
-        )
+        differences = _differences(plan, left, ours, key)
+        if self._report is not None:
+            differences = with_reported_causes(differences, reported_differences(self._report, sink.name, key))
+        found = Reproduction(sink.name, key, tuple(left_rows), tuple(our_rows), differences, {}, complete=True)
         if not found.differences:
-            return found
+            return replace(found, right_is_other=self._right_is_other(ours, key))
         own_key = typed_key(texts, runs.schema, runs.statement)
 
         def own_rows(some: pa.Table) -> list[str]:
@@ -109,6 +114,23 @@ class _Reproducing:
             spec = spec_text(case, in_order=True)
             shows = own_rows(runs.output_of_spec(spec)) == wanted
         return replace(found, records=counts, complete=complete, spec=spec, shows=shows)
+
+    def _right_is_other(self, ours: SideFile, key: Mapping[str, Any]) -> bool:
+        """Whether the right as it lies there, if it can be read, has other rows than the program gives."""
+        sink = self._sink
+        if sink.right is None:
+            return False
+        try:
+            right = final_rows(sink.right, sink, self._runs.schema)
+            return bool(_differences(self._plan(right, ours), right, ours, key))
+        except VeloError:
+            return False
+
+    def _plan(self, left: SideFile, ours: SideFile) -> ComparisonPlan:
+        sink = self._sink
+        return plan_for(
+            left, ours, key=sink.key, equality=sink.equality, ignored=sink.ignored, time_column=sink.time_column
+        )
 
     def _left(self) -> SideFile:
         """The rows that the left has, at its present end."""
@@ -156,8 +178,8 @@ class _Reproducing:
         for name in runs.sources:
             relation = runs.rows(name)
             if relation is None:
-                message = f'some records of "{name}" hold no row: a spec cannot be written of them'
-                raise VeloError(ErrorCode.SQL_UNSUPPORTED, message, hint="leave them out of the file")
+                message = f'the records of "{name}" change rows: a spec of them cannot be written yet'
+                raise VeloError(ErrorCode.SQL_UNSUPPORTED, message, hint="what differs is in the report")
             relations[name] = relation
         columns = {column.name: column for column in (*plan.key, *plan.columns)}
         return Case(
