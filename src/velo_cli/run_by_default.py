@@ -1,4 +1,4 @@
-"""Words that mean a command they do not name: `velo test x.sql` runs it, `velo run DIR --shadow` is `velo shadow DIR`."""
+"""Words that mean another command: `velo test x.sql` runs it, `velo run DIR --shadow` is `velo shadow DIR`."""
 
 from __future__ import annotations
 
