@@ -185,3 +185,26 @@ def test_times_are_exact_and_without_zeros_that_say_nothing() -> None:
         ["2026-01-01T10:00:00+00:00"],
         "10:30:00",
     ]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("began", "2026-01-01T00:00:00", "has no zone"),
+        ("ended", "yesterday", "isoformat"),
+        ("counts", {"left": -1}, '"totals" has a number that none can be'),
+        ("over_time", [{"begins": "2026-01-01T00:00:00", "seconds": 0, "rows": 1, "different": 0}], "stretch of time"),
+    ],
+)
+def test_numbers_and_times_that_none_can_be_are_refused(place: str, value: Any, message: str) -> None:
+    values = deepcopy(document(report()))
+    sink = values["sinks"][0]
+    if place in values:
+        values[place] = value
+    else:
+        sink[place] = {**sink[place], **value} if isinstance(value, dict) else value
+
+    with pytest.raises(VeloError) as caught:
+        shadow_report_of(values, "r.json")
+
+    assert message in caught.value.message

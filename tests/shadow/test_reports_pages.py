@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -29,7 +32,7 @@ from velo_shadow.model import Counts, Decision, Performance, SidePerformance, Ti
 from velo_shadow.reports.document import Moment, ShadowReport, overall
 from velo_shadow.reports.forms import ReportFormat, format_of
 from velo_shadow.reports.html_report import shadow_html
-from velo_shadow.reports.json_report import shadow_json
+from velo_shadow.reports.json_report import shadow_json, shadow_report_of
 from velo_shadow.reports.junit_report import shadow_junit
 from velo_shadow.reports.markdown_report import shadow_markdown
 from velo_shadow.reports.outputs import report_text
@@ -96,7 +99,12 @@ def test_html_tells_everything_about_a_sink() -> None:
     page = Page(shadow_html(report()))
     text = " ".join(" ".join(parts) for parts in page.inside.values())
 
-    for part in (*TOLD, "rows compared over time", "up to 166 that differ", "2026-01-01 15:00: 71,000 rows, 166 differ"):
+    for part in (
+        *TOLD,
+        "rows compared over time",
+        "up to 166 that differ",
+        "2026-01-01 15:00: 71,000 rows, 166 differ",
+    ):
         assert part in text, part
 
 
@@ -258,3 +266,40 @@ def test_the_advice_names_what_a_switch_brings_only_when_it_is_safe() -> None:
     assert advice_text(report(SAFE)) == "Safe to switch."
     assert advice_text(report(SAFE, EMPTY)) == "Do not switch yet: too little is known."
     assert advice_text(report(faster, FULL)).startswith("Do not switch: ")
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where each part of a JSON document stands."""
+    if path:
+        yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in inside:
+        yield from paths(part, (*path, name))
+
+
+ODD: tuple[Any, ...] = (None, -1, 0, 1e300, "x", "", True, [], {}, [None], {"a": 1}, 10**30)
+
+
+def test_a_report_that_somebody_has_edited_is_refused_or_written() -> None:
+    text = shadow_json(report(replace(FULL, course=COURSE[:2]), EMPTY))
+    places = list(paths(json.loads(text)))
+    random = Random(5)
+    written = refused = 0
+    for _ in range(150):
+        values = json.loads(text)
+        *way, last = random.choice(places)
+        inner = values
+        for name in way:
+            inner = inner[name]
+        inner[last] = random.choice(ODD)
+        try:
+            found = shadow_report_of(values, "r.json")
+        except VeloError:
+            refused += 1
+            continue
+        for form in ReportFormat:
+            report_text(found, form)
+        written += 1
+
+    assert written > 20
+    assert refused > 20

@@ -68,7 +68,7 @@ def _parts(sink: SinkReport) -> list[tuple[str, int]]:
 def _figures(sink: SinkReport) -> list[CourseFigure]:
     figures = []
     if sink.over_time:
-        figures.append(CourseFigure("rows (up) and differences (down) by event time", over_time_svg(sink.over_time)))
+        figures.append(CourseFigure("rows (up), differences (down) by event time", over_time_svg(sink.over_time)))
     latencies = None if sink.performance is None else latency_svg(sink.performance)
     if latencies is not None:
         figures.append(CourseFigure("latency: from event time to the written record", latencies))

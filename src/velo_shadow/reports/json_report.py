@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from velo_shadow.reports.wording import difference_line
 
 SCHEMA_VERSION = 1
 KIND = "shadow"
+_LARGEST = 2.0**63
 MAX_FINDINGS = 10
 """Differences that the migration report shows."""
 _STATUS = {Decision.SAFE: "passed", Decision.NOT_SAFE: "failed", Decision.INCONCLUSIVE: "inconclusive"}
@@ -73,10 +75,43 @@ def shadow_report_of(values: Any, name: str) -> ShadowReport:
         message = f'"{name}" has schema_version {version}; this version of velostream reads {SCHEMA_VERSION}'
         raise VeloError(ErrorCode.BAD_VALUE, message)
     try:
-        return msgspec.convert(values, ShadowReport)
-    except msgspec.ValidationError as error:
+        report = msgspec.convert(values, ShadowReport)
+        _check(report)
+        return report
+    except (msgspec.ValidationError, ValueError) as error:
         message = f'"{name}" is not a report of velo shadow: {error}'
         raise VeloError(ErrorCode.BAD_VALUE, message, hint=hint) from None
+
+
+def _check(report: ShadowReport) -> None:
+    """What types do not say. Raises ValueError."""
+    for time in (report.began, report.ended):
+        if time is not None and datetime.fromisoformat(time).tzinfo is None:
+            raise ValueError(f"{time} has no zone")
+    for sink in report.sinks:
+        parts: tuple[Any, ...] = (
+            sink.verdict,
+            sink.counts,
+            sink.coverage,
+            *sink.segments,
+            *sink.over_time,
+            *sink.course,
+        )
+        numbers = [number for part in parts for number in _numbers(asdict(part))]
+        numbers += [sink.pending, sink.differences_left_out, *sink.causes.values()]
+        numbers += _numbers({} if sink.performance is None else asdict(sink.performance))
+        if any(not 0 <= number < _LARGEST for number in numbers):
+            raise ValueError(f'"{sink.name}" has a number that none can be')
+        for one in sink.over_time:
+            if one.seconds < 1 or datetime.fromisoformat(one.begins).tzinfo is not None:
+                raise ValueError(f'"{sink.name}" has no such stretch of time: {one.begins}')
+
+
+def _numbers(values: Any) -> list[float]:
+    """All numbers in plain values."""
+    if isinstance(values, dict):
+        return [number for value in values.values() for number in _numbers(value)]
+    return [values] if isinstance(values, int | float) else []
 
 
 def _facts(sinks: Sequence[SinkReport]) -> dict[str, Any]:

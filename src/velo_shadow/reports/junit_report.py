@@ -9,7 +9,15 @@ from xml.etree import ElementTree
 from velo_harness.reports.shown_values import printable_lines
 from velo_shadow.model import Decision
 from velo_shadow.reports.document import ShadowReport, ShownDifference, SinkReport
-from velo_shadow.reports.wording import bound_text, coverage_text, difference_line, left_alone, matched_text, plan_text
+from velo_shadow.reports.wording import (
+    bound_text,
+    coverage_text,
+    difference_line,
+    duration_of,
+    left_alone,
+    matched_text,
+    plan_text,
+)
 
 SHOWN_DIFFERENCES = 20
 VERDICT = "verdict"
@@ -29,7 +37,9 @@ class _Case:
 
 def shadow_junit(report: ShadowReport) -> str:
     """The report as an XML document."""
-    root = ElementTree.Element("testsuites", name=_clean(f"velo shadow {report.job or ''}".strip()), time="0")
+    root = ElementTree.Element(
+        "testsuites", name=_clean(f"velo shadow {report.job or ''}".strip()), time=_seconds(report)
+    )
     total = [0, 0, 0]
     suites = [(sink.name, list(_cases(sink))) for sink in report.sinks]
     if not suites:
@@ -98,6 +108,11 @@ def _number(cases: Sequence[_Case], kind: str) -> int:
 def _count(element: ElementTree.Element, numbers: Sequence[int]) -> None:
     for name, number in zip(("tests", "failures", "errors"), numbers, strict=True):
         element.set(name, str(number))
+
+
+def _seconds(report: ShadowReport) -> str:
+    lasted = duration_of(report)
+    return "0" if lasted is None else f"{lasted.total_seconds():.3f}"
 
 
 def _clean(text: str) -> str:

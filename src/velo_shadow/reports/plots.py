@@ -16,6 +16,8 @@ from velo_shadow.reports.wording import seconds_text
 
 _MIDDLE = 70
 """Where the axis of a plot with two directions is."""
+_TELLING_ROWS = 1_000_000
+"""Over fewer the growth of memory a million rows says nothing."""
 _LEAST = 1.5
 """Height of the smallest bar: what is there is seen."""
 
@@ -94,7 +96,8 @@ def course_figures(course: Sequence[Moment]) -> list[CourseFigure]:
     known = [(one.left + one.right, one.memory_bytes) for one in course if one.memory_bytes is not None]
     if len(known) >= 2 and known[-1][0] > known[0][0]:
         name = "memory of the comparison over rows read"
-        caption = f"{name}, {memory_slope(course):+.2f} MB a million rows"
+        tells = known[-1][0] - known[0][0] >= _TELLING_ROWS
+        caption = f"{name}, {memory_slope(course):+.2f} MB a million rows" if tells else name
         rows, memory = [float(one[0]) for one in known], [one[1] for one in known]
         figures.append(CourseFigure(caption, line_svg(rows, memory, name, _rows_text, bytes_text)))
     return figures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from velo_harness.reports.shown_values import text_of
@@ -160,13 +160,20 @@ def percent_text(rate: float) -> str:
     return f"{rate * 100:.2g} %" if rate < 0.1 else f"{rate * 100:.0f} %"
 
 
+def duration_of(report: ShadowReport) -> timedelta | None:
+    """How long the comparison went on; None where the report does not say."""
+    if report.began is None or report.ended is None:
+        return None
+    return datetime.fromisoformat(report.ended) - datetime.fromisoformat(report.began)
+
+
 def when_text(report: ShadowReport) -> str:
     """When the comparison was, for how long, and by which version."""
     parts = []
     if report.began is not None:
         parts.append(f"began {report.began}")
-    if report.began is not None and report.ended is not None:
-        lasted = datetime.fromisoformat(report.ended) - datetime.fromisoformat(report.began)
+    lasted = duration_of(report)
+    if lasted is not None:
         parts.append(f"ran for {seconds_text(lasted.total_seconds())}")
     return " · ".join([*parts, f"velostream {report.versions.get('velostream', '')}".strip()])
 
