@@ -65,7 +65,8 @@ def _subtracted(
     if not ignorable:
         return subtract(_compared(left, right, plan, config), beside)
     smaller = without_columns(plan, ignorable)
-    return subtract(_compared(left, right, smaller, config), _compared(left, control, smaller, config))
+    compared, beside = (_compared(left, one, smaller, config) for one in (right, control))
+    return subtract(compared, beside, left_out=ignorable)
 
 
 def _side(stream: Stream, side: Side) -> SideFile:

@@ -67,13 +67,13 @@ def without_columns(plan: ComparisonPlan, names: Iterable[str]) -> ComparisonPla
     return replace(plan, columns=kept, ignored=(*plan.ignored, *left_out))
 
 
-def subtract(compared: Compared, control: Compared) -> Compared:
+def subtract(compared: Compared, control: Compared, *, left_out: Sequence[str] = ()) -> Compared:
     """`compared` without the differences that the left has from its `control`, too.
 
-    Either may have more differences than are kept: what is not known to differ in the control blocks.
+    `left_out`: ignorable columns that neither was compared in (`without_columns`). Either may have more differences than are kept: what is not known to differ in the control blocks.
     Errors: BAD_VALUE for a control that is no second output of the same job.
     """
-    ignorable = ignorable_columns(control)
+    ignorable = (*left_out, *ignorable_columns(control))
     known = Counter(_identity(one) for one in control.diff.differences)
     kept: list[Difference] = []
     equal, lone = 0, Counter[Kind]()
