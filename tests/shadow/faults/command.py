@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.shadow.command import velo
-from tests.shadow.faults.fault import NOT_COMPARED
 from tests.shadow.faults.measuring import Case, files_of
+
+from velo_shadow.config import FileStream
 
 
 def measured_by_command(case: Case, folder: Path) -> bool:
@@ -15,8 +16,8 @@ def measured_by_command(case: Case, folder: Path) -> bool:
     config = case.side.scenario.sink_config
     arguments = ["shadow", "--left", str(left), "--right", str(right), "--key", ",".join(config.key)]
     arguments += ["--time-column", config.time_column or ""]
-    for name in NOT_COMPARED.get(case.side.scenario.name, ()):
-        arguments += ["--ignore", name]
+    if isinstance(config.control, FileStream):
+        arguments += ["--control", str(config.control.path)]
     for name, equality in config.equality.items():
         arguments += ["--equal", f"{name}={equality.rule.value}:{equality.tolerance}"]
     code, output = velo(arguments)

@@ -14,10 +14,12 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 from tests.shadow.faults import job_faults, row_faults, value_faults
-from tests.shadow.faults.fault import NOT_COMPARED, Fault, Kind, Part, Row, Sound, differing, reference, sound
+from tests.shadow.faults.fault import Fault, Kind, Part, Row, Sound, differing, reference, sound
 from tests.shadow.scenarios.scenario import Scenario, scenarios
 
 from velo_engine.errors import ErrorCode, VeloError
+from velo_shadow.config import FileStream
+from velo_shadow.control import ignorable_columns, subtract, without_columns
 from velo_shadow.judgement import judged
 from velo_shadow.model import ComparisonResult, Decision, Segment, Side
 from velo_shadow.model import Kind as DifferenceKind
@@ -123,17 +125,23 @@ def _said(result: ComparisonResult) -> str:
 
 
 def compared(scenario: Scenario, left: Path, right: Path) -> ComparisonResult:
-    """The result of a comparison of two files by the scenario's config."""
+    """The result of a comparison of two files by the scenario's config, less what Flink has differently every time."""
     sides = read_side(left, Side.LEFT), read_side(right, Side.RIGHT)
     config = scenario.sink_config
     plan = plan_for(
         *sides,
         key=config.key,
         equality=config.equality,
-        ignored=NOT_COMPARED.get(scenario.name, ()),
         time_column=config.time_column,
     )
-    return judged(compare_files(*sides, plan), today=TODAY)
+    if config.control is None:
+        return judged(compare_files(*sides, plan), today=TODAY)
+    assert isinstance(config.control, FileStream)
+    control = read_side(config.control.path, Side.RIGHT)
+    beside = compare_files(sides[0], control, plan)
+    smaller = without_columns(plan, ignorable_columns(beside))
+    found = subtract(compare_files(*sides, smaller), compare_files(sides[0], control, smaller))
+    return judged(found, today=TODAY)
 
 
 def names_part(segment: Segment, part: Part) -> bool:

@@ -15,6 +15,7 @@ from tests.shadow.scenarios.inputs import INPUTS, files
 from tests.shadow.scenarios.scenario import SCENARIOS, scenarios
 
 from velo_engine.sql.flink.script import parse_script
+from velo_harness.formatting.sql_format import formatted_sql
 from velo_import.convert.job import convert_job
 
 FAULTY = sorted(path.parent.name for path in (SCENARIOS / "faulty").glob("*/app.sql"))
@@ -74,7 +75,7 @@ def test_our_job_is_the_import_of_flinks(name: str) -> None:
 
     imported = convert_job(name, [parse_script(text, file="flink.sql")]).app_sql
 
-    assert _statements(scenarios()[name].program) == _statements(imported)
+    assert _statements(scenarios()[name].program) == _statements(formatted_sql(imported, "app.sql"))
 
 
 def _statements(program: str) -> list[str]:
