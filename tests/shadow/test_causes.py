@@ -84,12 +84,14 @@ def test_rows_that_changed_places_are_a_tie() -> None:
         sides = zip("xy", left, right, strict=True)
         return [Difference(Kind.VALUE, {"k": key}, name, one, other, row=whole) for name, one, other in sides]
 
-    first, second, third = row(1, ("a", 10), ("b", 20)), row(2, ("b", 20), ("a", 10)), row(3, ("b", 20), ("a", 11))
+    elsewhere, first, second = row(0, ("b", 21), ("a", 11)), row(1, ("a", 10), ("b", 20)), row(2, ("b", 20), ("a", 10))
+    last = row(3, ("c", 30), ("d", 40))
 
-    found = explained([*first, *second, *third])
+    found = explained([*elsewhere, *first, *second, *last])
 
-    assert [one.cause for one in found] == [Cause.TOP_N_TIE] * 4 + [Cause.UNKNOWN] * 2
-    assert found[0].evidence == "the row has changed places with that of k=2 with the same price=5"
+    assert [one.cause for one in found] == [Cause.UNKNOWN] * 2 + [Cause.TOP_N_TIE] * 6
+    assert found[2].evidence == "the row has changed places with that of k=2 with the same price=5"
+    assert found[6].evidence.startswith("in the last place another row with the same price=5; 2 rows")
 
 
 def test_single_values_that_changed_places_are_no_tie() -> None:

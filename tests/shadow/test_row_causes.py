@@ -18,6 +18,7 @@ from velo_shadow.compared import Compared
 from velo_shadow.diff import diff
 from velo_shadow.equality import default_equality
 from velo_shadow.model import Cause, ColumnEquality, ComparisonPlan, Difference, PlanColumn, Side
+from velo_shadow.profile import profile
 
 Row = dict[str, Any]
 NOON = datetime(2026, 3, 29, 12)
@@ -49,7 +50,8 @@ def found(
     result = diff(kernel, plan, *relations, tables=tables)
     times = {Side.LEFT: [row[time] for row in left if time], Side.RIGHT: [row[time] for row in right if time]}
     spans = {side: (min(ones), max(ones)) if ones else None for side, ones in times.items()}
-    return explained(result.differences, Compared(plan, result, (), spans))
+    known = profile(kernel, plan, (relations[0], relations[1]), result.differences, tables)
+    return explained(result.differences, Compared(plan, result, (), spans, profile=known))
 
 
 def causes(differences: tuple[Difference, ...]) -> set[Cause]:
@@ -225,7 +227,7 @@ def account(number: int, first: int, payments: int) -> Row:
     return {
         "account": number,
         "payments": payments,
-        "balance": Decimal(payments) * 3,
+        "balance": Decimal(payments * payments + number),
         "first_at": NOON + timedelta(minutes=first),
     }
 
@@ -356,3 +358,78 @@ def test_cents_against_euros(kernel: Kernel) -> None:
 
     assert causes(differences) == {Cause.DECIMAL_ROUNDING}
     assert "the right is the left times 10^2 in 4 of 4" in differences[0].evidence
+
+
+def test_rows_of_a_bag_that_came_twice(kernel: Kernel) -> None:
+    left = [{"id": i, "ratio": i / 7} for i in range(6)]
+
+    differences = found(kernel, left, [*left, left[2], left[2], left[4]])
+
+    assert causes(differences) == {Cause.DUPLICATE_DELIVERY}
+    assert differences[0].evidence == "the left has the same row: it stands 3 times on the right, 1 on the left"
+
+
+def test_rows_of_a_bag_that_the_other_side_has_not_came_not_twice(kernel: Kernel) -> None:
+    left = [{"id": i, "ratio": i / 7} for i in range(6)]
+
+    assert causes(found(kernel, left, left[:-1])) == {Cause.UNKNOWN}
+
+
+def purchase(number: int, quantity: int) -> Row:
+    return {
+        "id": number,
+        "article": f"a{number % 5}",
+        "quantity": quantity,
+        "total": Decimal(quantity * (3 + number % 4)),
+        "weight": 1.5 + number,
+        "at": NOON + timedelta(seconds=7 * number, milliseconds=number),
+    }
+
+
+@pytest.mark.parametrize("wrong", [lambda n: n * 2, lambda n: n + 1, lambda n: n - 1])
+@pytest.mark.parametrize(
+    "columns", [("id", "article", "quantity", "total", "weight", "at"), ("id", "quantity", "total")]
+)
+def test_wrong_quantities_of_single_events_are_neither_copies_nor_lost_contributions(
+    kernel: Kernel, wrong: Any, columns: tuple[str, ...]
+) -> None:
+    left = [purchase(i, 2 + i % 3) for i in range(60)]
+    right = [purchase(i, wrong(2 + i % 3)) for i in range(60)]
+
+    differences = found(
+        kernel, [{n: row[n] for n in columns} for row in left], [{n: row[n] for n in columns} for row in right], "id"
+    )
+
+    expected = {Cause.DUPLICATE_DELIVERY} if wrong(3) == 6 and len(columns) == 3 else {Cause.UNKNOWN}
+    assert causes(differences) == expected
+
+
+def joined(number: int, minutes: float) -> Row:
+    ordered = NOON + timedelta(seconds=17 * number)
+    return {"id": number, "amount": number * 3, "ordered_at": ordered, "paid_at": ordered + timedelta(minutes=minutes)}
+
+
+def test_rows_beyond_the_bound_of_an_interval(kernel: Kernel) -> None:
+    left = [joined(i, i * 20 / 80) for i in range(80)]
+    right = [row for row in left if row["paid_at"] - row["ordered_at"] < timedelta(minutes=15)]
+
+    differences = found(kernel, left, right, "id", time="ordered_at")
+
+    assert causes(differences) == {Cause.WINDOW_BOUNDARY}
+    assert '"paid_at" is 0:15:00 after "ordered_at"; on the right it is at most 0:14:45' in differences[0].evidence
+
+
+def test_rows_within_the_bounds_are_just_missing(kernel: Kernel) -> None:
+    left = [joined(i, (i * 7 % 80) / 4) for i in range(80)]
+
+    assert causes(found(kernel, left, [row for row in left if row["id"] % 9 != 4], "id")) == {Cause.UNKNOWN}
+
+
+def test_rows_whose_partner_is_not_there_are_only_said_to_be_so(kernel: Kernel) -> None:
+    left = [{"id": i, "carrier": "dhl", "cost": i, "amount": i * 2} for i in range(10)]
+    right = [row | ({"carrier": None, "cost": None} if row["id"] < 4 else {}) for row in left]
+
+    differences = found(kernel, left, right, "id")
+
+    assert causes(differences) == {Cause.UNKNOWN}
+    assert "4 rows of the right have NULL in carrier, cost together" in differences[0].evidence

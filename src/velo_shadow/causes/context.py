@@ -44,7 +44,9 @@ class Context:
     key: tuple[str, ...]
     """Columns that a row is known by; empty: the sides are bags."""
     numbers: tuple[str, ...]
-    """Columns beside the key that hold numbers, but for whole ones that repeat no value: rows are known by those."""
+    """Columns beside the key that hold numbers."""
+    unique: frozenset[str]
+    """Columns of whole numbers that repeat no value, as far as is known: they count nothing."""
     changes: Mapping[str, tuple[Change, ...]]
     """By column."""
     offsets: Mapping[str, Counter[timedelta]]
@@ -66,12 +68,12 @@ def context_of(differences: Sequence[Difference], compared: Compared | None = No
             if isinstance(change.left, datetime) and isinstance(change.right, datetime):
                 offsets[change.column][change.right - change.left] += 1
     profiles = () if compared is None or compared.profile is None else compared.profile.values()
-    unique = {name for profile in profiles for name in profile.unique}
     return Context(
         tuple(rows),
         tuple(single),
         key,
-        tuple(name for name in numbers_of(single, key) if name not in unique),
+        numbers_of(single, key),
+        frozenset(name for profile in profiles for name in profile.unique),
         {name: tuple(found) for name, found in changes.items()},
         offsets,
         compared,

@@ -11,18 +11,21 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from velo_harness.reports.shown_values import text_of
 from velo_shadow.causes.context import Context, Finding
 from velo_shadow.causes.rows import Number, Row, cancel, is_number, less
-from velo_shadow.causes.windows import groups_of
+from velo_shadow.causes.windows import are_windows, groups_of
 from velo_shadow.model import Cause, Side
 
 _SHARE = 0.8
 """Of the rows with other contributions that must have fewer on the same side."""
 _BY_ACCIDENT = 0.05
 """The probability below which an extreme value that never moved is no accident."""
+_NEAR = Fraction(1, 10**9)
+"""Of floating-point numbers that are one multiple."""
 _LEAST_TWICE = 2
 """Columns that must be doubled in a row."""
 
@@ -50,9 +53,10 @@ def contributions(context: Context) -> dict[int, Finding]:
         return {}
     side = max(Side, key=lambda side: sum(lack.side is side for lack in lacking))
     alike = [lack for lack in lacking if lack.side is side]
-    if len(alike) < _SHARE * len(lacking):
+    is_windowed = are_windows(groups_of(context))
+    if len(alike) < _SHARE * len(lacking) or not (is_windowed or _may_be_sums(alike, context)):
         return {}
-    group = _Group(alike, side, _extremes(alike, context), context)
+    group = _Group(alike, side, _extremes(alike, context), context, is_windowed)
     return {place: finding for lack in alike for finding in [group.finding(lack)] for place in lack.row.members}
 
 
@@ -62,7 +66,7 @@ def _lack(row: Row, context: Context) -> Lack | None:
     counts = [
         (left + right, name, right - left)
         for name, left, right in sums
-        if isinstance(left, int) and isinstance(right, int) and min(left, right) >= 0
+        if isinstance(left, int) and isinstance(right, int) and min(left, right) >= 0 and name not in context.unique
     ]
     if not counts or len(row.changed) < 2 or row.is_paired:
         return None
@@ -75,11 +79,33 @@ def _lack(row: Row, context: Context) -> Lack | None:
     return Lack(row, side, name, abs(more), (total + abs(more)) // 2, is_half)
 
 
+def _may_be_sums(lacks: Sequence[Lack], context: Context) -> bool:
+    """Whether rows without a window may sum up others: texts beside the key, and numbers of which all go together, are
+    those of a single event whose numbers are wrong."""
+    for name, value in lacks[0].row.any.items():
+        is_fixed = all(name not in lack.row.changed for lack in lacks)
+        if isinstance(value, str) and name not in context.key and is_fixed:
+            return False
+    together = sum(not lack.is_half and _go_together(lack, context) for lack in lacks)
+    return together <= len(lacks) / 2
+
+
+def _go_together(lack: Lack, context: Context) -> bool:
+    """Whether all numbers that differ are one multiple of the other side's, as a price of a quantity is."""
+    sums = {name: (Fraction(left), Fraction(right)) for name, left, right in _sums(lack.row, context)}
+    first, second = sums[lack.count]
+    return all(abs(left * second - right * first) <= abs(left * second) * _NEAR for left, right in sums.values())
+
+
 def _sums(row: Row, context: Context) -> list[tuple[str, Number, Number]]:
     """Columns of numbers that differ and stand on both sides, with the values of both."""
     left_values, right_values = row.both
     pairs = [(name, left_values[name], right_values[name]) for name in row.changed if name in context.numbers]
-    return [(name, left, right) for name, left, right in pairs if is_number(left) and is_number(right)]
+    return [(name, left, right) for name, left, right in pairs if _is_finite(left) and _is_finite(right)]
+
+
+def _is_finite(value: Any) -> bool:
+    return is_number(value) and math.isfinite(value)
 
 
 def _is_twice(half: Number, whole: Number) -> bool:
@@ -104,6 +130,7 @@ class _Group:
     side: Side
     extremes: Sequence[_Extreme]
     context: Context
+    is_windowed: bool
 
     def finding(self, lack: Lack) -> Finding:
         """What the row lacks, and why."""
@@ -115,7 +142,7 @@ class _Group:
             what = f"in {len(self.lacks)} rows with more on the {other} {_names(self.extremes)} never moved"
             by_accident = f"other contributions would leave them so with a probability of {repeated:.2g}"
             return Finding(Cause.DUPLICATE_DELIVERY, f"{_numbers(lack)}; {what}: {by_accident}")
-        if groups_of(self.context):
+        if self.is_windowed:
             return self._of_window(lack, moved)
         return self._of_state(lack)
 

@@ -18,7 +18,9 @@ _FLOAT_DIGITS = 10
 _MORE_DIGITS = 3
 """That the other number has: sums of rounded floating-point numbers have as many as fit."""
 _ALIKE = 3
-"""Differences of one factor, or digits of one number: more than accident."""
+"""Differences of one factor: more than accident."""
+_DIGITS = 2
+"""Of a number that another one has as well, with the point elsewhere."""
 
 
 def rounding(change: Change, context: Context) -> Finding | None:
@@ -78,7 +80,7 @@ def _power(change: Change) -> int | None:
 def _has_digits(change: Change) -> bool:
     """Whether a number shows so many digits that another one with the same is no accident."""
     value = _decimal(change.left)
-    return value is not None and len(value.normalize().as_tuple().digits) >= _ALIKE
+    return value is not None and len(value.normalize().as_tuple().digits) >= _DIGITS
 
 
 def _decimal(value: Any) -> Decimal | None:

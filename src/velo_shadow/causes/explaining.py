@@ -16,7 +16,7 @@ from velo_shadow.causes.contributions import contributions
 from velo_shadow.causes.decimals import rounding
 from velo_shadow.causes.floats import association, last_places
 from velo_shadow.causes.joins import beyond, padded, unpartnered
-from velo_shadow.causes.lone import outside
+from velo_shadow.causes.lone import copies, outside
 from velo_shadow.causes.nulls import null_or_absent
 from velo_shadow.causes.representation import same_otherwise
 from velo_shadow.causes.rows import Row
@@ -32,6 +32,7 @@ RowDetector: TypeAlias = Callable[[Context], Mapping[int, Finding]]
 Detector: TypeAlias = Callable[[Change, Context], Finding | None]
 
 ROW_DETECTORS: tuple[RowDetector, ...] = (
+    copies,
     swapped,
     ties,
     padded,
@@ -65,7 +66,8 @@ def explained(differences: Sequence[Difference], compared: Compared | None = Non
     found: dict[int, Finding] = {}
     for detector in ROW_DETECTORS:
         for place, finding in detector(context).items():
-            found.setdefault(place, finding)
+            if place not in found or found[place].cause is Cause.UNKNOWN is not finding.cause:
+                found[place] = finding
     remarks = {place: finding for place, finding in found.items() if finding.cause is Cause.UNKNOWN}
     causes = {place: finding for place, finding in found.items() if finding.cause is not Cause.UNKNOWN}
     for row in context.rows:

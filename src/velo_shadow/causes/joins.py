@@ -13,7 +13,7 @@ _LEAST = 2
 """Rows of which one says nothing, and columns that are NULL in all of them, or nothing is padded."""
 _SHARE = 0.8
 """Of the rows without partner that must be padded, or beyond a bound, alike."""
-_BY_ACCIDENT = 0.01
+_BY_ACCIDENT = 0.05
 """The probability below which nobody takes it for one."""
 
 
@@ -84,7 +84,8 @@ def beyond(context: Context) -> dict[int, Finding]:
             gaps = [(row, b - a) for row, a, b in timed if a is not None and b is not None]
             for beyond_most, bound in ((True, most), (False, least)):
                 rows = [(row, gap) for row, gap in gaps if (gap > bound if beyond_most else gap < bound)]
-                if not rows or len(rows) < _SHARE * len(lone) or not _is_rare(len(rows), other.rows):
+                looked_at = 2 * len(other.apart)
+                if not rows or len(rows) < _SHARE * len(lone) or not _is_rare(len(rows), other.rows, looked_at):
                     continue
                 reach = "at most" if beyond_most else "at least"
                 rule = f"on the {side.other} it is {reach} {bound}, in {other.rows} rows"
@@ -94,7 +95,7 @@ def beyond(context: Context) -> dict[int, Finding]:
     return found
 
 
-def _is_rare(beyond: int, rows: int) -> bool:
-    """Whether, of all rows, just these would rarely be the furthest by accident."""
+def _is_rare(beyond: int, rows: int, looked_at: int) -> bool:
+    """Whether, of all rows, just these would rarely be the furthest by accident, in any of the ways looked at."""
     few = min(beyond, 4)
-    return math.comb(few + rows, few) > 1 / _BY_ACCIDENT
+    return math.comb(few + rows, few) > looked_at / _BY_ACCIDENT

@@ -1,15 +1,34 @@
-"""Rows without partner that lie outside what the other side has seen."""
+"""Rows without partner that are there once too often, or lie outside what the other side has seen."""
 
 from __future__ import annotations
 
 from velo_harness.reports.shown_values import text_of
 from velo_shadow.causes.context import Context, Finding
+from velo_shadow.causes.rows import row_of
 from velo_shadow.model import Cause, Side
 
 _LEAST = 3
 """Rows: one or two may lack at the beginning as anywhere else."""
 _SHARE = 0.5
 """Of the side's rows without partner."""
+
+
+def copies(context: Context) -> dict[int, Finding]:
+    """Rows of a bag that the other side has as well, but less often."""
+    profile = context.compared.profile if context.compared is not None else None
+    found: dict[int, Finding] = {}
+    if profile is None:
+        return found
+    for row in context.single:
+        if row.changed:
+            continue
+        side = Side.LEFT if row.right is None else Side.RIGHT
+        here, there = (profile[one].copies.get(row_of(row.any), 0) for one in (side, side.other))
+        if there:
+            often = f"{here} times on the {side}, {there} on the {side.other}" if here > there else "less often there"
+            evidence = f"the {side.other} has the same row: it stands {often}"
+            found[row.members[0]] = Finding(Cause.DUPLICATE_DELIVERY, evidence)
+    return found
 
 
 def outside(context: Context) -> dict[int, Finding]:

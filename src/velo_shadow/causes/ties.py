@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from velo_shadow.causes.context import Context, Finding
@@ -32,11 +34,48 @@ def ties(context: Context) -> dict[int, Finding]:
         if same:
             by = f"with the same {shown_key(row.any, same)}"
             finding = Finding(Cause.TOP_N_TIE, f"the row has changed places with that of {key} {by}")
-        else:
+        elif _what(other, "right") == _what(row, "left"):
             names = ", ".join(row.changed)
             finding = Finding(Cause.UNKNOWN, f"the row of {key} stands in its place, and they differ in {names}")
+        else:
+            continue
         found.update(dict.fromkeys(row.members, finding))
-    return found
+    return found | _at_the_end(context, found)
+
+
+def _at_the_end(context: Context, found: Mapping[int, Finding]) -> dict[int, Finding]:
+    """Rows of the last place whose counterpart has none. Others must have changed places that differ in the same."""
+    exchanged = [row for row in context.rows if _is_tie(row, found)]
+    alike = Counter(row.changed for row in exchanged)
+    places = {name: [row.key[name] for row in exchanged] for name in _place_names(exchanged)}
+    last = {name: max(values) for name, values in places.items() if all(map(is_number, values))}
+    added: dict[int, Finding] = {}
+    for row in context.rows:
+        if row.members[0] in found or not alike[row.changed]:
+            continue
+        same = [name for name, value in _others(row).items() if is_number(value) or isinstance(value, date)]
+        if not any(is_number(row.key[name]) and row.key[name] >= place for name, place in last.items()):
+            continue
+        evidence = (
+            f"in the last place another row with the same {shown_key(row.any, same)}; "
+            f"{alike[row.changed]} rows that differ in the same columns have changed places"
+        )
+        added |= dict.fromkeys(row.members, Finding(Cause.TOP_N_TIE, evidence))
+    return added
+
+
+def _place_names(exchanged: Sequence[Row]) -> set[str]:
+    """Columns of the key that hold the place: those in which rows of one group differ."""
+    return {
+        name
+        for row, other in pairwise(exchanged)
+        for name in row.key
+        if _is_near(row, other) and row.key[name] != other.key[name]
+    }
+
+
+def _is_tie(row: Row, found: Mapping[int, Finding]) -> bool:
+    return row.members[0] in found and found[row.members[0]].cause is Cause.TOP_N_TIE
 
 
 def _places(context: Context) -> dict[tuple[str, ...], list[Row]]:

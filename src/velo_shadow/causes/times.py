@@ -13,6 +13,9 @@ FURTHEST = timedelta(hours=26)
 """Between UTC-12 and UTC+14."""
 _SHARE = 0.8
 """Of the column's differences that a zone must explain; two for the two halves of a year."""
+_HOUR = timedelta(hours=1)
+_COARSE = 3
+"""Differences from which on times of whole minutes are no quarters of an hour apart by accident."""
 _MINUTES = 3
 """Times that must all be cut to the minute: one or two are whole minutes by accident."""
 
@@ -31,7 +34,9 @@ def time_zone(change: Change, context: Context) -> Finding | None:
     common = offsets.most_common(2)
     if apart not in dict(common) or sum(n for _, n in common) < _SHARE * offsets.total():
         return None
-    hours = apart / timedelta(hours=1)
+    if offsets.total() < _COARSE and apart % _HOUR and not _has_seconds(change.left):
+        return None
+    hours = apart / _HOUR
     return Finding(
         Cause.TIME_ZONE, f"the right is {hours:+g} h off in {offsets[apart]} of {offsets.total()} differences"
     )
@@ -57,6 +62,10 @@ def time_precision(change: Change, context: Context) -> Finding | None:
 
 def _cut(value: datetime, unit: timedelta) -> datetime:
     return value - (value - datetime.min) % unit
+
+
+def _has_seconds(value: datetime) -> bool:
+    return bool(value.second or value.microsecond)
 
 
 def _apart(change: Change) -> timedelta | None:

@@ -51,6 +51,13 @@ def groups_of(context: Context) -> dict[str, list[Window]]:
     return groups
 
 
+def are_windows(groups: Mapping[str, Sequence[Window]]) -> bool:
+    """Whether rows are known by times that look like those of windows, not of single events: they have two times, or
+    one without a fraction of a second."""
+    windows = [window for some in groups.values() for window in some]
+    return bool(windows) and all(window.start < window.end or not window.start.microsecond for window in windows)
+
+
 def _known_by(context: Context) -> tuple[str, ...]:
     if context.key:
         return context.key
@@ -175,7 +182,8 @@ def closed_early(context: Context) -> dict[int, Finding]:
     found: dict[int, Finding] = {}
     for windows in groups_of(context).values():
         for side in Side:
-            wholes, pieces = _spans(windows, side.other), _spans(windows, side)
+            counted = [one for one in windows if not one.row.changed or {*one.row.changed} & {*context.numbers}]
+            wholes, pieces = _spans(counted, side.other), _spans(counted, side)
             for start, end, whole in wholes:
                 parts = [part for part in pieces if part[0] < end and start < part[1]]
                 meeting = next((b[0] for a, b in pairwise(parts) if b[0] <= a[1]), None)
