@@ -33,21 +33,21 @@ _TYPES = {"k": BIGINT, "amount": decimal(12, 2), "ratio": DOUBLE, "name": STRING
 _NAMES = pa.array([f"customer{i}" for i in range(1000)])
 
 
-def plan() -> ComparisonPlan:
-    """By key and time, doubles within the usual tolerance."""
+def plan(*key: str) -> ComparisonPlan:
+    """By these columns, doubles within the usual tolerance."""
     columns = {name: PlanColumn(name, kind, default_equality(kind)) for name, kind in _TYPES.items()}
-    key = ("k", "ts")
     values = tuple(column for name, column in columns.items() if name not in key)
     return ComparisonPlan(values, tuple(columns[name] for name in key), "ts")
 
 
-def changes(first: int) -> Changes:
-    """A batch of rows, a millisecond apart."""
-    keys = np.arange(first, first + BATCH)
+def changes(first: int, keys_of: int) -> Changes:
+    """A batch of rows, a millisecond apart; so many keys, again and again."""
+    numbers = np.arange(first, first + BATCH)
+    keys = numbers % keys_of
     amounts = pa.array((keys * 7919) % 1_000_000).cast(pa.int32()).cast(pa.decimal128(12, 2))
-    times = pa.array((START_MS + keys) * 1000).cast(pa.timestamp("us"))
+    times = pa.array((START_MS + numbers) * 1000).cast(pa.timestamp("us"))
     columns = {"k": keys, "amount": amounts, "ratio": keys / 3, "name": _NAMES.take(pa.array(keys % 1000)), "ts": times}
-    return Changes(pa.table(columns), np.zeros(BATCH, np.int8), START_MS + keys + 40, np.zeros(BATCH, np.int32))
+    return Changes(pa.table(columns), np.zeros(BATCH, np.int8), START_MS + numbers + 40, np.zeros(BATCH, np.int32))
 
 
 def rss_mb() -> float:
@@ -55,17 +55,19 @@ def rss_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
-def compared(rows: int, pending: int, memory_limit: str) -> list[tuple[float, float]]:
+def compared(rows: int, pending: int, memory_limit: str, upserted: int) -> list[tuple[float, float]]:
     """Runs the comparison; millions of rows of the left, and the megabytes that were resident then."""
     samples = []
     steps, cpu, began = 0.0, 0.0, time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
+        changelog = Changelog.UPSERT if upserted else Changelog.APPEND
+        key = ("k",) if upserted else ("k", "ts")
         comparator = StreamComparator(
-            plan(), dict.fromkeys(Side, Changelog.APPEND), Path(folder), memory_limit=memory_limit
+            plan(*key), dict.fromkeys(Side, changelog), Path(folder), memory_limit=memory_limit
         )
         for first in range(0, rows + pending, BATCH):
             ready = {Side.LEFT: first, Side.RIGHT: first - pending}
-            batches = {side: changes(at) for side, at in ready.items() if 0 <= at < rows}
+            batches = {side: changes(at, upserted or rows) for side, at in ready.items() if 0 <= at < rows}
             cpu_before = time.process_time()
             for side, batch in batches.items():
                 comparator.add(side, batch)
@@ -87,7 +89,7 @@ def compared(rows: int, pending: int, memory_limit: str) -> list[tuple[float, fl
         count = comparator.view().steps
         comparator.close()
     wall = time.perf_counter() - began
-    assert counts.matched == rows, counts
+    assert counts.matched == (upserted or rows), counts
     assert not counts.different, counts
     print(f"{2 * rows:,} changes in {wall:.1f} s, {cpu:.1f} s of CPU in the comparator")
     print(f"{2 * rows / cpu:,.0f} changes per CPU second")
@@ -130,10 +132,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--pending", type=int, default=1_000_000)
+    parser.add_argument("--upserted", type=int, default=0, help="so many keys, updated by turns, instead of new rows")
     parser.add_argument("--memory-limit", default=MEMORY_LIMIT)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
-    samples = compared(arguments.rows, arguments.pending, arguments.memory_limit)
+    samples = compared(arguments.rows, arguments.pending, arguments.memory_limit, arguments.upserted)
     found = slope(samples)
     print(f"RSS at most {max(mb for _, mb in samples):.0f} MB; slope {found:+.2f} MB per million rows")
     if arguments.plot is not None:

@@ -63,6 +63,7 @@ _BUSY = 5
 """A step that took a second is not due again by time alone before so many seconds."""
 _GATHERED = 50_000
 """Rows that wait before they are given to the kernel at once."""
+_GATHERED_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ class StreamComparator:
         waiting.append(changes)
         self._waiting_rows += len(changes)
         self._taken += len(changes)
-        if sum(map(len, waiting)) >= _GATHERED:
+        if sum(map(len, waiting)) >= _GATHERED or sum(one.table.nbytes for one in waiting) >= _GATHERED_BYTES:
             self._give(side)
 
     def side_ended(self, side: Side) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from sqlglot import exp
@@ -16,7 +17,7 @@ from sqlglot import exp
 from velo_shadow.alignment import Relation, quoted, roles
 from velo_shadow.diff import MAX_DIFFERENCES, Diff, diff
 from velo_shadow.equality import equal
-from velo_shadow.model import ComparisonPlan, Side
+from velo_shadow.model import ComparisonPlan, Counts, Side
 from velo_shadow.stream.rows import Rows
 
 SHOWN_PENDING = 100
@@ -71,8 +72,7 @@ def judge(
     pending are counted by row instead of by key.
     """
     judging = _Judging(rows, standing, span, unequal_wait)
-    left, right = (judging.relation(side) for side in Side)
-    found = diff(rows.kernel, rows.plan, left, right, limit=limit)
+    found = judging.diff(limit)
     equal_by_now = judging.equal_by_now
     counts = replace(
         found.counts,
@@ -96,10 +96,11 @@ def same_keys(plan: ComparisonPlan, first: str, second: str) -> str:
     return " AND ".join(ways) or "TRUE"
 
 
-def equal_values(plan: ComparisonPlan, left: str, right: str) -> str:
-    """The condition that the compared columns of two relations are equal under the plan."""
+@cache
+def equal_values(plan: ComparisonPlan) -> str:
+    """The condition that the compared columns of relations `l` and `r` are equal under the plan."""
     conditions = [
-        equal(exp.column(f"c{i}", left), exp.column(f"c{i}", right), column.type, column.equality).sql("duckdb")
+        equal(exp.column(f"c{i}", "l"), exp.column(f"c{i}", "r"), column.type, column.equality).sql("duckdb")
         for i, column in enumerate(roles(plan).compared)
     ]
     return " AND ".join(conditions) or "TRUE"
@@ -151,10 +152,13 @@ class _Judging:
                 if not unequal_wait:
                     self._done = self._found_done()
 
-    def relation(self, side: Side) -> Relation:
-        """The rows of a side that are compared now, under the plan's names."""
-        rows = self._judged(side)
-        return named_rows(self._plan, repeated(self._rows, rows))
+    def diff(self, limit: int) -> Diff:
+        """What differs in the rows that are compared now."""
+        judged = {side: self._judged(side) for side in Side}
+        if not any(self._rows.number(f"SELECT COUNT(*) AS n FROM {rows} AS a") for rows in judged.values()):
+            return Diff(Counts(0, 0, 0, 0, 0, 0), ())
+        left, right = (named_rows(self._plan, repeated(self._rows, rows)) for rows in judged.values())
+        return diff(self._rows.kernel, self._plan, left, right, limit=limit)
 
     def pending(self) -> int:
         """Keys, or rows of a bag, that are not passed and not equal."""
@@ -232,7 +236,7 @@ class _Judging:
         done = self._written(
             "done",
             f"SELECT {listed}, l.net FROM {sides[0]} AS l JOIN {sides[1]} AS r ON {same_keys(self._plan, 'l', 'r')} "
-            f"WHERE {once} AND {equal_values(self._plan, 'l', 'r')}",
+            f"WHERE {once} AND {equal_values(self._plan)}",
         )
         self.equal_by_now = self._rows.number(f"SELECT SUM(net) AS n FROM {done}")
         return done

@@ -115,7 +115,7 @@ class LeavingRows:
             pairs,
             f"SELECT {listed}, l.velo_f0 AS l0, l.velo_f1 AS l1, r.velo_f0 AS r0, r.velo_f1 AS r1, l.velo_time "
             f"FROM {stood[0]} AS l JOIN {stood[1]} AS r ON {same_keys(self._plan, 'l', 'r')} "
-            f"WHERE {equal_values(self._plan, 'l', 'r')}",
+            f"WHERE {equal_values(self._plan)}",
         )
         single = self._rows.file(pairs)
         for side in Side if found else ():
