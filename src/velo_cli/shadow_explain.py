@@ -73,14 +73,15 @@ def explain(
 
 def _print_found(found: Reproduction) -> None:
     from velo_harness.reports.shown_values import printable_lines
-    from velo_shadow.reproducer.reproduction import sentences
+    from velo_shadow.reproducer.reproduction import by_cause
 
     lines = [f"{found.sink}: {found.shown_key}"]
     if not found.differences:
         lines.append("the program gives what the left has: nothing differs")
         if found.right_is_other:
             lines.append("the right has something else: it was written by another program, or for other records")
-    lines += [f"  {line}" for line in sentences(found.differences)]
+    for cause, told in by_cause(found.differences):
+        lines += [*(f"  {line}" for line in told), f"    {cause}"]
     lines += [f"  {few} of {total} records of {source} show it" for source, (few, total) in found.records.items()]
     if found.differences and not found.complete:
         lines.append("  fewer may be enough: the search ended before all were tried")

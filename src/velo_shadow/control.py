@@ -70,7 +70,8 @@ def without_columns(plan: ComparisonPlan, names: Iterable[str]) -> ComparisonPla
 def subtract(compared: Compared, control: Compared, *, left_out: Sequence[str] = ()) -> Compared:
     """`compared` without the differences that the left has from its `control`, too.
 
-    `left_out`: ignorable columns that neither was compared in (`without_columns`). Either may have more differences than are kept: what is not known to differ in the control blocks.
+    `left_out`: ignorable columns that neither was compared in (`without_columns`). Either may have more differences
+    than are kept: what is not known to differ in the control blocks.
     Errors: BAD_VALUE for a control that is no second output of the same job.
     """
     ignorable = (*left_out, *ignorable_columns(control))

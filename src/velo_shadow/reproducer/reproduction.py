@@ -186,7 +186,7 @@ class _Reproducing:
             runs.statement,
             relative_path(runs.program_path, self._folder),
             f"{found.sink} of {found.shown_key}",
-            "; ".join(sentences(found.differences)),
+            "; ".join(f"{'; '.join(told)} ({cause})" for cause, told in by_cause(found.differences)),
             found.key,
             tuple(columns[name] for name in found.key),
             tuple(column for name, column in columns.items() if name not in found.key),
@@ -197,15 +197,13 @@ class _Reproducing:
         )
 
 
-def sentences(differences: Sequence[Difference]) -> list[str]:
-    """The differences for people, those with the same cause together, the cause and its evidence behind them."""
-    groups: dict[tuple[str, str], list[str]] = {}
+def by_cause(differences: Sequence[Difference]) -> list[tuple[str, list[str]]]:
+    """The differences for people, each as a line, under their cause with its evidence."""
+    groups: dict[str, list[str]] = {}
     for one in differences:
-        groups.setdefault((one.cause.value, one.evidence), []).append(_told(one))
-    return [
-        f"{'; '.join(told)} ({cause}{': ' + evidence if evidence else ''})"
-        for (cause, evidence), told in groups.items()
-    ]
+        cause = f"{one.cause.value}{': ' + one.evidence if one.evidence else ''}"
+        groups.setdefault(cause, []).append(_told(one))
+    return list(groups.items())
 
 
 def _told(one: Difference) -> str:
