@@ -177,7 +177,11 @@ def import_flink(
         refuse_without_ai(ai_model, ai_budget, ai_timeout)
     left_topic = None if compare_topic is None else topic_of(compare_topic)
     inputs = read_source(Source(path, flink_api, job_id, flink_gateway, session))
-    jobs = [with_notes(convert_job(job.name, job.scripts), job.notes) for job in inputs]
+    jobs = []
+    with ProgressLine(len(inputs)) as line:
+        for number, one in enumerate(inputs):
+            line.step(number, f"{one.name}: conversion")
+            jobs.append(with_notes(convert_job(one.name, one.scripts), one.notes))
     missing = [c for job in jobs for c in job.constructs if c.outcome is Outcome.NOT_CONVERTED]
     if dry_run:
         sys.stdout.write(report_markdown([Reported(job) for job in jobs]))
@@ -192,18 +196,19 @@ def import_flink(
                 brokers=None if sample_kafka == "ddl" else sample_kafka,
             ),
         )
-        options = ProjectOptions(
-            dashboard=dashboard,
-            compare_topic=left_topic,
-            samples=samples,
-            keep_samples=keep_samples,
-            scores=known_scores(output),
-            ask=ask,
-        )
         with ProgressLine(len(jobs)) as line:
+            options = ProjectOptions(
+                dashboard=dashboard,
+                compare_topic=left_topic,
+                samples=samples,
+                keep_samples=keep_samples,
+                scores=known_scores(output),
+                ask=ask,
+                on_part=line.touch,
+            )
             made = []
             for number, job in enumerate(jobs):
-                line.step(number, job.name)
+                line.step(number, f"{job.name}:")
                 made.append(project(job, options))
         written = write_folder(portfolio(made), output, force=force)
         text = import_text([one for one, _ in made], written, output, shadow=shadow)

@@ -11,6 +11,8 @@ from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
 SPEC_SUFFIXES = (".test.yaml", ".spec.yaml", ".test.yml", ".spec.yml")
 SPEC_NAMES = ("test_spec.yaml", "test_spec.yml")
 SCHEMA_SUFFIXES = (".schema.yaml", ".schema.yml")
+_LONGEST_NAME = 200
+"""No file is called by a longer name."""
 SCHEMA_FOLDERS = ("schemas", "schema", "../schemas", "fixtures", ".")
 DATA_FOLDERS = ("data", "../data")
 ROOT_MARKERS = (".git", "pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg")
@@ -111,7 +113,10 @@ def find_schema(name: str, base: Path, policy: PathPolicy, location: Location | 
             hint = did_you_mean(name, nearby, noun="schema file") if nearby else "write it: a name and fields"
             raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no schema file "{name}"', location=location, hint=hint)
         return path
-    return next((p for p in schema_files(base) if _schema_name(p) == name), None)
+    if Path(name).name != name or len(name) > _LONGEST_NAME:
+        return None
+    candidates = (base / folder / f"{name}{suffix}" for folder in SCHEMA_FOLDERS for suffix in SCHEMA_SUFFIXES)
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def require_schema(name: str, base: Path, policy: PathPolicy, location: Location | None = None) -> Path:

@@ -55,6 +55,8 @@ class ProjectOptions:
     """Who may propose improvements; None: everything is made by rules."""
     scores: Mapping[str, MutationScore] = field(default_factory=dict)
     """What earlier imports found, by `score_key` of the files they judged."""
+    on_part: Callable[[str], None] = lambda _name: None
+    """Is told what of a project is made now."""
 
 
 def project(job: ConvertedJob, options: ProjectOptions) -> tuple[Reported, dict[str, str]]:
@@ -191,6 +193,7 @@ class _Making:
 
     def _part(self, name: str, make: Callable[[], T]) -> T | None:
         """The part; None, with a note, when it cannot be made."""
+        self._options.on_part(name)
         try:
             return make()
         except VeloError as error:

@@ -52,7 +52,7 @@ STRUCTURAL = re.compile(
 """What no schema of the tables could change."""
 
 UNKNOWN_FUNCTION = re.compile(
-    r"No match found for function signature (?!DEFAULT\b)(?:(?!Supported signatures are).)*\Z", re.DOTALL
+    r"No match found for function signature (?!DEFAULT\b)(\w+)(?:(?!Supported signatures are).)*\Z", re.DOTALL
 )
 """No function is called so: of one that there is, but for other arguments, Flink gives the signatures."""
 
@@ -96,14 +96,14 @@ class Question:
     """The tables whose columns are inferred."""
     sink: SinkTable | None
     """The table which an INSERT writes as a whole, as the job itself declares it."""
-    finds_functions: bool
-    """Whether the script says where functions are that Flink does not have."""
+    functions: frozenset[str]
+    """The functions, in capitals, of which the script says where they are; `*` when a module may have any."""
 
 
 def questions(job: ConvertedJob, declared: Declared) -> Iterator[Question]:
     """The statements of a job that make rows, each with the tables as the job has them."""
     inferred = {name: _body(job.app_sql, name) for name in job.tables if name not in declared.bodies}
-    finds_functions = any(_finds_functions(one) for script in job.scripts for one in script.statements)
+    functions = frozenset(name for script in job.scripts for one in script.statements for name in _functions(one))
     for script in job.scripts[-1:]:
         source = SourceText(script.file, script.text)
         for statement in script.statements:
@@ -121,12 +121,14 @@ def questions(job: ConvertedJob, declared: Declared) -> Iterator[Question]:
                 sink = None
                 if isinstance(one, flink.Insert) and not one.columns and not one.partition:
                     sink = declared.sinks.get(one.target.rpartition(".")[2])
-                yield Question(digest, text, tables, uncertain, sink, finds_functions)
+                yield Question(digest, text, tables, uncertain, sink, functions)
 
 
-def _finds_functions(statement: flink.Statement | flink.Unread) -> bool:
-    is_module = isinstance(statement, flink.Command) and statement.name == "LOAD MODULE"
-    return is_module or isinstance(statement, flink.CreateFunction)
+def _functions(statement: flink.Statement | flink.Unread) -> Iterator[str]:
+    if isinstance(statement, flink.CreateFunction):
+        yield statement.name.rpartition(".")[2].upper()
+    elif isinstance(statement, flink.Command) and statement.name == "LOAD MODULE":
+        yield "*"
 
 
 def _names(query: exp.Expr) -> list[str]:
@@ -252,11 +254,12 @@ def _body(program: str, name: str) -> str:
     return re.sub(r"PRIMARY KEY \((\w+)\)", r"PRIMARY KEY (`\1`)", quoted)
 
 
-def counts(said: str, *, is_inferred: bool, finds_functions: bool = True) -> bool:
+def counts(said: str, *, is_inferred: bool, functions: frozenset[str] = frozenset("*")) -> bool:
     """Whether it is the statement that Flink refuses, not the question: tables of Confluent's have a `$rowtime`."""
     if "$rowtime" in said:
         return False
-    if not finds_functions and UNKNOWN_FUNCTION.search(said) is not None:
+    unknown = UNKNOWN_FUNCTION.search(said)
+    if unknown is not None and not functions & {unknown[1].upper(), "*"}:
         return True
     return STRUCTURAL.search(said) is not None or (not is_inferred and SCHEMATIC.search(said) is not None)
 
@@ -272,7 +275,7 @@ class Judge:
         said = ""
         if all(question.tables.values()):
             said = self._said(question.tables, question.query)
-            if said and counts(said, is_inferred=bool(question.uncertain), finds_functions=question.finds_functions):
+            if said and counts(said, is_inferred=bool(question.uncertain), functions=question.functions):
                 return True, said
             if not said:
                 return self._written(question)
@@ -295,7 +298,7 @@ class Judge:
     def _is_anyhow(self, said: str, tables: Mapping[str, str], question: Question) -> bool:
         """Whether no schema could change what Flink says: a function or a form that it has not; a column that is not
         found though all uncertain tables have it, or stands twice though none has; a WHERE of texts."""
-        if counts(said, is_inferred=True, finds_functions=question.finds_functions):
+        if counts(said, is_inferred=True, functions=question.functions):
             return True
         if _NO_CONDITION in said:
             return _is_text_as_condition(question.query)

@@ -7,8 +7,9 @@ generated and encoded. A mutant costs a parse, a plan and the runs of the querie
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.plan.nodes import PlannedProgram
@@ -173,24 +174,55 @@ class Bench:
         self.variables = variables_of(items[0].spec, settings)
         self._settings = settings
         self.unusable: list[str] = []
-        self.judges: list[Judge] = []
-        for item in items:
-            judge = judge_of(item.spec, item.query, settings)
-            if isinstance(judge, str):
-                self.unusable.append(f"{item.query.name}: {judge}")
-            else:
-                self.judges.append(judge)
-        self.judges.sort(key=lambda judge: judge.records)
+        """Queries that are no judges, of those that were asked so far, and why."""
+        self._items = items
+        self._made: dict[int, Judge | None] = {}
+
+    @cached_property
+    def judges(self) -> list[Judge]:
+        """All judges, those with few records first. Each query is run for that."""
+        return self._judges_of(range(len(self._items)))
+
+    @cached_property
+    def _reaches(self) -> list[frozenset[str]]:
+        """The relations that each query is about by its name alone; nothing is run for that."""
+        return [_closure(item.spec, [item.query.name], self._settings) for item in self._items]
+
+    def _judges_of(self, numbers: Iterable[int]) -> list[Judge]:
+        for number in numbers:
+            if number not in self._made:
+                self._made[number] = self._judge(self._items[number])
+        made = (self._made[number] for number in numbers)
+        return sorted((judge for judge in made if judge is not None), key=lambda judge: judge.records)
+
+    def _judge(self, item: SuiteItem) -> Judge | None:
+        judge = judge_of(item.spec, item.query, self._settings)
+        if isinstance(judge, str):
+            self.unusable.append(f"{item.query.name}: {judge}")
+            return None
+        return judge
 
     def checked(self, statement: str) -> bool:
         """Whether some query's result depends on the statement."""
         return any(statement in judge.needs for judge in self.judges)
 
+    def may_check(self, statement: str) -> bool:
+        """As `checked`, by the names of the queries: none is run to find out."""
+        return any(statement in names for names in self._reaches)
+
+    def verdict_of_few(self, mutant: Mutant) -> Verdict:
+        """The fate of a mutant by the queries that are about its statement by their names; these alone are run."""
+        few = [number for number, names in enumerate(self._reaches) if mutant.statement in names]
+        return self._verdict(mutant, self._judges_of(few))
+
     def verdict(self, mutant: Mutant) -> Verdict:
         """The fate of a mutant."""
+        return self._verdict(mutant, self.judges)
+
+    def _verdict(self, mutant: Mutant, judges: Sequence[Judge]) -> Verdict:
         text = applied(self.text.text, mutant.edits)
         changed = False
-        for judge in self.judges:
+        for judge in judges:
             verdict = self._judged(judge, text)
             if isinstance(verdict, Verdict):
                 return verdict

@@ -209,14 +209,20 @@ def _worker_part(number: int, first: int, step: int) -> _Part | _Failure:
         return _Failure(error.code, error.message, error.location, error.hint)
 
 
-def mutants_for(bench: Bench, settings: MutationSettings) -> tuple[list[Mutant], tuple[str, ...], tuple[str, ...]]:
-    """The mutants of the statements that some query checks, those statements, and the others."""
+def mutants_for(
+    bench: Bench, settings: MutationSettings, is_checked: Callable[[str], bool] | None = None
+) -> tuple[list[Mutant], tuple[str, ...], tuple[str, ...]]:
+    """The mutants of the statements that some query checks, those statements, and the others.
+
+    `is_checked` says which are; `bench.checked` when it is not given.
+    """
+    is_checked = bench.checked if is_checked is None else is_checked
     text = bench.text
     mutants: list[Mutant] = []
     checked: list[str] = []
     unchecked: list[str] = []
     for statement in spanned_statements(text.text, file=text.file, variables={**os.environ, **bench.variables}):
-        if bench.checked(statement.statement.name):
+        if is_checked(statement.statement.name):
             checked.append(statement.statement.name)
             mutants += mutants_of(statement, text.text, settings.operators)
         else:

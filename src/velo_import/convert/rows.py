@@ -54,6 +54,8 @@ class _Rows:
     """Whether it is a query by itself, which has no name."""
     own: Mapping[str, Relation] = field(default_factory=dict)
     """The tables as this statement alone speaks of them, by the names that it writes."""
+    insert: flink.Insert | None = None
+    """The statement, when it is an INSERT into a table that is inferred."""
 
     @property
     def name_when_left_out(self) -> str:
@@ -153,7 +155,8 @@ def convert_insert(draft: Draft, statement: flink.Insert) -> None:
         draft.fail_statement(statement.target, error, place, statement.query)
         return
     head, tail = _insert_frame(statement, target)
-    rows = _Rows(target.name, place, statement.query, head, tail, sink=target.name, also=(target.piece,))
+    insert = statement if target.inferred is not None else None
+    rows = _Rows(target.name, place, statement.query, head, tail, target.name, (target.piece,), insert=insert)
     if _converted(draft, rows) is None:
         return
     target.roles.add(Role.SINK)
@@ -221,7 +224,7 @@ def _converted(draft: Draft, rows: _Rows) -> Piece | None:
     try:
         piece, notes = _planned(draft, rows, start, edits, (*rows.also, *reads))
     except VeloError as error:
-        alone = None if rows.own else _converted_alone(draft, rows)
+        alone = None if rows.own else _converted_alone(draft, rows) or _into_own_sink(draft, rows)
         if alone is None and not rows.own:
             draft.fail_statement(rows.name_when_left_out, error, rows.place, rows.query)
         return alone
@@ -249,6 +252,31 @@ def _converted_alone(draft: Draft, rows: _Rows) -> Piece | None:
         draft.constructs += [contradiction(table) for table in found]
         for one in own.values():
             draft.add(one)
+    return piece
+
+
+def _into_own_sink(draft: Draft, rows: _Rows) -> Piece | None:
+    """An INSERT into a table as it alone speaks of it, where the others contradict it."""
+    statement = rows.insert
+    if statement is None:
+        return None
+    script = FlinkScript(draft.source.file, draft.source.text, (statement,), written=draft.source.written)
+    (table,) = (one for one in undeclared_tables((script,)).tables.values() if one.written == statement.target)
+    _learn_rows(draft, statement, table)
+    target = stood_in(draft, table, draft.catalog.flat_name(table.written))
+    if target.piece is None:
+        return None
+    head, tail = _insert_frame(statement, target)
+    own = {table.written: target}
+    piece = _converted(
+        draft, replace(rows, name=target.name, head=head, tail=tail, sink=target.name, also=(target.piece,), own=own)
+    )
+    if piece is None:
+        draft.pieces.remove(target.piece)
+        return None
+    draft.constructs.append(contradiction(table))
+    target.roles.add(Role.SINK)
+    draft.add(target)
     return piece
 
 

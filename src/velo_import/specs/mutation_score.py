@@ -44,14 +44,14 @@ def mutation_score(spec: Path, budget: Budget) -> MutationScore | None:
         return None
     items, _ = load_items(find_spec_files([spec]), RunSettings(), ())
     bench = Bench(program_text(items[0].spec), items, RunSettings(batch_size=EVENTS_AT_ONCE), WORK_OF_ONE)
-    mutants = mutants_for(bench, MutationSettings())[0] if bench.judges else []
+    mutants = mutants_for(bench, MutationSettings(), bench.may_check)[0]
     if not mutants:
         return None
     fates: list[tuple[Mutant, Fate]] = []
     for mutant in _drawn(mutants, budget.mutants):
         if fates and bench.work > budget.work:
             break
-        fates.append((mutant, bench.verdict(mutant).fate))
+        fates.append((mutant, bench.verdict_of_few(mutant).fate))
     survived = [mutant for mutant, fate in fates if fate is Fate.SURVIVED]
     killed = sum(fate is Fate.KILLED for _, fate in fates)
     survivors = sorted((_survivor(bench, mutant) for mutant in survived), key=lambda one: (one.line, one.mutated))
