@@ -334,10 +334,10 @@ class StreamComparator:
         times = list(spans.values())
         if self._leaves:
             return sampled_surroundings(self._rows, self._state, times, differences)
-        left, right = (
-            named_rows(self._plan, repeated(self._rows, f"(SELECT * FROM {rows} AS a WHERE velo_net > 0)"))
-            for rows in self._standing().values()
-        )
+        assert isinstance(self._regime, StandingRows)
+        every = [self._regime.all_rows(self._state, side) for side in Side]
+        here = [f"(SELECT * FROM {rows} AS a WHERE velo_net > 0)" for rows in every]
+        left, right = (named_rows(self._plan, repeated(self._rows, rows)) for rows in here)
         return surroundings(self._rows, (left, right), times, differences)
 
     def _counts(self, judged: Counts) -> Counts:
@@ -371,7 +371,7 @@ class StreamComparator:
         if self._changelogs[side] is Changelog.APPEND:
             return 0
         state = self._state.sides[side]
-        return state.changes - state.standing - missing
+        return state.changes - state.standing - self._state.matched - missing
 
     def _span_of(self, side: Side) -> tuple[Any, Any] | None:
         """First and last event time, as values of the time column."""

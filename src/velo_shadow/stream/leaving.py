@@ -12,10 +12,8 @@ from velo_shadow.equality import needs_rule
 from velo_shadow.model import Side
 from velo_shadow.stream.judging import Span, equal_values, same_keys
 from velo_shadow.stream.rows import BESIDE, Rows
-from velo_shadow.stream.saved import Part, State
+from velo_shadow.stream.saved import LARGEST_PART, Part, State, overlaps
 
-_LARGEST_PART = 4_000_000
-"""Fingerprints of a file, from which no more are added to it: a file is read when rows of its times come."""
 _SAME = "a.velo_f0 = b.velo_f0 AND a.velo_f1 = b.velo_f1"
 _ON_LEFT, _ON_RIGHT = 1, 2
 _BITS = {Side.LEFT: _ON_LEFT, Side.RIGHT: _ON_RIGHT}
@@ -71,8 +69,8 @@ class LeavingRows:
     def _leave_out_copies(self, state: State, side: Side) -> None:
         """Rows that came before: with the same step, before it, or so long ago that they have left."""
         new, old = self._rows.new(side), self._rows.standing(state, side)
-        times = self._times(new)
-        files = [part.file for part in state.parts if _overlaps(part, *times)]
+        times = self._rows.times(new)
+        files = [part.file for part in state.parts if overlaps(part, *times)]
         known = [f"SELECT velo_f0, velo_f1 FROM {old} AS b"]
         if files:
             known.append(
@@ -142,20 +140,16 @@ class LeavingRows:
         size = self._rows.number(f"SELECT COUNT(*) AS n FROM {gone}")
         if not size:
             return
-        first, last = self._times(gone)
+        first, last = self._rows.times(gone)
         part = Part(f"gone-{state.step:08d}.parquet", 0, first, last)
         select = f"SELECT velo_f0, velo_f1, velo_side FROM {gone}"
-        while state.parts and state.parts[-1].rows < min(2 * size, _LARGEST_PART):
+        while state.parts and state.parts[-1].rows < min(2 * size, LARGEST_PART):
             before = state.parts.pop()
             select += f" UNION ALL SELECT * FROM {self._rows.file(before.file)}"
             part.first_ms, part.last_ms = _least(part.first_ms, before.first_ms), _most(part.last_ms, before.last_ms)
             size += before.rows
         part.rows = self._rows.write(part.file, select)
         state.parts.append(part)
-
-    def _times(self, rows: str) -> tuple[int | None, int | None]:
-        found = self._kernel.query(f"SELECT MIN(velo_time) AS first, MAX(velo_time) AS last FROM {rows}").to_pylist()[0]
-        return found["first"], found["last"]
 
     def _take_bag(self, state: State) -> None:
         counted = [
@@ -185,12 +179,6 @@ class LeavingRows:
         name = f"{side}-{state.step:08d}.parquet"
         state.sides[side].standing = self._rows.write(name, select)
         state.sides[side].rows = name
-
-
-def _overlaps(part: Part, first: int | None, last: int | None) -> bool:
-    if first is None or last is None:
-        return False
-    return part.first_ms is None or part.last_ms is None or (part.first_ms <= last and first <= part.last_ms)
 
 
 def _least(one: int | None, other: int | None) -> int | None:

@@ -89,6 +89,11 @@ class Rows:
         """The one number, named n, that a SELECT gives; 0 for NULL."""
         return int(self.kernel.query(sql).column("n")[0].as_py() or 0)
 
+    def times(self, rows: str) -> tuple[int | None, int | None]:
+        """The first and the last event time of rows, ms; None of no rows."""
+        found = self.kernel.query(f"SELECT MIN(velo_time) AS first, MAX(velo_time) AS last FROM {rows}").to_pylist()[0]
+        return found["first"], found["last"]
+
     def clear(self) -> None:
         """All that came has been taken in."""
         for side in Side:

@@ -23,10 +23,12 @@ from velo_shadow.stream.tallies import Tallies
 FORMAT = 1
 """Of the folder; another number cannot be read."""
 MANIFEST = "manifest.json"
+LARGEST_PART = 4_000_000
+"""Rows of a part, from which no more are added to it: it is read when rows of its times come."""
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True):
-    """A file with the fingerprints of rows that have left, of which side(s) each is, and the times they lie in."""
+    """A file of what has left and is asked for again: fingerprints of rows, or whole windows; and their times."""
 
     file: str
     rows: int
@@ -94,6 +96,13 @@ class State(msgspec.Struct, forbid_unknown_fields=True):
         """Take in where both sides have come to."""
         for side, ways in positions.items():
             self.positions[side] = sorted((topic, partition, offset) for (topic, partition), offset in ways.items())
+
+
+def overlaps(part: Part, first: int | None, last: int | None) -> bool:
+    """Whether rows of these times may be of the part; of no rows: no."""
+    if first is None or last is None:
+        return False
+    return part.first_ms is None or part.last_ms is None or (part.first_ms <= last and first <= part.last_ms)
 
 
 def plan_name(

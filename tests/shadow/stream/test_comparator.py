@@ -97,6 +97,46 @@ def updated(rng: random.Random, rows: int = 60) -> list[Change]:
     return stream
 
 
+def windows(rng: random.Random, rows: int = 60) -> list[Change]:
+    """A changelog of windows: each is updated while it is the last or, late, one of the three before; some are removed."""
+    standing: dict[tuple[int, int], Change] = {}
+    stream: list[Change] = []
+    for n in range(rows):
+        end = 1000 * (1 + n // 6 - rng.choice([0, 0, 0, 0, 1, 3]))
+        key = rng.randint(0, 3), end
+        old = standing.pop(key, None)
+        if old is not None:
+            stream.append((UB if rng.random() < 0.8 else D, *old[1:]))
+        if old is None or stream[-1][0] == UB:
+            standing[key] = (I if old is None else UA, key[0], rng.choice("abc"), float(n), end)
+            stream.append(standing[key])
+    return stream
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("changelog", [Changelog.UPSERT, Changelog.RETRACT])
+def test_windows_that_are_over_are_set_aside_and_come_back(tmp_path: Path, seed: int, changelog: Changelog) -> None:
+    rng = random.Random(seed)
+    left = windows(rng)
+    sides = {Side.LEFT: left, Side.RIGHT: [change for change in left if rng.random() < 0.97]}
+    compared = plan("id", "at")
+    most = 0
+
+    with comparator(tmp_path, compared, changelog, step_rows=10) as live:
+        for end in range(10, len(left) + 10, 10):
+            for side in Side:
+                live.add(side, changes(sides[side][end - 10 : end]))
+            live.step({})
+            most = max(most, len(list(tmp_path.glob("over-*-rows.parquet"))))
+        result = live.finish(True, {})
+
+    assert most > 0
+    assert of_rows(result) == at_once(compared, sides, changelog, result.spans)
+    standing = result.diff.counts.left + result.diff.counts.right
+    taken = sum(len(stream) for stream in sides.values())
+    assert sum(result.churn.values()) + sum(result.unmatched.values()) == taken - standing
+
+
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     ("changelog", "key"), [(Changelog.UPSERT, ("id",)), (Changelog.RETRACT, ("id",)), (Changelog.RETRACT, ())]
