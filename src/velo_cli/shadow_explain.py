@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from velo_cli.command_line import set_debug
-from velo_engine.errors import ExitCode
+from velo_cli.command_line import key_values, set_debug
+from velo_engine.errors import ErrorCode, ExitCode, VeloError
 
 if TYPE_CHECKING:
     from velo_shadow.reproducer.reproduction import Reproduction
@@ -36,6 +36,9 @@ def explain(
             metavar="FILE", help="where the spec is written; by default beside the config", show_default=False
         ),
     ] = None,
+    var: Annotated[
+        list[str], typer.Option(help="a value for ${NAME} in the program (repeatable)", metavar="NAME=VALUE")
+    ] = [],  # noqa: B006
     force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a defect")] = False,
 ) -> None:
@@ -55,13 +58,16 @@ def explain(
 
     set_debug(debug)
     path = target / "shadow_config.yaml" if target.is_dir() else target
+    if not path.is_file():
+        hint = "name the folder that has it: velo shadow explain KEY DIR"
+        raise VeloError(ErrorCode.FILE_NOT_FOUND, f'there is no config "{shown_path(path)}"', hint=hint)
     config = load_shadow_config(path)
     asked = sink_of_key(config, key, sink)
     words = (asked.name, *parse_key(key, asked.key).values())
     file = output or path.parent / f"{slug(words)}.test.yaml"
     refuse_existing([file], force=force)
     read = None if report is None else read_shadow_report(report)
-    found = reproduce(config, asked, key, file.absolute().parent, read)
+    found = reproduce(config, asked, key, file.absolute().parent, report=read, variables=key_values(var))
     _print_found(found)
     if not found.differences:
         raise typer.Exit(ExitCode.INCONCLUSIVE)

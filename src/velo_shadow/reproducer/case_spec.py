@@ -6,7 +6,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -56,11 +56,17 @@ class Case:
     """By source all its rows."""
     partitions: Mapping[str, int]
     """By source how many its topic has."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """For `${NAME}` in the program."""
 
 
 def spec_text(case: Case, *, in_order: bool) -> str:
     """The spec. `in_order`: the records of several inputs keep their common order, as entries of timelines."""
-    lines = [f"application: {text_text(case.title)}", f"sql_file: {scalar_text(case.sql_file)}", "queries:"]
+    lines = [f"application: {text_text(case.title)}", f"sql_file: {scalar_text(case.sql_file)}"]
+    if case.variables:
+        lines.append("variables:")
+    lines += [f"  {text_text(name)}: {json.dumps(text, ensure_ascii=False)}" for name, text in case.variables.items()]
+    lines.append("queries:")
     lines += [f"  - name: {scalar_text(case.statement)}", "    description: >-"]
     lines += [f"      {line}" for line in textwrap.wrap(case.reason, _WIDTH)]
     if case.relations:

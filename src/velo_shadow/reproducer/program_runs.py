@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
 from velo_engine import TableInput, TopicInput
-from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.plan.nodes import PlannedProgram, SourceTable
 from velo_engine.schema import RowSchema
 from velo_harness.discovery import PathPolicy
 from velo_harness.drafting.yaml_text import scalar_text
 from velo_harness.execution import needed_sources
-from velo_harness.inputs import RunInputs
+from velo_harness.inputs import RunInputs, reads_own_file
 from velo_harness.permutation.orders import Order, inputs_in, order_of
 from velo_harness.preparation import PreparedQuery
 from velo_harness.programs import shown_path
@@ -28,6 +29,10 @@ from velo_harness.spec_loader import spec_of
 from velo_harness.yaml_source import parse_yaml
 from velo_shadow.config import FileStream, ShadowConfig, ShadowSink
 from velo_shadow.reproducer.input_records import with_records
+
+_T = TypeVar("_T")
+_SPEC_FILE = "velo_shadow.test.yaml"
+"""Where the spec would lie that gives the program all its inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +73,39 @@ def chosen(records: Sequence[tuple[str, int]], sources: Sequence[str]) -> Chosen
 class ProgramRuns:
     """Runs the statement behind a sink. Errors: those of reading the program and its inputs."""
 
-    def __init__(self, config: ShadowConfig, sink: ShadowSink, folder: Path) -> None:
+    def __init__(
+        self, config: ShadowConfig, sink: ShadowSink, folder: Path, variables: Mapping[str, str] | None = None
+    ) -> None:
+        """`variables` are for `${NAME}` in the program, over those of the environment."""
+        self.variables = dict(variables or {})
         self.program_path = needed_program(config)
         self._folder = folder
-        self._run = self._query_run(_spec_text(config, sink, folder, self.program_path))
-        self._prepared = _decoding_all(self._run.prepared())
-        made = self._run.inputs(self._prepared)
+        _check_files(config)
+        self._run = self._without_place(lambda: self._query_run(_spec_text(config, sink, folder, self.program_path)))
+        self._prepared = _decoding_all(self._without_place(self._run.prepared))
+        _check_names(config, sink, self._prepared)
+        made = self._without_place(lambda: self._run.inputs(self._prepared))
         self._inputs = with_records(made, self._prepared.program.sources, config.inputs)
         self._order = order_of(self._inputs)
 
     def _query_run(self, text: str) -> QueryRun:
         """The run of the one query of a spec that lies in the folder."""
-        file = self._folder / "velo_shadow.test.yaml"
+        file = self._folder / _SPEC_FILE
         near = (self._folder, self.program_path.absolute().parent)
         policy = PathPolicy.for_file(file, near)
-        settings = RunSettings(allowed=near)
+        settings = RunSettings(allowed=near, variables=self.variables)
         spec = spec_of(parse_yaml(text, shown_path(file)), file, policy, unfinished=True)
         query = spec.queries[0]
         return QueryRun(spec, query, settings, blank_result(spec, query, settings, item=query.name, rerun=""))
+
+    def _without_place(self, step: Callable[[], _T]) -> _T:
+        """What a step gives; an error in the spec that nobody has written has no place."""
+        try:
+            return step()
+        except VeloError as error:
+            if error.location is None or Path(error.location.file).name != _SPEC_FILE:
+                raise
+            raise VeloError(error.code, error.message, hint=error.hint) from None
 
     def output_of_spec(self, text: str) -> pa.Table:
         """What the statement gives over the inputs of a spec. Errors: of the spec and of the engine."""
@@ -153,6 +173,26 @@ class ProgramRuns:
                 numbers = pa.array(records.records.get(name, ()), pa.int64())
                 engine[name] = replace(given, table=given.table.take(numbers))
         return replace(fewer, engine=engine)
+
+
+def _check_files(config: ShadowConfig) -> None:
+    """Errors: FILE_NOT_FOUND for an input that is not there."""
+    for one in config.inputs:
+        if isinstance(one.stream, FileStream) and not one.stream.path.is_file():
+            message = f'the input "{one.source}": there is no file "{shown_path(one.stream.path)}"'
+            raise VeloError(ErrorCode.FILE_NOT_FOUND, message)
+
+
+def _check_names(config: ShadowConfig, sink: ShadowSink, prepared: PreparedQuery) -> None:
+    """Errors: UNKNOWN_QUERY for a sink that no statement writes, BAD_VALUE for a source without input."""
+    if prepared.statement != sink.name:
+        hint = did_you_mean(sink.name, prepared.program.statements, noun="statement")
+        raise VeloError(ErrorCode.UNKNOWN_QUERY, f'no statement of the program writes "{sink.name}"', hint=hint)
+    given = {one.source for one in config.inputs}
+    for name, source in needed_sources(prepared.program, prepared.targets).items():
+        if name not in given and not reads_own_file(source):
+            message = f'the program reads "{name}", for which the config has no input'
+            raise VeloError(ErrorCode.BAD_VALUE, message, hint=f"inputs: - {{ source: {name}, file: … }}")
 
 
 def needed_program(config: ShadowConfig) -> Path:

@@ -63,21 +63,30 @@ class Reproduction:
 
 
 def reproduce(
-    config: ShadowConfig, sink: ShadowSink, key_text: str, folder: Path, report: ShadowReport | None = None
+    config: ShadowConfig,
+    sink: ShadowSink,
+    key_text: str,
+    folder: Path,
+    *,
+    report: ShadowReport | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Reproduction:
-    """The reproduction of one row; a spec in `folder` may be written of it. `report` knows causes better.
+    """The reproduction of one row; a spec in `folder` may be written of it.
 
+    `report` knows causes better, `variables` are for `${NAME}` in the program.
     Errors: of the key, of reading the left, the inputs and the program; BAD_VALUE when no side has such a row.
     """
-    return _Reproducing(config, sink, folder, report).of(parse_key(key_text, sink.key))
+    return _Reproducing(sink, ProgramRuns(config, sink, folder, variables), folder, report).of(
+        parse_key(key_text, sink.key)
+    )
 
 
 class _Reproducing:
-    def __init__(self, config: ShadowConfig, sink: ShadowSink, folder: Path, report: ShadowReport | None) -> None:
-        self._report = report
+    def __init__(self, sink: ShadowSink, runs: ProgramRuns, folder: Path, report: ShadowReport | None) -> None:
         self._sink = sink
+        self._runs = runs
         self._folder = folder
-        self._runs = ProgramRuns(config, sink, folder)
+        self._report = report
 
     def of(self, texts: Mapping[str, str]) -> Reproduction:
         runs = self._runs
@@ -194,6 +203,7 @@ class _Reproducing:
             tuple(rows),
             relations,
             runs.partitions,
+            runs.variables,
         )
 
 
