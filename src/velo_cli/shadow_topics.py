@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import signal
 import sys
@@ -20,7 +21,7 @@ import msgspec
 
 from velo_cli.shadow_job import JobBeside
 from velo_cli.shadow_program import ShadowProgram
-from velo_engine.errors import ErrorCode, VeloError
+from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.schema import RowSchema
 from velo_shadow.compared import Compared
 from velo_shadow.config import ShadowConfig, ShadowSink, Stream
@@ -41,6 +42,15 @@ _FIRST = 10_000
 _PATIENCE_S = 0.2
 
 OnView: TypeAlias = Callable[[StreamView], None]
+
+
+class _Began(msgspec.Struct):
+    """A comparison that has begun."""
+
+    at_ms: int
+    """Since the epoch."""
+    of: str
+    """What tells it from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +97,22 @@ class TopicsRun:
         """
         with contextlib.ExitStack() as open_things:
             folder = self._folder(open_things)
-            began_ms = self._began(folder)
-            open_things.enter_context(_signals(self.stop))
-            self._compare(folder, began_ms, open_things)
-            if self.once and self.stop.is_set():
-                raise KeyboardInterrupt
+            try:
+                began_ms = self._began(folder)
+                open_things.enter_context(_signals(self.stop))
+                self._compare(folder, began_ms, open_things)
+                if self.once and self.stop.is_set():
+                    raise KeyboardInterrupt
+            except VeloError:
+                self._forget(folder)
+                raise
+            self._forget(folder)
+        return TopicsFound(self._found, _now_ms() - began_ms)
+
+    def _forget(self, folder: Path) -> None:
+        """Of a run to the end of the topics nothing is kept once it has an answer: the next one asks anew."""
         if self.once:
             shutil.rmtree(folder, ignore_errors=True)
-        return TopicsFound(self._found, _now_ms() - began_ms)
 
     def _folder(self, open_things: contextlib.ExitStack) -> Path:
         """Where this comparison keeps what it goes on from."""
@@ -104,22 +122,39 @@ class TopicsRun:
         folder = state / ("once" if self.once else "going-on")
         if self.fresh:
             shutil.rmtree(folder, ignore_errors=True)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            message = f"the folder {folder} cannot be used: {problem.strerror}"
-            raise VeloError(ErrorCode.FILE_UNREADABLE, message, hint="name another with --state") from None
         return folder
 
     def _began(self, folder: Path) -> int:
-        """When this comparison first began, milliseconds since the epoch."""
-        path = folder / _BEGAN
+        """When this comparison first began, milliseconds since the epoch; what another has left is refused, or of a run
+        with `once` removed."""
+        path, of = folder / _BEGAN, self._identity()
         if path.is_file():
-            print(f"going on from what {folder} has; --fresh begins anew", file=sys.stderr)
-            return msgspec.json.decode(path.read_bytes(), type=int)
-        now = _now_ms()
-        path.write_bytes(msgspec.json.encode(now))
+            began = msgspec.json.decode(path.read_bytes(), type=_Began)
+            if began.of == of:
+                print(f"going on from what {folder} has; --fresh begins anew", file=sys.stderr)
+                return began.at_ms
+            if not self.once:
+                message = f"the program or the config has changed since the comparison in {folder} began"
+                raise VeloError(
+                    ErrorCode.STATE_MISMATCH, message, hint="--fresh begins anew; --state names another place"
+                )
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            now = _now_ms()
+            path.write_bytes(msgspec.json.encode(_Began(now, of)))
+        except OSError as problem:
+            message = f"the folder {folder} cannot be used: {problem.strerror}"
+            raise VeloError(ErrorCode.FILE_UNREADABLE, message, hint="name another with --state") from None
         return now
+
+    def _identity(self) -> str:
+        """What tells comparisons apart: their sinks, and the program with its inputs."""
+        config = self.config
+        sinks = [replace(sink, location=Location("", 1)) for sink in config.sinks]
+        parts = [sinks, config.inputs, config.warm_up_ms]
+        text = "" if self.program is None else self.program.path.read_text(encoding="utf-8")
+        return hashlib.sha256(f"{parts!r}{text}".encode()).hexdigest()
 
     def _compare(self, folder: Path, began_ms: int, open_things: contextlib.ExitStack) -> None:
         if self.runs_program:

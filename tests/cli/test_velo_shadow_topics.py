@@ -264,3 +264,39 @@ def wait_for(holds: Callable[[], bool], running: subprocess.Popen[str]) -> None:
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < until
         time.sleep(0.1)
+
+
+def test_a_comparison_that_has_changed_does_not_go_on(command: Callable[..., Any], topics: Topics, job: Path) -> None:
+    topics.write("shop.orders", orders_of(range(65)))
+    topics.write("totals", flinks(range(1, 7)))
+    words = ("velo", "shadow", ".", "--duration")
+
+    first = command(*words, "1s")
+    again = command(*words, "1s")
+    (job / "app.sql").write_text(APP.replace("SUM(amount)", "SUM(amount + 0.01)"))
+    changed = command(*words, "1s")
+    fresh = command(*words, "1s", "--fresh")
+
+    assert (first.code, again.code, changed.code, fresh.code) == (0, 0, 2, 1), first.out + again.out + fresh.out
+    assert "going on from what" in again.err
+    assert "has changed since the comparison" in changed.err
+
+
+def test_records_of_another_form_are_never_safe(command: Callable[..., Any], topics: Topics, job: Path) -> None:
+    """A column that our job lacks, a column that Flink lacks, no JSON, nothing at all; then all is well."""
+    topics.write("shop.orders", orders_of(range(65)))
+    rows = flinks(range(1, 7))
+    found = []
+    for name, values in {
+        "more": [{**row, "more": 1} for row in rows],
+        "less": [{k: v for k, v in row.items() if k != "n"} for row in rows],
+        "none": [],
+        "good": rows,
+    }.items():
+        make_topic(KafkaCluster(topics.address), name, 1)
+        topics.write(name, values)
+        found.append(command("velo", "shadow", ".", "--once", "--compare-topic", f"kafka://{name}"))
+
+    assert [ran.code for ran in found] == [2, 1, 4, 0]
+    assert 'it has a field "more"' in found[0].err
+    assert not (job / ".velo/shadow/once").exists()
