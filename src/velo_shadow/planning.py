@@ -28,7 +28,7 @@ from velo_engine.types import (
     timestamp,
 )
 from velo_shadow.equality import check_equality, default_equality
-from velo_shadow.model import DEFAULT_GRACE_MS, ColumnEquality, ComparisonPlan, PlanColumn, Side
+from velo_shadow.model import DEFAULT_GRACE_MS, ColumnEquality, ComparisonPlan, PlanColumn, Rule, Side
 
 ROOM = 18
 """Digits before and after the point that a column of decimals has room for, where only its first values are known."""
@@ -152,7 +152,7 @@ def plan_column(name: str, sides: Mapping[Side, PlannedSide], equality: ColumnEq
     else:
         kind = _common_type(name, stated[0], stated[1])
     if any(side.is_sample for side in untyped):
-        kind = with_room(kind)
+        kind = with_room(kind) if stated or equality is None else _by_rule(with_room(kind), equality.rule)
     rule = equality if equality is not None else default_equality(kind)
     of_sides = ColumnEquality(null_equals_missing=rule.null_equals_missing, text_equals_value=rule.text_equals_value)
     if rule == of_sides != ColumnEquality():  # says nothing of when two values are equal
@@ -233,6 +233,15 @@ def with_room(kind: SqlType) -> SqlType:
         return kind
     whole, scale = max(ROOM, kind.precision - kind.scale), max(ROOM, kind.scale)
     return decimal(whole + scale, scale) if whole + scale <= MAX_PRECISION else decimal(MAX_PRECISION, kind.scale)
+
+
+def _by_rule(kind: SqlType, rule: Rule) -> SqlType:
+    """The type that a rule speaks of, where only the first values are known: later ones need not be whole numbers."""
+    if kind.name in INTEGERS | {TypeName.DECIMAL} and rule in (Rule.REL, Rule.ULP):
+        return DOUBLE
+    if kind.name in INTEGERS and rule in (Rule.ABS, Rule.SCALE):
+        return decimal(2 * ROOM, ROOM)
+    return kind
 
 
 def _digits(kind: SqlType) -> tuple[int, int]:

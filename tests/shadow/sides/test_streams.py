@@ -217,6 +217,29 @@ def test_csv_is_read_with_more_digits_than_are_declared(topics: Topics, compare:
     assert fate(found) == (1, 1, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("rule", "kind", "fates"),
+    [
+        # 20 000 000 000.5 and 20 000 000 012.5 are 6e-10 of their size apart.
+        ("rel:1e-9", "DOUBLE", (3, 0, 0, 0)),
+        ("rel:1e-10", "DOUBLE", (2, 1, 0, 0)),
+        ("abs:12", "DECIMAL(36, 18)", (3, 0, 0, 0)),
+        ("scale:0", "DECIMAL(36, 18)", (2, 1, 0, 0)),
+    ],
+)
+def test_a_rule_tells_what_whole_numbers_are(
+    topics: Topics, compare: Compare, rule: str, kind: str, fates: tuple[int, int, int, int]
+) -> None:
+    first = lines(*({"id": i, "total": 1} for i in range(2)))
+    left = topics.write(topics.make(), [*first, b'{"id": 2, "total": 20000000000.5}'])
+    right = topics.write(topics.make(), [*first, b'{"id": 2, "total": 20000000012.5}'])
+
+    found = compare(left, right, key=["id"], equality=parse_equalities([f"total={rule}"]))
+
+    assert fate(found) == fates
+    assert [str(c.type) for c in found.plan.columns] == [kind]
+
+
 def test_a_topic_is_compared_with_a_file(topics: Topics, compare: Compare, tmp_path: Path) -> None:
     rows = orders(50)
     file = tmp_path / "flink.csv"
