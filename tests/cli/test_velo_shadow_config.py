@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,3 +233,17 @@ def test_inputs_and_sinks_that_the_program_does_not_have(command: Callable[..., 
     assert [ran.code for ran in found] == [2, 2, 2]
     assert 'the program has no source "order"' in found[0].err
     assert 'the program has no statement "total"' in found[1].err
+
+
+def test_the_page_has_every_option() -> None:
+    import typer.main
+
+    from velo_cli.shadow_command import shadow_app
+
+    page = (Path(__file__).parents[2] / "docs/shadow.md").read_text(encoding="utf-8")
+    known = {option for parameter in typer.main.get_command(shadow_app).commands["compare"].params
+             for option in parameter.opts if option.startswith("--")}  # fmt: skip
+    options = page.partition("## Options")[2]
+
+    assert known - {"--debug"} == {word for word in re.findall(r"--[a-z-]+", options) if word in known}
+    assert set(re.findall(r"--[a-z-]+", options)) <= known
