@@ -147,16 +147,27 @@ def is_same(left: Any, right: Any) -> bool:
 
 def differing(side: Sound, rows: Iterable[Row]) -> tuple[set[Key], set[str]]:
     """The keys in which rows differ from those that should be, and the columns: computed here, row by row."""
-    wrong = {side.key_of(row): row for row in rows}
-    right = {side.key_of(row): row for row in side.rows}
+    wrong, right = (_by_key(side, some) for some in (rows, side.rows))
     names = side.columns(lambda _: True)
     keys, columns = set(wrong.keys() ^ right.keys()), set()
     for key in wrong.keys() & right.keys():
-        found = [name for name in names if not is_same(wrong[key][name], right[key][name])]
-        if found:
+        # A key with a row too many still has the right one: then no column of it differs.
+        found = [] if right[key][0] in wrong[key] else _unlike(names, wrong[key][0], right[key][0])
+        if found or len(wrong[key]) > 1:
             keys.add(key)
             columns.update(found)
     return keys, columns
+
+
+def _by_key(side: Sound, rows: Iterable[Row]) -> dict[Key, list[Row]]:
+    found: dict[Key, list[Row]] = {}
+    for row in rows:
+        found.setdefault(side.key_of(row), []).append(row)
+    return found
+
+
+def _unlike(names: Iterable[str], one: Row, other: Row) -> list[str]:
+    return [name for name in names if not is_same(one[name], other[name])]
 
 
 def shifted(row: Row, names: Iterable[str], by: timedelta) -> Row:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from tests.shadow.faults.fault import Fault, Kind, Sound, parts, shifted
 from tests.shadow.scenarios.scenario import run
 
-from velo_shadow.folding import Changelog
+from velo_engine.batch import RowKind
+from velo_shadow.folding import KIND_COLUMN, Changelog
 from velo_shadow.model import Cause
 
 
@@ -75,10 +76,10 @@ def stale_value(side: Sound, chance: random.Random) -> Fault | None:
     changes = run(scenario.program, scenario.inputs)
     latest = {side.key_of(row): row for row in scenario.rows(changes).to_pylist()}
     earlier = dict(latest)
-    names = [name for name in changes.column_names if name != "velo_kind"]
+    names = [name for name in changes.column_names if name != KIND_COLUMN]
     for change in changes.to_pylist():
         row = {name: change[name] for name in names}
-        if change["velo_kind"] in (0, 2) and row != latest[side.key_of(row)]:
+        if change[KIND_COLUMN] in (RowKind.INSERT, RowKind.UPDATE_AFTER) and row != latest[side.key_of(row)]:
             earlier[side.key_of(row)] = row
     able = [key for key in latest if earlier[key] != latest[key]]
     struck = chance.sample(able, min(len(able), chance.choice((1, 3, 20, len(able)))))
@@ -90,6 +91,19 @@ def stale_value(side: Sound, chance: random.Random) -> Fault | None:
     return Fault([*stale.values()], frozenset(causes))
 
 
+def retraction_lost(side: Sound, chance: random.Random) -> Fault | None:
+    """Some rows that were taken back still stand: their retraction never came."""
+    scenario = side.scenario
+    if scenario.sink.changelog is not Changelog.RETRACT:
+        return None
+    changes = run(scenario.program, scenario.inputs)
+    kinds = changes.column(KIND_COLUMN).to_pylist()
+    taken = [i for i, kind in enumerate(kinds) if kind in (RowKind.UPDATE_BEFORE, RowKind.DELETE)]
+    lost = set(chance.sample(taken, chance.choice((1, 5, 40))))
+    left = scenario.rows(changes.take([i for i in range(len(kinds)) if i not in lost]))
+    return Fault(left.to_pylist(), frozenset({Cause.UNKNOWN}), note=f"{len(lost)} of {len(taken)}")
+
+
 KINDS: Mapping[str, Kind] = {
     "missing partition": missing_partition,
     "missing hour": missing_hour,
@@ -97,4 +111,5 @@ KINDS: Mapping[str, Kind] = {
     "invented rows": invented_rows,
     "offset of hours in the key": key_offset,
     "stale value": stale_value,
+    "retraction lost": retraction_lost,
 }

@@ -16,7 +16,7 @@ from tests.shadow.scenarios.scenario import scenarios
 
 from velo_shadow.model import Cause, Decision
 
-FIRST = 50 * 39
+FIRST = 50 * len(KINDS)
 """A multiple of the number of kinds, so that each seed is one of them."""
 
 
