@@ -106,9 +106,9 @@ def edits_of_variables(source: str, start: int, end: int) -> list[Edit]:
     ]
 
 
-def with_defaults(value: str) -> str:
-    """As `edits_of_variables`, of a value."""
-    return _VARIABLE.sub(lambda match: f"${{{match[1]}:{match[1]}}}", value)
+def with_defaults(value: str, *, is_secret: bool = False) -> str:
+    """As `edits_of_variables`, of a value; a secret is empty when nothing sets it, so that nobody logs in with it."""
+    return _VARIABLE.sub(lambda match: f"${{{match[1]}:{'' if is_secret else match[1]}}}", value)
 
 
 def variables(source: str) -> list[str]:

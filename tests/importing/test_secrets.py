@@ -7,7 +7,9 @@ import json
 import pytest
 
 from tests.importing.fixpoint import exported_job
+from velo_engine.connectors.kafka.client import ClientRole, KafkaCluster, client_configuration, settings_of
 from velo_engine.engine import Engine
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.sql.flink.script import parse_script
 from velo_import.convert.job import convert_job
 from velo_import.convert.secrets import SecretNames, masked, shown
@@ -95,12 +97,22 @@ def test_the_program_has_variables_for_what_its_clients_need() -> None:
     properties = plan.sources["trades"].properties
     assert properties["properties.sasl.jaas.config"] == LOGIN.replace("hunter2secret", "p1")
     assert properties["properties.ssl.truststore.password"] == "p2"
-    assert "trades" in Engine().plan(job.app_sql, variables={}).sources  # tests need neither
+    without = Engine().plan(job.app_sql, variables={})  # tests need neither
+    assert without.sources["trades"].properties["properties.sasl.jaas.config"] == LOGIN.replace("hunter2secret", "")
     (of_trades, of_totals) = [one for one in job.constructs if one.feature == "secrets of a connector"]
     assert of_trades.became == "${KAFKA_PASSWORD} and ${KAFKA_SSL_TRUSTSTORE_PASSWORD}"
     assert of_trades.reason is not None
     assert "set KAFKA_PASSWORD, KAFKA_SSL_TRUSTSTORE_PASSWORD" in of_trades.reason
     assert of_totals.became == "${KAFKA_PASSWORD}"
+
+
+def test_nobody_logs_in_with_a_secret_that_is_not_set() -> None:
+    without = Engine().plan(converted().app_sql, variables={})
+    settings = settings_of(without.sources["trades"].properties, given=False)
+    with pytest.raises(VeloError) as refused:
+        client_configuration(KafkaCluster("localhost:9092", settings), ClientRole.CONSUMER)
+    assert refused.value.code is ErrorCode.UNSET_VARIABLE
+    assert "KAFKA_" in (refused.value.hint or "")
 
 
 def test_an_export_has_them_too_and_says_where_none_is() -> None:

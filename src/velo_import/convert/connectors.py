@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from velo_engine.formats.base import PLANNED_FORMATS
 from velo_engine.plan.sources import CHANGELOG_FORMATS
 from velo_engine.sql.property_keys import PropertyKind, property_key
-from velo_import.convert.secrets import SecretNames, shown
+from velo_import.convert.secrets import SecretNames, is_secret, shown
 from velo_import.mapped_text import with_defaults
 
 _KEPT = frozenset({"kafka", "upsert-kafka", "print", "blackhole"})
@@ -118,7 +118,9 @@ def converted_options(
         if key != "connector" and property_key(key).kind in (PropertyKind.WITHOUT_MEANING, PropertyKind.UNKNOWN):
             left_out.append(key)
         else:
-            kept[key.replace(".schema-registry.", ".")] = _with_registry(key, with_defaults(value))
+            kept[key.replace(".schema-registry.", ".")] = _with_registry(
+                key, with_defaults(value, is_secret=is_secret(key))
+            )
     return ConvertedOptions(connector, kept, None, tuple(left_out), legacy, production, variables)
 
 

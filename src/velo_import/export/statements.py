@@ -21,7 +21,7 @@ from velo_engine.plan.nodes import (
 from velo_engine.schema import Column, RowSchema
 from velo_engine.sql.program import Statement, StatementKind
 from velo_engine.sql.syntax import KeyColumn, SystemTime
-from velo_import.convert.secrets import HIDDEN
+from velo_import.convert.secrets import HIDDEN, is_secret
 from velo_import.export.event_times import EventTime, time_columns
 from velo_import.export.model import ExportedStatement, Form
 from velo_import.export.names import flink_name
@@ -284,7 +284,8 @@ class StatementExport:
             return self._with_brokers(name, kept)
         connector = own.get("connector")
         same = connector is not None and connector == production.get("connector")
-        edited = [key for key, value in own.items() if key in production and value != with_defaults(production[key])]
+        defaults = {key: with_defaults(value, is_secret=is_secret(key)) for key, value in production.items()}
+        edited = [key for key, value in own.items() if key in production and value != defaults[key]]
         kept = {key: own[key] for key in edited} if same else {}
         raw = {key: as_it_stands(value) for key, value in production.items()}
         made = {**raw, **kept}

@@ -117,6 +117,16 @@ _DEFAULTS: Mapping[ClientRole, Mapping[str, str | int | bool]] = {
 }
 
 
+SECRETS = {
+    "sasl.jaas.config": "KAFKA_PASSWORD",
+    "sasl.password": "KAFKA_PASSWORD",
+    "ssl.key.password": "KAFKA_SSL_KEY_PASSWORD",
+    "ssl.keystore.password": "KAFKA_SSL_KEYSTORE_PASSWORD",
+    "ssl.truststore.password": "KAFKA_SSL_TRUSTSTORE_PASSWORD",
+}
+"""Properties that are never empty, and the variables that an import writes for them."""
+
+
 def settings_of(properties: Mapping[str, str], *, given: bool) -> dict[str, str]:
     """The client properties among those of a source or sink.
 
@@ -130,7 +140,7 @@ def settings_of(properties: Mapping[str, str], *, given: bool) -> dict[str, str]
 def _translated(properties: Mapping[str, str | int | bool]) -> dict[str, str | int | bool]:
     """The properties under librdkafka's names. Raises VeloError for a Java key store, which librdkafka cannot read."""
     found: dict[str, str | int | bool] = {}
-    for key, value in without_jaas(properties).items():
+    for key, value in _without_empty_secrets(properties).items():
         if str(value).endswith(".jks") or (key.endswith("store.type") and str(value).upper() == "JKS"):
             raise VeloError(
                 ErrorCode.BAD_PROPERTY,
@@ -141,6 +151,21 @@ def _translated(properties: Mapping[str, str | int | bool]) -> dict[str, str | i
         if name and name not in _JAVA_ONLY:
             found[name] = value
     return found
+
+
+def _without_empty_secrets(properties: Mapping[str, str | int | bool]) -> dict[str, str | int | bool]:
+    """The properties with the login of `sasl.jaas.config`. Raises VeloError for a secret that nothing set."""
+    _check_set(properties)
+    found = without_jaas(properties)
+    _check_set(found)
+    return found
+
+
+def _check_set(properties: Mapping[str, str | int | bool]) -> None:
+    key = next((key for key, value in properties.items() if key in SECRETS and value == ""), None)
+    if key is not None:
+        hint = f"set the variable that the program takes it from, such as {SECRETS[key]}"
+        raise VeloError(ErrorCode.UNSET_VARIABLE, f"{key} is empty", hint=hint)
 
 
 def cluster_from(
