@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.shadow.stream.streams import Change, Feed, I, comparator, plan
-from tests.shadow.stream.test_comparator import appended, disturbed, updated
+from tests.shadow.stream.test_comparator import appended, disturbed, updated, windows
 
 from velo_engine.kernel import Kernel
 from velo_shadow.folding import Changelog
@@ -32,22 +32,23 @@ KINDS = {
     "append, a bag": (Changelog.APPEND, ()),
     "upsert": (Changelog.UPSERT, ("id",)),
     "retract": (Changelog.RETRACT, ("id",)),
+    "windows, updated": (Changelog.UPSERT, ("id", "at")),
 }
 ROWS = 400
 _ENDED_ITSELF = 9
 
 
-def sides(kind: str, seed: int) -> dict[Side, Sequence[Change]]:
+def sides(kind: str, seed: int, rows: int) -> dict[Side, Sequence[Change]]:
     """Two streams with faults."""
     rng = random.Random(seed)
     if KINDS[kind][0] is Changelog.APPEND:
-        left = appended(rng, ROWS)
+        left = appended(rng, rows)
         return {Side.LEFT: left, Side.RIGHT: disturbed(left, rng)}
-    left = updated(rng, ROWS)
+    left = windows(rng, rows) if "at" in KINDS[kind][1] else updated(rng, rows)
     return {Side.LEFT: left, Side.RIGHT: [c for c in left if c[0] == I or rng.random() < 0.95]}
 
 
-def run(kind: str, seed: int, folder: Path, told: Callable[[], None] = lambda: None) -> str:
+def run(kind: str, seed: int, rows: int, folder: Path, told: Callable[[], None] = lambda: None) -> str:
     """Compare, from where the folder says; the result as text. `told` is called at every step."""
     changelog, key = KINDS[kind]
     with comparator(folder, plan(*key), changelog) as compared:
@@ -61,7 +62,7 @@ def run(kind: str, seed: int, folder: Path, told: Callable[[], None] = lambda: N
             told()
 
         compared.step = step_and_tell  # type: ignore[method-assign]
-        feed = Feed(sides(kind, seed), random.Random(os.getpid()), largest=40, step_share=0.2)
+        feed = Feed(sides(kind, seed, rows), random.Random(os.getpid()), largest=40, step_share=0.2)
         return repr(feed.run(compared, start=start))
 
 
@@ -89,7 +90,7 @@ def end_after(moments: int) -> None:
     Path.unlink = passing(Path.unlink)  # type: ignore[method-assign]
 
 
-def killed_until_done(kind: str, seed: int, kills: int, rng: random.Random) -> tuple[int, str]:
+def killed_until_done(kind: str, seed: int, rows: int, kills: int, rng: random.Random) -> tuple[int, str]:
     """How often it was killed, at most `kills` times, and the result."""
     done = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +98,15 @@ def killed_until_done(kind: str, seed: int, kills: int, rng: random.Random) -> t
             by_itself = rng.random() < 0.5
             moments = rng.randint(1, 300) if by_itself and done < kills else 0
             steps = rng.randint(1, 6) if not by_itself and done < kills else 0
-            command = [sys.executable, "-m", "tests.shadow.kills", "--child", kind, folder, str(seed), str(moments)]
+            command = [
+                sys.executable,
+                "-m",
+                "tests.shadow.kills",
+                "--child",
+                kind,
+                folder,
+                *map(str, (seed, rows, moments)),
+            ]
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
                 assert child.stdout is not None
                 for line in child.stdout:
@@ -113,7 +122,7 @@ def killed_until_done(kind: str, seed: int, kills: int, rng: random.Random) -> t
             done += 1
 
 
-def check(kills: int, seed: int, kinds: Sequence[str] = tuple(KINDS)) -> int:
+def check(kills: int, seed: int, kinds: Sequence[str] = tuple(KINDS), rows: int = ROWS) -> int:
     """Kill each kind of stream in turn until so many kills have been; how many results differed."""
     rng = random.Random(seed)
     done = wrong = 0
@@ -121,8 +130,8 @@ def check(kills: int, seed: int, kinds: Sequence[str] = tuple(KINDS)) -> int:
         for kind in kinds:
             stream_seed = rng.randrange(10**6)
             with tempfile.TemporaryDirectory() as folder:
-                expected = run(kind, stream_seed, Path(folder))
-            count, result = killed_until_done(kind, stream_seed, max(1, min(8, kills - done)), rng)
+                expected = run(kind, stream_seed, rows, Path(folder))
+            count, result = killed_until_done(kind, stream_seed, rows, max(1, min(8, kills - done)), rng)
             done += count
             wrong += result != expected
             print(f"{kind}, seed {stream_seed}: {count} kills, {'as' if result == expected else 'NOT as'} in one run")
@@ -135,10 +144,10 @@ def check(kills: int, seed: int, kinds: Sequence[str] = tuple(KINDS)) -> int:
 def main() -> int:
     """The command, and the child that it starts."""
     if sys.argv[1:2] == ["--child"]:
-        kind, folder, seed, moments = sys.argv[2:]
+        kind, folder, seed, rows, moments = sys.argv[2:]
         if int(moments):
             end_after(int(moments))
-        print(run(kind, int(seed), Path(folder), lambda: print("step", flush=True)), flush=True)
+        print(run(kind, int(seed), int(rows), Path(folder), lambda: print("step", flush=True)), flush=True)
         return 0
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
