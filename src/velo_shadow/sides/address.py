@@ -67,7 +67,7 @@ def _topic(text: str, brokers: str | None) -> TopicStream:
         raise VeloError(ErrorCode.BAD_VALUE, f'"{text}" names no brokers', hint=hint)
     where = at or brokers
     if not where:
-        hint = f"kafka://host:port/{topic}, or --bootstrap-servers host:port"
+        hint = f"kafka://host:port/{topic}, or --brokers host:port"
         raise VeloError(ErrorCode.BAD_VALUE, f'nothing says where the topic of "{text}" is', hint=hint)
     options = _options(text, written)
     form, start = options.pop("format", "json"), options.pop("start", "earliest")

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from msgspec import Raw
 
 from velo_engine.batch import RowKind
+from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.formats.base import Decoded, DecodeFailure, in_field, shown, without_failures
 from velo_engine.formats.event_times import OPTION_PREFIX
 from velo_engine.formats.json_fields import field_decoder
@@ -41,6 +42,8 @@ _MICROSECONDS = 6
 """Digits of a second that are kept."""
 _NULL = Raw(b"null")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_UNREADABLE_NAME = re.compile(r'["\\\x00-\x1f]')
+"""msgspec matches names as they stand in the text, where these are escaped."""
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _GOT = re.compile(r"got `(\w+)`")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`")
@@ -76,7 +79,9 @@ class ExactJson:
         options: Mapping[str, str] | None = None,
     ) -> None:
         """`quoted`: by column whether its values stand in quotes; where nothing is known, as its type is usually
-        written. `ignored` members may be there. `options`: `timestamp.format.<column>`."""
+        written. `ignored` members may be there. `options`: `timestamp.format.<column>`.
+
+        Raises VeloError SCHEMA_MISMATCH for a field whose name has quotes, backslashes or control characters."""
         self._schema = schema
         self._fields = [_field(column, quoted.get(column.name), options or {}) for column in schema.columns]
         attributes = [f"c{i}" for i in range(len(schema))]
@@ -85,6 +90,11 @@ class ExactJson:
         for i, name in enumerate(dict.fromkeys(ignored)):
             members.append((f"x{i}", Raw, _NULL))
             names[f"x{i}"] = name
+        for name in names.values():
+            if _UNREADABLE_NAME.search(name):
+                raise VeloError(
+                    ErrorCode.SCHEMA_MISMATCH, f"records with a field called {shown(name)} cannot be compared"
+                )
         record = msgspec.defstruct("Record", members, rename=names, forbid_unknown_fields=True, gc=False)
         self._blank = record()
         self._decode = msgspec.json.Decoder(record).decode

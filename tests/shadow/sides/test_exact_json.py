@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from velo_engine.errors import VeloError
 from velo_engine.schema import RowSchema
 from velo_engine.types import BIGINT, BOOLEAN, DOUBLE, INT, STRING, SqlType, decimal, timestamp
 from velo_shadow.sides.exact_json import ExactDebezium, ExactJson, changes_of
@@ -97,6 +99,18 @@ def test_a_record_that_is_no_such_object_is_refused(message: bytes | None, said:
 
     assert found.table.column(0).to_pylist() == [1]
     assert said in found.failures[0].reason
+
+
+@pytest.mark.parametrize("name", ["größe", "a b", "order.id"])
+def test_names_may_be_any_words(name: str) -> None:
+    form = ExactJson(RowSchema.of((name, BIGINT)), quoted={})
+
+    assert form.decode([json.dumps({name: 7}).encode()]).table.column(0).to_pylist() == [7]
+
+
+def test_a_name_that_json_must_escape_is_refused() -> None:
+    with pytest.raises(VeloError, match="cannot be compared"):
+        ExactJson(RowSchema.of(('a"b', BIGINT)), quoted={})
 
 
 def test_ignored_fields_may_be_there() -> None:
