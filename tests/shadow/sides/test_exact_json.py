@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -77,6 +78,24 @@ def test_what_would_be_changed_is_refused(kind: SqlType, written: str, quoted: b
     assert isinstance(answer, str)
     assert said in answer
     assert answer.startswith('field "a" (')
+
+
+@pytest.mark.parametrize("kind", [MONEY, decimal(38, 0), decimal(38, 38), decimal(10, 2), decimal(20, 10)])
+def test_any_number_is_read_exactly_or_refused(kind: SqlType) -> None:
+    chance = random.Random(7)
+    numbers = []
+    for _ in range(2000):
+        whole, fraction = (chance.randrange(10 ** chance.randrange(1, 25)) for _ in range(2))
+        text = f"{'-' * chance.randrange(2)}{whole}" + f".{fraction}" * chance.randrange(2)
+        numbers.append(text + f"e{chance.randrange(-9, 9)}" * (chance.random() < 0.1))
+    limit, unit = Decimal(10) ** (kind.precision - kind.scale), Decimal(1).scaleb(-kind.scale)
+    with localcontext(prec=80):
+        fits = {n: abs(Decimal(n)) < limit and Decimal(n) % unit == 0 for n in numbers}
+        # Whole columns that are plain are read at once, all others value by value.
+        numbers.sort(key=lambda n: ("e" in n, not fits[n], len(n)))
+        for batch in (numbers[first : first + 40] for first in range(0, 2000, 40)):
+            for number, answer in zip(batch, read(kind, *batch), strict=True):
+                assert answer == Decimal(number) if fits[number] else "does not fit" in answer
 
 
 def test_neighbours_of_a_bad_value_go_on() -> None:
