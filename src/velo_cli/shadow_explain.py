@@ -88,6 +88,8 @@ def _print_found(found: Reproduction) -> None:
             lines.append("the right has something else: it was written by another program, or for other records")
     for cause, told in by_cause(found.differences):
         lines += [*(f"  {line}" for line in told), f"    {cause}"]
+    if found.left_until is not None:
+        lines.append(f"  the left has come to {found.left_until} only: the row may still come there")
     lines += [f"  {few} of {total} records of {source} show it" for source, (few, total) in found.records.items()]
     if found.differences and not found.complete:
         lines.append("  fewer may be enough: the search ended before all were tried")

@@ -59,7 +59,8 @@ def clicks(tmp_path: Path) -> Path:
         "job: clicks\nprogram: app.sql\n"
         "inputs: [{ source: clicks, file: clicks.jsonl }, { source: users, file: users.jsonl }]\n"
         "sinks:\n"
-        "  - { name: per_minute, left: { file: left.csv }, right: { file: r.csv }, key: [who, window_start] }\n"
+        "  - { name: per_minute, left: { file: left.csv }, right: { file: r.csv }, key: [who, window_start],\n"
+        "      time_column: window_end }\n"
         "  - { name: named, left: { file: named.csv }, right: { file: s.csv } }\n"
     )
     return tmp_path
@@ -74,8 +75,11 @@ def test_a_window_has_its_rows_and_what_moved_event_time_on_before_those_that_ca
     runs = ProgramRuns(config, config.sinks[0], clicks)
     start = datetime(2026, 1, 1)
 
-    behind = records_behind(runs, {"who": "ann", "window_start": start}, {"window_end": datetime(2026, 1, 1, 0, 1)})
+    left = {"who": "ann", "window_start": start, "window_end": datetime(2026, 1, 1, 0, 1)}
+    behind = records_behind(runs, {"who": "ann", "window_start": start}, left)
 
+    assert behind.core is not None
+    assert behind.core.records["clicks"] == (0, 2, 3, 4)  # bob's closed no window
     assert behind.near.records["clicks"] == (0, 1, 2, 3, 4)
     assert behind.of_key.records["clicks"] == (0, 1, 2, 3, 4, 5)
     assert behind.open == ()
@@ -109,6 +113,14 @@ def test_the_spec_of_a_late_row_keeps_what_made_it_late(clicks: Path) -> None:
     assert [row["n"] for row in (*found.left, *found.ours)] == [3, 2]
     assert (before, outcome(clicks)) == (Outcome.FAILED, Outcome.PASSED)
     assert "who: cyd" in found.spec
+
+
+def test_a_row_that_the_left_has_not_come_to_may_still_come(clicks: Path) -> None:
+    late = reproduction(clicks, "ann,2026-01-01 00:06:00", "per_minute")
+    other = reproduction(clicks, "ann,2026-01-01 00:00:00", "per_minute")
+
+    assert [one.kind for one in late.differences] == [Kind.EXTRA]
+    assert (late.left_until, other.left_until) == (datetime(2026, 1, 1, 0, 1), None)
 
 
 def test_a_right_that_another_program_wrote_is_said(clicks: Path) -> None:

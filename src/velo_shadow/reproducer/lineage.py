@@ -27,6 +27,7 @@ _Span: TypeAlias = Callable[[WindowSpec, int | None, int | None, int | None], tu
 """From a window's start, end and last moment, as far as they are known, to a span of event times."""
 
 _EPOCH = datetime(1970, 1, 1)
+_TIMELESS = (nodes.Scan, nodes.Upstream, nodes.AssignWatermark, nodes.Filter, nodes.Project)
 _BOUNDS = 3
 """Columns of a window behind those of its input: start, end, time."""
 
@@ -53,6 +54,16 @@ class Lineage:
     """Columns that a join equates."""
     watermarks: dict[str, int] = field(default_factory=dict)
     """By source the column from which its watermarks are made, unless they are computed."""
+    windows: int = 0
+    """How many nodes cut event time into windows."""
+    is_plain: bool = True
+    """Event time matters to nothing but windows that are no sessions."""
+
+    @property
+    def late_from_ms(self) -> int | None:
+        """Event time that must have come for any row of the left's window to be late; None: one never knows."""
+        ends = [last for reading in self.readings for _, last in reading.exact.values()]
+        return min(ends) if ends and self.windows == 1 and self.is_plain else None
 
 
 def lineage_of(
@@ -84,6 +95,11 @@ class _Walk:
     def visit(self, node: PlanNode, wanted: Wanted, times: Mapping[int, tuple[int, int]]) -> list[Origin]:
         """Where each output column of the node comes from. `times` are spans that columns must lie in."""
         width = len(node.schema)
+        if isinstance(node, nodes.WindowAggregate | nodes.WindowTable):
+            self._found.windows += 1
+            self._found.is_plain &= node.window.kind not in (WindowKind.SESSION, WindowKind.ATTACHED)
+        elif not isinstance(node, _TIMELESS):
+            self._found.is_plain = False
         match node:
             case nodes.Scan():
                 self._found.readings.append(Reading(node.source.name, dict(wanted), dict(times)))

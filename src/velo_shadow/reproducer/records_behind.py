@@ -51,7 +51,7 @@ def records_behind(runs: ProgramRuns, key: Mapping[str, Any], left: Mapping[str,
     has_window = any(one.exact for one in lineage.readings)
     core, _ = _masks(runs, lineage, {i: one.exact or one.times for i, one in enumerate(lineage.readings)})
     return Behind(
-        _with_watermarks(runs, lineage, core, tables) if has_window else None,
+        _with_watermarks(runs, lineage, core, tables, lineage.late_from_ms) if has_window else None,
         _with_watermarks(runs, lineage, near, tables),
         _with_watermarks(runs, lineage, of_key, tables),
         unknown,
@@ -134,8 +134,17 @@ def _milliseconds(column: Any) -> npt.NDArray[np.int64]:
     return numbers // 1000
 
 
-def _with_watermarks(runs: ProgramRuns, lineage: Lineage, masks: Mapping[str, Mask], tables: frozenset[str]) -> Chosen:
-    """The records, with the one ahead of each that comes behind the watermark of its source or of another."""
+def _with_watermarks(
+    runs: ProgramRuns,
+    lineage: Lineage,
+    masks: Mapping[str, Mask],
+    tables: frozenset[str],
+    late_from_ms: int | None = None,
+) -> Chosen:
+    """The records, with the one ahead of each that comes behind the watermark of its source or of another.
+
+    Before event time has come to `late_from_ms` no row is late, whatever delay the watermark has.
+    """
     places: dict[str, list[int]] = {}
     for place, arrival in enumerate(runs.order):
         places.setdefault(arrival.source, []).append(place)
@@ -153,6 +162,8 @@ def _with_watermarks(runs: ProgramRuns, lineage: Lineage, masks: Mapping[str, Ma
             ahead = {other: each.ahead(place) for other, each in clocks.items()}
             own = ahead[name]
             if own is None or clock.times[own] <= clock.times[number]:
+                continue
+            if late_from_ms is not None and clock.times[own] < late_from_ms:
                 continue
             for other, leader in ahead.items():
                 if leader is not None:

@@ -17,7 +17,7 @@ from velo_harness.reports.shown_values import text_of
 from velo_shadow.alignment import Relation, output_name, side_rows
 from velo_shadow.config import ShadowConfig, ShadowSink
 from velo_shadow.judgement import judged
-from velo_shadow.model import ComparisonPlan, Difference, Kind
+from velo_shadow.model import ComparisonPlan, Difference, Kind, Side
 from velo_shadow.offline import SideFile, compare_files
 from velo_shadow.planning import plan_for
 from velo_shadow.reports.document import ShadowReport
@@ -53,6 +53,8 @@ class Reproduction:
     """The spec; empty without a difference."""
     right_is_other: bool = False
     """Without a difference: the right as it lies there has something else than the program gives now."""
+    left_until: Any = None
+    """The last event time of the left, where it lies before that of a row that only our program gives."""
     shows: bool = True
     """The program gives for the records of the spec what it gives for all."""
 
@@ -101,10 +103,14 @@ class _Reproducing:
         if not left_rows and not our_rows:
             message = f'neither side of "{sink.name}" has a row of {", ".join(f"{n}={v}" for n, v in texts.items())}'
             raise VeloError(ErrorCode.BAD_VALUE, message)
-        differences = _differences(plan, left, ours, key)
+        differences, last = _differences(plan, left, ours, key)
         if self._report is not None:
             differences = with_reported_causes(differences, reported_differences(self._report, sink.name, key))
         found = Reproduction(sink.name, key, tuple(left_rows), tuple(our_rows), differences, {}, complete=True)
+        if last is not None and any(
+            one.kind is Kind.EXTRA and one.time is not None and one.time > last for one in differences
+        ):
+            found = replace(found, left_until=last)
         if not found.differences:
             return replace(found, right_is_other=self._right_is_other(ours, key))
         own_key = typed_key(texts, runs.schema, runs.statement)
@@ -131,7 +137,7 @@ class _Reproducing:
             return False
         try:
             right = final_rows(sink.right, sink, self._runs.schema)
-            return bool(_differences(self._plan(right, ours), right, ours, key))
+            return bool(_differences(self._plan(right, ours), right, ours, key)[0])
         except VeloError:
             return False
 
@@ -240,7 +246,10 @@ def _rows_of(plan: ComparisonPlan, side: SideFile, key: Mapping[str, Any]) -> li
 
 def _differences(
     plan: ComparisonPlan, left: SideFile, ours: SideFile, key: Mapping[str, Any]
-) -> tuple[Difference, ...]:
-    """Those of the key. Its cause is seen among all differences of the sides."""
-    result = judged(compare_files(left, ours, plan), today=_NO_DAY)
-    return tuple(one for one in result.differences if all(one.row.get(name) == value for name, value in key.items()))
+) -> tuple[tuple[Difference, ...], Any]:
+    """Those of the key, and the last event time of the left. A cause is seen among all differences of the sides."""
+    compared = compare_files(left, ours, plan)
+    result = judged(compared, today=_NO_DAY)
+    own = tuple(one for one in result.differences if all(one.row.get(name) == value for name, value in key.items()))
+    span = compared.spans[Side.LEFT]
+    return own, None if span is None else span[1]
