@@ -114,6 +114,7 @@ class KafkaReader:
     def _opened(self) -> KafkaSource:
         if self._source is None:
             ends = {p: offset for (topic, p), offset in self._sought.items() if topic == self._topic + _END}
+            places = {place: offset for place, offset in self._sought.items() if place[0] == self._topic}
             end = Boundary(Place.OFFSETS, offsets=ends, otherwise=Place.LATEST) if ends else Boundary(Place.LATEST)
             source = KafkaSource(
                 self._topic,
@@ -122,10 +123,11 @@ class KafkaReader:
                 self._cluster,
                 name=self._label,
                 settings=self._settings,
-                start=self._start,
+                # A partition that a reader before did not know is new: nothing of it has been read.
+                start=Boundary(Place.EARLIEST) if places else self._start,
                 end=end if self._once else None,
             )
-            source.seek({place: offset for place, offset in self._sought.items() if place[0] == self._topic})
+            source.seek(places)
             self._source = source
             self._heard = time.monotonic()
         return self._source

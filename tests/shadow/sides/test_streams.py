@@ -336,6 +336,21 @@ def test_to_the_end_is_to_the_end_of_the_first_run(topics: Topics, tmp_path: Pat
     assert read == 10
 
 
+def test_a_partition_that_is_new_to_a_comparison_is_read_from_its_beginning(topics: Topics, tmp_path: Path) -> None:
+    stream = topics.make(partitions=2, start="latest")
+    topics.write(stream, lines(*orders(10)), partitions=[i % 2 for i in range(10)])
+    other = topics.write(topics.make(), lines(*orders(10)))
+    reader = open_sides(stream, other, key=["id"], folder=tmp_path).readers(once=True)[Side.LEFT]
+    reader.seek({(stream.topic, 0): 4})
+    found: list[int] = []
+    while not reader.ended:
+        changes = reader.poll(100, 1.0)
+        found += [] if changes is None else changes.table.column("id").to_pylist()
+    reader.close()
+
+    assert sorted(found) == [1, 3, 5, 7, 8, 9]
+
+
 def test_a_comparison_that_came_to_its_end_is_not_run_again(topics: Topics, tmp_path: Path) -> None:
     left = topics.write(topics.make(), lines(*orders(10)))
     right = topics.write(topics.make(), lines(*orders(9)))
