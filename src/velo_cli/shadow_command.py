@@ -40,7 +40,7 @@ def compare(
     target: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DIR|CONFIG]", help="a folder with shadow_config.yaml, or such a file", show_default=False
+            metavar="DIR|CONFIG", help="a folder with shadow_config.yaml, or such a file", show_default=False
         ),
     ] = None,
     left: Annotated[
@@ -182,7 +182,7 @@ def compare(
     (NOT SAFE), 4 when too little could be compared (INCONCLUSIVE), 2 when they cannot be compared.
     """
     from velo_cli.shadow_session import ShadowSession
-    from velo_cli.shadow_settings import Overrides, TwoSides, shadow_settings
+    from velo_cli.shadow_settings import Overrides, TwoSides, refuse_for_files, shadow_settings
 
     set_debug(debug)
     sides = TwoSides(left, right, control, left_changelog, right_changelog, key, equal, ignore, time_column)
@@ -202,6 +202,7 @@ def compare(
         compare_topic=compare_topic,
     )
     config = shadow_settings(target, sides, overrides)
+    refuse_for_files(config, overrides, once=once, fresh=fresh)
     session = ShadowSession(config, variables=key_values(var), runs_program=not no_run, once=once, fresh=fresh)
     raise typer.Exit(session.run())
 

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from velo_shadow.compared import Compared
-from velo_shadow.config import FileStream, ShadowConfig, ShadowSink, Stream, TopicStream
+from velo_shadow.config import FileStream, ShadowConfig, ShadowSink, Stream
 from velo_shadow.control import ignorable_columns, subtract, without_columns
 from velo_shadow.judgement import judged
 from velo_shadow.model import ComparisonPlan, ComparisonResult, Decision, Side
@@ -17,12 +17,6 @@ from velo_shadow.planning import PlannedSide, plan_for
 from velo_shadow.reports.document import SinkResult
 from velo_shadow.reports.wording import seconds_text
 from velo_shadow.waivers import Waiver
-
-
-def reads_topics(config: ShadowConfig) -> bool:
-    """Whether any side is a topic."""
-    streams = (stream for sink in config.sinks for stream in (sink.left, sink.right, sink.control))
-    return any(isinstance(stream, TopicStream) for stream in streams)
 
 
 def compare_ended(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from velo_cli.report_output import write_report
-from velo_cli.shadow_run import compare_ended, judged_sink, reads_topics
+from velo_cli.shadow_run import compare_ended, judged_sink
+from velo_cli.shadow_settings import reads_topics
 from velo_engine.errors import ErrorCode, ExitCode, VeloError
 from velo_shadow.config import FileStream, ShadowConfig, ShadowSink
 from velo_shadow.reports.document import SinkResult, report_of
@@ -68,8 +69,6 @@ class ShadowSession:
 
     def _over_files(self, waivers: Mapping[str, tuple[Waiver, ...]], began: datetime) -> list[SinkResult]:
         config = self.config
-        if self.once:
-            raise VeloError(ErrorCode.BAD_VALUE, "--once is about topics, and all sides are files")
         outputs = {}
         wanted = [sink.name for sink in config.sinks if _is_for_program(config, sink)]
         if wanted:

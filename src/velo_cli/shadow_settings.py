@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from velo_shadow.sides.address import is_topic, parse_address
 CONFIG = "shadow_config.yaml"
 STATE = Path(".velo", "shadow")
 """Where a comparison of topics keeps its checkpoints, beside its config."""
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?B)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,36 @@ def shadow_settings(
         if config.state is None:
             config = replace(config, state=file.absolute().parent / STATE)
     config = _overridden(config, overrides)
+    memory_size(config.memory_limit)
     return config if cluster is None else _with_properties(config, cluster.properties)
+
+
+def reads_topics(config: ShadowConfig) -> bool:
+    """Whether any side is a topic."""
+    streams = (stream for sink in config.sinks for stream in (sink.left, sink.right, sink.control))
+    return any(isinstance(stream, TopicStream) for stream in streams)
+
+
+def refuse_for_files(config: ShadowConfig, flags: Overrides, *, once: bool, fresh: bool) -> None:
+    """Errors: BAD_VALUE for flags that are about topics where all sides are files, which have ended."""
+    values = {
+        "--once": once, "--fresh": fresh, "--duration": flags.duration_ms, "--grace": flags.grace_ms,
+        "--warm-up": flags.warm_up_ms, "--state": flags.state, "--flink-api": flags.flink_api,
+    }  # fmt: skip
+    given = [flag for flag, value in values.items() if value not in (None, False)]
+    if given and not reads_topics(config):
+        message = f"{', '.join(given)}: about topics, and all sides are files"
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint="leave it out: files are compared to their end")
+
+
+def memory_size(text: str) -> int:
+    """Bytes of a size such as `192MB`. Errors: BAD_VALUE."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None or not float(found[1]):
+        raise VeloError(ErrorCode.BAD_VALUE, f'"{text}" is no size of memory', hint="write one such as 192MB or 1GB")
+    unit = found[2].upper()
+    thousand = 1024 if "I" in unit else 1000
+    return int(float(found[1]) * thousand ** (1 + "KMGT".index(unit[0])))
 
 
 def config_file(target: Path) -> Path:

@@ -21,6 +21,7 @@ import msgspec
 
 from velo_cli.shadow_job import JobBeside
 from velo_cli.shadow_program import ShadowProgram
+from velo_cli.shadow_settings import memory_size
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.schema import RowSchema
 from velo_shadow.compared import Compared
@@ -40,6 +41,8 @@ _SINKS = "sinks"
 _FIRST = 10_000
 """Rows of a side that are looked at for where its event time begins."""
 _PATIENCE_S = 0.2
+_LEAST_MEMORY = 64_000_000
+"""Bytes without which a comparison cannot work, however many share the limit."""
 
 OnView: TypeAlias = Callable[[StreamView], None]
 
@@ -249,7 +252,7 @@ class TopicsRun:
             opened.plan,
             opened.changelogs,
             folder,
-            memory_limit=self.config.memory_limit,
+            memory_limit=self._memory_limit(),
             warm_up_until_ms=self._warm_up_until(sink, opened, folder, ours=ours),
         )
         with comparator:
@@ -278,6 +281,11 @@ class TopicsRun:
         statement = self.program.plan.statements[sink.name]
         schema = statement.plan.schema
         return schema if statement.sink is None else schema.select(statement.sink.value_columns(schema))
+
+    def _memory_limit(self) -> str:
+        """What each of the comparisons that go on at the same time has."""
+        number = sum(1 if sink.control is None else 2 for sink in self.config.sinks)
+        return f"{max(memory_size(self.config.memory_limit) // number, _LEAST_MEMORY)}B"
 
     def _left_ms(self, began_ms: int) -> int | None:
         duration = self.config.duration_ms

@@ -300,3 +300,39 @@ def test_records_of_another_form_are_never_safe(command: Callable[..., Any], top
     assert [ran.code for ran in found] == [2, 1, 4, 0]
     assert 'it has a field "more"' in found[0].err
     assert not (job / ".velo/shadow/once").exists()
+
+
+def test_what_a_control_does_not_have_alike_counts_not(command: Callable[..., Any], topics: Topics) -> None:
+    """A column that is another in every run, and a total that is another in ours alone."""
+    rows = flinks(range(1, 7))
+    for number, name in enumerate(("left", "right", "again", "wrong")):
+        make_topic(KafkaCluster(topics.address), name, 1)
+        topics.write(name, [{**row, "made": f"{number}-{i}"} for i, row in enumerate(rows)])
+    topics.write("wrong", [{**flinks(range(7, 8))[0], "made": "x"}])
+    words = ("--key", "customer,window_end", "--time-column", "window_end", "--brokers", topics.address, "--once")
+    words = ("velo", "shadow", *words, "--left", "kafka://left", "--right")
+
+    without = command(*words, "kafka://right")
+    with_it = command(*words, "kafka://right", "--control", "kafka://again", "--report", "r.json")
+    wrong = command(*words, "kafka://wrong", "--control", "kafka://again")
+
+    assert (without.code, with_it.code, wrong.code) == (1, 0, 1), with_it.out + with_it.err
+    (sink,) = json.loads(Path("r.json").read_text())["sinks"]
+    assert sink["counts"]["matched"] == 12
+    assert "1 only left" not in wrong.out
+    assert "1 only right" in wrong.out
+
+
+def test_sinks_are_compared_side_by_side(command: Callable[..., Any], topics: Topics, job: Path) -> None:
+    topics.write("shop.orders", orders_of(range(65)))
+    topics.write("totals", flinks(range(1, 7)))
+    large = "  - { name: large, left: { topic: large }, right: { topic: large-velo }, key: [customer, amount] }\n"
+    with (job / "shadow_config.yaml").open("a") as file:
+        file.write(large)
+
+    ran = command("velo", "shadow", ".", "--once", "--report", "r.json")
+
+    # No order is above 5: there is nothing to compare of the second sink.
+    assert ran.code == 4, ran.err
+    sinks = json.loads((job / "r.json").read_text())["sinks"]
+    assert [(s["name"], s["verdict"]["decision"]) for s in sinks] == [("totals", "SAFE"), ("large", "INCONCLUSIVE")]
