@@ -17,8 +17,8 @@ from velo_shadow.config import FileStream, Stream, TopicStream
 from velo_shadow.folding import Changelog
 from velo_shadow.judgement import judged
 from velo_shadow.live import compare_streams
-from velo_shadow.model import Decision
-from velo_shadow.sides import topic_side
+from velo_shadow.model import Decision, Side
+from velo_shadow.sides import kafka_reader, topic_side
 from velo_shadow.sides.opening import COLUMNS_FILE, open_sides
 from velo_shadow.sides.sampling import SAMPLE_RECORDS
 from velo_shadow.stream.comparator import StreamComparator
@@ -208,6 +208,25 @@ def test_a_start_that_is_no_place(topics: Topics, decide: Callable[..., Decision
     for start, said in (("yesterday", "says nowhere to begin"), ("committed", "needs a group")):
         left = topics.write(topics.make(start=start), lines(ROW))
         assert said in refused(decide, left, right).message
+
+
+def test_records_that_do_not_come_are_not_waited_for_on_and_on(
+    topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_reader, "STALLED_S", 0.3)
+    left, right = (topics.write(topics.make(), lines(ROW)) for _ in range(2))
+    opened = open_sides(left, right, key=["id"], folder=tmp_path)
+    readers = opened.readers(once=True)
+    readers[Side.LEFT].seek({(left.topic, 0): 0, (f"{left.topic} (end)", 0): 5})
+
+    with (
+        StreamComparator(opened.plan, opened.changelogs, tmp_path) as comparator,
+        pytest.raises(VeloError, match=r"no record has come for 0\.3 s") as error,
+    ):
+        compare_streams(readers, comparator)
+
+    assert error.value.code is ErrorCode.INFRASTRUCTURE_MISSING
+    assert error.value.hint == "a transaction that is still open holds them back"
 
 
 def test_knowledge_of_topics_that_is_damaged(topics: Topics, decide: Callable[..., Decision], tmp_path: Path) -> None:
