@@ -96,7 +96,8 @@ def _notes(reported: Sequence[Reported], written: Written) -> Iterator[str]:
         c for one in reported for c in one.job.constructs if c.feature in REBUILT and c.outcome is Outcome.DIFFERS
     ]
     notes = [f"{one.location.file}: {one.reason}; better: {one.alternative}" for one in rebuilt]
-    notes += [note for one in reported for note in notes_of(one)]
+    several = len(reported) > 1
+    notes += [f"{one.job.name}: {note}" if several else note for one in reported for note in notes_of(one)]
     for note in notes[:SHOWN_NOTES]:
         yield f"note: {' '.join(note.split())}"
     if len(notes) > SHOWN_NOTES:

@@ -120,6 +120,17 @@ def test_several_jobs_have_a_folder_each(tmp_path: Path) -> None:
     assert (totals["jobs"], totals["statements"]) == (2, 2)
 
 
+def test_a_note_of_one_of_several_jobs_says_which(tmp_path: Path) -> None:
+    one, two = (
+        Reported(convert_job(name, [parse_script(GOOD, file=f"{name}.sql")]), Generated(notes=("look here",)))
+        for name in ("one", "two")
+    )
+    text = import_text([one, two], Written(), tmp_path)
+    assert "note: one: look here" in text
+    assert "note: two: look here" in text
+    assert "note: look here" in import_text([one], Written(), tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_or_read(tmp_path: Path) -> None:
     script = tmp_path / "job.sql"
     script.write_text(GOOD, encoding="utf-8")

@@ -5,7 +5,7 @@ WITH flown AS (
     FROM flights
     WHERE NOT cancelled
 ),
-    counted AS (
+counted AS (
     SELECT airline, COUNT(*) AS flown, COUNT(*) FILTER (WHERE delay > 15) AS late
     FROM flown
     GROUP BY airline

@@ -97,13 +97,19 @@ def _checked(words: tuple[str, ...], before: str, parts: list[Part], at: int) ->
         return 0
     if word == "FROM" and before == "DISTINCT":  # IS DISTINCT FROM
         return 0
-    if word == "WITH" and not (isinstance(after, Parens) or not before or before == "AS"):
+    if word == "WITH" and not (isinstance(after, Parens) or not before or before == "AS" or _names_query(parts, at)):
         return 0
     if word in ("OFFSET", "WINDOW", "EMIT", "QUALIFY") and (before in ("SELECT", "AS", "BY") or _is_operand(after)):
         return 0
     if word == "VALUES" and isinstance(after, SqlToken):
         return 0
     return len(words)
+
+
+def _names_query(parts: list[Part], at: int) -> bool:
+    """Whether `name AS (` or `name (columns) AS (` follows WITH."""
+    behind = at + 3 if at + 2 < len(parts) and isinstance(parts[at + 2], Parens) else at + 2
+    return word_at(parts, behind) == "AS" and any(isinstance(part, Parens) for part in parts[behind + 1 : behind + 2])
 
 
 def _is_operand(after: Part | None) -> bool:
@@ -134,6 +140,8 @@ def _clause(parts: list[Part], *, first: bool) -> Iterator[Document]:
         yield Group((*keyword, Indented((Line(), *_items(body, before=rest[width - 1])))), broken=broken)
     elif word in ("WHERE", "HAVING"):
         yield Group((*_items(rest[:1]), " ", Indented(tuple(_items(rest[1:], before=rest[0], conditions=True)))))
+    elif word == "WITH" and len(rest) > 1 and not isinstance(rest[1], Parens):
+        yield Group(tuple(_items(rest)))
     else:
         yield Group(tuple(_hanging(_items(rest, conditions="JOIN" in {word_at(rest, i) for i in range(6)}))))
 

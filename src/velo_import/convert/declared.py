@@ -48,6 +48,8 @@ def declare_table(draft: Draft, statement: CreateTable, *, is_lent: bool = False
         draft.fail_relation(statement.name, error, place, "table without columns")
         return
     relation = declared(draft, definition, draft.catalog.flat_name(statement.name))
+    if relation.piece is not None:
+        relation.piece.comment = draft.comment_above(place)
     draft.catalog.define(statement.name, relation)
 
 

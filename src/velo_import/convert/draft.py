@@ -84,10 +84,16 @@ class Draft:
     """Last parts of the names of tables that are looked up."""
     written: set[str] = field(default_factory=set)
     """Those of tables that are looked up and written: each is declared twice, the system holds what is looked up."""
+    comments: dict[int, str] = field(default_factory=dict)
+    """Those above the statements of the script that is read now, by where these start, until one is used."""
     source: SourceText = field(default_factory=lambda: SourceText("", ""))
     """The script that is read now."""
     rowtime: bool = False
     """Whether the scripts speak of the event time that Confluent's tables have without saying so."""
+
+    def comment_above(self, place: flink.Place) -> str:
+        """The comment above a statement; it stands once in the program."""
+        return self.comments.pop(place.start, "")
 
     def define(self, name: str, relation: Relation) -> None:
         """From now on `name` means `relation`."""

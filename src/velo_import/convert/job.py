@@ -17,6 +17,7 @@ from velo_engine.sql.flink.names import last_part
 from velo_engine.sql.flink.script import FlinkScript
 from velo_import.convert import commands
 from velo_import.convert.altering import alter_table
+from velo_import.convert.comments import comments_above
 from velo_import.convert.declared import declare_table
 from velo_import.convert.draft import Draft
 from velo_import.convert.inference.undeclared import undeclared_tables
@@ -49,6 +50,7 @@ def _drafted(scripts: Sequence[FlinkScript], lookups: set[str], written: set[str
     draft.rowtime = any("$rowtime" in script.text for script in scripts)
     for script in scripts:
         draft.source = script.source
+        draft.comments = comments_above(script)
         for statement in script.statements:
             _read(draft, statement, is_lent=script.is_found)
     settle(draft)

@@ -23,6 +23,8 @@ class Piece:
     """Of the statement there."""
     reads: tuple[Piece, ...] = ()
     """What it speaks of."""
+    comment: str = ""
+    """The lines that stand above it."""
     is_inferred: bool = False
     """Whether it is a table that the input does not declare."""
 
@@ -49,7 +51,7 @@ class Assembly:
 
     def text(self) -> str:
         """The program."""
-        return "".join((self.head(), *(piece.text.text + ";\n\n" for piece in self.pieces)))
+        return "".join((self.head(), *(piece.comment + piece.text.text + ";\n\n" for piece in self.pieces)))
 
     def head(self) -> str:
         """The properties of the job."""
@@ -62,8 +64,9 @@ class Assembly:
         offset = source.line_starts[min(place.line, len(source.line_starts)) - 1] + place.column - 1
         start = len(self.head())
         for piece in self.pieces:
+            start += len(piece.comment)
             if offset < start + piece.text.length + 3:
-                return piece, offset - start
+                return piece, max(offset - start, 0)
             start += piece.text.length + 3
         return None
 

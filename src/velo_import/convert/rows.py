@@ -301,6 +301,7 @@ def _planned(
 
 def _keep(draft: Draft, rows: _Rows, piece: Piece, reads: tuple[Piece, ...], notes: list[Construct]) -> None:
     """A converted statement becomes part of the job."""
+    piece.comment = draft.comment_above(rows.place)
     draft.pieces.append(piece)
     _read_roles(draft, rows)
     place = rows.place.location

@@ -82,6 +82,14 @@ def test_small_queries(written: str, expected: str) -> None:
         assert got.replace("UNION\nALL", "UNION ALL") == expected
 
 
+@pytest.mark.parametrize("lead", ["", "INSERT INTO s\n", "CREATE VIEW x AS\n"])
+def test_queries_of_with_begin_at_the_same_column(lead: str) -> None:
+    written = f"{lead} with a as (\nselect k from o), b (x) as (\nselect k from a) select x from b"
+    assert formatted_sql(written, "x.sql") == (
+        f"{lead}WITH a AS (\n    SELECT k\n    FROM o\n),\nb (x) AS (\n    SELECT k\n    FROM a\n)\nSELECT x\nFROM b\n"
+    )
+
+
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda p: p.stem)
 def test_our_programs_plan_as_before(path: Path) -> None:
     text = path.read_text()
