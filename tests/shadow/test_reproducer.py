@@ -123,6 +123,19 @@ def test_the_spec_fails_while_the_program_is_wrong_and_passes_once_it_is_right(
     assert sum(few for few, _ in found.records.values()) <= most
 
 
+def test_what_the_control_does_not_have_alike_is_not_in_the_spec(tmp_path: Path) -> None:
+    folder = scenario("control", tmp_path, "FROM purchases", "FROM purchases WHERE purchase_id <> 7")
+
+    found = reproduction(folder, "7")
+    (folder / "case.test.yaml").write_text(found.spec)
+    before = outcome(folder)
+    shutil.copy(SCENARIOS / "control" / "app.sql", folder / "app.sql")
+
+    assert (before, outcome(folder)) == (Outcome.FAILED, Outcome.PASSED), found.spec
+    assert "processed_at" not in found.spec
+    assert reproduction(folder, "8").differences == ()
+
+
 def test_a_row_that_the_program_gives_as_the_left_has_it_needs_no_spec(tmp_path: Path) -> None:
     found = reproduction(scenario("left_join", tmp_path), "17")
 

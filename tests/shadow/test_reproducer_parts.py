@@ -13,6 +13,7 @@ from tests.shadow.test_reproducer import SCENARIOS, keys_that_differ, outcome, r
 
 from velo_engine.errors import VeloError
 from velo_harness.result import Outcome
+from velo_shadow import diff as diff_module
 from velo_shadow.config import ShadowConfig, load_shadow_config
 from velo_shadow.judgement import judged
 from velo_shadow.model import Cause, Kind, Side
@@ -121,6 +122,23 @@ def test_a_row_that_the_left_has_not_come_to_may_still_come(clicks: Path) -> Non
 
     assert [one.kind for one in late.differences] == [Kind.EXTRA]
     assert (late.left_until, other.left_until) == (datetime(2026, 1, 1, 0, 1), None)
+
+
+def test_a_row_behind_the_differences_that_are_kept_still_differs(
+    clicks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = dict(diff_module.diff.__kwdefaults__)
+    monkeypatch.setattr(diff_module.diff, "__kwdefaults__", {**defaults, "limit": 1})
+
+    found = [
+        reproduction(clicks, f"{who},2026-01-01 00:0{minute}:00", "per_minute")
+        for who, minute in (("ann", 0), ("cyd", 5))
+    ]
+
+    assert [[(one.kind, one.column) for one in row.differences] for row in found] == [
+        [(Kind.VALUE, "n")],
+        [(Kind.EXTRA, None)],
+    ]
 
 
 def test_a_right_that_another_program_wrote_is_said(clicks: Path) -> None:

@@ -19,20 +19,20 @@ _AT_ONCE = 10_000
 _POLL_S = 0.5
 
 
-def final_rows(stream: Stream, sink: ShadowSink, declared: RowSchema) -> SideFile:
-    """The rows, as a left side; `declared` are the columns that the program gives the sink.
+def final_rows(stream: Stream, sink: ShadowSink, declared: RowSchema, side: Side = Side.LEFT) -> SideFile:
+    """The rows, as a side of a comparison; `declared` are the columns that the program gives the sink.
 
     Errors: of reading the file or the topic; BAD_VALUE for upserts without a key.
     """
     if isinstance(stream, FileStream):
-        side = read_side(stream.path, Side.LEFT, stream.changelog)
+        found = read_side(stream.path, side, stream.changelog)
     else:
-        side = _of_topic(stream, sink, declared)
+        found = _of_topic(stream, sink, declared, side)
     with Kernel() as kernel:
-        return folded_side(kernel, side, sink.key)
+        return folded_side(kernel, found, sink.key)
 
 
-def _of_topic(stream: TopicStream, sink: ShadowSink, declared: RowSchema) -> SideFile:
+def _of_topic(stream: TopicStream, sink: ShadowSink, declared: RowSchema, side: Side) -> SideFile:
     topic = open_topic(stream, key=sink.key, declared=declared)
     types = {name: kind for name, kind in topic.types.items() if kind is not None and name not in sink.ignored}
     reader = topic.reader(types, ignored=sink.ignored, once=True)
@@ -50,7 +50,7 @@ def _of_topic(stream: TopicStream, sink: ShadowSink, declared: RowSchema) -> Sid
     all_kinds = np.concatenate(kinds) if kinds else np.zeros(0, np.int8)
     return SideFile(
         Path(topic.label),
-        Relation(f"velo_{Side.LEFT}", names),
+        Relation(f"velo_{side}", names),
         dict(types),
         table,
         changelog=topic.changelog,

@@ -15,7 +15,9 @@ from velo_engine.kernel import Kernel
 from velo_engine.schema import Column, RowSchema
 from velo_harness.reports.shown_values import text_of
 from velo_shadow.alignment import Relation, output_name, side_rows
+from velo_shadow.compared import Compared
 from velo_shadow.config import ShadowConfig, ShadowSink
+from velo_shadow.control import ignorable_columns, subtract, without_columns
 from velo_shadow.judgement import judged
 from velo_shadow.model import ComparisonPlan, Difference, Kind, Side
 from velo_shadow.offline import SideFile, compare_files
@@ -97,13 +99,15 @@ class _Reproducing:
         output = runs.output(everything)
         ours = self._ours(output)
         sink = self._sink
-        plan = self._plan(left, ours)
+        beside = self._beside(left)
+        ignorable = () if beside is None else ignorable_columns(beside)
+        plan = without_columns(self._plan(left, ours), ignorable)
         key = typed_key(texts, _schema(plan), f'the sink "{sink.name}"')
         left_rows, our_rows = (_rows_of(plan, side, key) for side in (left, ours))
         if not left_rows and not our_rows:
             message = f'neither side of "{sink.name}" has a row of {", ".join(f"{n}={v}" for n, v in texts.items())}'
             raise VeloError(ErrorCode.BAD_VALUE, message)
-        differences, last = _differences(plan, left, ours, key)
+        differences, last = _differences(plan, left, ours, key, beside)
         if self._report is not None:
             differences = with_reported_causes(differences, reported_differences(self._report, sink.name, key))
         found = Reproduction(sink.name, key, tuple(left_rows), tuple(our_rows), differences, {}, complete=True)
@@ -129,6 +133,14 @@ class _Reproducing:
             spec = spec_text(case, in_order=True)
             shows = own_rows(runs.output_of_spec(spec)) == wanted
         return replace(found, records=counts, complete=complete, spec=spec, shows=shows)
+
+    def _beside(self, left: SideFile) -> Compared | None:
+        """The comparison of the left with its control."""
+        sink = self._sink
+        if sink.control is None:
+            return None
+        control = final_rows(sink.control, sink, self._runs.schema, Side.RIGHT)
+        return compare_files(left, control, self._plan(left, control))
 
     def _right_is_other(self, ours: SideFile, key: Mapping[str, Any]) -> bool:
         """Whether the right as it lies there, if it can be read, has other rows than the program gives."""
@@ -234,22 +246,40 @@ def _schema(plan: ComparisonPlan) -> RowSchema:
 
 def _rows_of(plan: ComparisonPlan, side: SideFile, key: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The rows of a side that have the key, in the types of the plan."""
+    rows: list[Mapping[str, Any]] = _of_key(plan, side, key).to_pylist()
+    return rows
+
+
+def _of_key(plan: ComparisonPlan, side: SideFile, key: Mapping[str, Any]) -> pa.Table:
     files = [str(side.path.absolute())] if side.table is None else []
     tables = {} if side.table is None else {side.relation.source: side.table}
     names = [column.name for column in (*plan.key, *plan.columns)]
     outputs = ", ".join(f"a.{output_name(plan, name)}" for name in names)
     with Kernel(files=files) as kernel:
         found = kernel.query_written(f"SELECT {outputs} FROM ({side_rows(plan, side.relation)}) AS a", tables)
-    rows: Sequence[Mapping[str, Any]] = rows_with(found.rename_columns(names), key, _schema(plan)).to_pylist()
-    return list(rows)
+    return rows_with(found.rename_columns(names), key, _schema(plan))
 
 
 def _differences(
-    plan: ComparisonPlan, left: SideFile, ours: SideFile, key: Mapping[str, Any]
+    plan: ComparisonPlan, left: SideFile, ours: SideFile, key: Mapping[str, Any], beside: Compared | None = None
 ) -> tuple[tuple[Difference, ...], Any]:
     """Those of the key, and the last event time of the left. A cause is seen among all differences of the sides."""
     compared = compare_files(left, ours, plan)
-    result = judged(compared, today=_NO_DAY)
-    own = tuple(one for one in result.differences if all(one.row.get(name) == value for name, value in key.items()))
     span = compared.spans[Side.LEFT]
-    return own, None if span is None else span[1]
+    found = _judged(compared, key, beside)
+    if not found and compared.diff.counts.different:  # it may lie behind the differences that are kept
+        few = [_only(plan, side, name, key) for side, name in ((left, Side.LEFT), (ours, Side.RIGHT))]
+        found = _judged(compare_files(few[0], few[1], plan), key, beside)
+    return found, None if span is None else span[1]
+
+
+def _judged(compared: Compared, key: Mapping[str, Any], beside: Compared | None) -> tuple[Difference, ...]:
+    result = judged(compared if beside is None else subtract(compared, beside), today=_NO_DAY)
+    return tuple(one for one in result.differences if all(one.row.get(name) == value for name, value in key.items()))
+
+
+def _only(plan: ComparisonPlan, file: SideFile, side: Side, key: Mapping[str, Any]) -> SideFile:
+    """A side with the rows of the key alone."""
+    rows = _of_key(plan, file, key)
+    types = {column.name: column.type for column in (*plan.key, *plan.columns)}
+    return SideFile(file.path, Relation(f"velo_{side}", tuple(types)), types, rows)
