@@ -146,11 +146,12 @@ def compared(scenario: Scenario, left: Path, right: Path) -> ComparisonResult:
 
 def names_part(segment: Segment, part: Part) -> bool:
     """Whether a segment is the part of a fault."""
-    if part.column not in segment.dimension:
+    if segment.dimension.removeprefix("hour of ") != part.column:
         return False
     if isinstance(part.value, datetime):
         return segment.value.startswith(f"{part.value:%Y-%m-%d}") and f"{part.value:%H}:00" in segment.value
-    return segment.value.strip("'\"") == str(part.value)
+    value = str(part.value).lower() if isinstance(part.value, bool) else str(part.value)
+    return segment.value.strip("'\"") == value
 
 
 def written(rows: Sequence[Row], side: Sound, path: Path, as_texts: Sequence[str] = ()) -> Path:
