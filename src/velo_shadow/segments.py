@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from velo_engine.kernel import Kernel
 from velo_engine.types import NUMERICS, TIMESTAMPS, TypeName, arrow_type
 from velo_harness.reports.shown_values import text_of
 from velo_shadow.alignment import Relation, output_name, side_rows
@@ -21,6 +20,7 @@ from velo_shadow.causes.context import row_of
 from velo_shadow.diff import MAX_DIFFERENCES
 from velo_shadow.model import ComparisonPlan, Difference, PlanColumn, Segment, Side
 from velo_shadow.rate_bound import at_most
+from velo_shadow.sql_engine import SqlEngine
 
 LEAST_ROWS = 3
 """Differing rows from which a segment says something."""
@@ -30,6 +30,8 @@ _MOST_OF_ALL = 0.5
 """Of all rows: a segment with more of them says little."""
 _BY_ACCIDENT = 0.05
 """The probability below which nobody takes it for one."""
+_RANGE_BY_ACCIDENT = 0.005
+"""Less, for every column has a range of all differences."""
 _NESTED = (TypeName.ARRAY, TypeName.MAP, TypeName.ROW, TypeName.MULTISET)
 _ORDERED = NUMERICS | TIMESTAMPS | {TypeName.DATE}
 
@@ -71,13 +73,13 @@ class _Part:
             return False
         if self.is_range:  # all points of `different` within so much of the whole
             chance = different * share ** (different - 1) - (different - 1) * share**different
-        else:  # in any one of about 1 / share parts
-            chance = (1 - at_most(self.held - 1, different, share)) / share
-        return chance < _BY_ACCIDENT
+            return chance < _RANGE_BY_ACCIDENT
+        # in any one of about 1 / share parts
+        return (1 - at_most(self.held - 1, different, share)) / share < _BY_ACCIDENT
 
 
 def segments(
-    kernel: Kernel,
+    engine: SqlEngine,
     plan: ComparisonPlan,
     relations: tuple[Relation, Relation],
     differences: Sequence[Difference],
@@ -92,7 +94,7 @@ def segments(
     if not parts:
         return ()
     changed = {one.column for one in differences}
-    sizes, total = _sizes(kernel, plan, relations, parts, tables, changed)
+    sizes, total = _sizes(engine, plan, relations, parts, tables, changed)
     rare = [(part, size) for part, size in zip(parts, sizes, strict=True) if part.is_rare(size, total, len(rows))]
     named = _without_wide_ranges(rare)
     found = [Segment(part.dimension, part.value, part.held, size) for part, size in named]
@@ -134,7 +136,7 @@ def _is_ordered(value: Any) -> bool:
 
 
 def _sizes(
-    kernel: Kernel,
+    engine: SqlEngine,
     plan: ComparisonPlan,
     relations: tuple[Relation, Relation],
     parts: Sequence[_Part],
@@ -156,7 +158,7 @@ def _sizes(
     sizes, total = [0] * len(parts), 0
     for side, relation in zip(Side, relations, strict=True):
         sql = f"SELECT {', '.join(counts)}, COUNT(*) AS total FROM ({side_rows(plan, relation)}) AS a"
-        found = kernel.query_written(f"{sql} CROSS JOIN velo_wanted AS w", {**tables, "velo_wanted": wanted})
+        found = engine.query_written(f"{sql} CROSS JOIN velo_wanted AS w", {**tables, "velo_wanted": wanted})
         row = found.to_pylist()[0]
         for number, part in enumerate(parts):
             times = 1 if part.column.name not in changed else 2 if side is Side.LEFT else 0

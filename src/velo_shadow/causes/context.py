@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from velo_shadow.causes.rows import Row, numbers_of, paired_rows, row_of, rows_of
 from velo_shadow.compared import Compared
 from velo_shadow.model import Cause, Difference
 
 __all__ = ["Change", "Context", "Finding", "context_of", "row_of"]
+
+
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,14 @@ class Context:
     """By column of times: how far the right is ahead, and how often."""
     compared: Compared | None
     """The comparison; None: nothing is known beside the differences."""
+    _known: dict[tuple[Any, ...], Any] = field(default_factory=dict, compare=False)
+
+    def once(self, make: Callable[..., Known], *of: Any) -> Known:
+        """What `make(self, *of)` finds; it is asked once, for it looks at all rows."""
+        place = make, *of
+        if place not in self._known:
+            self._known[place] = make(self, *of)
+        return self._known[place]  # type: ignore[no-any-return]
 
 
 def context_of(differences: Sequence[Difference], compared: Compared | None = None) -> Context:

@@ -26,6 +26,10 @@ _BY_ACCIDENT = 0.05
 """The probability below which an extreme value that never moved is no accident."""
 _NEAR = Fraction(1, 10**9)
 """Of floating-point numbers that are one multiple."""
+_LEAST_CHOSEN = 10
+"""Rows from which on it shows which contributions lack."""
+_CHOSEN = 0.95
+"""Of these rows, in which what lacks is larger, or smaller, than the mean."""
 _LEAST_TWICE = 2
 """Columns that must be doubled in a row."""
 
@@ -53,7 +57,7 @@ def contributions(context: Context) -> dict[int, Finding]:
         return {}
     side = max(Side, key=lambda side: sum(lack.side is side for lack in lacking))
     alike = [lack for lack in lacking if lack.side is side]
-    is_windowed = are_windows(groups_of(context))
+    is_windowed = are_windows(context.once(groups_of))
     if len(alike) < _SHARE * len(lacking) or not (is_windowed or _may_be_sums(alike, context)):
         return {}
     group = _Group(alike, side, _extremes(alike, context), context, is_windowed)
@@ -134,30 +138,52 @@ class _Group:
 
     def finding(self, lack: Lack) -> Finding:
         """What the row lacks, and why."""
+        numbers = _numbers(lack)
         if lack.is_half:
-            return Finding(Cause.DUPLICATE_DELIVERY, f"the {self.side.other} has all of it twice: {_numbers(lack)}")
-        other, moved = self.side.other, [one for one in self.extremes if one.moved]
+            return Finding(Cause.DUPLICATE_DELIVERY, f"the {self.side.other} has all of it twice: {numbers}")
+        chosen = self._chosen_by_value()
+        if chosen is not None:
+            return Finding(Cause.UNKNOWN, f"{numbers}; {chosen}")
+        moved = [one for one in self.extremes if one.moved]
         repeated = self._unmoved(self.extremes)
         if not moved and (repeated < _BY_ACCIDENT or (self.extremes and any(one.is_half for one in self.lacks))):
-            what = f"in {len(self.lacks)} rows with more on the {other} {_names(self.extremes)} never moved"
+            what = f"in {len(self.lacks)} rows with more on the {self.side.other} {_names(self.extremes)} never moved"
             by_accident = f"other contributions would leave them so with a probability of {repeated:.2g}"
-            return Finding(Cause.DUPLICATE_DELIVERY, f"{_numbers(lack)}; {what}: {by_accident}")
-        if self.is_windowed:
-            return self._of_window(lack, moved)
-        return self._of_state(lack)
+            return Finding(Cause.DUPLICATE_DELIVERY, f"{numbers}; {what}: {by_accident}")
+        return self._of_window(lack, moved) if self.is_windowed else self._of_state(lack)
 
-    def _unmoved(self, extremes: Iterable[_Extreme]) -> float:
+    def _chosen_by_value(self) -> str | None:
+        """That the contributions that lack are nearly all small ones, or large ones, as if a condition chose them."""
+        if len(self.lacks) < _LEAST_CHOSEN:
+            return None
+        for name in self.context.numbers:
+            parts = [_contribution(lack, name) for lack in self.lacks]
+            known = [part for part in parts if part is not None]
+            if len(known) < len(self.lacks):
+                continue
+            above = sum(part > mean for part, mean in known)
+            for number, what in ((above, "more"), (len(known) - above, "less")):
+                if number >= _CHOSEN * len(known):
+                    of = f"{number} of {len(known)} rows"
+                    return f"those that lack add {what} to {name} than the mean in {of}"
+        return None
+
+    def _unmoved(self, extremes: Sequence[object]) -> float:
         """How probable it is that contributions that lack at random are never the extreme ones."""
         logarithm = sum(math.log((lack.of - lack.fewer) / lack.of) for lack in self.lacks if lack.fewer < lack.of)
-        number = sum(1 for _ in extremes)
-        return math.exp(logarithm * number)
+        return math.exp(logarithm * len(extremes))
 
     def _of_window(self, lack: Lack, moved: Sequence[_Extreme]) -> Finding:
         """Contributions of a window that no neighbouring window has: dropped, as late rows are, or never seen."""
         warm_up = self._begins_later(lack)
         if warm_up is not None:
             return Finding(Cause.WARM_UP, f"{_numbers(lack)}; {warm_up}")
-        windows = f"{len(self.lacks)} windows lack some on the {self.side}, and no neighbouring window has them"
+        number, rows = len(self.lacks), self._rows
+        windows = f"{number} of {rows} windows lack some on the {self.side}, and no neighbouring window has them"
+        if number > rows / 2 and rows >= _LEAST_CHOSEN:
+            return Finding(Cause.UNKNOWN, f"{_numbers(lack)}; {windows}: more than are ever late")
+        if self._gone > number:
+            return Finding(Cause.UNKNOWN, f"{_numbers(lack)}; {windows}; {self._gone} more are not there at all")
         if moved:
             extremes = ", ".join(f"{one.name} moved in {one.moved}" for one in moved)
             what = f"{extremes}, as contributions do that came but once"
@@ -183,14 +209,34 @@ class _Group:
         for name in lack.row.changed:
             if isinstance(mine[name], datetime) and isinstance(other[name], datetime) and mine[name] > other[name]:
                 return self._began_anew(lack, name, mine[name], other[name])
-        times = [one for one in self.extremes if one.is_time and not one.moved]
+        times = [one.name for one in self.extremes if one.is_time and not one.moved and self._is_last(one.name)]
         accident = self._unmoved(times)
         if not times or accident >= _BY_ACCIDENT / 5:
             return Finding(Cause.UNKNOWN, _numbers(lack))
-        rows = self.context.compared.diff.counts.compared if self.context.compared is not None else len(self.lacks)
-        cause = Cause.WARM_UP if len(self.lacks) > rows / 2 else Cause.TTL_EXPIRY
-        last = f"{_names(times)} never moved, which has a probability of {accident:.2g} if any but the first lacked"
-        return Finding(cause, f"{_numbers(lack)}; in {len(self.lacks)} of {rows} rows that lack some {last}")
+        number, rows = len(self.lacks), self._rows
+        last = f"in all of them {' and '.join(times)} is the same, so that the last of all never lacks"
+        evidence = f"{_numbers(lack)}; {number} of {rows} rows lack some; {last}, by accident {accident:.2g} probable"
+        if number > rows / 2:
+            return Finding(Cause.WARM_UP, f"{evidence}; in most rows: state that was never there, or has expired")
+        return Finding(Cause.TTL_EXPIRY, f"{evidence}; not in most rows: state that has expired, or was never there")
+
+    @property
+    def _gone(self) -> int:
+        """Rows that the side lacks as a whole, less those that it has beside."""
+        lone = [row for row in self.context.single if not row.changed]
+        missing = sum((row.left is None) == (self.side is Side.LEFT) for row in lone)
+        return 2 * missing - len(lone)
+
+    @property
+    def _rows(self) -> int:
+        """All that were compared."""
+        return self.context.compared.diff.counts.compared if self.context.compared is not None else len(self.lacks)
+
+    def _is_last(self, name: str) -> bool:
+        """Whether a time is the last of what a row sums up, not the first: then most lie in the later half of all."""
+        times: list[datetime] = sorted(lack.row.any[name] for lack in self.lacks)
+        middle = times[0] + (times[-1] - times[0]) / 2
+        return sum(time > middle for time in times) > len(times) / 2
 
     def _began_anew(self, lack: Lack, name: str, mine: datetime, other: datetime) -> Finding:
         """A first time is later than on the other side: what was before is forgotten, or was never seen."""
@@ -201,6 +247,16 @@ class _Group:
             evidence = f"{evidence} has rows with {name} from {text_of(first)} on, but this not from {text_of(other)}"
             return Finding(Cause.TTL_EXPIRY, evidence)
         return Finding(Cause.WARM_UP, f"{evidence} has no row with {name} before {text_of(first)}")
+
+
+def _contribution(lack: Lack, name: str) -> tuple[float, float] | None:
+    """What a contribution that lacks adds to a sum, and what one adds in the mean; None: the column is no such sum."""
+    left, right = lack.row.both
+    less_values, more_values = (left, right) if lack.side is Side.LEFT else (right, left)
+    fewer, more = less_values[name], more_values[name]
+    if name == lack.count or not (_is_finite(fewer) and _is_finite(more)) or not 0 <= fewer < more:
+        return None
+    return (float(more) - float(fewer)) / lack.fewer, float(more) / lack.of
 
 
 def _extremes(lacks: Sequence[Lack], context: Context) -> list[_Extreme]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -28,12 +29,18 @@ def rounding(change: Change, context: Context) -> Finding | None:
     mine = _rounded(change)
     changes = context.changes[change.column]
     if mine is None:
-        return _factor(change, changes)
-    alike = sum((one := _rounded(other)) is not None and one[0] in (mine[0], "") for other in changes)
+        return _factor(change, context)
+    sides = context.once(_rounded_sides, change.column)
+    alike = sum(sides[side] for side in {mine[0], ""})
     if alike < _SHARE * len(changes):
         return None
     often = f", in {alike} of {len(changes)} differences alike" if len(changes) > 1 else ""
     return Finding(Cause.DECIMAL_ROUNDING, mine[1] + often)
+
+
+def _rounded_sides(context: Context, column: str) -> Counter[str]:
+    """By side with fewer digits, how many differences of a column are those of rounding."""
+    return Counter(found[0] for one in context.changes[column] if (found := _rounded(one)) is not None)
 
 
 def _rounded(change: Change) -> tuple[str, str] | None:
@@ -58,23 +65,56 @@ def _rounded(change: Change) -> tuple[str, str] | None:
     return None
 
 
-def _factor(change: Change, changes: tuple[Change, ...]) -> Finding | None:
-    """All of the column's differences are of one power of ten: cents against euros."""
-    mine = _power(change)
-    alike = sum(_power(other) == mine for other in changes)
-    if mine is None or alike < _SHARE * len(changes) or (alike < _ALIKE and not _has_digits(change)):
-        return None
-    evidence = f"the right is the left times 10^{mine} in {alike} of {len(changes)} differences"
-    return Finding(Cause.DECIMAL_ROUNDING, evidence)
+def _powers(context: Context, column: str, is_rounded: bool) -> Counter[int | None]:
+    return Counter(_power(one, is_rounded=is_rounded) for one in context.changes[column])
 
 
-def _power(change: Change) -> int | None:
+def _factor(change: Change, context: Context) -> Finding | None:
+    """All of the column's differences are of one power of ten: cents against euros; of several, up to rounding."""
+    changes = context.changes[change.column]
+    for is_rounded in (False, True):
+        powers = context.once(_powers, change.column, is_rounded)
+        if max((n for power, n in powers.items() if power is not None), default=0) < _SHARE * len(changes):
+            continue
+        mine = _power(change, is_rounded=is_rounded)
+        alike = powers[mine]
+        few = alike < _ALIKE and (is_rounded or not _has_digits(change))
+        if mine is not None and alike >= _SHARE * len(changes) and not few:
+            rounded = ", rounded," if is_rounded else ""
+            evidence = f"the right is the left times 10^{mine}{rounded} in {alike} of {len(changes)} differences"
+            return Finding(Cause.DECIMAL_ROUNDING, evidence)
+    return None
+
+
+def _power(change: Change, *, is_rounded: bool) -> int | None:
     left, right = _decimal(change.left), _decimal(change.right)
     if not left or not right or (left < 0) != (right < 0):
         return None
     power = round(math.log10(abs(right / left)))
     scaled = left.scaleb(power)
-    return power if power and abs(scaled - right) <= abs(right) * Decimal("1e-12") else None
+    near = abs(right) * Decimal("1e-12")
+    if is_rounded:
+        digits = right.normalize().as_tuple()
+        near = Decimal(1).scaleb(int(digits.exponent)) if len(digits.digits) > _DIGITS else Decimal(0)
+    return power if power and abs(scaled - right) <= near else None
+
+
+def constant_change(change: Change, context: Context) -> Finding | None:
+    """Only said, for it has many causes: all numbers of the column have the other sign, or are as much off."""
+    said = context.once(_constant, change.column)
+    return None if said is None else Finding(Cause.UNKNOWN, said)
+
+
+def _constant(context: Context, column: str) -> str | None:
+    changes = context.changes[column]
+    values = [(_decimal(one.left), _decimal(one.right)) for one in changes]
+    pairs = [(left, right) for left, right in values if left is not None and right is not None]
+    if len(changes) < _ALIKE or len(pairs) < len(changes):
+        return None
+    if all(left == -right for left, right in pairs):
+        return f"the sides have opposite signs in all {len(changes)} differences"
+    offsets = {right - left for left, right in pairs}
+    return f"the right is {offsets.pop():+f} off in all {len(changes)} differences" if len(offsets) == 1 else None
 
 
 def _has_digits(change: Change) -> bool:

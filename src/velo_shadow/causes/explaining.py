@@ -13,7 +13,7 @@ from typing import TypeAlias
 from velo_shadow.causes.columns import swapped
 from velo_shadow.causes.context import Change, Context, Finding, changes_of, context_of
 from velo_shadow.causes.contributions import contributions
-from velo_shadow.causes.decimals import rounding
+from velo_shadow.causes.decimals import constant_change, rounding
 from velo_shadow.causes.floats import association, last_places
 from velo_shadow.causes.joins import beyond, padded, unpartnered
 from velo_shadow.causes.lone import copies, outside
@@ -23,7 +23,7 @@ from velo_shadow.causes.rows import Row
 from velo_shadow.causes.texts import truncated
 from velo_shadow.causes.ties import ties
 from velo_shadow.causes.times import time_precision, time_zone
-from velo_shadow.causes.windows import bounds, closed_early, moved, shifted
+from velo_shadow.causes.windows import bounds, closed_early, lengths, moved, shifted
 from velo_shadow.compared import Compared
 from velo_shadow.model import Cause, Difference
 
@@ -38,6 +38,7 @@ ROW_DETECTORS: tuple[RowDetector, ...] = (
     padded,
     unpartnered,
     shifted,
+    lengths,
     closed_early,
     moved,
     bounds,
@@ -54,6 +55,7 @@ DETECTORS: tuple[Detector, ...] = (
     last_places,
     rounding,
     association,
+    constant_change,
 )
 """Of both, those whose evidence is rarest by accident come first."""
 
@@ -65,7 +67,7 @@ def explained(differences: Sequence[Difference], compared: Compared | None = Non
     context = context_of(differences, compared)
     found: dict[int, Finding] = {}
     for detector in ROW_DETECTORS:
-        for place, finding in detector(context).items():
+        for place, finding in context.once(detector).items():
             if place not in found or found[place].cause is Cause.UNKNOWN is not finding.cause:
                 found[place] = finding
     remarks = {place: finding for place, finding in found.items() if finding.cause is Cause.UNKNOWN}
@@ -81,21 +83,25 @@ def explained(differences: Sequence[Difference], compared: Compared | None = Non
 
 
 def _explain_values(row: Row, context: Context, causes: dict[int, Finding], remarks: dict[int, Finding]) -> None:
-    """Of two rows put together, a cause of one column is the cause of both rows."""
+    """Each value by itself; two rows put together only by what explains all columns that keep them apart."""
     changes = changes_of(row)
-    for number, change in enumerate(changes):
-        places = row.members if row.is_paired else row.members[number : number + 1]
-        if all(place in causes for place in places):
-            continue
-        finding = _value_finding(change, context)
-        if finding is None:
-            continue
-        if row.is_paired:
-            others = " and ".join(f'"{one.column}"' for one in changes)
-            evidence = f"a row of the other side is the same but for {others}: {finding.evidence}"
-            finding = Finding(finding.cause, evidence)
-        for place in places:
-            (remarks if finding.cause is Cause.UNKNOWN else causes).setdefault(place, finding)
+    if not changes:
+        return
+    findings = [_value_finding(change, context) for change in changes]
+    if not row.is_paired:
+        for place, finding in zip(row.members, findings, strict=True):
+            if finding is not None:
+                (remarks if finding.cause is Cause.UNKNOWN else causes).setdefault(place, finding)
+        return
+    known = [finding for finding in findings if finding is not None]
+    if not known:
+        return
+    others = " and ".join(f'"{one.column}"' for one in changes)
+    evidence = f"a row of the other side is the same but for {others}: {'; '.join(one.evidence for one in known)}"
+    same = {finding.cause for finding in known}
+    cause = known[0].cause if len(same) == 1 and len(known) == len(changes) else Cause.UNKNOWN
+    for place in row.members:
+        (remarks if cause is Cause.UNKNOWN else causes).setdefault(place, Finding(cause, evidence))
 
 
 def _value_finding(change: Change, context: Context) -> Finding | None:

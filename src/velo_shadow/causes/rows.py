@@ -91,13 +91,14 @@ def paired_rows(rows: Sequence[Row]) -> list[Row]:
     sides = [row for row in lone if row.right is None], [row for row in lone if row.left is None]
     found: dict[int, Row] = {}
     names = list(lone[0].any) if lone else []
+    shown = {row.members[0]: {name: _nearly(row.any.get(name)) for name in names} for row in lone}
     if len(names) > 2:  # of two columns that agree in one every two rows are a pair
         for name in names:
-            _pair(sides, (name,), names, found)
+            _pair(sides, (name,), shown, found)
         if len(lone) - len(found) <= _MOST_PAIRED and len(names) > 3:
             for i, first in enumerate(names):
                 for second in names[i + 1 :]:
-                    _pair(sides, (first, second), names, found)
+                    _pair(sides, (first, second), shown, found)
     result: list[Row] = []
     for row in rows:
         pair = found.get(row.members[0]) if not row.changed else None
@@ -108,21 +109,32 @@ def paired_rows(rows: Sequence[Row]) -> list[Row]:
     return result
 
 
-def _pair(sides: tuple[list[Row], list[Row]], but: tuple[str, ...], names: list[str], found: dict[int, Row]) -> None:
+def _pair(
+    sides: tuple[list[Row], list[Row]],
+    but: tuple[str, ...],
+    shown: Mapping[int, Mapping[str, str]],
+    found: dict[int, Row],
+) -> None:
+    names = next(iter(shown.values()))
     same = [name for name in names if name not in but]
-    by_values: list[dict[str, list[Row]]] = [defaultdict(list), defaultdict(list)]
+    by_values: list[dict[tuple[str, ...], list[Row]]] = [defaultdict(list), defaultdict(list)]
     for rows, index in zip(sides, by_values, strict=True):
         for row in rows:
             if row.members[0] not in found:
-                index[repr([row.any.get(name) for name in same])].append(row)
+                index[tuple(shown[row.members[0]][name] for name in same)].append(row)
     for values, lefts in by_values[0].items():
         rights = by_values[1].get(values, [])
         if len(lefts) == len(rights) == 1:
             left, right = lefts[0], rights[0]
-            if any(left.any.get(name) == right.any.get(name) for name in but):
+            if any(shown[left.members[0]][name] == shown[right.members[0]][name] for name in but):
                 continue
             pair = Row(left.key, left.any, right.any, but, (*left.members, *right.members), is_paired=True)
             found[left.members[0]] = found[right.members[0]] = pair
+
+
+def _nearly(value: Any) -> str:
+    """A value up to the order of additions of floating point."""
+    return f"{value:.9g}" if isinstance(value, float) else repr(value)
 
 
 def is_number(value: Any) -> bool:

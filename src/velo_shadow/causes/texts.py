@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from velo_shadow.causes.context import Change, Context, Finding
 from velo_shadow.model import Cause
 
@@ -17,13 +19,17 @@ def truncated(change: Change, context: Context) -> Finding | None:
     if cut is None:
         return None
     side, kept, length = cut
-    cuts = [found for one in context.changes[change.column] if (found := _cut(one)) is not None]
-    alike = [found for found in cuts if found[0] == side]
-    if kept < _LEAST and len(alike) < _ALIKE:
+    alike = context.once(_cuts, change.column, side)
+    if kept < _LEAST and alike.total() < _ALIKE:
         return None
-    to = {found[1] for found in alike}
-    rule = f"; so do {len(alike)}, each after {kept}" if len(alike) > 1 and len(to) == 1 else ""
+    rule = f"; so do {alike.total()}, each after {kept}" if alike.total() > 1 and len(alike) == 1 else ""
     return Finding(Cause.TRUNCATED_TEXT, f"the {side} text ends after {kept} of {length} characters{rule}")
+
+
+def _cuts(context: Context, column: str, side: str) -> Counter[int]:
+    """The lengths that texts of a side are cut to, and how often."""
+    cuts = [_cut(one) for one in context.changes[column]]
+    return Counter(found[1] for found in cuts if found is not None and found[0] == side)
 
 
 def _cut(change: Change) -> tuple[str, int, int] | None:

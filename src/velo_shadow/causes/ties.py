@@ -93,9 +93,9 @@ def _what(row: Row, side: str) -> tuple[str, ...]:
 
 
 def _is_near(row: Row, other: Row) -> bool:
-    """Whether both are of one group: the keys differ in one column, the place."""
+    """Whether both are of one group: the keys differ in one column of numbers, the place."""
     names = [name for name in row.key if row.key[name] != other.key.get(name)]
-    return len(names) == 1
+    return len(names) == 1 and is_number(row.key[names[0]])
 
 
 def _others(row: Row) -> dict[str, Any]:

@@ -51,13 +51,18 @@ def time_precision(change: Change, context: Context) -> Finding | None:
         for side, value in (("left", change.left), ("right", change.right)):
             if apart and _cut(max(change.left, change.right), unit) == value == min(change.left, change.right):
                 return Finding(Cause.TIME_PRECISION, f"the {side} time has {digits} digits of a second")
-    minute = timedelta(minutes=1)
-    changes = [one for one in context.changes[change.column] if _apart(one) is not None]
-    for side, other in (("left", "right"), ("right", "left")):
-        cut = [one for one in changes if _cut(getattr(one, other), minute) == getattr(one, side)]
-        if len(cut) == len(changes) >= _MINUTES:
-            return Finding(Cause.TIME_PRECISION, f"the {side} times are whole minutes in {len(cut)} differences")
+    for side in ("left", "right"):
+        number = context.once(_whole_minutes, change.column, side)
+        if number >= _MINUTES:
+            return Finding(Cause.TIME_PRECISION, f"the {side} times are whole minutes in {number} differences")
     return None
+
+
+def _whole_minutes(context: Context, column: str, side: str) -> int:
+    """In how many differences a side's times are those of the other cut to minutes; 0 when it is not so in all."""
+    minute, other = timedelta(minutes=1), "right" if side == "left" else "left"
+    changes = [one for one in context.changes[column] if _apart(one) is not None]
+    return len(changes) if all(_cut(getattr(one, other), minute) == getattr(one, side) for one in changes) else 0
 
 
 def _cut(value: datetime, unit: timedelta) -> datetime:

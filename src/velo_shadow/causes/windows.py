@@ -3,6 +3,7 @@ the same total in another way."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ _LEAST_SHIFTED = 3
 """Rows of which each has its values at another time: fewer agree by accident."""
 _SHARE = 0.8
 """Of the rows in question that a shift must explain."""
-_NEIGHBOURS = 50
+_NEIGHBOURS = 12
 """Windows in a row among which a total may be shared out in another way."""
 
 
@@ -70,7 +71,7 @@ def shifted(context: Context) -> dict[int, Finding]:
     the right lacks, whatever their values."""
     if not context.numbers:
         return {}
-    groups = groups_of(context)
+    groups = context.once(groups_of)
     return _by_values(groups, context) or _by_times(groups)
 
 
@@ -156,10 +157,12 @@ def _shown(offset: timedelta) -> str:
 def moved(context: Context) -> dict[int, Finding]:
     """Neighbouring windows of one key: what the right lacks in one it has in the others, in several columns."""
     found: dict[int, Finding] = {}
+    if context.once(shifted):
+        return found
     explained = {place for row in context.rows if _is_other_time(row, context) for place in row.members}
     groups = {
         group: [window for window in windows if window.row.members[0] not in explained]
-        for group, windows in groups_of(context).items()
+        for group, windows in context.once(groups_of).items()
     }
     step = _step(groups.values())
     for windows in groups.values():
@@ -173,6 +176,19 @@ def moved(context: Context) -> dict[int, Finding]:
     return found
 
 
+def lengths(context: Context) -> dict[int, Finding]:
+    """All windows of the left have one length, and all of the right another one."""
+    groups = [_counted(windows, context) for windows in context.once(groups_of).values()]
+    spans = {side: [span for some in groups for span in _spans(some, side)] for side in Side}
+    found = {side: constant(end - start for start, end, _ in some) for side, some in spans.items()}
+    (left, of_left, every_left), (right, of_right, every_right) = found.values()
+    if left == right or min(of_left, of_right) < _LEAST_SHIFTED or (of_left, of_right) != (every_left, every_right):
+        return {}
+    evidence = f"{of_left} windows of the left are {left} long, {of_right} of the right {right}"
+    finding = Finding(Cause.WINDOW_BOUNDARY, evidence)
+    return {place: finding for some in spans.values() for _, _, row in some for place in row.members}
+
+
 def closed_early(context: Context) -> dict[int, Finding]:
     """One window of a side is several of the other that touch: sessions that touch are one, unless the first was closed
     when the rows of the second came.
@@ -180,12 +196,12 @@ def closed_early(context: Context) -> dict[int, Finding]:
     Source: Flink 2.3, `TimeWindow.intersects`: windows that meet in a moment are merged.
     """
     found: dict[int, Finding] = {}
-    for windows in groups_of(context).values():
+    for windows in context.once(groups_of).values() if context.once(_have_many_lengths) else ():
         for side in Side:
-            counted = [one for one in windows if not one.row.changed or {*one.row.changed} & {*context.numbers}]
+            counted = _counted(windows, context)
             wholes, pieces = _spans(counted, side.other), _spans(counted, side)
             for start, end, whole in wholes:
-                parts = [part for part in pieces if part[0] < end and start < part[1]]
+                parts = _overlapping(pieces, start, end)
                 meeting = next((b[0] for a, b in pairwise(parts) if b[0] <= a[1]), None)
                 if meeting is None:
                     continue
@@ -196,6 +212,26 @@ def closed_early(context: Context) -> dict[int, Finding]:
                 for row in (whole, *(part[2] for part in parts)):
                     found.update(dict.fromkeys(row.members, Finding(Cause.LATE_ON_ONE_SIDE, evidence)))
     return found
+
+
+def _overlapping(
+    pieces: Sequence[tuple[datetime, datetime, Row]], start: datetime, end: datetime
+) -> Sequence[tuple[datetime, datetime, Row]]:
+    """The windows, of those in order, that overlap a span; none of a session's begin far before it."""
+    first = bisect_left(pieces, start, key=lambda piece: piece[0])
+    last = bisect_left(pieces, end, key=lambda piece: piece[0])
+    return [piece for piece in pieces[max(0, first - 1) : last] if start < piece[1]]
+
+
+def _counted(windows: Sequence[Window], context: Context) -> list[Window]:
+    """Those that a side lacks, or in which a number differs."""
+    return [one for one in windows if not one.row.changed or {*one.row.changed} & {*context.numbers}]
+
+
+def _have_many_lengths(context: Context) -> bool:
+    """Whether windows are of any length, as sessions: others always touch."""
+    spans = [span for some in context.once(groups_of).values() for side in Side for span in _spans(some, side)]
+    return len({end - start for start, end, _ in spans}) > len(Side)
 
 
 def _spans(windows: Sequence[Window], side: Side) -> list[tuple[datetime, datetime, Row]]:
@@ -212,7 +248,7 @@ def _spans(windows: Sequence[Window], side: Side) -> list[tuple[datetime, dateti
 def bounds(context: Context) -> dict[int, Finding]:
     """Windows that differ in nothing but one of their times, and in that by one offset."""
     alone: dict[str, list[Row]] = defaultdict(list)
-    for windows in groups_of(context).values():
+    for windows in context.once(groups_of).values():
         for window in windows:
             if len(window.row.changed) == 1:
                 alone[window.row.changed[0]].append(window.row)
