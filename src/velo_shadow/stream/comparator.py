@@ -9,7 +9,7 @@
 
 What is found depends on the rows of each side in their order, never on how they were cut into batches and steps, nor
 on which side came first; a run that goes on after a kill finds what an uninterrupted one does. Memory is bounded:
-rows wait in files, and the kernel keeps to its limit (docs/decisions/0016-comparing-streams.md).
+rows wait in files, and the kernel keeps to its limit (docs/decisions/0015-comparing-streams.md).
 """
 
 from __future__ import annotations

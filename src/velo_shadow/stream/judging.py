@@ -225,21 +225,40 @@ class _Judging:
 
     def _found_done(self) -> str:
         """Keys that are not passed, but whose only rows are equal; of a bag, rows that stand as often on both sides."""
-        values = [f"ANY_VALUE(a.c{i}) AS c{i}" for i in range(len(self._roles.compared))]
-        by = ", ".join(f"a.k{i}" for i in range(len(self._roles.by)))
-        sums = ", ".join((by, *values, "SUM(a.velo_net) AS net"))
         on = same_keys(self._plan, "a", "b")
-        keys = f"({self._keys_where(self._waits, 'TRUE')})"
-        sides = [f"(SELECT {sums} FROM {self._here[s]} AS a SEMI JOIN {keys} AS b ON {on} GROUP BY {by})" for s in Side]
-        once = "l.net = 1 AND r.net = 1" if self._plan.key else "l.net = r.net"
         listed = ", ".join(f"l.k{i}" for i in range(len(self._roles.by)))
+        by = ", ".join(f"a.k{i}" for i in range(len(self._roles.by)))
+        keys = f"({self._keys_where(self._waits, 'TRUE')})"
+        sides = {s: f"SELECT a.* FROM {self._here[s]} AS a SEMI JOIN {keys} AS b ON {on}" for s in Side}
+        if not self._plan.key:
+            sums = {
+                s: f"SELECT {by}, SUM(a.velo_net) AS velo_net FROM ({rows}) AS a GROUP BY {by}"
+                for s, rows in sides.items()
+            }
+            condition = "l.velo_net = r.velo_net"
+        else:
+            sums = sides
+            condition = f"l.velo_net = 1 AND r.velo_net = 1 AND {equal_values(self._plan)}"
         done = self._written(
             "done",
-            f"SELECT {listed}, l.net FROM {sides[0]} AS l JOIN {sides[1]} AS r ON {same_keys(self._plan, 'l', 'r')} "
-            f"WHERE {once} AND {equal_values(self._plan)}",
+            f"SELECT {listed}, l.velo_net FROM ({sums[Side.LEFT]}) AS l JOIN ({sums[Side.RIGHT]}) AS r "
+            f"ON {same_keys(self._plan, 'l', 'r')} WHERE {condition}",
         )
-        self.equal_by_now = self._rows.number(f"SELECT SUM(net) AS n FROM {done}")
+        if self._plan.key:
+            done = self._written("done-alone", f"SELECT a.* FROM {done} AS a{self._without_crowds(done)}")
+        self.equal_by_now = self._rows.number(f"SELECT SUM(velo_net) AS n FROM {done}")
         return done
+
+    def _without_crowds(self, keys: str) -> str:
+        """What takes from `a` the keys of which a side has another row."""
+        on = same_keys(self._plan, "b", "c")
+        by = ", ".join(f"b.k{i}" for i in range(len(self._roles.by)))
+        crowds = [
+            f"SELECT {by} FROM {self._here[side]} AS b SEMI JOIN {keys} AS c ON {on} "
+            f"GROUP BY {by} HAVING SUM(b.velo_net) > 1"
+            for side in Side
+        ]
+        return f" ANTI JOIN ({' UNION ALL '.join(crowds)}) AS d ON {same_keys(self._plan, 'a', 'd')}"
 
     def _keys_where(self, of: Mapping[Side, str], condition: str) -> str:
         return " UNION ALL ".join(f"SELECT {self._by} FROM {of[side]} AS y WHERE {condition}" for side in Side)
