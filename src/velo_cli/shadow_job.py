@@ -30,20 +30,28 @@ from velo_engine.runtime.live_settings import live_settings
 from velo_harness.typed_values import parse_timestamp
 from velo_shadow.config import ShadowConfig, ShadowInput, ShadowSink, TopicStream
 from velo_shadow.sides.sampling import UNDECODED, undecoded
+from velo_shadow.sides.topic_side import client_settings
 from velo_shadow.stream.changes import Positions
 
-_STARTS = {"earliest": "earliest-offset", "latest": "latest-offset"}
 _OF_THE_PLACE = ("bootstrap.servers", "topic", "group.id", "auto.offset.reset", "partitions", "replication.factor")
 """Properties of a source or sink that the config has in place of the program."""
 _FAMILIES = ("properties.", "scan.startup.", "scan.bounded.")
-_BEGINNINGS = "right.json"
-"""In the folder of the job: where its output begins in its topics."""
+_BEGUN = "begun.json"
+
+
+class _Begun(msgspec.Struct):
+    """Where our job began, in its folder: a run that was killed before its first checkpoint begins there again."""
+
+    inputs: dict[str, dict[int, int]]
+    """By source that does not begin at the earliest record or a time: the offset in each partition."""
+    outputs: dict[str, dict[int, int]]
+    """By sink what its topic ended with."""
 
 
 class JobBeside:
     """Our job on the topics of a config. Use it as a context: leaving stops it."""
 
-    def __init__(self, config: ShadowConfig, program: ShadowProgram, folder: Path, *, once: bool, fresh: bool) -> None:
+    def __init__(self, config: ShadowConfig, program: ShadowProgram, folder: Path, *, once: bool) -> None:
         """`folder` has its checkpoints; `once`: to the present ends of its inputs, without ending event time.
 
         Raises VeloError: BAD_VALUE for a config that would have it write over what Flink has; no broker; no such topic.
@@ -53,17 +61,22 @@ class JobBeside:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._open = ExitStack()
-        plan = _plan(config, program, once=once)
-        settings = live_settings(plan.properties)
-        self._folder = folder
         try:
             checkpoints = self._open.enter_context(CheckpointFolder(folder))
-            self.beginnings = _beginnings(config, folder, fresh=fresh)
+            begun = _begun(config, program, folder)
+            plan = _plan(config, program, begun, once=once)
+            settings = live_settings(plan.properties)
+            self.beginnings: Mapping[str, Positions] = {
+                sink.name: {(sink.right.topic, partition): at for partition, at in begun.outputs[sink.name].items()}
+                for sink in config.sinks
+                if isinstance(sink.right, TopicStream)
+            }
+            """By sink where its topic ended before our job first wrote to it."""
             self.job: LiveJob = program.engine.live_job(
                 plan,
                 name=f"{plan.properties.get('job.name', config.job)}-shadow",
                 folder=checkpoints,
-                live=LiveOptions(settings.interval_ms / 1000, fresh=fresh),
+                live=LiveOptions(settings.interval_ms / 1000),
                 # Flink's event time has not ended either.
                 options=JobOptions(capture=False, unending=frozenset(plan.sources)),
             )
@@ -72,9 +85,7 @@ class JobBeside:
         except BaseException:
             self._open.close()
             raise
-        self.goes_on = restored is not None
-        """Whether it had run before. One that had not writes all of its output anew."""
-        if self.goes_on:
+        if restored is not None:
             print("our job goes on from its checkpoint", file=sys.stderr)
 
     def run(self, stop: threading.Event) -> None:
@@ -134,16 +145,21 @@ def _place(stream: object) -> tuple[str, str] | None:
     return (stream.brokers, stream.topic) if isinstance(stream, TopicStream) else None
 
 
-def _plan(config: ShadowConfig, program: ShadowProgram, *, once: bool) -> PlannedProgram:
+def _plan(config: ShadowConfig, program: ShadowProgram, begun: _Begun, *, once: bool) -> PlannedProgram:
     """The program with the sources and sinks of the config."""
     inputs = {one.source: one for one in config.inputs}
-    sources = {name: _source(source, inputs.get(name), once=once) for name, source in program.plan.sources.items()}
+    sources = {
+        name: _source(source, inputs.get(name), begun.inputs.get(name), once=once)
+        for name, source in program.plan.sources.items()
+    }
     sinks = {sink.name: sink for sink in config.sinks}
     statements = {name: _statement(one, sinks.get(name)) for name, one in program.plan.statements.items()}
     return replace(program.plan, sources=sources, statements=statements)
 
 
-def _source(source: SourceTable, given: ShadowInput | None, *, once: bool) -> SourceTable:
+def _source(
+    source: SourceTable, given: ShadowInput | None, offsets: Mapping[int, int] | None, *, once: bool
+) -> SourceTable:
     if given is None:
         if "path" in source.properties:
             return source
@@ -153,38 +169,64 @@ def _source(source: SourceTable, given: ShadowInput | None, *, once: bool) -> So
     if not isinstance(stream, TopicStream):
         message = f'the program runs on topics, and the input "{given.source}" is a file'
         raise VeloError(ErrorCode.BAD_VALUE, message, hint="name its topic")
-    # A group would have its offsets moved, and this one is Flink's.
-    client = {key: value for key, value in stream.properties.items() if key != "group.id"}
-    group = stream.properties.get("group.id", source.properties.get("group.id"))
     properties = {
         **_without_place(source.properties),
-        **_with_place(replace(stream, properties=client)),
-        **_start(stream, group, given.source),
+        **_with_place(stream),
+        **_start(stream, offsets),
         **({"scan.bounded.mode": "latest-offset"} if once else {}),
     }
     return replace(source, properties=properties)
 
 
-def _start(stream: TopicStream, group: str | None, source: str) -> dict[str, str]:
-    """The properties by which the source starts there."""
-    if stream.start in _STARTS:
-        return {"scan.startup.mode": _STARTS[stream.start]}
-    if stream.start == "committed":
-        if group is None:
-            message = f'the input "{source}" starts at what its group has committed, and it has no group'
-            raise VeloError(ErrorCode.BAD_VALUE, message, hint="properties: { group.id: … }, or another start")
-        offsets = committed_offsets(stream, group)
-        written = ";".join(f"partition:{p},offset:{offset}" for p, offset in sorted(offsets.items()))
+def _start(stream: TopicStream, offsets: Mapping[int, int] | None) -> dict[str, str]:
+    """The properties by which a source starts there."""
+    if offsets is not None:
+        written = ";".join(f"partition:{partition},offset:{at}" for partition, at in sorted(offsets.items()))
         return {"scan.startup.mode": "specific-offsets", "scan.startup.specific-offsets": written}
+    if stream.start == "earliest":
+        return {"scan.startup.mode": "earliest-offset"}
     time = parse_timestamp(stream.start)
     assert time is not None
     milliseconds = int(time.replace(tzinfo=time.tzinfo or UTC).timestamp() * 1000)
     return {"scan.startup.mode": "timestamp", "scan.startup.timestamp-millis": str(milliseconds)}
 
 
-def committed_offsets(stream: TopicStream, group: str) -> dict[int, int]:
-    """Where the group stands, by partition; the earliest record where it has not committed. Moves nothing."""
-    source = _reader(stream, Boundary(Place.GROUP), group)
+def _begun(config: ShadowConfig, program: ShadowProgram, folder: Path) -> _Begun:
+    """Where our job begins, or began. The topics of its output are made where they are not there, with as many
+    partitions as Flink's; what an earlier job has left in them is not compared.
+    """
+    path = folder / _BEGUN
+    if path.is_file():
+        return msgspec.json.decode(path.read_bytes(), type=_Begun)
+    inputs = {
+        one.source: _first_offsets(one, program.plan.sources[one.source])
+        for one in config.inputs
+        if isinstance(one.stream, TopicStream) and one.stream.start in ("latest", "committed")
+    }
+    outputs = {s.name: _ends(s.right, _partitions(s)) for s in config.sinks if isinstance(s.right, TopicStream)}
+    begun = _Begun(inputs, outputs)
+    made = path.with_suffix(".new")
+    made.write_bytes(msgspec.json.encode(begun))
+    made.replace(path)
+    return begun
+
+
+def _first_offsets(given: ShadowInput, source: SourceTable) -> dict[int, int]:
+    """Where an input begins that starts at the latest record, or at what Flink's group has committed. Moves nothing."""
+    stream = given.stream
+    assert isinstance(stream, TopicStream)
+    if stream.start == "latest":
+        return _offsets(stream, Boundary(Place.LATEST))
+    group = stream.properties.get("group.id", source.properties.get("group.id"))
+    if group is None:
+        message = f'the input "{given.source}" starts at what its group has committed, and it has no group'
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint="properties: { group.id: … }, or another start")
+    return _offsets(stream, Boundary(Place.GROUP), group)
+
+
+def _offsets(stream: TopicStream, place: Boundary, group: str | None = None) -> dict[int, int]:
+    """The offset of a place in each partition of a topic."""
+    source = _reader(stream, place, group)
     try:
         return {partition: offset for (_, partition), offset in source.positions().items()}
     finally:
@@ -192,8 +234,7 @@ def committed_offsets(stream: TopicStream, group: str) -> dict[int, int]:
 
 
 def _reader(stream: TopicStream, start: Boundary, group: str | None = None) -> KafkaSource:
-    client = {key: value for key, value in stream.properties.items() if key != "group.id"}
-    cluster = KafkaCluster(stream.brokers, client)
+    cluster = KafkaCluster(stream.brokers, _client(stream))
     return KafkaSource(stream.topic, undecoded(), UNDECODED, cluster, start=start, group=group)
 
 
@@ -216,32 +257,13 @@ def _without_place(properties: Mapping[str, str]) -> dict[str, str]:
 
 
 def _with_place(stream: TopicStream) -> dict[str, str]:
-    client = {f"properties.{key}": value for key, value in stream.properties.items()}
-    return {"type": "kafka", "topic": stream.topic, "bootstrap.servers": stream.brokers, **client}
+    properties = {f"properties.{key}": value for key, value in _client(stream).items()}
+    return {"type": "kafka", "topic": stream.topic, "bootstrap.servers": stream.brokers, **properties}
 
 
-def _beginnings(config: ShadowConfig, folder: Path, *, fresh: bool) -> dict[str, Positions]:
-    """By sink where our output begins: at what the topics end with before our job first writes.
-
-    The topics are made where they are not there, with as many partitions as Flink's. What an earlier job has left in
-    them is not compared.
-    """
-    path = folder / _BEGINNINGS
-    known: dict[str, dict[int, int]] = {}
-    if not fresh and path.is_file() and (folder / "checkpoint").is_file():
-        known = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[int, int]])
-    for sink in config.sinks:
-        if sink.name not in known:
-            assert isinstance(sink.right, TopicStream)
-            known[sink.name] = _ends(sink.right, _partitions(sink))
-    made = path.with_suffix(".new")
-    made.write_bytes(msgspec.json.encode(known))
-    made.replace(path)
-    return {
-        sink.name: {(sink.right.topic, partition): offset for partition, offset in known[sink.name].items()}
-        for sink in config.sinks
-        if isinstance(sink.right, TopicStream)
-    }
+def _client(stream: TopicStream) -> dict[str, str]:
+    """The client's properties, without a group: its offsets would be moved, and those of Flink's are Flink's."""
+    return {key: value for key, value in client_settings(stream).items() if key != "group.id"}
 
 
 def _partitions(sink: ShadowSink) -> int:
@@ -256,9 +278,5 @@ def _partitions(sink: ShadowSink) -> int:
 
 
 def _ends(stream: TopicStream, partitions: int) -> dict[int, int]:
-    make_topic(KafkaCluster(stream.brokers, stream.properties), stream.topic, partitions)
-    source = _reader(stream, Boundary(Place.LATEST))
-    try:
-        return {partition: offset for (_, partition), offset in source.positions().items()}
-    finally:
-        source.close()
+    make_topic(KafkaCluster(stream.brokers, _client(stream)), stream.topic, partitions)
+    return _offsets(stream, Boundary(Place.LATEST))

@@ -38,6 +38,7 @@ from velo_shadow.stream.incoming import event_times
 
 _BEGAN = "began.json"
 _SINKS = "sinks"
+_START = "start.json"
 _FIRST = 10_000
 """Rows of a side that are looked at for where its event time begins."""
 _PATIENCE_S = 0.2
@@ -162,12 +163,9 @@ class TopicsRun:
     def _compare(self, folder: Path, began_ms: int, open_things: contextlib.ExitStack) -> None:
         if self.runs_program:
             assert self.program is not None
-            job = JobBeside(self.config, self.program, folder / "job", once=self.once, fresh=False)
+            job = JobBeside(self.config, self.program, folder / "job", once=self.once)
             open_things.enter_context(job)
             self._beginnings = job.beginnings
-            if not job.goes_on:
-                # What was compared of an output that is now written again must not count.
-                shutil.rmtree(folder / _SINKS, ignore_errors=True)
             if self.once:
                 job.run(self.stop)
             else:
@@ -257,7 +255,7 @@ class TopicsRun:
         )
         with comparator:
             compared = compare_streams(
-                self._readers(sink, opened, ours=ours),
+                self._readers(sink, opened, folder, ours=ours),
                 comparator,
                 duration_ms=self._left_ms(began_ms),
                 stop=self.stop.is_set,
@@ -268,11 +266,26 @@ class TopicsRun:
             )
         return compared, opened
 
-    def _readers(self, sink: ShadowSink, opened: OpenSides, *, ours: bool) -> dict[Side, StreamReader]:
-        """Readers of both sides; of our output from where our job first began."""
+    def _readers(self, sink: ShadowSink, opened: OpenSides, folder: Path, *, ours: bool) -> dict[Side, StreamReader]:
+        """Readers of both sides from where the comparison first began, which is kept: `latest` is that of then."""
+        path = folder / _START
+        if not path.is_file():
+            readers = opened.readers(once=self.once)
+            try:
+                if ours and sink.name in self._beginnings:
+                    readers[Side.RIGHT].seek(self._beginnings[sink.name])
+                places = {side: list(reader.positions().items()) for side, reader in readers.items()}
+            finally:
+                for reader in readers.values():
+                    reader.close()
+            folder.mkdir(parents=True, exist_ok=True)
+            made = path.with_suffix(".new")
+            made.write_bytes(msgspec.json.encode(places))
+            made.replace(path)
+        kept = msgspec.json.decode(path.read_bytes(), type=dict[Side, list[tuple[tuple[str, int], int]]])
         readers = opened.readers(once=self.once)
-        if ours and sink.name in self._beginnings:
-            readers[Side.RIGHT].seek(self._beginnings[sink.name])
+        for side, reader in readers.items():
+            reader.seek(dict(kept[side]))
         return readers
 
     def _declared(self, sink: ShadowSink) -> RowSchema | None:
@@ -301,7 +314,7 @@ class TopicsRun:
         path = folder / "warm_up.json"
         if path.is_file():
             return msgspec.json.decode(path.read_bytes(), type=int | None)
-        readers = self._readers(sink, opened, ours=ours)
+        readers = self._readers(sink, opened, folder, ours=ours)
         try:
             firsts = [self._first_ms(opened, reader) for reader in readers.values()]
         finally:

@@ -18,7 +18,7 @@ from velo_engine.connectors.kafka.client import KafkaCluster
 from velo_engine.connectors.kafka.topic_admin import make_topic
 from velo_harness.kafka.embedded import EmbeddedBroker
 
-DEADLINE_S = 60
+DEADLINE_S = 40
 APP = """
 SET 'emit.semantics' = 'flink';
 CREATE TABLE orders (customer STRING, amount DECIMAL(10, 2), ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
@@ -336,3 +336,29 @@ def test_sinks_are_compared_side_by_side(command: Callable[..., Any], topics: To
     assert ran.code == 4, ran.err
     sinks = json.loads((job / "r.json").read_text())["sinks"]
     assert [(s["name"], s["verdict"]["decision"]) for s in sinks] == [("totals", "SAFE"), ("large", "INCONCLUSIVE")]
+
+
+@pytest.mark.slow
+def test_latest_is_the_latest_of_when_it_began(topics: Topics, job: Path) -> None:
+    """What came between two runs of the process is read by the second."""
+    config = (job / "shadow_config.yaml").read_text()
+    config = config.replace("start: earliest", "start: latest").replace(
+        "{ topic: totals }", "{ topic: totals, start: latest }"
+    )
+    (job / "shadow_config.yaml").write_text(config)
+    topics.write("shop.orders", orders_of(range(30)))
+    topics.write("totals", flinks(range(1, 4)))
+    running = started(job)
+    wait_for(lambda: (job / ".velo/shadow/going-on/sinks/totals/start.json").exists(), running)
+    running.kill()
+    running.communicate()
+    topics.write("shop.orders", orders_of(range(30, 95)))
+    topics.write("totals", flinks(range(4, 10)))
+
+    running = started(job)
+    wait_for(lambda: taken(job) == 24, running)
+    running.send_signal(signal.SIGTERM)
+    out, err = running.communicate(timeout=DEADLINE_S)
+
+    assert running.returncode == 0, out + err
+    assert "12 equal, 0 with other values, 0 only left, 0 only right" in out
