@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp, parse_one
 
-from velo_engine.kernel import Kernel
 from velo_shadow.alignment import Pairing, Relation, crowded, paired, remaining_rows, roles, side_rows
 from velo_shadow.equality import FUNCTIONS, equal
 from velo_shadow.model import ComparisonPlan, Counts, Difference, Kind, PlanColumn
+from velo_shadow.sql_engine import SqlEngine
 
 MAX_DIFFERENCES = 10_000
 """Rows with differences that are fetched, examined and kept, in order of the key."""
@@ -35,7 +35,7 @@ class Diff:
 
 
 def diff(
-    kernel: Kernel,
+    engine: SqlEngine,
     plan: ComparisonPlan,
     left: Relation,
     right: Relation,
@@ -43,13 +43,13 @@ def diff(
     limit: int = MAX_DIFFERENCES,
     tables: Mapping[str, pa.Table] | None = None,
 ) -> Diff:
-    """Compare two relations that `kernel` can read; `tables` are those that they name.
+    """Compare two relations that `engine` can read; `tables` are those that they name.
 
     Errors: EXPRESSION_FAILED when a value does not fit the type that both sides are brought to.
     """
     for function in FUNCTIONS:
-        kernel.add_function(function)
-    query = _Query(kernel, tables or {})
+        engine.add_function(function)
+    query = _Query(engine, tables or {})
     counts, pairing = _counted(query, plan, left, right)
     if not counts.different or not limit:
         return Diff(counts, ())
@@ -89,11 +89,11 @@ def differing_rows(
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    kernel: Kernel
+    engine: SqlEngine
     tables: Mapping[str, pa.Table]
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        return self.kernel.query_written(sql, self.tables).to_pylist()  # type: ignore[no-any-return]
+        return self.engine.query_written(sql, self.tables).to_pylist()  # type: ignore[no-any-return]
 
     def count(self, rows: str) -> int:
         return int(self.rows(f"SELECT COUNT(*) AS n FROM ({rows}) AS a")[0]["n"])

@@ -121,8 +121,8 @@ def _not_zero(value: exp.Expr) -> exp.Expr:
 
 
 def _same_sign(left: exp.Expr, right: exp.Expr) -> exp.Expr:
-    """Of two zeros: the angle of (-1, y) is minus pi for y = -0.0, and pi for 0.0."""
-    return _sql("ATAN2({l}, -1.0) = ATAN2({r}, -1.0)", l=left, r=right)
+    """Of two zeros, which both engines write as `0.0` and `-0.0`."""
+    return _sql("CAST({l} AS VARCHAR) = CAST({r} AS VARCHAR)", l=left, r=right)
 
 
 def _near(left: exp.Expr, right: exp.Expr, kind: SqlType, equality: ColumnEquality) -> exp.Expr | None:

@@ -29,6 +29,7 @@ from velo_shadow.profile import profile
 from velo_shadow.segments import segments
 from velo_shadow.sides.exact_json import changes_of
 from velo_shadow.sides.written import in_quotes, written
+from velo_shadow.sql_engine import SqlEngine
 
 MEMORY_LIMIT = "192MB"
 """Of the kernel; what it needs beyond goes to disk."""
@@ -176,23 +177,25 @@ def compare_files(
     files = [str(side.path.absolute()) for side in (left, right) if side.table is None]
     with Kernel(memory_limit=memory_limit, files=files) as kernel:
         left, right = (folded_side(kernel, side, plan.key_names) for side in (left, right))
-        tables = {side.relation.source: side.table for side in (left, right) if side.table is not None}
-        sides = {Side.LEFT: left, Side.RIGHT: right}
-        found = diff(kernel, plan, left.relation, right.relation, tables=tables)
-        spans = {side: _span(kernel, sides, side, plan.time_column) for side in Side}
-        relations = left.relation, right.relation
-        held = segments(kernel, plan, relations, found.differences, tables)
-        bins = over_time(kernel, plan, relations, list(spans.values()), found.differences, tables)
-        known = profile(kernel, plan, relations, found.differences, tables)
+        return compare_sides(kernel, left, right, plan)
+
+
+def compare_sides(engine: SqlEngine, left: SideFile, right: SideFile, plan: ComparisonPlan) -> Compared:
+    """Compare two sides of final rows, which `engine` can read. Errors: EXPRESSION_FAILED, as `compare_files`."""
+    sides = {Side.LEFT: left, Side.RIGHT: right}
+    tables = {side.relation.source: side.table for side in sides.values() if side.table is not None}
+    found = diff(engine, plan, left.relation, right.relation, tables=tables)
+    spans = {side: _span(engine, sides, side, plan.time_column) for side in Side}
+    relations = left.relation, right.relation
     return Compared(
         plan,
         found,
-        held,
+        segments(engine, plan, relations, found.differences, tables),
         spans,
         churn={side: file.churn for side, file in sides.items() if file.churn},
         unmatched={side: file.unmatched for side, file in sides.items() if file.unmatched},
-        profile=known,
-        over_time=bins,
+        profile=profile(engine, plan, relations, found.differences, tables),
+        over_time=over_time(engine, plan, relations, list(spans.values()), found.differences, tables),
     )
 
 
@@ -207,7 +210,7 @@ def folded_side(kernel: Kernel, file: SideFile, key: Sequence[str]) -> SideFile:
     return replace(file, table=folded.rows, kinds=None, churn=folded.churn, unmatched=folded.unmatched)
 
 
-def _span(kernel: Kernel, sides: Mapping[Side, SideFile], side: Side, name: str | None) -> tuple[Any, Any] | None:
+def _span(engine: SqlEngine, sides: Mapping[Side, SideFile], side: Side, name: str | None) -> tuple[Any, Any] | None:
     """First and last value of the time column, which may be one that is ignored otherwise."""
     file = sides[side]
     if name is None or name not in file.types:
@@ -215,5 +218,5 @@ def _span(kernel: Kernel, sides: Mapping[Side, SideFile], side: Side, name: str 
     column = ComparisonPlan((plan_column(name, sides, ColumnEquality()),))
     rows = side_rows(column, file.relation)
     tables = {} if file.table is None else {file.relation.source: file.table}
-    row = kernel.query_written(f"SELECT MIN(k0) AS first, MAX(k0) AS last FROM ({rows}) AS a", tables).to_pylist()[0]
+    row = engine.query_written(f"SELECT MIN(k0) AS first, MAX(k0) AS last FROM ({rows}) AS a", tables).to_pylist()[0]
     return None if row["first"] is None else (row["first"], row["last"])

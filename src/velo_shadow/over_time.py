@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from velo_engine.kernel import Kernel
 from velo_engine.types import TIMESTAMPS, TypeName
 from velo_shadow.alignment import Relation, output_name, side_rows
 from velo_shadow.causes.context import row_of
 from velo_shadow.model import ComparisonPlan, Difference, TimeBin
+from velo_shadow.sql_engine import SqlEngine
 
 MOST_BINS = 60
 _DAY = 86_400
@@ -26,7 +26,7 @@ Span = tuple[Any, Any] | None
 
 
 def over_time(
-    kernel: Kernel,
+    engine: SqlEngine,
     plan: ComparisonPlan,
     relations: tuple[Relation, Relation],
     spans: Sequence[Span],
@@ -43,7 +43,7 @@ def over_time(
     rows: Counter[int] = Counter()
     for relation in relations:
         # The side with more rows in a bin says how many there are: most rows are on both.
-        rows |= _counted(kernel, f"SELECT {name} AS t FROM ({side_rows(plan, relation)}) AS a", seconds, tables)
+        rows |= _counted(engine, f"SELECT {name} AS t FROM ({side_rows(plan, relation)}) AS a", seconds, tables)
     moments = {row_of(one.row): one.time for one in differences if one.time is not None}
     different = Counter((_moment(at) - _EPOCH) // timedelta(seconds=seconds) for at in moments.values())
     return tuple(
@@ -52,13 +52,13 @@ def over_time(
     )
 
 
-def _counted(kernel: Kernel, times: str, seconds: int, tables: Mapping[str, pa.Table]) -> Counter[int]:
+def _counted(engine: SqlEngine, times: str, seconds: int, tables: Mapping[str, pa.Table]) -> Counter[int]:
     """Rows by bin, numbered from the epoch."""
     sql = (
         f"SELECT CAST(FLOOR(EPOCH(t) / {seconds}) AS BIGINT) AS place, COUNT(*) AS rows "
         f"FROM ({times}) AS b WHERE t IS NOT NULL GROUP BY place"
     )
-    found = kernel.query_written(sql, tables)
+    found = engine.query_written(sql, tables)
     return Counter(dict(zip(found.column("place").to_pylist(), found.column("rows").to_pylist(), strict=True)))
 
 

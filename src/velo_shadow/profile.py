@@ -12,11 +12,11 @@ from itertools import combinations
 
 import pyarrow as pa
 
-from velo_engine.kernel import Kernel
 from velo_engine.types import INTEGERS, TIMESTAMPS, arrow_type
 from velo_shadow.alignment import Relation, output_name, side_rows
 from velo_shadow.causes.rows import row_of
 from velo_shadow.model import ComparisonPlan, Difference, Kind, Side
+from velo_shadow.sql_engine import SqlEngine
 
 _SAMPLE = 10_000
 """Rows that tell whether the values of a column repeat."""
@@ -42,7 +42,7 @@ class SideProfile:
 
 
 def profile(
-    kernel: Kernel,
+    engine: SqlEngine,
     plan: ComparisonPlan,
     relations: tuple[Relation, Relation],
     differences: Sequence[Difference],
@@ -60,16 +60,16 @@ def profile(
     found = dict.fromkeys(Side, SideProfile())
     if whole or empty or pairs:
         wanted = whole, empty, pairs
-        found = {side: _side_profile(kernel, plan, relation, wanted, tables) for side, relation in sides.items()}
+        found = {side: _side_profile(engine, plan, relation, wanted, tables) for side, relation in sides.items()}
     if lone and not plan.key:
         return {
-            side: replace(one, copies=_copies(kernel, plan, sides[side], lone, tables)) for side, one in found.items()
+            side: replace(one, copies=_copies(engine, plan, sides[side], lone, tables)) for side, one in found.items()
         }
     return found
 
 
 def _copies(
-    kernel: Kernel,
+    engine: SqlEngine,
     plan: ComparisonPlan,
     relation: Relation,
     lone: Sequence[Difference],
@@ -83,7 +83,7 @@ def _copies(
         | {name: pa.array([row[c.name] for row in rows], arrow_type(c.type)) for name, c in columns.items()}
     )
     same = [f"a.{output_name(plan, c.name)} IS NOT DISTINCT FROM w.{name}" for name, c in columns.items()]
-    found = kernel.query_written(
+    found = engine.query_written(
         f"SELECT w.place, COUNT(*) AS often FROM velo_wanted AS w JOIN ({side_rows(plan, relation)}) AS a "
         f"ON {' AND '.join(same)} GROUP BY w.place",
         {**tables, "velo_wanted": wanted},
@@ -92,7 +92,7 @@ def _copies(
 
 
 def _side_profile(
-    kernel: Kernel,
+    engine: SqlEngine,
     plan: ComparisonPlan,
     relation: Relation,
     wanted: tuple[Sequence[str], Sequence[str], Sequence[tuple[str, str]]],
@@ -105,13 +105,13 @@ def _side_profile(
     outputs += [f"COUNT(*) - COUNT({column[name]}) AS n{i}" for i, name in enumerate(empty)]
     outputs += [f"MIN({text}) AS a{i}, MAX({text}) AS b{i}" for i, text in enumerate(apart)]
     rows = side_rows(plan, relation)
-    found = kernel.query_written(f"SELECT {', '.join(outputs)} FROM ({rows}) AS a", tables).to_pylist()[0]
+    found = engine.query_written(f"SELECT {', '.join(outputs)} FROM ({rows}) AS a", tables).to_pylist()[0]
     repeats = f"= COUNT(*) AND COUNT(*) >= {_FEW}"
     distinct = [f"COUNT(DISTINCT {column[name]}) {repeats} AS u{i}" for i, name in enumerate(whole)]
     unique: Mapping[str, bool] = {}
     if distinct:
         sample = f"SELECT {', '.join(distinct)} FROM (SELECT * FROM ({rows}) AS a LIMIT {_SAMPLE}) AS b"
-        unique = kernel.query_written(sample, tables).to_pylist()[0]
+        unique = engine.query_written(sample, tables).to_pylist()[0]
     micro = timedelta(microseconds=1)
     return SideProfile(
         frozenset(name for i, name in enumerate(whole) if unique[f"u{i}"]),
