@@ -17,6 +17,12 @@ from velo_import.export.program import ExportOptions, export_program
 from velo_import.inputs.files import read_jobs
 from velo_import.model import ConvertedJob
 
+NOT_FLINKS = {
+    "flink-studies-md/docs__methodology__ai_sl.md": "its query calls DATE_TRUNC('hour', …), which Flink's planner refuses: "
+    "no Flink SQL says the same in the same words",
+}
+"""Jobs that cannot come back as they were, and why."""
+
 
 def exported_job(job: ConvertedJob) -> ExportedProgram:
     """A converted job in Flink SQL again."""
@@ -62,8 +68,10 @@ def main() -> None:
             same = statements_of(again.app_sql) == statements_of(job.app_sql)
             counts["the same again"] += same
             counts["the same but for what Flink's grammar wants"] += not same and _loose(again) == _loose(job)
+            reason = NOT_FLINKS.get(f"{folder.name}/{job.name}")
             if not same:
-                print(f"differs: {folder.name}/{job.name}: {[note.message for note in exported.refused][:3]}")
+                why = reason or [note.message for note in exported.refused][:3]
+                print(f"differs{' as it must' if reason else ''}: {folder.name}/{job.name}: {why}")
                 if "--diff" in sys.argv:
                     print(
                         "\n".join(

@@ -155,13 +155,13 @@ def _short_names(query: exp.Expr, text: str, start: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What the scripts of a job declare, by the last part of their names; what is declared twice is not there, for it
-    is not clear which is meant."""
+    """What the scripts of a job declare, by the last part of their names; what is declared twice and differently is not
+    there, for it is not clear which is meant."""
 
     bodies: Mapping[str, str]
     """The column lists of tables."""
     sinks: Mapping[str, SinkTable]
-    """Those that have nothing but columns with types, keys and watermarks."""
+    """The columns that are written of those that have no metadata, which may be written or not."""
     views: Mapping[str, tuple[exp.Expr, str]]
     """The queries of views and of CREATE TABLE … AS, and their texts as items of WITH."""
 
@@ -193,7 +193,7 @@ def declared(job_input: JobInput) -> Declared:
     bodies: dict[str, str] = {}
     sinks: dict[str, SinkTable] = {}
     views: dict[str, tuple[exp.Expr, str]] = {}
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     twice: set[str] = set()
     own = _folder(job_input.scripts[-1].file)
     for script in (one for one in job_input.scripts if not one.is_found or _folder(one.file) == own != ""):
@@ -202,8 +202,9 @@ def declared(job_input: JobInput) -> Declared:
             if not isinstance(statement, flink.CreateTable | flink.CreateView):
                 continue
             name = statement.name.rpartition(".")[2]
-            twice |= {name} & seen
-            seen.add(name)
+            text = " ".join(script.text[statement.place.start : statement.place.end].split())
+            if seen.setdefault(name, text) != text:
+                twice.add(name)
             if statement.query is not None:
                 place = statement.place
                 start = query_start(source, place.start, place.end)
@@ -230,7 +231,7 @@ def _option(statement: flink.CreateTable, key: str) -> str | None:
 
 
 _KEY = re.compile(r"\bPRIMARY\s+KEY(?:\s+NOT\s+ENFORCED)?", re.IGNORECASE)
-_PLAIN = (ItemKind.PHYSICAL, ItemKind.WATERMARKS, ItemKind.CONSTRAINTS)
+_PLAIN = (ItemKind.PHYSICAL, ItemKind.GENERATED, ItemKind.WATERMARKS, ItemKind.CONSTRAINTS)
 
 
 def _folder(file: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.importing.fixpoint import exported_job, second_import, statements_of
+from velo_engine.engine import Engine
 from velo_engine.sql.flink.script import parse_script
 from velo_import.convert.job import convert_job
 from velo_import.model import ConvertedJob
@@ -63,6 +64,12 @@ def imported(script: str) -> ConvertedJob:
             id="a table that is written and looked up",
         ),
         pytest.param(
+            "CREATE TABLE m (a INT, t TIMESTAMP(3)) WITH ('connector' = 'kafka', 'topic' = 'm', 'format' = 'json',\n"
+            "  'properties.bootstrap.servers' = 'k:9092');\n"
+            "INSERT INTO m SELECT a, t + INTERVAL '1' SECOND FROM m;",
+            id="a statement that reads its sink",
+        ),
+        pytest.param(
             "CREATE TABLE o (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);\n"
             "CREATE TABLE r (k INT, v INT, at_time TIMESTAMP(3), WATERMARK FOR at_time AS at_time,\n"
             "  PRIMARY KEY (k) NOT ENFORCED);\n"
@@ -87,3 +94,16 @@ def test_it_comes_back(script: str) -> None:
 def test_a_name_with_dots_stays_one_name() -> None:
     job = imported("CREATE TABLE `shop.public.orders` (a INT); SELECT a FROM `shop.public.orders`;")
     assert set(job.tables) == {"shop.public.orders"}
+
+
+def test_a_statement_that_reads_its_sink_reads_the_same_topic() -> None:
+    job = imported(
+        "CREATE TABLE m (a INT) WITH ('connector' = 'kafka', 'topic' = 'loop', 'format' = 'json');\n"
+        "INSERT INTO m SELECT a + 1 FROM m;"
+    )
+    plan = Engine().plan(job.app_sql, variables={})
+    assert {name: source.properties["topic"] for name, source in plan.sources.items()} == {"m_2": "loop"}
+    (statement,) = job.statements
+    assert statement.sink == "m"
+    assert plan.statements["m"].sink is not None
+    assert plan.statements["m"].sink.properties["topic"] == "loop"

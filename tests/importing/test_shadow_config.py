@@ -77,7 +77,9 @@ def test_what_a_person_must_know_stands_beside_it() -> None:
     assert "secret" not in text
     assert text.startswith("# yaml-language-server: $schema=.velo/shadow_config.schema.json\n")
     assert "# shown: Flink's print keeps no rows that could be compared" in text
-    assert "left: { topic: archive, changelog: upsert }  # stands for jdbc: fill it with what Flink writes there" in text
+    assert (
+        "left: { topic: archive, changelog: upsert }  # stands for jdbc: fill it with what Flink writes there" in text
+    )
     assert "ignore: [at]  # CURRENT_TIMESTAMP: another in every run" in text
     assert "key: [customer]  # the sink's primary key" in text
 

@@ -13,13 +13,21 @@ from sqlglot import exp
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.schema import RowSchema
 from velo_engine.sql.flink import statements as flink
-from velo_engine.sql.flink.names import last_part
+from velo_engine.sql.flink.names import joined_name, last_part
 from velo_engine.sql.flink.script import FlinkScript
 from velo_engine.sql.source_text import SourceText
 from velo_engine.types import BIGINT, STRING
 from velo_import.catalog import quoted
 from velo_import.convert import tables, tables_as
-from velo_import.convert.declared import contradiction, hinted, read_again, relation_of, stood_in, system_columns
+from velo_import.convert.declared import (
+    contradiction,
+    declared,
+    hinted,
+    read_again,
+    relation_of,
+    stood_in,
+    system_columns,
+)
 from velo_import.convert.draft import Draft, Made, Relation
 from velo_import.convert.failures import shown, unnamed
 from velo_import.convert.features import features
@@ -157,12 +165,35 @@ def convert_insert(draft: Draft, statement: flink.Insert) -> None:
     head, tail = _insert_frame(statement, target)
     insert = statement if target.inferred is not None else None
     rows = _Rows(target.name, place, statement.query, head, tail, target.name, (target.piece,), insert=insert)
-    if _converted(draft, rows) is None:
+    if not _reading_itself(draft, rows, target) and _converted(draft, rows) is None:
         return
     target.roles.add(Role.SINK)
     if statement.overwrite:
         reason = "a stream has nothing that is written over: rows are added"
         draft.note(place.location, "INSERT OVERWRITE", "overwrite", "INSERT INTO", Outcome.DIFFERS, reason)
+
+
+def _reading_itself(draft: Draft, rows: _Rows, target: Relation) -> bool:
+    """Whether an INSERT that reads the table which it writes is converted: what it reads is declared a second time."""
+    own = [r.written for r in readings(rows.query) if relation_of(draft, r.written) is target]
+    if not own or target.definition is None:
+        return False
+    again = declared(draft, target.definition, draft.catalog.flat_name(joined_name((target.name,))))
+    if _converted(draft, replace(rows, own=dict.fromkeys(own, again))) is None:
+        if again.piece is not None:
+            draft.pieces.remove(again.piece)
+        return False
+    draft.constructs.append(_of_itself(target, again, rows.place.location))
+    return True
+
+
+def _of_itself(target: Relation, again: Relation, place: Location) -> Construct:
+    """What is said of an INSERT that reads the table which it writes."""
+    written, feature, became = f"INSERT INTO {target.name}", "statement that reads its sink", f"it reads {again.name}"
+    if target.options is not None and target.options.reason is None and target.options.connector:
+        return Construct(place, written, feature, became, Outcome.SAME, "declared a second time, as it is")
+    reason = "declared a second time: a topic of its own stands for what is read"
+    return Construct(place, written, feature, became, Outcome.STAND_IN, reason, "name one topic for both")
 
 
 def _target(draft: Draft, statement: flink.Insert) -> Relation | None:
@@ -267,10 +298,8 @@ def _into_own_sink(draft: Draft, rows: _Rows) -> Piece | None:
     if target.piece is None:
         return None
     head, tail = _insert_frame(statement, target)
-    own = {table.written: target}
-    piece = _converted(
-        draft, replace(rows, name=target.name, head=head, tail=tail, sink=target.name, also=(target.piece,), own=own)
-    )
+    rows = replace(rows, name=target.name, head=head, tail=tail, sink=target.name, also=(target.piece,))
+    piece = _converted(draft, replace(rows, own={table.written: target}))
     if piece is None:
         draft.pieces.remove(target.piece)
         return None
