@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from velo_shadow.causes.explaining import explained
 from velo_shadow.model import Cause, Difference, Kind
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "shadow-causes.md"
 T = datetime(2026, 3, 1, 12, 0, 0, 123456)
 
 
@@ -98,3 +100,11 @@ def test_single_values_that_changed_places_are_no_tie() -> None:
     differences = [value(True, False, key=1), value(False, True, key=2)]
 
     assert {found.cause for found in explained(differences)} == {Cause.UNKNOWN}
+
+
+def test_the_page_names_every_cause() -> None:
+    rows = [
+        line.split("|")[1].strip(" `") for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:2] == "| "
+    ]
+
+    assert sorted(rows[1:]) == sorted(cause.value for cause in Cause)

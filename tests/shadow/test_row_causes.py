@@ -87,7 +87,7 @@ def test_neighbouring_windows_that_share_out_the_same_total_have_another_boundar
 
     assert [one.cause for one in differences] == [Cause.WINDOW_BOUNDARY] * 4
     assert differences[0].evidence == (
-        "2 neighbouring windows (2026-03-29 12:10:00 to 2026-03-29 12:20:00) share out the same total of orders, "
+        "2 neighbouring windows (2026-03-29 12:00:00 to 2026-03-29 12:20:00) share out the same total of orders, "
         "turnover: orders is 5 + 4 on the left, 6 + 3 on the right, 9 in all"
     )
 

@@ -332,7 +332,7 @@ def _evidence(windows: Sequence[Window], names: Sequence[str]) -> str:
         side: " + ".join(text_of((getattr(window.row, side) or {}).get(name, 0)) for window in windows) for side in Side
     }
     total = sum((less((window.row.left or {}).get(name), 0) for window in windows), start=0)
-    first, last = (text_of(window.end) for window in (windows[0], windows[-1]))
+    first, last = text_of(windows[0].start), text_of(max(window.end for window in windows))
     return (
         f"{len(windows)} neighbouring windows ({first} to {last}) share out the same total of {', '.join(names)}: "
         f"{name} is {shares[Side.LEFT]} on the left, {shares[Side.RIGHT]} on the right, {text_of(total)} in all"
