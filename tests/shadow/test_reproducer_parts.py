@@ -77,7 +77,7 @@ def test_a_window_has_its_rows_and_what_moved_event_time_on_before_those_that_ca
     start = datetime(2026, 1, 1)
 
     left = {"who": "ann", "window_start": start, "window_end": datetime(2026, 1, 1, 0, 1)}
-    behind = records_behind(runs, {"who": "ann", "window_start": start}, left)
+    behind = records_behind(runs, {"who": "ann", "window_start": start}, left, zones_agree=True)
 
     assert behind.core is not None
     assert behind.core.records["clicks"] == (0, 2, 3, 4)  # bob's closed no window
@@ -90,9 +90,38 @@ def test_the_other_side_of_a_join_has_the_rows_with_the_same_key(clicks: Path) -
     config = config_of(clicks)
     runs = ProgramRuns(config, config.sinks[1], clicks)
 
-    behind = records_behind(runs, {"who": "ann"}, None)
+    behind = records_behind(runs, {"who": "ann"}, None, zones_agree=True)
 
     assert behind.of_key.records["users"] == (0,)
+
+
+@pytest.mark.parametrize(("agree", "expected"), [(True, (0, 3)), (False, (0, 1, 3))])
+def test_windows_of_instants_are_those_of_the_programs_zone(
+    tmp_path: Path, agree: bool, expected: tuple[int, ...]
+) -> None:
+    (tmp_path / "app.sql").write_text(
+        "SET 'table.local-time-zone' = 'Asia/Tokyo';\n"
+        "CREATE TABLE clicks (who STRING, ms BIGINT, at AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR at AS at)\n"
+        "WITH ('connector' = 'kafka', 'topic' = 'clicks', 'format' = 'json');\n"
+        "CREATE TABLE per_hour AS SELECT who, window_start, window_end, COUNT(*) AS n\n"
+        "FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(at), INTERVAL '1' HOUR)) GROUP BY who, window_start, window_end;\n"
+    )
+    noon = 1_767_236_400_000  # 2026-01-01 03:00 UTC, noon in Tokyo
+    minutes = [5, 5 * 60, 40 * 60, 30]
+    lines = [f'{{"who": "ann", "ms": {noon + minute * 60_000}}}' for minute in minutes]
+    (tmp_path / "clicks.jsonl").write_text("\n".join(lines))
+    (tmp_path / "shadow_config.yaml").write_text(
+        "job: clicks\nprogram: app.sql\ninputs: [{ source: clicks, file: clicks.jsonl }]\n"
+        "sinks: [{ name: per_hour, left: { file: left.csv }, key: [who, window_start] }]\n"
+    )
+    config = config_of(tmp_path)
+    runs = ProgramRuns(config, config.sinks[0], tmp_path)
+    key = {"who": "ann", "window_start": datetime(2026, 1, 1, 12)}
+
+    behind = records_behind(runs, key, {**key, "window_end": datetime(2026, 1, 1, 13)}, zones_agree=agree)
+
+    assert behind.core is not None
+    assert tuple(n for n in behind.core.records["clicks"] if n != 2) == expected
 
 
 def test_rows_without_a_key_are_known_by_any_columns(clicks: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from velo_engine.plan import nodes
 from velo_engine.plan.nodes import PlannedProgram, PlanNode, WindowKind, WindowSpec
+from velo_engine.types import TypeName
 from velo_harness.drafting.lineage import JOINS
 from velo_harness.missing_rows.carried_columns import carried
 
@@ -27,6 +28,8 @@ _Span: TypeAlias = Callable[[WindowSpec, int | None, int | None, int | None], tu
 """From a window's start, end and last moment, as far as they are known, to a span of event times."""
 
 _EPOCH = datetime(1970, 1, 1)
+_EVENT_TIME = -1
+"""In place of a column: what a watermark is made from, computed or not."""
 _TIMELESS = (nodes.Scan, nodes.Upstream, nodes.AssignWatermark, nodes.Filter, nodes.Project)
 _BOUNDS = 3
 """Columns of a window behind those of its input: start, end, time."""
@@ -39,10 +42,10 @@ class Reading:
     source: str
     wanted: dict[int, Any]
     """Columns with the value that rows behind the key have."""
-    times: dict[int, tuple[int, int]]
-    """Columns of event time with the span of windows that can take part, in milliseconds, both ends included."""
-    exact: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """The same, of the very window that the left has; empty where it does not say both its ends."""
+    near: tuple[int, int] | None
+    """Event times of the windows that can take part, in milliseconds, both ends included; None: any."""
+    exact: tuple[int, int] | None = None
+    """The same, of the very window that the left has; None where it does not say both its ends."""
 
 
 @dataclass(slots=True)
@@ -52,8 +55,8 @@ class Lineage:
     readings: list[Reading] = field(default_factory=list)
     equal: list[tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=list)
     """Columns that a join equates."""
-    watermarks: dict[str, int] = field(default_factory=dict)
-    """By source the column from which its watermarks are made, unless they are computed."""
+    instants: set[str] = field(default_factory=set)
+    """Sources whose event time is an instant: windows show it in the time zone of the job."""
     windows: int = 0
     """How many nodes cut event time into windows."""
     is_plain: bool = True
@@ -62,7 +65,7 @@ class Lineage:
     @property
     def late_from_ms(self) -> int | None:
         """Event time that must have come for any row of the left's window to be late; None: one never knows."""
-        ends = [last for reading in self.readings for _, last in reading.exact.values()]
+        ends = [reading.exact[1] for reading in self.readings if reading.exact is not None]
         return min(ends) if ends and self.windows == 1 and self.is_plain else None
 
 
@@ -74,7 +77,7 @@ def lineage_of(
     if left is not None:
         own = _walked(program, statement, left, _exact_span)
         for reading, same in zip(found.readings, own.readings, strict=True):
-            reading.exact = same.times
+            reading.exact = same.near
     return found
 
 
@@ -102,7 +105,7 @@ class _Walk:
             self._found.is_plain = False
         match node:
             case nodes.Scan():
-                self._found.readings.append(Reading(node.source.name, dict(wanted), dict(times)))
+                self._found.readings.append(Reading(node.source.name, dict(wanted), times.get(_EVENT_TIME)))
                 number = len(self._found.readings) - 1
                 return [(number, i) if i < len(node.source.schema) else None for i in range(width)]
             case nodes.Upstream():
@@ -121,11 +124,14 @@ class _Walk:
         passed = {shown[i]: v for i, v in wanted.items() if i in shown and (taken is None or shown[i] in taken)}
         spans = {shown[i]: span for i, span in times.items() if i in shown}
         spans.update(self._window_span(node, wanted))
+        if _EVENT_TIME in times:
+            spans[_EVENT_TIME] = times[_EVENT_TIME]
+        if isinstance(node, nodes.AssignWatermark) and node.time_column in spans:
+            spans[_EVENT_TIME] = spans[node.time_column]
+        first = len(self._found.readings)
         origins = self.visit(below, passed, spans)
-        if isinstance(node, nodes.AssignWatermark):
-            made_from = origins[node.time_column]
-            if made_from is not None:
-                self._found.watermarks.setdefault(self._found.readings[made_from[0]].source, made_from[1])
+        if isinstance(node, nodes.AssignWatermark) and _is_instant(node):
+            self._found.instants.update(one.source for one in self._found.readings[first:])
         return [origins[shown[i]] if i in shown else None for i in range(width)]
 
     def _join(self, node: PlanNode, wanted: Wanted, times: Mapping[int, tuple[int, int]]) -> list[Origin]:
@@ -161,6 +167,10 @@ class _Walk:
         bounds = [wanted.get(first + i) for i in range(_BOUNDS)]
         span = self._span(node.window, *(_milliseconds(bound) for bound in bounds))
         return {} if span is None else {node.time_column: span}
+
+
+def _is_instant(node: nodes.AssignWatermark) -> bool:
+    return node.schema.columns[node.time_column].type.name is TypeName.TIMESTAMP_LTZ
 
 
 def _telling_apart(node: PlanNode) -> frozenset[int] | None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from velo_engine import TableInput, TopicInput
+from velo_engine.batch import Int64s
 from velo_engine.errors import ErrorCode, VeloError, did_you_mean
 from velo_engine.plan.nodes import PlannedProgram, SourceTable
 from velo_engine.schema import RowSchema
@@ -28,6 +29,7 @@ from velo_harness.settings import RunSettings
 from velo_harness.spec_loader import spec_of
 from velo_harness.yaml_source import parse_yaml
 from velo_shadow.config import FileStream, ShadowConfig, ShadowSink
+from velo_shadow.reproducer.event_times import EventTimes
 from velo_shadow.reproducer.input_records import with_records
 
 _T = TypeVar("_T")
@@ -125,6 +127,11 @@ class ProgramRuns:
         return self._prepared.program
 
     @property
+    def time_zone(self) -> str:
+        """In which the program shows instants."""
+        return self.program.properties.get("time.zone", "UTC")
+
+    @property
     def schema(self) -> RowSchema:
         """The columns of its output."""
         return self.program.statements[self.statement].plan.schema
@@ -155,10 +162,17 @@ class ProgramRuns:
         """Every record."""
         return Chosen({name: tuple(range(self._count(name))) for name in self._inputs.engine})
 
-    def output(self, records: Chosen) -> pa.Table:
-        """The rows that stand in the end, of these records alone. Errors: of the engine."""
-        with self._run.executed(self._prepared, self._with(records)) as execution:
+    def output(self, records: Chosen, seen: EventTimes | None = None) -> pa.Table:
+        """The rows that stand in the end, of these records alone. `seen` sees the steps. Errors: of the engine."""
+        options = None if seen is None else replace(self._run.job_options(), on_step=seen.take)
+        with self._run.executed(self._prepared, self._with(records), options) as execution:
             return execution.result.statements[self.statement].final
+
+    def event_times(self) -> Mapping[str, Int64s]:
+        """By source with event time that of each record, in milliseconds; `NO_TIME` where it has none."""
+        seen = EventTimes(self.program)
+        self.output(self.all(), seen)
+        return seen.by_source()
 
     def _count(self, source: str) -> int:
         given = self._inputs.engine[source]

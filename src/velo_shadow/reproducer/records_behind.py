@@ -8,7 +8,7 @@ or wrong with those of the key: this is why the test that is made of them still 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,8 +17,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from velo_engine.types import TIMESTAMPS, TypeName
+from velo_engine.batch import Int64s
 from velo_harness.relation import Relation
+from velo_shadow.reproducer.event_times import NO_TIME
 from velo_shadow.reproducer.lineage import Lineage, Reading, lineage_of
 from velo_shadow.reproducer.program_runs import Chosen, ProgramRuns
 
@@ -42,33 +43,66 @@ class Behind:
     """Sources of which the plan does not say which records belong to the key."""
 
 
-def records_behind(runs: ProgramRuns, key: Mapping[str, Any], left: Mapping[str, Any] | None) -> Behind:
-    """The records of the inputs that can be behind the rows of a key; `left` is the row that it should have."""
+def records_behind(
+    runs: ProgramRuns, key: Mapping[str, Any], left: Mapping[str, Any] | None, *, zones_agree: bool
+) -> Behind:
+    """The records of the inputs that can be behind the rows of a key; `left` is the row that it should have.
+
+    `zones_agree`: both sides show instants in the same time zone, which is the program's.
+    """
     lineage = lineage_of(runs.program, runs.statement, key, left)
-    tables = frozenset(name for name in runs.sources if not any(a.source == name for a in runs.order))
-    of_key, unknown = _masks(runs, lineage, {})
-    near, _ = _masks(runs, lineage, {i: one.times for i, one in enumerate(lineage.readings)})
-    has_window = any(one.exact for one in lineage.readings)
-    core, _ = _masks(runs, lineage, {i: one.exact or one.times for i, one in enumerate(lineage.readings)})
+    records = runs.all().records
+    times = {
+        name: _wall_clock(own, runs.time_zone) if name in lineage.instants and zones_agree else own
+        for name, own in runs.event_times().items()
+        if len(own) == len(records.get(name, ()))
+    }
+    room = 0 if zones_agree or not lineage.instants else _ZONES_MS
+    of_key, unknown = _masks(runs, lineage, times, [None for _ in lineage.readings])
+    near, _ = _masks(runs, lineage, times, [_wider(one.near, room) for one in lineage.readings])
+    core, _ = _masks(runs, lineage, times, [_wider(one.exact or one.near, room) for one in lineage.readings])
+    late_from = lineage.late_from_ms
+    if late_from is not None:
+        late_from -= room
     return Behind(
-        _with_watermarks(runs, lineage, core, tables, lineage.late_from_ms) if has_window else None,
-        _with_watermarks(runs, lineage, near, tables),
-        _with_watermarks(runs, lineage, of_key, tables),
+        _with_watermarks(runs, times, core, late_from) if any(one.exact for one in lineage.readings) else None,
+        _with_watermarks(runs, times, near),
+        _with_watermarks(runs, times, of_key),
         unknown,
     )
 
 
+def _wider(span: tuple[int, int] | None, room: int) -> tuple[int, int] | None:
+    """Bounds of windows are wall-clock times: of instants, they may be off by a zone."""
+    return None if span is None else (span[0] - room, span[1] + room)
+
+
+def _wall_clock(times: Int64s, zone: str) -> Int64s:
+    """Instants as a clock of the zone shows them, in milliseconds as if it were UTC."""
+    if zone == "UTC":
+        return times
+    has = times != NO_TIME
+    local = pc.local_timestamp(pa.array(times[has], pa.timestamp("ms", zone)))
+    found = times.copy()
+    found[has] = local.cast(pa.int64()).to_numpy()
+    return found
+
+
 def _masks(
-    runs: ProgramRuns, lineage: Lineage, times: Mapping[int, Mapping[int, tuple[int, int]]]
+    runs: ProgramRuns, lineage: Lineage, times: Mapping[str, Int64s], spans: Sequence[tuple[int, int] | None]
 ) -> tuple[dict[str, Mask], tuple[str, ...]]:
     """By source the records that some reading of it takes; and the sources with a reading that may take any.
 
-    `times`: by reading the spans of its columns of event time.
+    `times`: by source the event times of its records; `spans`: by reading those that take part.
     """
     rows = {name: runs.rows(name) for name in runs.sources}
-    found: list[Mask | None] = [
-        _mask(one, rows.get(one.source), times.get(i, {})) for i, one in enumerate(lineage.readings)
-    ]
+    found: list[Mask | None] = []
+    for reading, span in zip(lineage.readings, spans, strict=True):
+        mask = _mask(reading, rows.get(reading.source))
+        if span is not None and reading.source in times:
+            inside = (times[reading.source] >= span[0]) & (times[reading.source] <= span[1])
+            mask = inside if mask is None else mask & inside
+        found.append(mask)
     changed = True
     while changed:
         changed = False
@@ -95,7 +129,7 @@ def _masks(
     return masks, tuple(unknown)
 
 
-def _mask(reading: Reading, rows: Relation | None, spans: Mapping[int, tuple[int, int]]) -> Mask | None:
+def _mask(reading: Reading, rows: Relation | None) -> Mask | None:
     """The rows that a reading takes; None when nothing tells them."""
     if rows is None:
         return None
@@ -104,14 +138,6 @@ def _mask(reading: Reading, rows: Relation | None, spans: Mapping[int, tuple[int
         taken = _among(rows.column(position), [value])
         if taken is not None:
             found = taken if found is None else found & taken
-    for position, (first, last) in spans.items():
-        if rows.type(position).name not in TIMESTAMPS:
-            continue
-        # Bounds of windows are wall-clock times: of instants, they may be off by a zone.
-        room = _ZONES_MS if rows.type(position).name is TypeName.TIMESTAMP_LTZ else 0
-        times = _milliseconds(rows.column(position))
-        inside = (times >= first - room) & (times <= last + room)
-        found = inside if found is None else found & inside
     return found
 
 
@@ -127,19 +153,8 @@ def _among(column: Any, values: Any) -> Mask | None:
     return mask if mask.any() else None
 
 
-def _milliseconds(column: Any) -> npt.NDArray[np.int64]:
-    """Event times; a NULL lies before all others."""
-    micros = pc.fill_null(pc.cast(pc.cast(column, pa.timestamp("us")), pa.int64()), np.iinfo(np.int64).min)
-    numbers: npt.NDArray[np.int64] = micros.to_numpy()
-    return numbers // 1000
-
-
 def _with_watermarks(
-    runs: ProgramRuns,
-    lineage: Lineage,
-    masks: Mapping[str, Mask],
-    tables: frozenset[str],
-    late_from_ms: int | None = None,
+    runs: ProgramRuns, times: Mapping[str, Int64s], masks: Mapping[str, Mask], late_from_ms: int | None = None
 ) -> Chosen:
     """The records, with the one ahead of each that comes behind the watermark of its source or of another.
 
@@ -150,13 +165,11 @@ def _with_watermarks(
         places.setdefault(arrival.source, []).append(place)
     chosen = {name: set(np.flatnonzero(mask).tolist()) for name, mask in masks.items()}
     clocks = {
-        name: _Clock(_milliseconds(rows.column(position)), np.array(places[name]))
-        for name, position in lineage.watermarks.items()
-        if name in places and (rows := runs.rows(name)) is not None
+        name: _Clock(own, np.array(places[name]))
+        for name, own in times.items()
+        if len(places.get(name, ())) == len(own)
     }
     for name, clock in clocks.items():
-        if name in tables:
-            continue
         for number in np.flatnonzero(masks[name]).tolist():
             place = int(clock.places[number])
             ahead = {other: each.ahead(place) for other, each in clocks.items()}

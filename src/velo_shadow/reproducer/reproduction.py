@@ -26,7 +26,7 @@ from velo_shadow.reports.document import ShadowReport
 from velo_shadow.reproducer.case_spec import Case, CaseRow, shown_value, spec_text
 from velo_shadow.reproducer.left_rows import final_rows
 from velo_shadow.reproducer.program_runs import Chosen, ProgramRuns, chosen, relative_path
-from velo_shadow.reproducer.records_behind import records_behind
+from velo_shadow.reproducer.records_behind import Behind, records_behind
 from velo_shadow.reproducer.reported_causes import reported_differences, with_reported_causes
 from velo_shadow.reproducer.row_keys import parse_key, rows_with, typed_key
 from velo_shadow.reproducer.shrinking import smallest
@@ -107,14 +107,13 @@ class _Reproducing:
         if not left_rows and not our_rows:
             message = f'neither side of "{sink.name}" has a row of {", ".join(f"{n}={v}" for n, v in texts.items())}'
             raise VeloError(ErrorCode.BAD_VALUE, message)
-        differences, last = _differences(plan, left, ours, key, beside)
+        differences, whole = _differences(plan, left, ours, key, beside)
         if self._report is not None:
             differences = with_reported_causes(differences, reported_differences(self._report, sink.name, key))
         found = Reproduction(sink.name, key, tuple(left_rows), tuple(our_rows), differences, {}, complete=True)
-        if last is not None and any(
-            one.kind is Kind.EXTRA and one.time is not None and one.time > last for one in differences
-        ):
-            found = replace(found, left_until=last)
+        span = whole.spans[Side.LEFT]
+        if span is not None and any(one.kind is Kind.EXTRA and one.time and one.time > span[1] for one in differences):
+            found = replace(found, left_until=span[1])
         if not found.differences:
             return replace(found, right_is_other=self._right_is_other(ours, key))
         own_key = typed_key(texts, runs.schema, runs.statement)
@@ -123,16 +122,23 @@ class _Reproducing:
             return self._own_rows(some, own_key, plan)
 
         wanted = own_rows(output)
-        records, complete = self._fewest(own_key, left_rows, lambda some: own_rows(runs.output(some)) == wanted)
+        counts = whole.diff.counts
+        behind = records_behind(
+            runs,
+            own_key,
+            left_rows[0] if len(left_rows) == 1 else None,
+            zones_agree=counts.matched > counts.different,
+        )
+        records, complete = self._fewest(behind, lambda some: own_rows(runs.output(some)) == wanted)
         total = everything.records
-        counts = {name: (len(numbers), len(total[name])) for name, numbers in records.records.items()}
+        sizes = {name: (len(numbers), len(total[name])) for name, numbers in records.records.items()}
         case = self._case(found, plan, records)
         spec = spec_text(case, in_order=False)
         shows = own_rows(runs.output_of_spec(spec)) == wanted
         if not shows and len(records.records) > 1:
             spec = spec_text(case, in_order=True)
             shows = own_rows(runs.output_of_spec(spec)) == wanted
-        return replace(found, records=counts, complete=complete, spec=spec, shows=shows)
+        return replace(found, records=sizes, complete=complete, spec=spec, shows=shows)
 
     def _beside(self, left: SideFile) -> Compared | None:
         """The comparison of the left with its control."""
@@ -174,14 +180,11 @@ class _Reproducing:
         rows = rows_with(output, key, self._runs.schema).select(names).to_pylist()
         return sorted(repr(row) for row in rows)
 
-    def _fewest(
-        self, key: Mapping[str, Any], left: Sequence[Mapping[str, Any]], same: Callable[[Chosen], bool]
-    ) -> tuple[Chosen, bool]:
+    def _fewest(self, behind: Behind, same: Callable[[Chosen], bool]) -> tuple[Chosen, bool]:
         """The records that the spec has: those behind the key, and the fewest others that leave the rows the same.
 
         Records behind the key stay although the program may do without: it is wrong about some of them.
         """
-        behind = records_behind(self._runs, key, left[0] if len(left) == 1 else None)
         everything = self._runs.all()
         open_ones = Chosen({n: r for n, r in everything.records.items() if n in behind.open})
         enough = (one.joined(open_ones) for one in (behind.near, behind.of_key) if one.joined(open_ones))
@@ -262,15 +265,14 @@ def _of_key(plan: ComparisonPlan, side: SideFile, key: Mapping[str, Any]) -> pa.
 
 def _differences(
     plan: ComparisonPlan, left: SideFile, ours: SideFile, key: Mapping[str, Any], beside: Compared | None = None
-) -> tuple[tuple[Difference, ...], Any]:
-    """Those of the key, and the last event time of the left. A cause is seen among all differences of the sides."""
+) -> tuple[tuple[Difference, ...], Compared]:
+    """Those of the key, and the comparison of all: a cause is seen among all differences of the sides."""
     compared = compare_files(left, ours, plan)
-    span = compared.spans[Side.LEFT]
     found = _judged(compared, key, beside)
     if not found and compared.diff.counts.different:  # it may lie behind the differences that are kept
         few = [_only(plan, side, name, key) for side, name in ((left, Side.LEFT), (ours, Side.RIGHT))]
         found = _judged(compare_files(few[0], few[1], plan), key, beside)
-    return found, None if span is None else span[1]
+    return found, compared
 
 
 def _judged(compared: Compared, key: Mapping[str, Any], beside: Compared | None) -> tuple[Difference, ...]:
