@@ -1,8 +1,9 @@
 """Makes faults from seeds and prints what became of them.
 
-python -m tests.shadow.faults [--seeds N] [--from SEED] [--show]
+python -m tests.shadow.faults [--seeds N] [--from SEED] [--inputs SEED] [--show]
 
-Without `--from` the seeds are new in every run. `--show` lists the faults that were explained or placed wrongly. Leaves
+Without `--from` the seeds are new in every run. With `--inputs` the jobs read other input than the recorded one, and our
+engine's rows stand for Flink's. `--show` lists the faults that were explained or placed wrongly. Leaves
 with 1 when a fault was not found, ended SAFE, was seen in a wrong column, or fewer than nine in ten were explained, or placed.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from tests.shadow.faults.as_streams import measured_as_streams
 from tests.shadow.faults.command import measured_by_command
+from tests.shadow.faults.fault import other_sides
 from tests.shadow.faults.measuring import KINDS, Outcome, case_of, measured
 
 SEEDS = 240
@@ -30,12 +32,14 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.shadow.faults")
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="how many faults")
     parser.add_argument("--from", type=int, dest="first", metavar="SEED", help="the first seed")
+    parser.add_argument("--inputs", type=int, metavar="SEED", help="other input than that of the scenarios")
     parser.add_argument("--show", action="store_true", help="list what was explained or placed wrongly")
     parsed = parser.parse_args(arguments)
     first = random.SystemRandom().randrange(10**9) if parsed.first is None else parsed.first
+    sides = None if parsed.inputs is None else other_sides(parsed.inputs)
     outcomes, commands, streams = [], [], []
     for seed in range(first, first + parsed.seeds):
-        case = case_of(seed)
+        case = case_of(seed, sides)
         with tempfile.TemporaryDirectory() as folder:
             outcomes.append(measured(case, Path(folder)))
             if seed % EVERY == 0:

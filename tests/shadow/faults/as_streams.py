@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pyarrow as pa
-from tests.shadow.faults.fault import differing, reference
+from tests.shadow.faults.fault import differing
 from tests.shadow.faults.measuring import TODAY, Case
 from tests.shadow.scenarios.interleaved import NOWHERE, changes_of, plan_of
 
@@ -29,7 +29,7 @@ def measured_as_streams(case: Case, folder: Path) -> bool | None:
         return None
     if case.fault.as_texts:
         return None
-    sides = {Side.LEFT: pa.Table.from_pylist(list(reference(case.side.scenario.name)), wrong.schema), Side.RIGHT: wrong}
+    sides = {Side.LEFT: pa.Table.from_pylist(list(case.side.reference), wrong.schema), Side.RIGHT: wrong}
     sides = {
         side: table.append_column(KIND_COLUMN, pa.array([0] * len(table), pa.int8())) for side, table in sides.items()
     }

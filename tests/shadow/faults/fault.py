@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeAlias
 
+from tests.shadow.scenarios.inputs import files
 from tests.shadow.scenarios.scenario import Scenario, run, scenarios, sink_schema
 
 from velo_engine.schema import RowSchema
@@ -59,7 +61,9 @@ class Sound:
     scenario: Scenario
     schema: RowSchema
     rows: Sequence[Row]
-    key: tuple[str, ...] = field(default=())
+    key: tuple[str, ...]
+    reference: Sequence[Row]
+    """The left side: what Flink made of the scenario."""
 
     def columns(self, wanted: Callable[[SqlType], bool]) -> list[str]:
         """Columns beside the key that are compared, of some types."""
@@ -76,18 +80,28 @@ Kind: TypeAlias = Callable[[Sound, random.Random], Fault | None]
 
 
 @cache
-def reference(name: str) -> Sequence[Row]:
-    """What Flink made of a scenario, as recorded."""
-    scenario = scenarios()[name]
-    rows: list[Row] = scenario.rows(scenario.recorded()).to_pylist()
-    return rows
+def sound_sides() -> Mapping[str, Sound]:
+    """By scenario what our engine makes of its input, beside what Flink did."""
+    return {name: _sound(one, one.rows(one.recorded()).to_pylist()) for name, one in scenarios().items()}
 
 
-@cache
-def sound(name: str) -> Sound:
-    """What our engine makes of a scenario."""
-    scenario = scenarios()[name]
-    return Sound(scenario, sink_schema(scenario.program), remade(scenario, scenario.program), scenario.key)
+def other_sides(seed: int) -> Mapping[str, Sound]:
+    """The same jobs over other input, which nobody has seen before; our engine's rows stand for Flink's as well.
+
+    But for the scenario with a control, which is recorded.
+    """
+    found = {}
+    for name, one in scenarios().items():
+        if name not in NOT_COMPARED:
+            texts = files(name, seed)
+            inputs = {table: [json.loads(line) for line in text.splitlines()] for table, text in texts.items()}
+            found[name] = _sound(replace(one, inputs=inputs), None)
+    return found
+
+
+def _sound(scenario: Scenario, reference: Sequence[Row] | None) -> Sound:
+    rows = remade(scenario, scenario.program)
+    return Sound(scenario, sink_schema(scenario.program), rows, scenario.key, rows if reference is None else reference)
 
 
 def remade(

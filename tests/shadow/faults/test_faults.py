@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.shadow.faults.__main__ import is_good, table
 from tests.shadow.faults.command import measured_by_command
-from tests.shadow.faults.fault import Part, reference, sound
+from tests.shadow.faults.fault import Part, sound_sides
 from tests.shadow.faults.measuring import KINDS, Case, Outcome, case_of, compared, measured, written
 from tests.shadow.scenarios.scenario import scenarios
 
@@ -41,17 +41,17 @@ def test_the_command_refuses_as_the_library_does(kind: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", scenarios())
 def test_rows_in_any_order_and_delivered_again_are_safe(name: str, tmp_path: Path) -> None:
-    side, chance = sound(name), random.Random(name)
+    side, chance = sound_sides()[name], random.Random(name)
     endings = chance.sample(("parquet", "jsonl"), 2)
     again = chance.sample(list(side.rows), 7)
     delivered = [*side.rows, *again]
     chance.shuffle(delivered)
     left, right = (tmp_path / f"{i}.{ending}" for i, ending in enumerate(endings))
 
-    result = compared(side.scenario, written(reference(name), side, left), written(delivered, side, right))
+    result = compared(side.scenario, written(side.reference, side, left), written(delivered, side, right))
 
     assert result.verdict.decision is Decision.SAFE
-    assert (result.counts.matched, result.counts.different) == (len(reference(name)), 0)
+    assert (result.counts.matched, result.counts.different) == (len(side.reference), 0)
     assert (result.counts.left_copies, result.counts.right_copies) == (0, 7)
 
 

@@ -170,9 +170,10 @@ INPUTS: Mapping[str, Callable[[random.Random], Iterable[Arrival]]] = {
 }
 
 
-def files(name: str) -> dict[str, str]:
-    """By table the text of its file."""
-    arrivals = sorted(INPUTS[name](random.Random(f"velo shadow {name}")), key=lambda arrival: arrival[0])
+def files(name: str, seed: int | None = None) -> dict[str, str]:
+    """By table the text of its file; with a seed, of one like it."""
+    chance = random.Random(f"velo shadow {name}" if seed is None else f"velo shadow {name} {seed}")
+    arrivals = sorted(INPUTS[name](chance), key=lambda arrival: arrival[0])
     lines: dict[str, list[str]] = {}
     for position, (_, table, row) in enumerate(arrivals):
         lines.setdefault(table, []).append(json.dumps({"arrived": position, **row}) + "\n")
