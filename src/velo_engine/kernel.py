@@ -263,6 +263,9 @@ def _open(memory_limit: str | None, threads: int, files: Sequence[str] = (), fol
     }
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit
+    if folders:
+        # What is written there is read once or twice: kept in memory, it fills the limit and speeds up nothing.
+        settings["enable_external_file_cache"] = "false"
     instance = duckdb.connect(":memory:", config=settings)
     for function in KERNEL_FUNCTIONS:
         _create_function(instance, function)

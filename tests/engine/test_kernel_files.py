@@ -27,3 +27,22 @@ def test_only_named_files_are_read(tmp_path: Path) -> None:
             rows(kernel, other)
     with Kernel() as shared, pytest.raises(VeloError):
         rows(shared, named)
+
+
+def test_only_named_folders_are_read_and_written(tmp_path: Path) -> None:
+    named, other = tmp_path / "o'clock", tmp_path / "other"
+    for folder in (named, other):
+        folder.mkdir()
+
+    def written(kernel: Kernel, folder: Path) -> list[dict[str, int]]:
+        text = str(folder / "a.parquet").replace("'", "''")
+        kernel.execute(f"COPY (SELECT 7 AS a) TO '{text}' (FORMAT parquet)")
+        return kernel.query(f"SELECT a FROM READ_PARQUET('{text}')").to_pylist()  # type: ignore[no-any-return]
+
+    with Kernel(memory_limit="100MB", folders=[str(named)]) as kernel:
+        assert written(kernel, named) == [{"a": 7}]
+        with pytest.raises(VeloError):
+            written(kernel, other)
+        with pytest.raises(VeloError):
+            written(kernel, named / ".." / "other")
+    assert not list(other.iterdir())
