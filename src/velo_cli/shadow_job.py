@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -42,6 +43,8 @@ _BEGUN = "begun.json"
 class _Begun(msgspec.Struct):
     """Where our job began, in its folder: a run that was killed before its first checkpoint begins there again."""
 
+    name: str
+    """Of the job. Another comparison has another: what it published is nothing to this one."""
     inputs: dict[str, dict[int, int]]
     """By source that does not begin at the earliest record or a time: the offset in each partition."""
     outputs: dict[str, dict[int, int]]
@@ -74,7 +77,7 @@ class JobBeside:
             """By sink where its topic ended before our job first wrote to it."""
             self.job: LiveJob = program.engine.live_job(
                 plan,
-                name=f"{plan.properties.get('job.name', config.job)}-shadow",
+                name=begun.name,
                 folder=checkpoints,
                 live=LiveOptions(settings.interval_ms / 1000),
                 # Flink's event time has not ended either.
@@ -204,7 +207,8 @@ def _begun(config: ShadowConfig, program: ShadowProgram, folder: Path) -> _Begun
         if isinstance(one.stream, TopicStream) and one.stream.start in ("latest", "committed")
     }
     outputs = {s.name: _ends(s.right, _partitions(s)) for s in config.sinks if isinstance(s.right, TopicStream)}
-    begun = _Begun(inputs, outputs)
+    name = f"{program.plan.properties.get('job.name', config.job)}-shadow-{uuid.uuid4().hex[:8]}"
+    begun = _Begun(name, inputs, outputs)
     made = path.with_suffix(".new")
     made.write_bytes(msgspec.json.encode(begun))
     made.replace(path)

@@ -133,9 +133,10 @@ def test_a_wrong_job_is_not_safe_and_the_next_run_begins_anew(
     """What the wrong job left in our topic is nothing to the corrected one."""
     topics.write("shop.orders", orders_of(range(65)))
     topics.write("totals", flinks(range(1, 7)))
-    (job / "app.sql").write_text(APP.replace("SUM(amount)", "SUM(amount + 0.01)"))
+    exactly_once = "SET 'delivery.guarantee' = 'exactly-once';" + APP
+    (job / "app.sql").write_text(exactly_once.replace("SUM(amount)", "SUM(amount + 0.01)"))
     wrong = command("velo", "shadow", ".", "--once")
-    (job / "app.sql").write_text(APP)
+    (job / "app.sql").write_text(exactly_once)
 
     right = command("velo", "shadow", ".", "--once")
 
@@ -143,7 +144,6 @@ def test_a_wrong_job_is_not_safe_and_the_next_run_begins_anew(
     # Of the newest window others may still come: it is pending.
     assert "0 equal, 10 with other values" in wrong.out
     assert "12 equal, 0 with other values" in right.out
-    assert topics.count("totals-velo") == 24
 
 
 def test_two_topics_are_compared_as_they_are(command: Callable[..., Any], topics: Topics, tmp_path: Path) -> None:

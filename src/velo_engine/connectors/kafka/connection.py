@@ -149,6 +149,7 @@ def may_pass(error: KafkaError) -> bool:
         E._TIMED_OUT,
         E._ALL_BROKERS_DOWN,
         E.LEADER_NOT_AVAILABLE,
+        E.NOT_LEADER_FOR_PARTITION,
         E.REQUEST_TIMED_OUT,
     )
 
