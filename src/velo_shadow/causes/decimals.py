@@ -90,7 +90,7 @@ def _power(change: Change, *, is_rounded: bool) -> int | None:
     left, right = _decimal(change.left), _decimal(change.right)
     if not left or not right or (left < 0) != (right < 0):
         return None
-    power = round(math.log10(abs(right / left)))
+    power = right.adjusted() - left.adjusted()
     scaled = left.scaleb(power)
     near = abs(right) * Decimal("1e-12")
     if is_rounded:
