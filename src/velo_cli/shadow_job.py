@@ -28,6 +28,7 @@ from velo_engine.plan.nodes import PlannedProgram, PlannedStatement, SourceTable
 from velo_engine.runtime.checkpoints import CheckpointFolder
 from velo_engine.runtime.live_job import LiveJob, LiveOptions
 from velo_engine.runtime.live_settings import live_settings
+from velo_harness.reports.shown_values import printable_lines
 from velo_harness.typed_values import parse_timestamp
 from velo_shadow.config import ShadowConfig, ShadowInput, ShadowSink, TopicStream
 from velo_shadow.sides.sampling import UNDECODED, undecoded
@@ -93,14 +94,18 @@ class JobBeside:
 
     def run(self, stop: threading.Event) -> None:
         """Run it here, until its inputs end or `stop` is set. Errors: those of the job."""
-        self.job.run(stop)
+        result = self.job.run(stop)
+        if result.dead_letter_count:
+            records = f"{result.dead_letter_count:,} record{'s' * (result.dead_letter_count != 1)}"
+            first = f"; the first: {result.dead_letters[0].reason}" if result.dead_letters else ""
+            print(printable_lines(f"warning: our job could not use {records}{first}"), file=sys.stderr)
 
     def start(self, on_end: threading.Event) -> None:
         """Run it in a thread; `on_end` is set when it ends, by itself or by an error."""
 
         def work() -> None:
             try:
-                self.job.run(self._stop)
+                self.run(self._stop)
             except BaseException as error:
                 self._error = error
             finally:

@@ -115,11 +115,13 @@ def test_our_job_runs_beside_flink_and_touches_nothing_of_flinks(
     command: Callable[..., Any], topics: Topics, job: Path
 ) -> None:
     topics.write("shop.orders", orders_of(range(65)))
+    topics.write("shop.orders", [{"customer": "a", "amount": "much", "ts": moment(65)}])
     topics.write("totals", flinks(range(1, 7)))
 
     ran = command("velo", "shadow", ".", "--once", "--report", "r.json")
 
     assert ran.code == 0, ran.out + ran.err
+    assert "our job could not use 1 record; the first: " in ran.err
     assert "12 equal, 0 with other values, 0 only left, 0 only right" in ran.out
     assert (topics.count("totals"), topics.count("large")) == (12, 0)
     assert (topics.count("totals-velo"), topics.partitions("totals-velo")) == (12, 3)
