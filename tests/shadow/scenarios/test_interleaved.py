@@ -8,7 +8,6 @@ import pytest
 from tests.shadow.scenarios.interleaved import one_run
 from tests.shadow.scenarios.scenario import scenarios
 
-
 SEEDS = [
     sorted(scenarios()).index(name) + len(scenarios()) * turn
     for turn, name in enumerate(("interval_join", "left_join", "top_n", "tumbling"))
