@@ -169,6 +169,17 @@ def compare(
     memory_limit: Annotated[
         str | None, typer.Option(help="of the comparison, such as 192MB (the default)", show_default=False)
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="what compares files: duckdb (the default), or spark for what is too large for one machine",
+            metavar="duckdb|spark",
+        ),
+    ] = None,
+    spark_at: Annotated[
+        str | None,
+        typer.Option("--spark-master", help="where Spark is, by default local[*], on this machine", metavar="URL"),
+    ] = None,
     report: Annotated[
         list[Path],
         typer.Option(help="write a report to this file: .json, .html, .md, .xml (repeatable)", metavar="FILE"),
@@ -182,7 +193,7 @@ def compare(
     (NOT SAFE), 4 when too little could be compared (INCONCLUSIVE), 2 when they cannot be compared.
     """
     from velo_cli.shadow_session import ShadowSession
-    from velo_cli.shadow_settings import Overrides, TwoSides, refuse_for_files, shadow_settings
+    from velo_cli.shadow_settings import Overrides, TwoSides, refuse_for_files, shadow_settings, spark_master
 
     set_debug(debug)
     sides = TwoSides(left, right, control, left_changelog, right_changelog, key, equal, ignore, time_column)
@@ -200,10 +211,13 @@ def compare(
         kafka_config=kafka_config,
         sinks=sink,
         compare_topic=compare_topic,
+        engine=engine,
+        spark_master=spark_at,
     )
     config = shadow_settings(target, sides, overrides)
     refuse_for_files(config, overrides, once=once, fresh=fresh)
-    session = ShadowSession(config, variables=key_values(var), runs_program=not no_run, once=once, fresh=fresh)
+    spark = spark_master(config, overrides)
+    session = ShadowSession(config, key_values(var), not no_run, once, fresh, spark)
     raise typer.Exit(session.run())
 
 

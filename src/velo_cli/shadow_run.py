@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Protocol
 
+from velo_engine.errors import ErrorCode, VeloError
 from velo_shadow.compared import Compared
 from velo_shadow.config import FileStream, ShadowConfig, ShadowSink, Stream
 from velo_shadow.control import ignorable_columns, subtract, without_columns
@@ -19,53 +21,96 @@ from velo_shadow.reports.wording import seconds_text
 from velo_shadow.waivers import Waiver
 
 
+class Files(Protocol):
+    """Reads and compares sides that have ended."""
+
+    def read(self, stream: FileStream, side: Side) -> SideFile:
+        """A side. Errors: of reading the file."""
+
+    def compare(self, left: SideFile, right: SideFile, plan: ComparisonPlan) -> Compared:
+        """Two sides, compared. Errors: EXPRESSION_FAILED for a value that does not fit its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFiles:
+    """By the kernel of this process."""
+
+    memory_limit: str
+
+    def read(self, stream: FileStream, side: Side) -> SideFile:
+        """A side. Errors: of reading the file; BAD_VALUE for what only Spark reads."""
+        if stream.address:
+            hint = "give --engine spark, or a file"
+            raise VeloError(ErrorCode.BAD_VALUE, f'"{stream.address}" is read by Spark only', hint=hint)
+        return read_side(stream.path, side, stream.changelog)
+
+    def compare(self, left: SideFile, right: SideFile, plan: ComparisonPlan) -> Compared:
+        """Two sides, compared. Errors: as `compare_files`."""
+        return compare_files(left, right, plan, memory_limit=self.memory_limit)
+
+
 def compare_ended(
-    config: ShadowConfig, outputs: Mapping[str, SideFile], waivers: Mapping[str, tuple[Waiver, ...]], today: date
+    config: ShadowConfig,
+    files: Files,
+    outputs: Mapping[str, SideFile],
+    waivers: Mapping[str, tuple[Waiver, ...]],
+    today: date,
 ) -> list[SinkResult]:
     """The results of all sinks, whose sides are files, or `outputs` of our program by the sink's name.
 
     Errors: of reading the files; SCHEMA_MISMATCH, BAD_VALUE when they cannot be compared.
     """
-    return [_ended_sink(config, sink, outputs.get(sink.name), waivers[sink.name], today) for sink in config.sinks]
+    return [
+        _ended_sink(config, files, sink, outputs.get(sink.name), waivers[sink.name], today) for sink in config.sinks
+    ]
 
 
 def _ended_sink(
-    config: ShadowConfig, sink: ShadowSink, output: SideFile | None, waivers: tuple[Waiver, ...], today: date
+    config: ShadowConfig,
+    files: Files,
+    sink: ShadowSink,
+    output: SideFile | None,
+    waivers: tuple[Waiver, ...],
+    today: date,
 ) -> SinkResult:
-    left = _side(sink.left, Side.LEFT)
+    left = _side(files, sink.left, Side.LEFT)
     if output is None:
         assert sink.right is not None
-        output = _side(sink.right, Side.RIGHT)
+        output = _side(files, sink.right, Side.RIGHT)
     plan = sink_plan(sink, left, output)
     if sink.control is None:
-        compared = _compared(left, output, plan, config)
+        compared = files.compare(left, output, plan)
     else:
-        control = _side(sink.control, Side.RIGHT)
-        beside = _compared(left, control, plan, config)
-        compared = _subtracted(left, output, control, plan, beside, config)
+        compared = _subtracted(files, sink.control, left, output, plan)
     result = judged_sink(config, compared, waivers, today)
-    return SinkResult(sink.name, str(left.path), str(output.path), result)
+    return SinkResult(sink.name, _shown(sink.left, left), _shown(sink.right, output), result)
 
 
 def _subtracted(
-    left: SideFile, right: SideFile, control: SideFile, plan: ComparisonPlan, beside: Compared, config: ShadowConfig
+    files: Files, control_stream: Stream, left: SideFile, right: SideFile, plan: ComparisonPlan
 ) -> Compared:
     """What is left of the differences, once those of the control are taken off.
 
     Columns in which most rows of the control differ are not compared at all: so rows that differ elsewhere are counted
     and shown exactly.
     """
+    control = _side(files, control_stream, Side.RIGHT)
+    beside = files.compare(left, control, plan)
     ignorable = ignorable_columns(beside)
     if not ignorable:
-        return subtract(_compared(left, right, plan, config), beside)
+        return subtract(files.compare(left, right, plan), beside)
     smaller = without_columns(plan, ignorable)
-    compared, beside = (_compared(left, one, smaller, config) for one in (right, control))
+    compared, beside = (files.compare(left, one, smaller) for one in (right, control))
     return subtract(compared, beside, left_out=ignorable)
 
 
-def _side(stream: Stream, side: Side) -> SideFile:
+def _side(files: Files, stream: Stream, side: Side) -> SideFile:
     assert isinstance(stream, FileStream)
-    return read_side(shown_path(stream.path), side, stream.changelog)
+    return files.read(replace(stream, path=shown_path(stream.path)), side)
+
+
+def _shown(stream: Stream | None, file: SideFile) -> str:
+    return (isinstance(stream, FileStream) and stream.address) or str(file.path)
 
 
 def shown_path(path: Path) -> Path:
@@ -85,10 +130,6 @@ def sink_plan(sink: ShadowSink, left: PlannedSide, right: PlannedSide) -> Compar
         time_column=sink.time_column,
         grace_ms=sink.grace_ms,
     )
-
-
-def _compared(left: SideFile, right: SideFile, plan: ComparisonPlan, config: ShadowConfig) -> Compared:
-    return compare_files(left, right, plan, memory_limit=config.memory_limit)
 
 
 def judged_sink(

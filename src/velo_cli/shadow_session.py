@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from velo_cli.report_output import write_report
-from velo_cli.shadow_run import compare_ended, judged_sink
+from velo_cli.shadow_run import KernelFiles, compare_ended, judged_sink
 from velo_cli.shadow_settings import reads_topics
 from velo_engine.errors import ErrorCode, ExitCode, VeloError
 from velo_shadow.config import FileStream, ShadowConfig, ShadowSink
@@ -30,6 +30,8 @@ class ShadowSession:
     """To the present end of the topics."""
     fresh: bool
     """Begin anew although there is state."""
+    spark_master: str | None = None
+    """Where Spark is, which then compares files and tables; None: the kernel of this process does."""
 
     def run(self) -> ExitCode:
         """Compares all sinks. The report for people goes to stdout, progress to stderr.
@@ -78,7 +80,14 @@ class ShadowSession:
                 message = f'--no-run: the output of the program for "{wanted[0]}" is not there'
                 raise VeloError(ErrorCode.BAD_VALUE, message, hint="name it: right, or leave out --no-run")
             outputs = outputs_over_files(config, read_program(config, self.variables, wanted), wanted)
-        return compare_ended(config, outputs, waivers, began.date())
+        if self.spark_master is None:
+            return compare_ended(config, KernelFiles(config.memory_limit), outputs, waivers, began.date())
+
+        from velo_shadow.spark.files import SparkFiles
+        from velo_shadow.spark.session import spark_session
+
+        with spark_session(self.spark_master) as spark:
+            return compare_ended(config, SparkFiles(spark), outputs, waivers, began.date())
 
     def _over_topics(self, waivers: Mapping[str, tuple[Waiver, ...]], began: datetime) -> list[SinkResult]:
         from velo_cli.shadow_live import ShadowLive

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 from velo_engine.connectors.kafka.client import cluster_from
@@ -22,7 +23,18 @@ STATE = Path(".velo", "shadow")
 """Where a comparison of topics keeps its checkpoints, beside its config."""
 
 
+DEFAULT_MASTER = "local[*]"
+"""Spark on this machine, on all of its cores."""
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?B)", re.IGNORECASE)
+
+
+class Engine(StrEnum):
+    """What compares sides that have ended."""
+
+    DUCKDB = "duckdb"
+    """In this process."""
+    SPARK = "spark"
+    """Over many machines: for sides too large for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,8 @@ class Overrides:
     """Names of the sinks of the config that are compared; empty: all."""
     compare_topic: str | None = None
     """The address of what Flink writes, instead of the left of the one sink."""
+    engine: str | None = None
+    spark_master: str | None = None
 
 
 def shadow_settings(
@@ -113,6 +127,27 @@ def refuse_for_files(config: ShadowConfig, flags: Overrides, *, once: bool, fres
         raise VeloError(ErrorCode.BAD_VALUE, message, hint="leave it out: files are compared to their end")
 
 
+def spark_master(config: ShadowConfig, flags: Overrides) -> str | None:
+    """Where Spark is, which is to compare; None: this process compares.
+
+    Errors: BAD_VALUE for an engine that is none, and what the chosen one does not do.
+    """
+    if flags.engine is not None and flags.engine not in tuple(Engine):
+        hint = did_you_mean(flags.engine, list(Engine), noun="engine")
+        raise VeloError(ErrorCode.BAD_VALUE, f'"{flags.engine}" is no engine', hint=hint)
+    if flags.engine != Engine.SPARK:
+        if flags.spark_master is not None:
+            raise VeloError(ErrorCode.BAD_VALUE, "--spark-master has no effect", hint="give --engine spark")
+        return None
+    if reads_topics(config):
+        message = "--engine spark compares files and tables, and a side is a topic"
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint="leave it out: topics are compared in little memory")
+    if flags.memory_limit is not None:
+        hint = "Spark's own configuration has it: spark.driver.memory, spark.executor.memory"
+        raise VeloError(ErrorCode.BAD_VALUE, "--memory-limit has no effect with --engine spark", hint=hint)
+    return flags.spark_master or DEFAULT_MASTER
+
+
 def memory_size(text: str) -> int:
     """Bytes of a size such as `192MB`. Errors: BAD_VALUE."""
     found = _SIZE.fullmatch(text.strip())
@@ -156,10 +191,12 @@ def _of_flags(sides: TwoSides, overrides: Overrides, brokers: str | None) -> Sha
         hint = f"velo shadow --left FILE --right FILE, or velo shadow DIR with {CONFIG}; topics are kafka://NAME"
         raise VeloError(ErrorCode.BAD_VALUE, f"nothing says what is compared: {lacking} is missing", hint=hint)
     left, right = (
-        _stream(sides.left, sides.left_changelog, brokers),
-        _stream(sides.right, sides.right_changelog, brokers),
+        _stream(sides.left, sides.left_changelog, brokers, overrides.engine),
+        _stream(sides.right, sides.right_changelog, brokers, overrides.engine),
     )
-    control = None if sides.control is None else _stream(sides.control, sides.left_changelog, brokers)
+    control = None
+    if sides.control is not None:
+        control = _stream(sides.control, sides.left_changelog, brokers, overrides.engine)
     if left == right:
         message = "--left and --right are the same stream: nothing could differ"
         raise VeloError(ErrorCode.BAD_VALUE, message)
@@ -191,8 +228,11 @@ def _of_flags(sides: TwoSides, overrides: Overrides, brokers: str | None) -> Sha
     )
 
 
-def _stream(text: str, changelog: str | None, brokers: str | None) -> Stream:
-    stream = parse_address(text, brokers=brokers)
+def _stream(text: str, changelog: str | None, brokers: str | None, engine: str | None) -> Stream:
+    if engine == Engine.SPARK and "://" in text and not is_topic(text):
+        stream: Stream = FileStream(Path(text), address=text)
+    else:
+        stream = parse_address(text, brokers=brokers)
     if changelog is None:
         return stream
     if changelog not in tuple(Changelog):

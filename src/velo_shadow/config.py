@@ -46,6 +46,8 @@ class FileStream:
 
     path: Path
     changelog: Changelog = Changelog.APPEND
+    address: str = ""
+    """Of what only Spark reads: a table of its catalogue or an address of a store; `path` then means nothing."""
 
 
 Stream: TypeAlias = TopicStream | FileStream
@@ -210,7 +212,9 @@ class _Reading:
     def _stream(self, fields: Fields) -> Stream:
         if fields["file"] is not None:
             self._refuse_beside_file(fields, ("topic", "brokers", "format", "properties", "start"))
-            return FileStream(self.folder / fields["file"], Changelog(fields["changelog"] or Changelog.APPEND))
+            file: str = fields["file"]
+            changelog = Changelog(fields["changelog"] or Changelog.APPEND)
+            return FileStream(self.folder / file, changelog, file if "://" in file else "")
         if fields["topic"] is None:
             raise VeloError(ErrorCode.MISSING_KEY, 'a stream needs "topic" or "file"', location=fields.location)
         form: str = fields["format"]

@@ -1,0 +1,1 @@
+"""Comparing sides that are too large for one machine: the same SQL, run by Apache Spark."""
