@@ -21,13 +21,15 @@ REBUILT = ("compiled plan", "running job")
 
 def import_text(reported: Sequence[Reported], written: Written, output: Path, *, shadow: bool = False) -> str:
     """The summary of an import into `output`; with `shadow` also how its results are compared with Flink's."""
-    return "\n".join((*_lines(reported, written, output), *(_SHADOW if shadow else ())))
+    return "\n".join((*_lines(reported, written, output), *(_comparison(reported, output) if shadow else ())))
 
 
-_SHADOW = (
-    "shadow: shadow_config.yaml says which topics are to be compared; velo shadow compares files of their rows today:",
-    "        velo shadow --left flink.jsonl --right ours.jsonl --key …",
-)
+def _comparison(reported: Sequence[Reported], output: Path) -> Iterator[str]:
+    """How the job is compared with Flink's. Several jobs have a folder each."""
+    one = len(reported) == 1
+    folder = shlex.quote(f"{output}/" if one else f"{output}/{reported[0].job.name}/")
+    yield f"shadow: velo shadow {folder}" + ("" if one else "   (each job has such a folder)")
+    yield "        runs it beside Flink on the topics that shadow_config.yaml there names, and compares the outputs"
 
 
 def _lines(reported: Sequence[Reported], written: Written, output: Path) -> Iterator[str]:

@@ -173,7 +173,7 @@ def test_the_topic_to_compare_with_stands_in_the_shadow_config(script: Path, tmp
 
     assert code == 0
     assert "left: { topic: flink-output" in (output / "shadow_config.yaml").read_text(encoding="utf-8")
-    assert "shadow_config.yaml says which topics" in said
+    assert f"shadow: velo shadow {output}/" in said
 
 
 def test_a_topic_to_compare_with_needs_one_sink(script: Path, tmp_path: Path) -> None:
