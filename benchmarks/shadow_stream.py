@@ -98,9 +98,14 @@ def compared(rows: int, pending: int, memory_limit: str, upserted: int) -> list[
 
 
 def slope(samples: Sequence[tuple[float, float]]) -> float:
-    """Megabytes per million rows, by least squares over what comes after the first fifth."""
+    """Megabytes per million rows after the first fifth: the median of the slopes between two samples (Theil and Sen).
+
+    Memory goes up and down by tens of megabytes within a step, which moves a line of least squares at random.
+    """
     later = np.array(samples[len(samples) // 5 :])
-    return float(np.polyfit(later[:, 0], later[:, 1], 1)[0])
+    first, second = np.triu_indices(len(later), 1)
+    apart = later[second] - later[first]
+    return float(np.median(apart[:, 1] / apart[:, 0]))
 
 
 def plot(samples: Sequence[tuple[float, float]], found: float) -> str:

@@ -252,6 +252,7 @@ class StreamComparator:
         else:
             state.tallies.add(times, np.zeros(len(times), np.bool_), changes.timestamps_ms)
             times, known = changes.timestamps_ms, changes.timestamps_ms >= 0
+        state.has_untimed |= self._plan.time_column is None or not known.all()
         filled, latest = moments(times, known, state.latest_ms)
         if known.any():
             state.latest_ms = int(latest[-1])

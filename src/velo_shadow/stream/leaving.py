@@ -70,7 +70,8 @@ class LeavingRows:
         """Rows that came before: with the same step, before it, or so long ago that they have left."""
         new, old = self._rows.new(side), self._rows.standing(state, side)
         times = self._rows.times(new)
-        files = [part.file for part in state.parts if overlaps(part, *times)]
+        anywhere = any(of_side.has_untimed for of_side in state.sides.values())
+        files = [part.file for part in state.parts if anywhere or overlaps(part, *times)]
         known = [f"SELECT velo_f0, velo_f1 FROM {old} AS b"]
         if files:
             known.append(
@@ -111,7 +112,8 @@ class LeavingRows:
         pairs = f"pairs-{state.step:08d}.parquet"
         found = self._rows.write(
             pairs,
-            f"SELECT {listed}, l.velo_f0 AS l0, l.velo_f1 AS l1, r.velo_f0 AS r0, r.velo_f1 AS r1, l.velo_time "
+            f"SELECT {listed}, l.velo_f0 AS l0, l.velo_f1 AS l1, r.velo_f0 AS r0, r.velo_f1 AS r1, "
+            f"l.velo_time, r.velo_time AS r_time "
             f"FROM {stood[0]} AS l JOIN {stood[1]} AS r ON {same_keys(self._plan, 'l', 'r')} "
             f"WHERE {equal_values(self._plan)}",
         )
@@ -126,7 +128,7 @@ class LeavingRows:
         count = self._rows.write(
             near,
             f"SELECT l0 AS velo_f0, l1 AS velo_f1, CAST({_ON_LEFT} AS UTINYINT) AS velo_side, velo_time FROM {single} "
-            f"UNION ALL SELECT r0, r1, CAST({_ON_RIGHT} AS UTINYINT), velo_time FROM {single}",
+            f"UNION ALL SELECT r0, r1, CAST({_ON_RIGHT} AS UTINYINT), r_time FROM {single}",
         )
         self._rows.remove([pairs])
         return count

@@ -53,6 +53,8 @@ class SideState(msgspec.Struct, forbid_unknown_fields=True):
     """The latest moment seen, of event time or, where the plan has none, of writing."""
     ended: bool = False
     """Nothing more is to come."""
+    has_untimed: bool = False
+    """Some row had no event time, so that the same row may come again at another time."""
     rows: str | None = None
     """The file of the rows that stand."""
     standing: int = 0

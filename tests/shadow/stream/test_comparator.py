@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_engine.types import BIGINT
 from velo_shadow.compared import Compared
 from velo_shadow.folding import Changelog
-from velo_shadow.model import ColumnEquality, Counts, PlanColumn, Side
+from velo_shadow.model import ColumnEquality, Counts, PlanColumn, Rule, Side
 
 
 def shuffled(rows: Sequence[Change], rng: random.Random) -> list[Change]:
@@ -215,6 +216,35 @@ def test_a_row_delivered_again_after_it_left_is_a_copy(tmp_path: Path) -> None:
         result = compared.finish(True, {})
 
     assert result.diff.counts == Counts(left=1, right=2, matched=1, differing=0, missing=0, extra=0, right_copies=1)
+
+
+def test_a_copy_is_known_whenever_it_comes(tmp_path: Path) -> None:
+    row = (I, 1, "a", 1.0, None)
+    with comparator(tmp_path, plan("id", time_column=None), Changelog.APPEND) as compared:
+        for side in Side:
+            compared.add(side, changes([row], written=[50]))
+        compared.step({})
+        compared.add(Side.RIGHT, changes([row], written=[9000]))
+        result = compared.finish(True, {})
+
+    assert result.diff.counts == Counts(left=1, right=2, matched=1, differing=0, missing=0, extra=0, right_copies=1)
+
+
+def test_copies_of_rows_that_are_near_each_other_in_time_are_known(tmp_path: Path) -> None:
+    near = ColumnEquality(Rule.WITHIN, Decimal(5000))
+    columns = tuple(replace(one, equality=near) if one.name == "at" else one for one in plan("id").columns)
+    rows = {Side.LEFT: (I, 1, "a", 1.0, 1000), Side.RIGHT: (I, 1, "a", 1.0, 5000)}
+    with comparator(tmp_path, replace(plan("id"), columns=columns), Changelog.APPEND) as compared:
+        for side in Side:
+            compared.add(side, changes([rows[side], (I, 2, "b", 1.0, 8000)]))
+        compared.step({})
+        compared.add(Side.LEFT, changes([(I, 3, "c", 1.0, 9000)]))
+        compared.step({})
+        assert compared.view().matched == 2
+        compared.add(Side.RIGHT, changes([rows[Side.RIGHT]]))
+        result = compared.finish(True, {})
+
+    assert result.diff.counts == Counts(left=3, right=3, matched=2, differing=0, missing=1, extra=0, right_copies=1)
 
 
 def test_another_run_goes_on_and_a_finished_one_only_reports(tmp_path: Path) -> None:
