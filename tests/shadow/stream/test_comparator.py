@@ -236,15 +236,16 @@ def test_copies_of_rows_that_are_near_each_other_in_time_are_known(tmp_path: Pat
     rows = {Side.LEFT: (I, 1, "a", 1.0, 1000), Side.RIGHT: (I, 1, "a", 1.0, 5000)}
     with comparator(tmp_path, replace(plan("id"), columns=columns), Changelog.APPEND) as compared:
         for side in Side:
-            compared.add(side, changes([rows[side], (I, 2, "b", 1.0, 8000)]))
+            compared.add(side, changes([rows[side], (I, 2, "b", 1.0, 2000)]))
         compared.step({})
         compared.add(Side.LEFT, changes([(I, 3, "c", 1.0, 9000)]))
+        compared.add(Side.RIGHT, changes([(I, 4, "c", 1.0, 9000)]))
         compared.step({})
         assert compared.view().matched == 2
         compared.add(Side.RIGHT, changes([rows[Side.RIGHT]]))
         result = compared.finish(True, {})
 
-    assert result.diff.counts == Counts(left=3, right=3, matched=2, differing=0, missing=1, extra=0, right_copies=1)
+    assert result.diff.counts == Counts(left=3, right=4, matched=2, differing=0, missing=1, extra=1, right_copies=1)
 
 
 def test_another_run_goes_on_and_a_finished_one_only_reports(tmp_path: Path) -> None:
