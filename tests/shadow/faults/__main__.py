@@ -57,11 +57,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def is_good(outcomes: Sequence[Outcome]) -> bool:
-    """All found and refused, their columns named; nine in ten explained, and of those in a part of the data placed."""
+    """All found and refused, their columns named; nine in ten explained, also of those that have a
+    cause of the list; and nine in ten of those in a part of the data placed."""
     placed = [one.placed for one in outcomes if one.placed is not None]
+    named = [one for one in outcomes if one.has_cause]
     return (
         all(one.found and one.refused and one.located for one in outcomes)
         and sum(one.explained for one in outcomes) >= LEAST_SHARE * len(outcomes)
+        and sum(one.explained for one in named) >= LEAST_SHARE * len(named)
         and sum(placed) >= LEAST_SHARE * len(placed)
     )
 
@@ -74,9 +77,15 @@ def table(outcomes: Sequence[Outcome], first: int) -> str:
     groups = [(kind, [one for one in outcomes if one.kind == kind]) for kind in sorted(KINDS)]
     lines += [_line(name, some) for name, some in groups if some]
     lines += ["", _line("all", outcomes)]
-    explained = sum(one.explained for one in outcomes) / len(outcomes)
-    lines.append(f"{'':<90}{explained:>15.1%}")
+    lines.append(f"cause right: {_share(outcomes)}")
+    lines.append(f"  of faults that have a cause of the list: {_share([one for one in outcomes if one.has_cause])}")
+    lines.append(f"  of others, of which none must be said: {_share([one for one in outcomes if not one.has_cause])}")
     return "\n".join(lines)
+
+
+def _share(some: Sequence[Outcome]) -> str:
+    explained = sum(one.explained for one in some)
+    return f"{explained} of {len(some)}" + (f" ({explained / len(some):.1%})" if some else "")
 
 
 def _line(name: str, some: Sequence[Outcome]) -> str:

@@ -21,7 +21,7 @@ from velo_engine.errors import ErrorCode, VeloError
 from velo_shadow.config import FileStream
 from velo_shadow.control import ignorable_columns, subtract, without_columns
 from velo_shadow.judgement import judged
-from velo_shadow.model import ComparisonResult, Decision, Segment, Side
+from velo_shadow.model import Cause, ComparisonResult, Decision, Segment, Side
 from velo_shadow.model import Kind as DifferenceKind
 from velo_shadow.offline import compare_files, read_side
 from velo_shadow.planning import plan_for
@@ -41,6 +41,8 @@ class Outcome:
     scenario: str
     seed: int
     note: str
+    has_cause: bool
+    """A cause of the list is right; else none is, and to name one would be wrong."""
     found: bool
     """The rows that differ are those, and only those, that were made to."""
     refused: bool
@@ -99,7 +101,7 @@ def measured(case: Case, folder: Path) -> Outcome:
     """What the comparison makes of a fault."""
     left, right = files_of(case, folder)
     fault, scenario = case.fault, case.side.scenario
-    where = (case.kind, scenario.name, case.seed, fault.note)
+    where = (case.kind, scenario.name, case.seed, fault.note, Cause.UNKNOWN not in fault.causes)
     try:
         result = compared(scenario, left, right)
     except VeloError as error:
