@@ -492,3 +492,14 @@ def test_changes_of_all_numbers_alike_are_only_said(kernel: Kernel, change: Any,
 
     assert causes(differences) == {Cause.UNKNOWN}
     assert evidence in differences[0].evidence
+
+
+def test_neighbours_whose_rounding_adds_up_to_nothing_are_rounded(kernel: Kernel) -> None:
+    """10.01 + 10.09 is 10.0 + 10.1."""
+    right = [window("north", number, 5, f"10.0{(1, 9)[number % 2]}") for number in range(8)]
+    left = [window("north", number, 5, ("10.00", "10.10")[number % 2]) for number in range(8)]
+
+    differences = found(kernel, left, right, *WINDOW_KEY)
+
+    assert len(differences) == 8
+    assert causes(differences) == {Cause.DECIMAL_ROUNDING}

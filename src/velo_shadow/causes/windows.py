@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from velo_harness.reports.shown_values import text_of
 from velo_shadow.causes.context import Context, Finding, changes_of
+from velo_shadow.causes.decimals import rounding
 from velo_shadow.causes.rows import Number, Row, Values, cancel, constant, is_number, less, times_in
 from velo_shadow.causes.times import is_zone_offset, time_precision, time_zone
 from velo_shadow.model import Cause, Side
@@ -159,7 +160,12 @@ def moved(context: Context) -> dict[int, Finding]:
     found: dict[int, Finding] = {}
     if context.once(shifted):
         return found
-    explained = {place for row in context.rows if _is_other_time(row, context) for place in row.members}
+    explained = {
+        place
+        for row in context.rows
+        if _is_other_time(row, context) or _is_rounded(row, context)
+        for place in row.members
+    }
     groups = {
         group: [window for window in windows if window.row.members[0] not in explained]
         for group, windows in context.once(groups_of).items()
@@ -276,6 +282,12 @@ def _is_other_time(row: Row, context: Context) -> bool:
     return row.is_paired and any(
         time_precision(change, context) or time_zone(change, context) for change in changes_of(row)
     )
+
+
+def _is_rounded(row: Row, context: Context) -> bool:
+    """Whether all that differs is rounded: what neighbours are rounded by now and then adds up to nothing."""
+    changes = changes_of(row) if row.left is not None and row.right is not None else []
+    return bool(changes) and all(rounding(change, context) is not None for change in changes)
 
 
 def _step(groups: Iterable[Sequence[Window]]) -> timedelta:
