@@ -379,7 +379,7 @@ def test_a_table_that_is_written_and_looked_up_is_read_again() -> None:
 
     assert not job.unconverted
     assert job.tables["users"].roles == {Role.SINK}
-    assert "JOIN users_2 AS users FOR SYSTEM_TIME" in job.app_sql
+    assert "JOIN users_2 FOR SYSTEM_TIME AS OF orders.proctime AS users" in job.app_sql
 
 
 CHANGES = """

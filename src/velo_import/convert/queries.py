@@ -85,7 +85,7 @@ def query_edits(
         reads.append(found.piece)
         parts = _parts(reading.node)
         if found.name != reading.written or found.name != parts[-1].name:
-            edits.append(_renamed(reading.node, parts, found.name))
+            edits += _renamed(reading.node, parts, found.name)
             for part in parts:
                 names.pop(int(part.meta["start"]), None)
     edits += names.values()
@@ -113,14 +113,21 @@ def _edits_of_groups(query: exp.Expr) -> list[Edit]:
     ]
 
 
-def _renamed(node: exp.Table, parts: list[exp.Identifier], name: str) -> Edit:
-    """The name replaced; columns go on to be called by the one that the query knows."""
+def _renamed(node: exp.Table, parts: list[exp.Identifier], name: str) -> Iterator[Edit]:
+    """The name replaced; columns go on to be called by the one that the query knows, behind FOR SYSTEM_TIME if any."""
     text = quoted(name)
     last = parts[-1].name
     takes_alias = not isinstance(node.parent, exp.Expr) or type(node.parent).__name__ != "WindowTable"
+    as_of = node.args.get("system_time")
+    of_time = [p for p in as_of.find_all(exp.Identifier) if "end" in p.meta] if isinstance(as_of, SystemTime) else []
     if name != last and not node.alias and takes_alias:
-        text += f" AS {quoted(last)}"
-    return Edit(int(parts[0].meta["start"]), int(parts[-1].meta["end"]) + 1, text)
+        alias = f" AS {quoted(last)}"
+        if of_time:
+            end = max(int(part.meta["end"]) for part in of_time) + 1
+            yield Edit(end, end, alias)
+        else:
+            text += alias
+    yield Edit(int(parts[0].meta["start"]), int(parts[-1].meta["end"]) + 1, text)
 
 
 def _parts(table: exp.Table) -> list[exp.Identifier]:
