@@ -35,7 +35,7 @@ BALANCES = """CREATE TABLE balances{name} (
 FILL_TOTALS = """INSERT INTO totals{name} SELECT customer, window_end, COUNT(*), {sum}
 FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(ts), INTERVAL '10' MINUTE)) GROUP BY customer, window_start, window_end"""
 FILL_BALANCES = """INSERT INTO balances{name} SELECT customer, COUNT(*), {sum} FROM orders GROUP BY customer"""
-CHANGED = "TRUNCATE(SUM(amount), 1)"
+CHANGED = "ROUND(SUM(amount), 1)"
 CUSTOMERS = 7
 COUNT = 4000
 
