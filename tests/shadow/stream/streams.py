@@ -66,7 +66,7 @@ class Feed:
 
     sides: Mapping[Side, Sequence[Change]]
     random: random.Random
-    largest: int = 7
+    largest: int = 12
     """Rows of a piece, at most."""
     step_share: float = 0.15
 

@@ -73,7 +73,7 @@ def test_equal_rows_in_any_order_have_no_difference(tmp_path: Path, seed: int, k
     assert result.pending == 0
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 @pytest.mark.parametrize("key", [("id", "at"), ()])
 def test_faults_are_found_as_in_two_files(tmp_path: Path, seed: int, key: tuple[str, ...]) -> None:
     rng = random.Random(seed)
