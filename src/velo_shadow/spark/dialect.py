@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlglot import exp, parse_one
 
 _MICROS = "UNIX_MICROS(CAST(__x__ AS TIMESTAMP))"
-_MILLION = "1000000D"
+_MILLION = "CAST(1000000 AS DOUBLE)"
 
 
 def spark_sql(sql: str) -> str:

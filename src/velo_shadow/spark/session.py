@@ -49,9 +49,11 @@ def spark_session(master: str) -> Iterator[Any]:
 
 
 def reason_of(error: Exception) -> str:
-    """What Spark says of an error, without stack and statement."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].partition(" SQLSTATE:")[0].strip()
+    """What Spark says of an error, without stack and statement; of one in a worker's Python its last line."""
+    lines = [line for line in str(error).split(" SQLSTATE:")[0].splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1 if "Traceback (most recent call last)" in lines[0] + "".join(lines[1:2]) else 0].strip()
 
 
 def _pyspark() -> Any:
@@ -78,10 +80,15 @@ def _started(session_class: Any, master: str) -> Any:
         raise VeloError(ErrorCode.INFRASTRUCTURE_MISSING, f"the engine spark needs Java: {where}", hint=hint)
     builder = session_class.builder.appName("velo shadow").master(master)
     progress = str(sys.stderr.isatty()).lower()
-    builder = builder.config("spark.ui.showConsoleProgress", progress).config("spark.log.level", "ERROR")
+    builder = builder.config("spark.ui.showConsoleProgress", progress).config("spark.log.level", "FATAL")
     if master.startswith("local"):
-        builder = builder.config("spark.ui.enabled", "false").config("spark.pyspark.python", sys.executable)
+        builder = builder.config("spark.ui.enabled", "false")
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+        # The workers are of this machine, too, and need what is installed here. There is no other way to say it.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if "SPARK_CONF_DIR" not in os.environ:
+        quiet = Path(__file__).with_name("log4j2.properties").as_uri()
+        os.environ.setdefault("SPARK_SUBMIT_OPTS", f"-Dlog4j2.configurationFile={quiet}")
     try:
         return builder.getOrCreate()
     except Exception as error:  # of the gateway, of py4j or of Spark, which have no class in common
