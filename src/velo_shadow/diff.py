@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from sqlglot import exp, parse_one
+from sqlglot import exp
 
 from velo_shadow.alignment import Pairing, Relation, crowded, paired, remaining_rows, roles, side_rows
 from velo_shadow.equality import FUNCTIONS, equal
@@ -57,7 +57,7 @@ def diff(
     return Diff(counts, tuple(_differences(plan, rows)))
 
 
-def counting(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pairing, dialect: str = "duckdb") -> str:
+def counting(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pairing) -> str:
     """The statement that counts: `pairs`, `missing`, `extra`, `differing`, and of each column `d0 …`."""
     columns = roles(plan).compared
     counts = ["COUNT(l_here AND r_here) AS pairs"]
@@ -67,12 +67,10 @@ def counting(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pai
     whole = " AND ".join(same.values()) or "TRUE"
     counts.append(f"{_count_of(f'{both} AND NOT ({whole})')} AS differing")
     counts += [f"{_count_of(f'{both} AND NOT ({condition})')} AS {name}" for name, condition in same.items()]
-    return _rendered(f"SELECT {', '.join(counts)} FROM ({paired(plan, left, right, pairing)}) AS p", dialect)
+    return f"SELECT {', '.join(counts)} FROM ({paired(plan, left, right, pairing)}) AS p"
 
 
-def differing_rows(
-    plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pairing, limit: int, dialect: str = "duckdb"
-) -> str:
+def differing_rows(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pairing, limit: int) -> str:
     """The statement that gives the first rows that differ, in order of the key, with `e0 …` for equal columns."""
     found = roles(plan)
     same = [_same(column, i) for i, column in enumerate(found.compared)]
@@ -80,10 +78,9 @@ def differing_rows(
     order = [f"COALESCE(lk{i}, rk{i})" for i in range(len(found.by))]
     order += [f"{side}c{i}" for i in range(len(found.compared)) for side in "lr"]
     where = " AND ".join(["l_here", "r_here", *same])
-    return _rendered(
+    return (
         f"SELECT {', '.join(outputs)} FROM ({paired(plan, left, right, pairing)}) AS p "
-        f"WHERE NOT COALESCE({where}, FALSE) ORDER BY {', '.join(order)} LIMIT {limit}",
-        dialect,
+        f"WHERE NOT COALESCE({where}, FALSE) ORDER BY {', '.join(order)} LIMIT {limit}"
     )
 
 
@@ -190,8 +187,3 @@ def _count_of(condition: str) -> str:
 def _same(column: PlanColumn, position: int) -> str:
     left, right = exp.column(f"lc{position}"), exp.column(f"rc{position}")
     return equal(left, right, column.type, column.equality).sql("duckdb")
-
-
-def _rendered(sql: str, dialect: str) -> str:
-    """The statement in the dialect of another engine."""
-    return sql if dialect == "duckdb" else parse_one(sql, dialect="duckdb").sql(dialect)

@@ -18,6 +18,7 @@ from velo_engine.kernel import Kernel
 from velo_shadow.alignment import Pairing, Relation
 from velo_shadow.diff import Diff, counting, diff, differing_rows
 from velo_shadow.model import ColumnEquality, ComparisonPlan, Kind, PlanColumn, Rule
+from velo_shadow.spark.dialect import spark_sql
 
 EXACT = ColumnEquality()
 KEY = PlanColumn("k", sql.BIGINT, EXACT)
@@ -161,8 +162,8 @@ def test_keyed_rows_are_paired_within_their_key_and_copies_told_apart(left: list
 def test_the_same_statements_are_rendered_for_spark(plan: ComparisonPlan) -> None:
     for pairing in (Pairing.ONE_A_KEY, Pairing.COPIES) if plan.key else (Pairing.BAG,):
         for statement in (
-            counting(plan, LEFT, RIGHT, pairing, "spark"),
-            differing_rows(plan, LEFT, RIGHT, pairing, 9, "spark"),
+            spark_sql(counting(plan, LEFT, RIGHT, pairing)),
+            spark_sql(differing_rows(plan, LEFT, RIGHT, pairing, 9)),
         ):
             parsed = sqlglot.parse_one(statement, dialect="spark")
             assert parsed.sql("spark") == statement
