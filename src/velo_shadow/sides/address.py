@@ -43,9 +43,8 @@ def parse_address(text: str, *, brokers: str | None = None, folder: Path | None 
         return _topic(text, brokers)
     other = _OTHER_SCHEME.match(text)
     if other is not None:
-        raise VeloError(
-            ErrorCode.BAD_VALUE, f'"{text}" is neither a topic nor a file', hint="topics are kafka://topic, files paths"
-        )
+        hint = "topics are kafka://topic, files paths; --engine spark reads table://NAME and addresses of stores"
+        raise VeloError(ErrorCode.BAD_VALUE, f'"{text}" is neither a topic nor a file', hint=hint)
     if not text.strip():
         raise VeloError(ErrorCode.BAD_VALUE, "the address of a side is empty", hint="give kafka://topic, or a file")
     return FileStream(Path(text) if folder is None else folder / text)
