@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -34,9 +36,15 @@ ROOM = 18
 """Digits before and after the point that a column of decimals has room for, where only its first values are known."""
 _MICROSECONDS = 6
 """Digits of a second that are kept."""
-_WHOLE = r"^[+-]?(0|[1-9][0-9]{0,17})$"
+_WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"
 _DECIMAL = r"^[+-]?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _FLOAT = r"^([+-]?([0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|Infinity)|NaN)$"
+_SHOWN_DECIMAL = _DECIMAL.replace("[+-]", "-")
+_SHOWN_FLOAT = r"^(-?((0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|Infinity)|NaN)$"
+"""What is taken for a number that nobody says to be one: `007` and `+49301234` are numbers to be known by, not to be
+counted with."""
+_BEYOND_FLOATS = r"[eE][+-]?[0-9]{3,}$|[0-9]{300}"
+"""What a number of 64 bits may not hold."""
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+]00:00)?$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _WRITTEN: dict[frozenset[TypeName], str] = {
@@ -46,6 +54,7 @@ _WRITTEN: dict[frozenset[TypeName], str] = {
     frozenset({TypeName.DATE}): _DATE,
 }
 """How text must be written to be compared with values of a type."""
+_OF_FLOATS = (Rule.ABS, Rule.REL, Rule.ULP)
 _SHOWN_VALUE = 60
 
 
@@ -145,6 +154,8 @@ def plan_column(name: str, sides: Mapping[Side, PlannedSide], equality: ColumnEq
     untyped = [sides[side] for side, kind in known.items() if kind is None]
     if not stated:
         kind = _shown_type([side.table.column(name) for side in untyped if side.table is not None])
+        if kind == DOUBLE and _are_texts(name, untyped) and (equality is None or equality.rule not in _OF_FLOATS):
+            kind = STRING  # "12e5" in quotes: nothing says that a tolerance may hold it for another text
     elif untyped:
         kind = _type_with_text(name, stated[0], untyped[0])
     elif len(stated) == 1:
@@ -165,6 +176,11 @@ def plan_column(name: str, sides: Mapping[Side, PlannedSide], equality: ColumnEq
         _refuse_other_kind(name, kind, sides)
     check_equality(name, kind, rule)
     return PlanColumn(name, kind, rule)
+
+
+def _are_texts(name: str, sides: Sequence[PlannedSide]) -> bool:
+    """Whether all values of a column stand in quotes."""
+    return all(name in side.are_texts and side.are_texts[name] for side in sides)
 
 
 def _refuse_other_kind(name: str, kind: SqlType, sides: Mapping[Side, PlannedSide]) -> None:
@@ -258,17 +274,23 @@ def _shown_type(columns: Sequence[Any]) -> SqlType:
         return STRING
     if _all_match(values, _WHOLE):
         return BIGINT
-    if _all_match(values, _DECIMAL):
-        digits = [text.lstrip("+-").partition(".") for text in pc.unique(values).to_pylist()]
+    if _all_match(values, _SHOWN_DECIMAL):
+        digits = [text.lstrip("-").partition(".") for text in pc.unique(values).to_pylist()]
         whole, scale = max(len(part[0]) for part in digits), max(len(part[2]) for part in digits)
         return decimal(whole + scale, scale) if whole + scale <= MAX_PRECISION else STRING
-    if _all_match(values, _FLOAT):
-        return DOUBLE
+    if _all_match(values, _SHOWN_FLOAT):
+        return DOUBLE if _fit_floats(values) else STRING
     if _all_match(values, _TIME):
         return timestamp(6)
     if _all_match(values, "^(true|false)$"):
         return BOOLEAN
     return STRING
+
+
+def _fit_floats(values: Any) -> bool:
+    """Whether no number is too large, or too near to zero, for 64 bits: such ones would all be the same."""
+    extreme = pc.unique(values.filter(pc.match_substring_regex(values, _BEYOND_FLOATS)))
+    return all(math.isfinite(float(text)) and bool(float(text)) == bool(Decimal(text)) for text in extreme.to_pylist())
 
 
 def _all_match(values: Any, pattern: str) -> bool:
