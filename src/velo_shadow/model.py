@@ -70,7 +70,7 @@ class ColumnEquality:
 
     def __str__(self) -> str:
         """As the report states it, for example `abs 0.01`."""
-        text = self.rule.value + ("" if self.rule in _WITHOUT_TOLERANCE else f" {self.tolerance.normalize():f}")
+        text = self.rule.value + ("" if self.rule in _WITHOUT_TOLERANCE else f" {self._size()}")
         settings = (
             ("NaN differs from NaN", not self.nan_equals_nan),
             ("-0.0 differs from 0.0", not self.signed_zeros_equal),
@@ -82,7 +82,17 @@ class ColumnEquality:
         )
         return ", ".join([text, *(name for name, is_set in settings if is_set)])
 
+    def _size(self) -> str:
+        """The tolerance as one writes it: a small number as 1e-9, a time in seconds."""
+        size = self.tolerance.normalize()
+        if self.rule is Rule.WITHIN:
+            return f"{size:f} ms" if size < _MS_OF_SECOND else f"{size / _MS_OF_SECOND:f} s"
+        return f"{size:e}" if 0 < size < _SMALL else f"{size:f}"
 
+
+_MS_OF_SECOND = 1000
+_SMALL = Decimal("0.001")
+"""Below it, zeros would have to be counted."""
 _WITHOUT_TOLERANCE = (Rule.EXACT, Rule.JSON, Rule.BAG)
 
 

@@ -35,8 +35,10 @@ def over_time(
 ) -> tuple[TimeBin, ...]:
     """At most about `MOST_BINS` bins of equal length; () without a compared column of times, or without rows."""
     column = next((one for one in (*plan.key, *plan.columns) if one.name == plan.time_column), None)
+    if column is None or column.type.name not in {*TIMESTAMPS, TypeName.DATE}:
+        return ()
     known = [_moment(value) for span in spans if span is not None for value in span]
-    if column is None or column.type.name not in {*TIMESTAMPS, TypeName.DATE} or not known:
+    if not known:
         return ()
     seconds = _width(min(known), max(known))
     name = output_name(plan, column.name)

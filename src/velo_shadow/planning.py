@@ -111,6 +111,8 @@ def plan_for(
     }
     if not key and not columns:
         raise VeloError(ErrorCode.SCHEMA_MISMATCH, "every column is ignored: there is nothing to compare")
+    if time_column is not None:
+        _need_time(columns.get(time_column) or plan_column(time_column, sides, ColumnEquality()), sides)
     return ComparisonPlan(
         columns=tuple(column for name, column in columns.items() if name not in key),
         key=tuple(columns[name] for name in key),
@@ -124,6 +126,19 @@ def _only_time(columns: Iterable[PlanColumn]) -> str | None:
     """The column of event time when nobody names it: the one timestamp that there is."""
     times = [column.name for column in columns if column.type.name in TIMESTAMPS]
     return times[0] if len(times) == 1 else None
+
+
+def _need_time(column: PlanColumn, sides: Mapping[Side, PlannedSide]) -> None:
+    """Event time is a time, a date, or milliseconds since the epoch. A column without any value may become one."""
+    if column.type.name in TIMESTAMPS | INTEGERS | {TypeName.DATE}:
+        return
+    name = column.name
+    given = [side for side in sides.values() if name in side.types]
+    tables = [side.table.column(name) for side in given if side.table is not None]
+    if any(side.types[name] is not None for side in given) or any(len(one.drop_null()) for one in tables):
+        message = f'"{name}" is to be the event time and is {column.type}, no time'
+        hint = "write times in UTC, such as 2026-01-01 10:00:00, or name another column"
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint=hint)
 
 
 def _need_key(key: Sequence[str], sides: Mapping[Side, PlannedSide]) -> None:

@@ -40,11 +40,11 @@ def decide(
     if not lacking and blocking:
         return Verdict(Decision.NOT_SAFE, _blocking(counts, waived), compared, blocking, bound)
     if required is not None and needed:
-        lacking.append(f"too few rows for a bound of {required:g}: {needed} more equal ones are needed")
+        lacking.append(f"too few rows for a bound of {required:g}: {needed:,} more equal ones are needed")
     if lacking:
         return Verdict(Decision.INCONCLUSIVE, tuple(lacking), compared, blocking, bound, needed)
-    none = f"none differs but the {waived} waived" if waived else "none differs"
-    return Verdict(Decision.SAFE, (f"{compared} compared, {none}",), compared, 0, bound, needed)
+    none = f"none differs but the {waived:,} waived" if waived else "none differs"
+    return Verdict(Decision.SAFE, (f"{compared:,} compared, {none}",), compared, 0, bound, needed)
 
 
 def _lacking(counts: Counts, pending: int) -> list[str]:
@@ -52,12 +52,12 @@ def _lacking(counts: Counts, pending: int) -> list[str]:
         waiting = f": {pending} are pending" if pending else ""
         return [] if counts.compared else [f"no row could be compared{waiting}"]
     sides = [name for name, rows in (("left", counts.left), ("right", counts.right)) if not rows]
-    return [f"no rows on the {' and the '.join(sides)} side{'s' * (len(sides) == 2)}: nothing to compare"]
+    return [f"no rows on {'either' if len(sides) > 1 else f'the {sides[0]}'} side: nothing to compare"]
 
 
 def _blocking(counts: Counts, waived: int) -> tuple[str, ...]:
     parts = [
-        f"{rows} {what}"
+        f"{rows:,} {what.replace('rows', 'row') if rows == 1 else what}"
         for rows, what in (
             (counts.differing, "rows with other values"),
             (counts.missing, "missing on the right"),

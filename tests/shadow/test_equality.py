@@ -240,4 +240,21 @@ def test_a_rule_that_does_not_fit_the_type_is_refused(kind: SqlType, equality: C
 def test_defaults_are_exact_but_for_floating_point() -> None:
     assert default_equality(sql.decimal(10, 2)) == EXACT
     assert default_equality(sql.STRING) == EXACT
-    assert str(default_equality(sql.DOUBLE)) == "rel 0.000000001"
+    assert str(default_equality(sql.DOUBLE)) == "rel 1e-9"
+    assert str(default_equality(sql.FLOAT)) == "rel 1e-5"
+
+
+@pytest.mark.parametrize(
+    ("equality", "shown"),
+    [
+        (rule(Rule.ABS, "0.01"), "abs 0.01"),
+        (rule(Rule.ABS, "1000000"), "abs 1000000"),
+        (rule(Rule.ABS, "0"), "abs 0"),
+        (rule(Rule.REL, "0.0000000025"), "rel 2.5e-9"),
+        (rule(Rule.WITHIN, "500"), "within 500 ms"),
+        (rule(Rule.WITHIN, "1080000000"), "within 1080000 s"),
+        (rule(Rule.WITHIN, "1500"), "within 1.5 s"),
+    ],
+)
+def test_tolerances_are_shown_as_one_writes_them(equality: ColumnEquality, shown: str) -> None:
+    assert str(equality) == shown
