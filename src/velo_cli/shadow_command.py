@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from velo_cli.command_line import key_values, milliseconds, new_app, set_debug
 from velo_cli.shadow_explain import explain
 from velo_cli.shadow_report import report as report_again
+from velo_engine.errors import ExitCode, VeloError
 
 COMPARE = "compare"
 _CHANGELOGS = "append|upsert|retract|debezium"
@@ -25,6 +26,18 @@ class CompareByDefault(TyperGroup):
         if not args:
             args = ["--help"]
         return super().parse_args(ctx, args if args[0] in self.commands else [COMPARE, *args])
+
+
+class NotComparedError(VeloError):
+    """What kept two sides from being compared: 1 is said of sides that were, and differ."""
+
+    def __init__(self, error: VeloError) -> None:
+        super().__init__(error.code, error.message, location=error.location, hint=error.hint)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """That of wrong input."""
+        return ExitCode.WRONG_INPUT
 
 
 shadow_app = new_app("Are two streams the same, and may one switch? What is no command is compared.")
@@ -218,7 +231,11 @@ def compare(
     refuse_for_files(config, overrides, once=once, fresh=fresh)
     spark = spark_master(config, overrides)
     session = ShadowSession(config, key_values(var), not no_run, once, fresh, spark)
-    raise typer.Exit(session.run())
+    try:
+        verdict = session.run()
+    except VeloError as error:
+        raise (NotComparedError(error) if error.exit_code is ExitCode.FAILED else error) from None
+    raise typer.Exit(verdict)
 
 
 shadow_app.command("report")(report_again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -114,8 +115,11 @@ def _shown(stream: Stream | None, file: SideFile) -> str:
 
 
 def shown_path(path: Path) -> Path:
-    """The path from here where the file lies below, so that messages and reports are short."""
+    """The path from here where the file lies below, so that messages and reports are short, without `..` on its way."""
     here = Path.cwd()
+    straight = Path(os.path.normpath(path))
+    if straight.exists() and path.exists() and straight.samefile(path):  # a `..` behind a link leads elsewhere
+        path = straight
     return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
 
 

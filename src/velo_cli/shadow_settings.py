@@ -11,7 +11,16 @@ from pathlib import Path
 
 from velo_engine.connectors.kafka.client import cluster_from
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
-from velo_shadow.config import FileStream, ShadowConfig, ShadowSink, Stream, TopicStream, load_shadow_config
+from velo_shadow.config import (
+    HINT_OF_CONTROL,
+    FileStream,
+    ShadowConfig,
+    ShadowSink,
+    Stream,
+    TopicStream,
+    load_shadow_config,
+    same_stream,
+)
 from velo_shadow.equality_text import parse_equalities
 from velo_shadow.folding import Changelog
 from velo_shadow.model import DEFAULT_GRACE_MS
@@ -197,10 +206,14 @@ def _of_flags(sides: TwoSides, overrides: Overrides, brokers: str | None) -> Sha
     control = None
     if sides.control is not None:
         control = _stream(sides.control, sides.left_changelog, brokers, overrides.engine)
-    if left == right:
+    if same_stream(left, right):
         message = "--left and --right are the same stream: nothing could differ"
         raise VeloError(ErrorCode.BAD_VALUE, message)
     name = left.topic if isinstance(left, TopicStream) else left.path.stem
+    for name, other in (("left", left), ("right", right)):
+        if control is not None and same_stream(control, other):
+            message = f"--control and --{name} are the same stream"
+            raise VeloError(ErrorCode.BAD_VALUE, message, hint=HINT_OF_CONTROL)
     sink = ShadowSink(
         name=name,
         left=left,

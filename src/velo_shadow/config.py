@@ -51,6 +51,14 @@ class FileStream:
 
 
 Stream: TypeAlias = TopicStream | FileStream
+HINT_OF_CONTROL = "a control is a second output of the same Flink job over the same input"
+
+
+def same_stream(one: Stream, other: Stream) -> bool:
+    """Whether both are the same topic or file, however their paths are written."""
+    if isinstance(one, FileStream) and isinstance(other, FileStream) and not (one.address or other.address):
+        return one.path.resolve() == other.path.resolve()
+    return one == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +192,7 @@ class _Reading:
     def _sink(self, fields: Fields) -> ShadowSink:
         left = self._stream(fields["left"])
         right = self._right(fields)
-        if left == right:
+        if right is not None and same_stream(left, right):
             raise bad_value("the two sides are the same stream: nothing could differ", fields.at("right"))
         key: tuple[str, ...] = fields["key"] or ()
         ignored: tuple[str, ...] = fields["ignore"]
@@ -196,6 +204,10 @@ class _Reading:
         control = None if fields["control"] is None else self._stream(fields["control"])
         return ShadowSink(
             fields["name"], left, right, key, fields["time_column"], _equality(fields), ignored, grace, control,
+        for name, other in (("left", left), ("right", right)):
+            if control is not None and other is not None and same_stream(control, other):
+                message = f"the control and the {name} are the same stream"
+                raise bad_value(message, fields.at("control"), hint=HINT_OF_CONTROL)
             fields.location,
         )  # fmt: skip
 

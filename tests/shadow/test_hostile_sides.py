@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from tests.shadow.command import velo
 
 ROWS = "id,v,n,t\n1,a,5,2026-01-01 00:00:00\n2,b,6,2026-01-01 00:00:05\n"
@@ -44,3 +47,61 @@ def test_numbers_of_rows_are_written_as_people_do(tmp_path: Path) -> None:
     assert "\n  1 row with other values\n" in compare(tmp_path, ROWS, ROWS.replace("a,5", "x,5"))[1]
     assert "\n  1,200 compared, none differs\n" in compare(tmp_path, many, many)[1]
     assert "299,570 more equal ones are needed" in compare(tmp_path, ROWS, ROWS, "--bound", "0.00001")[1]
+
+
+@pytest.mark.parametrize("control", ["left.csv", "right.csv", "elsewhere/../right.csv"])
+def test_a_control_is_neither_side(tmp_path: Path, control: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+
+    code, output = compare(tmp_path, ROWS, ROWS.replace("a,5", "x,5"), "--control", str(tmp_path / control))
+
+    assert code == 2  # the right as its own control would excuse all its differences
+    assert f"--control and --{Path(control).stem} are the same stream" in output
+
+
+@pytest.mark.parametrize("control", ["a.csv", "./b.csv"])
+def test_a_control_of_a_config_is_neither_side(tmp_path: Path, control: str) -> None:
+    for name, rows in (("a", ROWS), ("b", ROWS.replace("a,5", "x,5"))):
+        (tmp_path / f"{name}.csv").write_text(rows, encoding="utf-8")
+    sink = f"{{name: s, key: [id], left: {{file: a.csv}}, right: {{file: b.csv}}, control: {{file: {control}}}}}"
+    (tmp_path / "shadow_config.yaml").write_text(f"job: j\nsinks: [{sink}]\n", encoding="utf-8")
+
+    code, output = velo(["shadow", str(tmp_path)])
+
+    assert code == 2
+    assert "the control and the" in output
+
+
+def test_a_file_is_called_by_its_straight_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "job").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(ROWS, encoding="utf-8")
+    sink = "{name: s, key: [id], left: {file: ../a.csv}, right: {file: ../b.csv}}"
+    (tmp_path / "job" / "shadow_config.yaml").write_text(f"job: j\nsinks: [{sink}]\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    code, output = velo(["shadow", "job"])
+
+    assert code == 0
+    assert "left   a.csv: 2 rows" in output
+
+
+@pytest.mark.parametrize("text", ["{", '{"id": NaN}', "[1, 2]", "id,v"])
+def test_a_record_that_is_no_json_is_no_difference(tmp_path: Path, text: str) -> None:
+    good = '{"id": 1}\n'
+
+    code, output = compare(tmp_path, good, f"{good}{text}\n", ending="jsonl")
+
+    assert code == 2
+    assert "error[VELO3004]" in output
+    assert "right.jsonl:2:1" in output
+
+
+def test_decimals_that_no_type_holds_are_no_difference(tmp_path: Path) -> None:
+    for name, kind in (("left", pa.decimal128(38, 0)), ("right", pa.decimal128(38, 38))):
+        value = Decimal(f"0.{'1' * 38}") if kind.scale else Decimal("1" * 38)
+        table = pa.table({"id": [1], "v": pa.array([value], kind)})
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+    sides = "--left", str(tmp_path / "left.parquet"), "--right", str(tmp_path / "right.parquet")
+
+    assert velo(["shadow", *sides, "--key", "id"])[0] == 2
