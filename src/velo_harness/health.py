@@ -30,7 +30,7 @@ LEAST_DISK_BYTES = 500 * 1024**2
 JAVA_VERSIONS = (17, 21)
 """With which Flink 2 and Kafka 4 run."""
 _CORE = ("velostream", "duckdb", "pyarrow", "sqlglot", "numpy", "faker", "confluent-kafka", "pytest")
-_EXTRAS = {"testcontainers": "containers", "grpcio-tools": "protobuf", "anthropic": "ai"}
+_EXTRAS = {"testcontainers": "containers", "grpcio-tools": "protobuf", "anthropic": "ai", "pyspark": "spark"}
 
 
 class State(StrEnum):
