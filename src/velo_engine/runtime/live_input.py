@@ -65,9 +65,10 @@ class LiveInput:
         """
         with self._measurements.spent(Activity.WORKING):
             batches = [None if source.ended else source.poll(self._batch_size, 0) for source in self._sources]
-        if any(batch is not None for batch in batches):
-            return batches
         waiting = [i for i, source in enumerate(self._sources) if not source.ended]
+        # The last one may have found its end just now, having nothing to give.
+        if not waiting or any(batch is not None for batch in batches):
+            return batches
         with self._measurements.spent(Activity.WAITING):
             turns = 1 if len(waiting) == 1 else math.ceil(timeout_s / (len(waiting) * TURN_S))
             for i in waiting * turns:

@@ -54,3 +54,19 @@ def test_a_span_with_as_much_as_a_source_may_give_is_full() -> None:
     live = LiveInput([BoundedInput(rows)], FixedClock(0), 10)
     spans = [live.next(seq, 0.0) for seq in (0, 10, 20)]
     assert [live.full(span) for span in spans if span is not None] == [True, True, False]
+
+
+class Empty(Quiet):
+    """A source that finds its end when it is asked, having nothing to give."""
+
+    def poll(self, limit: int, timeout_s: float) -> SourceBatch | None:
+        self.ended = True
+        return super().poll(limit, timeout_s)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_sources_that_end_with_nothing_are_not_waited_for(count: int) -> None:
+    sources = [Empty(str(i)) for i in range(count)]
+    live = LiveInput(sources, FixedClock(0), 10)
+    assert live.next(0, 0.1) is None
+    assert (live.ended, [s.waited_s for s in sources]) == (True, [[0]] * count)
