@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from velo_cli.shadow_places import refuse_topics_of_others
 from velo_cli.shadow_program import ShadowProgram
 from velo_engine import JobOptions
 from velo_engine.connectors.kafka.client import KafkaCluster
@@ -60,7 +61,7 @@ class JobBeside:
 
         Raises VeloError: BAD_VALUE for a config that would have it write over what Flink has; no broker; no such topic.
         """
-        _refuse_flinks_topics(config)
+        refuse_topics_of_others(config)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -132,25 +133,6 @@ class JobBeside:
         except BaseException:
             if error is None:
                 raise
-
-
-def _refuse_flinks_topics(config: ShadowConfig) -> None:
-    flinks = {place: f'what Flink writes for "{sink.name}"' for sink in config.sinks if (place := _place(sink.left))}
-    flinks |= {place: f'an input, "{one.source}"' for one in config.inputs if (place := _place(one.stream))}
-    for sink in config.sinks:
-        if not isinstance(sink.right, TopicStream):
-            message = f'the program runs on topics, and the right side of "{sink.name}" is none'
-            hint = "name the topic that our job is to write: right: { topic: … }"
-            raise VeloError(ErrorCode.BAD_VALUE, message, location=sink.location, hint=hint)
-        found = flinks.get(_place(sink.right) or ("", ""))
-        if found is not None:
-            message = f'our job would write "{sink.name}" into {found}: the topic {sink.right.topic}'
-            hint = f"give it one of its own: right: {{ topic: {sink.right.topic}-velo }}"
-            raise VeloError(ErrorCode.BAD_VALUE, message, location=sink.location, hint=hint)
-
-
-def _place(stream: object) -> tuple[str, str] | None:
-    return (stream.brokers, stream.topic) if isinstance(stream, TopicStream) else None
 
 
 def _plan(config: ShadowConfig, program: ShadowProgram, begun: _Begun, *, once: bool) -> PlannedProgram:

@@ -108,7 +108,8 @@ def shadow_settings(
         _refuse_sides(sides)
         file = config_file(target)
         config = load_shadow_config(file, environment, brokers=brokers)
-        config = _chosen(config, overrides.sinks)
+        references = tuple(one for sink in config.sinks for one in (sink.left, sink.control) if one is not None)
+        config = _chosen(replace(config, references=references), overrides.sinks)
         if overrides.compare_topic is not None:
             config = _compared_with(config, overrides.compare_topic, brokers)
         if config.state is None:
@@ -209,11 +210,11 @@ def _of_flags(sides: TwoSides, overrides: Overrides, brokers: str | None) -> Sha
     if same_stream(left, right):
         message = "--left and --right are the same stream: nothing could differ"
         raise VeloError(ErrorCode.BAD_VALUE, message)
-    name = left.topic if isinstance(left, TopicStream) else left.path.stem
     for name, other in (("left", left), ("right", right)):
         if control is not None and same_stream(control, other):
             message = f"--control and --{name} are the same stream"
             raise VeloError(ErrorCode.BAD_VALUE, message, hint=HINT_OF_CONTROL)
+    name = left.topic if isinstance(left, TopicStream) else left.path.stem
     sink = ShadowSink(
         name=name,
         left=left,

@@ -20,6 +20,7 @@ from urllib.parse import quote
 import msgspec
 
 from velo_cli.shadow_job import JobBeside
+from velo_cli.shadow_places import refuse_one_topic_twice
 from velo_cli.shadow_program import ShadowProgram
 from velo_cli.shadow_settings import memory_size
 from velo_engine.errors import ErrorCode, Location, VeloError
@@ -99,6 +100,7 @@ class TopicsRun:
         What is kept lets a run that was killed go on; of a run with `once` that came to its end nothing is kept.
         Errors: of the sides, the job, and the comparison; KeyboardInterrupt for a run with `once` that was interrupted.
         """
+        refuse_one_topic_twice(self.config)
         with contextlib.ExitStack() as open_things:
             folder = self._folder(open_things)
             try:

@@ -110,6 +110,8 @@ class ShadowConfig:
     state: Path | None = None
     """The folder of checkpoints; None: the caller's choice."""
     flink_api: str | None = None
+    references: tuple[Stream, ...] = ()
+    """All that Flink writes, also where a part of the sinks was chosen, or another topic given: our job keeps off."""
 
 
 def load_shadow_config(
@@ -202,12 +204,12 @@ class _Reading:
                 raise bad_value(message, fields.place_within("ignore", name), hint="take one of both out")
         grace = self.top["grace"] if fields["grace"] is None else fields["grace"]
         control = None if fields["control"] is None else self._stream(fields["control"])
-        return ShadowSink(
-            fields["name"], left, right, key, fields["time_column"], _equality(fields), ignored, grace, control,
         for name, other in (("left", left), ("right", right)):
             if control is not None and other is not None and same_stream(control, other):
                 message = f"the control and the {name} are the same stream"
                 raise bad_value(message, fields.at("control"), hint=HINT_OF_CONTROL)
+        return ShadowSink(
+            fields["name"], left, right, key, fields["time_column"], _equality(fields), ignored, grace, control,
             fields.location,
         )  # fmt: skip
 

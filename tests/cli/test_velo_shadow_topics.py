@@ -206,6 +206,85 @@ def test_what_a_job_beside_needs(
     assert topics.count("totals") == 12
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("totals-velo }", "totals, brokers: ELSEWHERE }", 'of "totals" and the right are the same topic, totals'),
+        ("totals-velo }", "shop.orders, brokers: ELSEWHERE }", 'our job would write "totals" into an input, "orders"'),
+        ("totals-velo }", "large, brokers: ELSEWHERE }", 'our job would write "totals" into what Flink writes'),
+        (
+            "totals-velo }",
+            "totals-velo }\n    control: { topic: totals-velo, brokers: ELSEWHERE }",
+            'the control of "totals" and the right are the same topic',
+        ),
+    ],
+)
+def test_our_job_knows_the_cluster_by_its_other_addresses_and_touches_nothing_of_flinks(
+    command: Callable[..., Any], topics: Topics, job: Path, old: str, new: str, message: str
+) -> None:
+    """Flink's other output is Flink's, too, when another sink alone is chosen."""
+    config = (job / "shadow_config.yaml").read_text()
+    config = config.replace(old, new.replace("ELSEWHERE", f'"{topics.address.replace("127.0.0.1", "localhost")}"'))
+    large = "  - { name: large, left: { topic: large }, right: { topic: large-velo } }\n"
+    (job / "shadow_config.yaml").write_text(config + large)
+    topics.write("shop.orders", orders_of(range(65)))
+    topics.write("totals", flinks(range(1, 7)))
+
+    ran = command("velo", "shadow", ".", "--once", "--sink", "totals")
+
+    assert (ran.code, topics.count("shop.orders"), topics.count("totals"), topics.count("large")) == (2, 65, 12, 0)
+    assert message in ran.err
+
+
+def test_two_sinks_have_two_topics(command: Callable[..., Any], topics: Topics, job: Path) -> None:
+    sink = "  - { name: large, left: { topic: large }, right: { topic: totals-velo } }\n"
+    (job / "shadow_config.yaml").write_text((job / "shadow_config.yaml").read_text() + sink)
+
+    ran = command("velo", "shadow", ".", "--once")
+
+    assert ran.code == 2
+    assert 'our job would write "large" into what it writes for "totals": the topic totals-velo' in ran.err
+
+
+@pytest.mark.parametrize("right", ["kafka://ELSEWHERE/totals", "kafka://totals?changelog=upsert"])
+def test_a_topic_is_not_compared_with_itself(command: Callable[..., Any], topics: Topics, right: str) -> None:
+    topics.write("totals", flinks(range(1, 7)))
+    right = right.replace("ELSEWHERE", topics.address.replace("127.0.0.1", "localhost"))
+    words = ("--key", "customer,window_end", "--brokers", topics.address, "--once")
+
+    ran = command("velo", "shadow", "--left", "kafka://totals", "--right", right, *words)
+
+    assert ran.code == 2
+    assert "nothing could differ" in ran.err
+
+
+def test_topics_of_one_name_on_two_clusters_are_two(command: Callable[..., Any], topics: Topics) -> None:
+    with EmbeddedBroker() as broker:
+        other = Topics(broker.bootstrap_servers)
+        topics.write("totals", flinks(range(1, 7)))
+        other.write("totals", flinks(range(1, 7)))
+        words = ("--key", "customer,window_end", "--time-column", "window_end", "--brokers", topics.address, "--once")
+
+        ran = command(
+            "velo", "shadow", "--left", "kafka://totals", "--right", f"kafka://{other.address}/totals", *words
+        )
+
+    assert ran.code == 0, ran.out + ran.err
+
+
+def test_nothing_to_read_is_no_defect(command: Callable[..., Any], topics: Topics, job: Path) -> None:
+    """Our job begins at the end of its input, and ends there."""
+    config = (job / "shadow_config.yaml").read_text().replace("start: earliest", "start: latest")
+    (job / "shadow_config.yaml").write_text(config)
+    topics.write("shop.orders", orders_of(range(65)))
+    topics.write("totals", flinks(range(1, 7)))
+
+    ran = command("velo", "shadow", ".", "--once")
+
+    assert ran.code == 4, ran.out + ran.err
+    assert "nothing to compare" in ran.out
+
+
 def test_warm_up_leaves_out_what_began_before(command: Callable[..., Any], topics: Topics, job: Path) -> None:
     """Flink's first windows hold orders that were gone when our job began."""
     topics.write("shop.orders", orders_of(range(25, 95)))
@@ -284,11 +363,11 @@ def test_a_comparison_that_has_changed_does_not_go_on(command: Callable[..., Any
     topics.write("totals", flinks(range(1, 7)))
     words = ("velo", "shadow", ".", "--duration")
 
-    first = command(*words, "100ms")
-    again = command(*words, "100ms")
+    first = command(*words, "1s")
+    again = command(*words, "1s")
     (job / "app.sql").write_text(APP.replace("SUM(amount)", "SUM(amount + 0.01)"))
-    changed = command(*words, "100ms")
-    fresh = command(*words, "100ms", "--fresh")
+    changed = command(*words, "1s")
+    fresh = command(*words, "1s", "--fresh")
 
     assert (first.code, again.code, changed.code, fresh.code) == (0, 0, 2, 1), first.out + again.out + fresh.out
     assert "going on from what" in again.err

@@ -1,4 +1,4 @@
-"""Topics of a cluster, for those who write them: whether one is there, and making it."""
+"""Topics of a cluster, for those who write them: whether one is there, making it, and which cluster it is."""
 
 from __future__ import annotations
 
@@ -39,3 +39,21 @@ def make_topic(cluster: KafkaCluster, topic: str, partitions: int, replication_f
     except KafkaException as problem:
         if problem.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise kafka_error(problem, cluster, f"making the topic {topic}") from None
+
+
+def cluster_name(cluster: KafkaCluster) -> str:
+    """What tells the cluster from others, whatever address it was reached by: its id, which brokers since 0.10 have.
+
+    Raises VeloError: no broker answers.
+    """
+    from confluent_kafka import KafkaException
+
+    admin = open_admin(cluster)  # which goes on until it is let go of
+    described = admin.describe_cluster(request_timeout=cluster.connect_timeout_s)
+    try:
+        found = described.result()
+    except KafkaException as problem:
+        raise kafka_error(problem, cluster, "asking which cluster it is") from None
+    if found.cluster_id:
+        return str(found.cluster_id)
+    return ",".join(sorted(f"{node.host}:{node.port}" for node in found.nodes))

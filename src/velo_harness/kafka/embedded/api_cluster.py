@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from velo_harness.kafka.embedded.cluster import CLUSTER_ID, Cluster
+from velo_harness.kafka.embedded.cluster import Cluster
 from velo_harness.kafka.embedded.protocol import LEADER_EPOCH, NODE_ID, SUPPORTED, Api, ErrorNumber, KafkaError
 from velo_harness.kafka.embedded.requests import Request
 from velo_harness.kafka.embedded.topics import DEFAULT_PARTITIONS, Topic
@@ -35,7 +35,7 @@ def metadata(cluster: Cluster, request: Request) -> None:
         answer.int32(0)
     answer.array_length(1).int32(NODE_ID).string(request.broker.host).int32(request.broker.port).string(None)
     if version >= 2:
-        answer.string(CLUSTER_ID)
+        answer.string(cluster.id)
     answer.int32(NODE_ID)
     if names is None:
         names = [topic.name for topic in cluster.topics.all()]
@@ -85,9 +85,9 @@ def find_coordinator(_cluster: Cluster, request: Request) -> None:
     request.reply(answer.int32(NODE_ID).string(request.broker.host).int32(request.broker.port))
 
 
-def describe_cluster(_cluster: Cluster, request: Request) -> None:
+def describe_cluster(cluster: Cluster, request: Request) -> None:
     """DescribeCluster: the one node."""
-    answer = request.writer().int32(0).int16(ErrorNumber.NONE).string(None).string(CLUSTER_ID).int32(NODE_ID)
+    answer = request.writer().int32(0).int16(ErrorNumber.NONE).string(None).string(cluster.id).int32(NODE_ID)
     answer.array_length(1).int32(NODE_ID).string(request.broker.host).int32(request.broker.port).string(None).tags()
     request.reply(answer.int32(OPERATIONS_UNKNOWN).tags())
 

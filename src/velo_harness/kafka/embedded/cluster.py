@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 
 from velo_harness.kafka.embedded.deadlines import Deadlines
@@ -11,13 +12,13 @@ from velo_harness.kafka.embedded.record_batches import RecordBatch
 from velo_harness.kafka.embedded.topics import Topics
 from velo_harness.kafka.embedded.transactions import Transactions
 
-CLUSTER_ID = "velostream-embedded"
-
 
 class Cluster:
     """The state of the broker: one node that leads every partition and coordinates every group and transaction."""
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
+        self.id = f"velostream-embedded-{uuid.uuid4().hex[:12]}"
+        """By which clients tell clusters apart."""
         self.deadlines = Deadlines(clock_ms)
         self.topics = Topics()
         self.groups = Groups(self.deadlines)
