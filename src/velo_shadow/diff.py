@@ -8,13 +8,13 @@ then the slower pairing that tells copies from rows is run instead.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
 
-from velo_shadow.alignment import Pairing, Relation, crowded, paired, remaining_rows, roles, side_rows
+from velo_shadow.alignment import Columns, Pairing, Relation, crowded, paired, remaining_rows, roles, side_rows
 from velo_shadow.equality import FUNCTIONS, equal
 from velo_shadow.model import ComparisonPlan, Counts, Difference, Kind, PlanColumn
 from velo_shadow.sql_engine import SqlEngine
@@ -32,6 +32,9 @@ class Diff:
     counts: Counts
     differences: tuple[Difference, ...]
     """Of the first `MAX_DIFFERENCES` rows that differ; a row that differs in two columns gives two."""
+    spread: tuple[Difference, ...] = field(default=(), compare=False)
+    """Of as many rows from everywhere: the same, unless more rows differ. The first ones of a key that grows with time
+    are all of one hour, wherever the others are."""
 
 
 def diff(
@@ -54,7 +57,10 @@ def diff(
     if not counts.different or not limit:
         return Diff(counts, ())
     rows = query.rows(differing_rows(plan, left, right, pairing, limit))
-    return Diff(counts, tuple(_differences(plan, rows)))
+    found = tuple(_differences(plan, rows))
+    if counts.different <= limit:
+        return Diff(counts, found, found)
+    return Diff(counts, found, tuple(_differences(plan, query.rows(spread_rows(plan, left, right, pairing, limit)))))
 
 
 def counting(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pairing) -> str:
@@ -72,15 +78,29 @@ def counting(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pai
 
 def differing_rows(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pairing, limit: int) -> str:
     """The statement that gives the first rows that differ, in order of the key, with `e0 …` for equal columns."""
-    found = roles(plan)
-    same = [_same(column, i) for i, column in enumerate(found.compared)]
+    order = ", ".join(_places(roles(plan)))
+    return f"{_differing(plan, left, right, pairing)} ORDER BY {order} LIMIT {limit}"
+
+
+def spread_rows(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pairing, limit: int) -> str:
+    """As `differing_rows`, in an order that has nothing to do with what is in them."""
+    places = ", ".join(_places(roles(plan)))
+    return f"{_differing(plan, left, right, pairing)} ORDER BY HASH({places}), {places} LIMIT {limit}"
+
+
+def _places(found: Columns) -> list[str]:
+    """What rows that differ are ordered by: the key first."""
+    by = [f"COALESCE(lk{i}, rk{i})" for i in range(len(found.by))]
+    return by + [f"{side}c{i}" for i in range(len(found.compared)) for side in "lr"]
+
+
+def _differing(plan: ComparisonPlan, left: Relation, right: Relation, pairing: Pairing) -> str:
+    same = [_same(column, i) for i, column in enumerate(roles(plan).compared)]
     outputs = ["*", *(f"{condition} AS e{i}" for i, condition in enumerate(same))]
-    order = [f"COALESCE(lk{i}, rk{i})" for i in range(len(found.by))]
-    order += [f"{side}c{i}" for i in range(len(found.compared)) for side in "lr"]
     where = " AND ".join(["l_here", "r_here", *same])
     return (
         f"SELECT {', '.join(outputs)} FROM ({paired(plan, left, right, pairing)}) AS p "
-        f"WHERE NOT COALESCE({where}, FALSE) ORDER BY {', '.join(order)} LIMIT {limit}"
+        f"WHERE NOT COALESCE({where}, FALSE)"
     )
 
 

@@ -190,7 +190,7 @@ def compare_sides(engine: SqlEngine, left: SideFile, right: SideFile, plan: Comp
     return Compared(
         plan,
         found,
-        segments(engine, plan, relations, found.differences, tables),
+        segments(engine, plan, relations, found.spread, tables),
         spans,
         churn={side: file.churn for side, file in sides.items() if file.churn},
         unmatched={side: file.unmatched for side, file in sides.items() if file.unmatched},

@@ -89,7 +89,7 @@ def segments(
     rows = list({row_of(one.row): one.row for one in differences}.values())
     if len(rows) < LEAST_ROWS:
         return ()
-    is_all = len(rows) < MAX_DIFFERENCES  # else they are the first in order of the key
+    is_all = len(rows) < MAX_DIFFERENCES  # else others differ as well
     parts = [part for column in (*plan.key, *plan.columns) for part in _parts(column, rows, with_ranges=is_all)]
     if not parts:
         return ()

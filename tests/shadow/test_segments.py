@@ -88,3 +88,17 @@ def test_rows_spread_over_most_of_a_range_make_no_segment() -> None:
     right = [row | ({"total": 1} if row["k"] in (5, 18, 30, 44, 55) else {}) for row in rows()]
 
     assert found(rows(), right) == ()
+
+
+def test_the_first_rows_of_many_that_differ_do_not_say_where_all_are() -> None:
+    many = [
+        row | {"k": 100 * i + row["k"], "ts": row["ts"] + timedelta(hours=5 * i)} for i in range(4) for row in rows()
+    ]
+    right = [row | {"total": row["total"] + 1} for row in many]
+    tables = {"velo_left": pa.Table.from_pylist(many), "velo_right": pa.Table.from_pylist(right)}
+    with Kernel() as kernel:
+        seen = diff(kernel, PLAN, *RELATIONS, tables=tables, limit=12)
+        assert [one.key["k"] for one in seen.differences] == [*range(12)]  # all of ten o'clock
+        assert len({one.key["k"] for one in seen.spread}) == 12
+        assert segments(kernel, PLAN, RELATIONS, seen.differences, tables) != ()
+        assert segments(kernel, PLAN, RELATIONS, seen.spread, tables) == ()
