@@ -36,7 +36,7 @@ def decide(
     bound = upper_bound(blocking, compared)
     wanted = WANTED_BOUND if required is None else required
     needed = None if bound <= wanted or blocking else further(compared, wanted)
-    lacking = [*missing, *_lacking(counts, pending)]
+    lacking = [*missing, *_lacking(counts, pending, blocking)]
     if not lacking and blocking:
         return Verdict(Decision.NOT_SAFE, _blocking(counts, waived), compared, blocking, bound)
     if required is not None and needed:
@@ -47,10 +47,15 @@ def decide(
     return Verdict(Decision.SAFE, (f"{compared:,} compared, {none}",), compared, 0, bound, needed)
 
 
-def _lacking(counts: Counts, pending: int) -> list[str]:
+def _lacking(counts: Counts, pending: int, blocking: int) -> list[str]:
     if counts.left and counts.right:
-        waiting = f": {pending} are pending" if pending else ""
-        return [] if counts.compared else [f"no row could be compared{waiting}"]
+        waiting = f": {pending:,} are pending" if pending else ""
+        if not counts.compared:
+            return [f"no row could be compared{waiting}"]
+        if blocking or pending <= counts.compared:
+            return []
+        # What stands still on one side is pending on the other for ever.
+        return [f"only {counts.compared:,} compared, and {pending:,} pending: a side is behind, or has stopped"]
     sides = [name for name, rows in (("left", counts.left), ("right", counts.right)) if not rows]
     return [f"no rows on {'either' if len(sides) > 1 else f'the {sides[0]}'} side: nothing to compare"]
 

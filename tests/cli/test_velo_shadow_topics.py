@@ -272,6 +272,16 @@ def test_topics_of_one_name_on_two_clusters_are_two(command: Callable[..., Any],
     assert ran.code == 0, ran.out + ran.err
 
 
+def test_a_side_that_has_stopped_is_not_safe(command: Callable[..., Any], topics: Topics) -> None:
+    topics.write("totals", flinks(range(1, 7)))
+    topics.write("large", flinks(range(1, 2)))
+    words = ("--key", "customer,window_end", "--time-column", "window_end", "--brokers", topics.address)
+
+    ran = command("velo", "shadow", "--left", "kafka://totals", "--right", "kafka://large", *words, "--duration", "1s")
+
+    assert ran.code == 4, ran.out + ran.err
+
+
 def test_nothing_to_read_is_no_defect(command: Callable[..., Any], topics: Topics, job: Path) -> None:
     """Our job begins at the end of its input, and ends there."""
     config = (job / "shadow_config.yaml").read_text().replace("start: earliest", "start: latest")

@@ -77,6 +77,20 @@ def test_what_is_missing_keeps_equal_rows_from_being_safe() -> None:
     assert (verdict.decision, verdict.reasons) == (Decision.INCONCLUSIVE, ("the clocks are years apart",))
 
 
+@pytest.mark.parametrize(
+    ("found", "pending", "decision"),
+    [
+        (counts(10), 10, Decision.SAFE),
+        (counts(10), 11, Decision.INCONCLUSIVE),
+        (counts(10, missing=1), 1000, Decision.NOT_SAFE),
+    ],
+)
+def test_a_side_that_has_stopped_is_never_safe(found: Counts, pending: int, decision: Decision) -> None:
+    """Of most rows nothing is known: what was equal before says nothing of them."""
+    assert decide(found, pending=pending).decision is decision
+    assert decide(found, pending=pending, waived=1).decision is not Decision.SAFE or pending <= found.compared
+
+
 def test_a_bound_that_is_required_and_not_reached_is_inconclusive() -> None:
     few, enough = decide(counts(2994), required=0.001), decide(counts(2995), required=0.001)
 
