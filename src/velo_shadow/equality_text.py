@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -29,11 +29,22 @@ def parse_equalities(texts: Iterable[str]) -> dict[str, ColumnEquality]:
         column, separator, words = text.partition("=")
         if not (column and separator and words):
             raise VeloError(ErrorCode.BAD_VALUE, f'"{text}" is not of the form COLUMN=RULE', hint="such as px=abs:0.01")
-        equality = ColumnEquality()
-        for word in words.split(","):
-            equality = _with(equality, word.strip())
-        found[column] = equality
+        if column in found:
+            hint = f"write all its rules as one: {column}=RULE,RULE"
+            raise VeloError(ErrorCode.BAD_VALUE, f'what equal means in "{column}" is said twice', hint=hint)
+        found[column] = _equality([word.strip() for word in words.split(",")])
     return found
+
+
+def _equality(words: Sequence[str]) -> ColumnEquality:
+    rules = [word for word in words if word not in _SETTINGS]
+    equality = ColumnEquality()
+    for word in words:
+        equality = _with(equality, word)
+    if len(rules) > 1:
+        message = f'"{rules[0]}" and "{rules[1]}" are two rules for one column'
+        raise VeloError(ErrorCode.BAD_VALUE, message, hint="choose the one that says when its values are equal")
+    return equality
 
 
 def _with(equality: ColumnEquality, word: str) -> ColumnEquality:

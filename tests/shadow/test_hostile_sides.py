@@ -105,3 +105,28 @@ def test_decimals_that_no_type_holds_are_no_difference(tmp_path: Path) -> None:
     sides = "--left", str(tmp_path / "left.parquet"), "--right", str(tmp_path / "right.parquet")
 
     assert velo(["shadow", *sides, "--key", "id"])[0] == 2
+
+
+def test_times_that_differ_in_nanoseconds_are_not_called_the_same(tmp_path: Path) -> None:
+    left = "id,v\n1,2026-01-01 00:00:00.123456789\n"
+
+    code, output = compare(tmp_path, left, left.replace("789", "788"))
+
+    assert code == 1
+    assert "same time" not in output
+    assert "1 x unknown" in output
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (["n=abs:1,rel:1"], '"abs:1" and "rel:1" are two rules for one column'),
+        (["n=abs:1", "n=abs:100"], 'what equal means in "n" is said twice'),
+        (["v=trim", "v=case"], 'what equal means in "v" is said twice'),
+    ],
+)
+def test_rules_that_contradict_each_other_are_refused(tmp_path: Path, rules: list[str], message: str) -> None:
+    code, output = compare(tmp_path, ROWS, ROWS, *(part for rule in rules for part in ("--equal", rule)))
+
+    assert code == 2
+    assert message in output

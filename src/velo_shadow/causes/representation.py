@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 import unicodedata
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from velo_shadow.causes.context import Change, Context, Finding
 from velo_shadow.causes.floats import doubles
 from velo_shadow.model import Cause
 
+_BELOW_MICROSECONDS = re.compile(r"\.[0-9]{7}")
+"""Digits that reading drops: times that differ in them alone are not the same."""
 _TRUTH = {"true": True, "t": True, "1": True, "yes": True, "false": False, "f": False, "0": False, "no": False}
 
 
@@ -63,6 +66,8 @@ def _time(text: str) -> datetime | None:
         return None
     try:
         value = datetime.fromisoformat(text)
+        if _BELOW_MICROSECONDS.search(text):
+            return None
     except ValueError:
         return None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value
