@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from velo_cli.command_line import key_values, milliseconds, new_app, set_debug
 from velo_cli.shadow_explain import explain
 from velo_cli.shadow_report import report as report_again
-from velo_engine.errors import ExitCode, VeloError
+from velo_engine.errors import ErrorCode, ExitCode, VeloError
 
 COMPARE = "compare"
 _CHANGELOGS = "append|upsert|retract|debezium"
@@ -235,6 +235,11 @@ def compare(
         verdict = session.run()
     except VeloError as error:
         raise (NotComparedError(error) if error.exit_code is ExitCode.FAILED else error) from None
+    except OverflowError as error:
+        if "date value" not in str(error):
+            raise
+        message = "a time is before the year 1 or after the year 9999"
+        raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint="ignore its column (--ignore)") from None
     raise typer.Exit(verdict)
 
 

@@ -200,6 +200,9 @@ def _of_flags(sides: TwoSides, overrides: Overrides, brokers: str | None) -> Sha
         lacking = "--left" if sides.left is None else "--right"
         hint = f"velo shadow --left FILE --right FILE, or velo shadow DIR with {CONFIG}; topics are kafka://NAME"
         raise VeloError(ErrorCode.BAD_VALUE, f"nothing says what is compared: {lacking} is missing", hint=hint)
+    if sides.key and not names(sides.key):
+        hint = "name its columns, or leave --key out: the sides are then compared as bags of rows"
+        raise VeloError(ErrorCode.BAD_VALUE, "--key names no column", hint=hint)
     left, right = (
         _stream(sides.left, sides.left_changelog, brokers, overrides.engine),
         _stream(sides.right, sides.right_changelog, brokers, overrides.engine),

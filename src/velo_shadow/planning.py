@@ -103,6 +103,8 @@ def plan_for(
     for name in key:
         if name in rules or name in left_out:
             raise VeloError(ErrorCode.BAD_VALUE, f'"{name}" is of the key, which is compared exactly')
+        if list(key).count(name) > 1:
+            raise VeloError(ErrorCode.BAD_VALUE, f'"{name}" stands twice in the key')
     _need_key(key, sides)
     compared = [name for name in names if name not in left_out]
     _need_both(compared, rules, sides)

@@ -130,3 +130,26 @@ def test_rules_that_contradict_each_other_are_refused(tmp_path: Path, rules: lis
 
     assert code == 2
     assert message in output
+
+
+@pytest.mark.parametrize(("key", "message"), [("", "--key names no column"), ("id,id", '"id" stands twice in the key')])
+def test_a_key_is_not_made_up(tmp_path: Path, key: str, message: str) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(ROWS, encoding="utf-8")
+
+    code, output = velo(["shadow", "--left", str(tmp_path / "a.csv"), "--right", str(tmp_path / "b.csv"), "--key", key])
+
+    assert code == 2
+    assert message in output
+
+
+def test_times_after_the_year_9999(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        table = pa.table({"id": [1], "t": pa.array([2**62], pa.timestamp("us"))})
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+    sides = "--left", str(tmp_path / "a.parquet"), "--right", str(tmp_path / "b.parquet")
+
+    code, output = velo(["shadow", *sides, "--key", "id"])
+
+    assert code == 2
+    assert "a time is before the year 1 or after the year 9999" in output
