@@ -121,11 +121,12 @@ class TopicsRun:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _folder(self, open_things: contextlib.ExitStack) -> Path:
-        """Where this comparison keeps what it goes on from."""
+        """Where this comparison keeps what it goes on from, while nobody else does."""
         state = self.config.state
         if state is None:
             state = Path(open_things.enter_context(tempfile.TemporaryDirectory(prefix="velo-shadow-")))
         folder = state / ("once" if self.once else "going-on")
+        open_things.enter_context(_held(folder))
         if self.fresh:
             shutil.rmtree(folder, ignore_errors=True)
         return folder
@@ -150,8 +151,7 @@ class TopicsRun:
             now = _now_ms()
             path.write_bytes(msgspec.json.encode(_Began(now, of)))
         except OSError as problem:
-            message = f"the folder {folder} cannot be used: {problem.strerror}"
-            raise VeloError(ErrorCode.FILE_UNREADABLE, message, hint="name another with --state") from None
+            raise _unusable(folder, problem) from None
         return now
 
     def _identity(self) -> str:
@@ -342,6 +342,33 @@ class TopicsRun:
             elif reader.ended:
                 break
         return None
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Let no other process use a folder, nor remove it (--fresh). Errors: STATE_MISMATCH, another one does."""
+    import fcntl
+
+    lock = folder.with_name(f"{folder.name}.lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a")
+    except OSError as problem:
+        raise _unusable(folder, problem) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"another process compares with what it keeps in {folder}"
+            raise VeloError(
+                ErrorCode.STATE_MISMATCH, message, hint="stop it first; --state names another place"
+            ) from None
+        yield
+
+
+def _unusable(folder: Path, problem: OSError) -> VeloError:
+    message = f"the folder {folder} cannot be used: {problem.strerror}"
+    return VeloError(ErrorCode.FILE_UNREADABLE, message, hint="name another with --state")
 
 
 @contextlib.contextmanager

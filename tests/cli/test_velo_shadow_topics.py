@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -366,6 +367,24 @@ def wait_for(holds: Callable[[], bool], running: subprocess.Popen[str]) -> None:
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < until
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("more", [[], ["--fresh"]])
+def test_what_another_process_goes_on_from_is_left_alone(
+    command: Callable[..., Any], topics: Topics, tmp_path: Path, more: list[str]
+) -> None:
+    kept = tmp_path / "state" / "going-on" / "began.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    with (tmp_path / "state" / "going-on.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sides = ("--left", "kafka://totals", "--right", "kafka://large", "--key", "customer", "--state", "state")
+
+        ran = command("velo", "shadow", *sides, "--brokers", topics.address, "--duration", "1s", *more)
+
+    assert ran.code == 2
+    assert "another process compares with what it keeps in state/going-on" in ran.err
+    assert kept.read_text() == "{}"
 
 
 def test_a_comparison_that_has_changed_does_not_go_on(command: Callable[..., Any], topics: Topics, job: Path) -> None:
