@@ -153,3 +153,15 @@ def test_times_after_the_year_9999(tmp_path: Path) -> None:
 
     assert code == 2
     assert "a time is before the year 1 or after the year 9999" in output
+
+
+def test_one_row_is_a_row(tmp_path: Path) -> None:
+    one = "id\n1\n"
+    reports = [option for name in ("r.md", "r.html") for option in ("--report", str(tmp_path / name))]
+
+    output = compare(tmp_path, one, one, *reports)[1]
+
+    assert "left.csv: 1 row\n" in output
+    assert "1 column compared" in output
+    for name in ("r.md", "r.html"):
+        assert "1 rows" not in (tmp_path / name).read_text(encoding="utf-8")

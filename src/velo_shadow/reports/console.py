@@ -23,6 +23,7 @@ from velo_shadow.reports.wording import (
     pending_text,
     percent_text,
     plan_text,
+    rows_text,
     value_texts,
 )
 
@@ -58,8 +59,8 @@ def print_report(report: ShadowReport, console: Console) -> None:
 
 
 def _print_sink(sink: SinkReport, console: Console) -> None:
-    _say(console, f"left   {sink.sides.left}: {sink.counts.left:,} rows")
-    _say(console, f"right  {sink.sides.right}: {sink.counts.right:,} rows")
+    _say(console, f"left   {sink.sides.left}: {rows_text(sink.counts.left)}")
+    _say(console, f"right  {sink.sides.right}: {rows_text(sink.counts.right)}")
     for line in (matched_text(sink), plan_text(sink), coverage_text(sink)):
         _say(console, line)
     for name, text in left_alone(sink):

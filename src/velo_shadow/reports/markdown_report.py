@@ -19,6 +19,7 @@ from velo_shadow.reports.wording import (
     matched_text,
     needed_text,
     plan_text,
+    rows_text,
     value_texts,
     when_text,
 )
@@ -97,8 +98,8 @@ def _why(sink: SinkReport) -> Iterator[str]:
 
 
 def _how(sink: SinkReport) -> Iterator[str]:
-    yield f"left: {sink.sides.left}: {sink.counts.left:,} rows"
-    yield f"right: {sink.sides.right}: {sink.counts.right:,} rows"
+    yield f"left: {sink.sides.left}: {rows_text(sink.counts.left)}"
+    yield f"right: {sink.sides.right}: {rows_text(sink.counts.right)}"
     yield matched_text(sink)
     yield plan_text(sink)
     yield coverage_text(sink)

@@ -86,19 +86,24 @@ def left_alone(sink: SinkReport) -> Iterator[tuple[str, str]]:
     if sink.warm_up:
         yield "warm-up", f"{sink.warm_up:,} whose input began before the comparison did"
     if sink.waived:
-        yield "waived", f"{sink.waived:,} rows"
+        yield "waived", rows_text(sink.waived)
     if sink.subtracted is not None:
-        yield "subtracted by the control", f"{sink.subtracted.rows:,} rows"
+        yield "subtracted by the control", rows_text(sink.subtracted.rows)
         if sink.subtracted.ignorable:
             yield "ignored by the control", ", ".join(sink.subtracted.ignorable)
     if sink.unmatched.left or sink.unmatched.right:
         yield "taken back, but never added", f"{sink.unmatched.left:,} left, {sink.unmatched.right:,} right"
 
 
+def rows_text(rows: int) -> str:
+    """So many rows."""
+    return f"{rows:,} row{'s' * (rows != 1)}"
+
+
 def coverage_text(sink: SinkReport) -> str:
     """How much was compared."""
     coverage = sink.coverage
-    columns = f"{coverage.columns} columns compared"
+    columns = f"{coverage.columns} column{'s' * (coverage.columns != 1)} compared"
     if coverage.columns_ignored:
         columns += f", {coverage.columns_ignored} ignored"
     left, right = share_text(coverage.left), share_text(coverage.right)
