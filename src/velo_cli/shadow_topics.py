@@ -149,7 +149,7 @@ class TopicsRun:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             now = _now_ms()
-            path.write_bytes(msgspec.json.encode(_Began(now, of)))
+            _write(path, _Began(now, of))
         except OSError as problem:
             raise _unusable(folder, problem) from None
         return now
@@ -281,9 +281,7 @@ class TopicsRun:
                 for reader in readers.values():
                     reader.close()
             folder.mkdir(parents=True, exist_ok=True)
-            made = path.with_suffix(".new")
-            made.write_bytes(msgspec.json.encode(places))
-            made.replace(path)
+            _write(path, places)
         kept = msgspec.json.decode(path.read_bytes(), type=dict[Side, list[tuple[tuple[str, int], int]]])
         readers = opened.readers(once=self.once)
         for side, reader in readers.items():
@@ -326,7 +324,7 @@ class TopicsRun:
         until = max(known) + self.config.warm_up_ms if len(known) == len(firsts) else None
         if not self.stop.is_set():
             folder.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(msgspec.json.encode(until))
+            _write(path, until)
         return until
 
     def _first_ms(self, opened: OpenSides, reader: StreamReader) -> int | None:
@@ -364,6 +362,13 @@ def _held(folder: Path) -> Iterator[None]:
                 ErrorCode.STATE_MISMATCH, message, hint="stop it first; --state names another place"
             ) from None
         yield
+
+
+def _write(path: Path, what: object) -> None:
+    """Killed at any moment: the file is whole, or not there."""
+    made = path.with_suffix(".new")
+    made.write_bytes(msgspec.json.encode(what))
+    made.replace(path)
 
 
 def _unusable(folder: Path, problem: OSError) -> VeloError:

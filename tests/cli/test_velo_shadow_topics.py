@@ -387,6 +387,27 @@ def test_what_another_process_goes_on_from_is_left_alone(
     assert kept.read_text() == "{}"
 
 
+def test_a_run_that_is_killed_while_it_notes_its_beginning_leaves_nothing_half(
+    command: Callable[..., Any], topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics.write("totals", flinks(range(1, 7)))
+    topics.write("large", flinks(range(1, 7)))
+    sides = ("--left", "kafka://totals", "--right", "kafka://large", "--key", "customer,window_end")
+    words = ("velo", "shadow", *sides, "--brokers", topics.address, "--state", "state", "--once")
+
+    def killed(path: Path, data: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(data[:5])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", killed)
+        first = command(*words)
+    again = command(*words)
+
+    assert (first.code, again.code) == (130, 0), again.err
+
+
 def test_a_comparison_that_has_changed_does_not_go_on(command: Callable[..., Any], topics: Topics, job: Path) -> None:
     topics.write("shop.orders", orders_of(range(65)))
     topics.write("totals", flinks(range(1, 7)))
