@@ -57,7 +57,10 @@ def _lacking(counts: Counts, pending: int, blocking: int) -> list[str]:
         # What stands still on one side is pending on the other for ever.
         return [f"only {counts.compared:,} compared, and {pending:,} pending: a side is behind, or has stopped"]
     sides = [name for name, rows in (("left", counts.left), ("right", counts.right)) if not rows]
-    return [f"no rows on {'either' if len(sides) > 1 else f'the {sides[0]}'} side: nothing to compare"]
+    of = "either" if len(sides) > 1 else f"the {sides[0]}"
+    if pending:
+        return [f"no rows on {of} side that both sides have passed: {pending:,} are pending"]
+    return [f"no rows on {of} side: nothing to compare"]
 
 
 def _blocking(counts: Counts, waived: int) -> tuple[str, ...]:

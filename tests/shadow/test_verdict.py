@@ -91,6 +91,12 @@ def test_a_side_that_has_stopped_is_never_safe(found: Counts, pending: int, deci
     assert decide(found, pending=pending, waived=1).decision is not Decision.SAFE or pending <= found.compared
 
 
+def test_rows_that_are_pending_are_no_empty_side() -> None:
+    (reason,) = decide(counts(0), pending=1200).reasons
+
+    assert reason == "no rows on either side that both sides have passed: 1,200 are pending"
+
+
 def test_a_bound_that_is_required_and_not_reached_is_inconclusive() -> None:
     few, enough = decide(counts(2994), required=0.001), decide(counts(2995), required=0.001)
 
