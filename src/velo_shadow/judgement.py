@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -26,9 +26,9 @@ def judged(
     differences = explained(compared.diff.differences, compared)
     waived = waived_rows(differences, waivers, today)
     verdict = decide(counts, waived=waived, pending=compared.pending, required=required)
-    apart = _clocks_apart(compared)
-    if apart and (verdict.decision is Decision.SAFE or not counts.matched + counts.differing):
-        verdict = decide(counts, waived=waived, pending=compared.pending, missing=[apart], required=required)
+    doubts = [*_clocks_apart(compared), *_not_whole(compared)]
+    if doubts and (verdict.decision is Decision.SAFE or not counts.matched + counts.differing):
+        verdict = decide(counts, waived=waived, pending=compared.pending, missing=doubts, required=required)
     if compared.subtracted is not None:
         verdict = replace(verdict, reasons=(*verdict.reasons, *remarks(compared.subtracted)))
     return ComparisonResult(
@@ -51,15 +51,26 @@ def judged(
     )
 
 
-def _clocks_apart(compared: Compared) -> str | None:
+def _clocks_apart(compared: Compared) -> Iterator[str]:
     """What to say when the sides have no moment of event time in common."""
     left, right = (compared.spans[side] for side in Side)
     if left is None or right is None or (left[0] <= right[1] and right[0] <= left[1]):
-        return None
-    return (
+        return
+    yield (
         f'the sides have no event time in common: "{compared.plan.time_column}" runs from {left[0]} to {left[1]} '
         f"on the left, from {right[0]} to {right[1]} on the right"
     )
+
+
+def _not_whole(compared: Compared) -> Iterator[str]:
+    """What to say of a side that took back what it never gave: its rows are not known."""
+    for side in Side:
+        rows = compared.unmatched.get(side, 0)
+        if rows:
+            yield (
+                f"the {side} side takes back {rows:,} row{'s' * (rows > 1)} that it never gave: "
+                "compare it from its beginning, or say what its records mean (changelog)"
+            )
 
 
 def _coverage(compared: Compared, counts: Counts) -> Coverage:

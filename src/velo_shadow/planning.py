@@ -45,6 +45,8 @@ _SHOWN_FLOAT = r"^(-?((0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|Infinity)|NaN
 counted with."""
 _BEYOND_FLOATS = r"[eE][+-]?[0-9]{3,}$|[0-9]{300}"
 """What a number of 64 bits may not hold."""
+_LONG_WHOLE = r"^-?[0-9]{16,}$"
+"""Whole numbers that floating point may not tell from their neighbours."""
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+]00:00)?$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _WRITTEN: dict[frozenset[TypeName], str] = {
@@ -307,7 +309,10 @@ def _shown_type(columns: Sequence[Any]) -> SqlType:
 def _fit_floats(values: Any) -> bool:
     """Whether no number is too large, or too near to zero, for 64 bits: such ones would all be the same."""
     extreme = pc.unique(values.filter(pc.match_substring_regex(values, _BEYOND_FLOATS)))
-    return all(math.isfinite(float(text)) and bool(float(text)) == bool(Decimal(text)) for text in extreme.to_pylist())
+    if not all(math.isfinite(float(text)) and bool(float(text)) == bool(Decimal(text)) for text in extreme.to_pylist()):
+        return False
+    whole = pc.unique(values.filter(pc.match_substring_regex(values, _LONG_WHOLE)))
+    return all(int(float(text)) == int(text) for text in whole.to_pylist())
 
 
 def _all_match(values: Any, pattern: str) -> bool:

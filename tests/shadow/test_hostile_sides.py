@@ -165,3 +165,15 @@ def test_one_row_is_a_row(tmp_path: Path) -> None:
     assert "1 column compared" in output
     for name in ("r.md", "r.html"):
         assert "1 rows" not in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_a_side_that_takes_back_what_it_never_gave_is_not_safe(tmp_path: Path) -> None:
+    rows = "op,id,v\n+I,1,a\n"
+    options = "--left-changelog", "retract", "--right-changelog", "retract"
+
+    code, output = compare(tmp_path, rows + "-D,2,a\n", rows + "-D,9,z\n", *options)
+
+    assert code == 4, output
+    assert "the left side takes back 1 row that it never gave" in output
+    assert "the right side takes back 1 row that it never gave" in output
+    assert compare(tmp_path, rows, rows, *options)[0] == 0

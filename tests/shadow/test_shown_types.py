@@ -61,3 +61,10 @@ def test_floating_point_stays_so(tmp_path: Path) -> None:
     right = left.replace("1e300", "1.0000000000001e300").replace("0e500", "0.0")
 
     assert compare(tmp_path, "jsonl", left, right)[0] == 0
+
+
+def test_a_floating_point_number_does_not_blur_the_whole_ones_beside_it(tmp_path: Path) -> None:
+    left = '{"id": 1, "v": 12345678901234567890123}\n{"id": 2, "v": 1e3}\n'
+
+    assert compare(tmp_path, "jsonl", left, left.replace("0123}", "0124}"))[0] == 1
+    assert compare(tmp_path, "jsonl", left, left)[0] == 0
