@@ -130,7 +130,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(left=ROWS, right=ROWS, data=st.randoms())
 def test_bags_are_subtracted_with_multiplicity(left: list[Row], right: list[Row], data: Any) -> None:
     shuffled = list(right)
@@ -143,7 +143,7 @@ def test_bags_are_subtracted_with_multiplicity(left: list[Row], right: list[Row]
     assert counts(found) == (matched, 0, len(left) - matched, len(right) - matched, 0, 0)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(left=ROWS, right=ROWS)
 def test_keyed_rows_are_paired_within_their_key_and_copies_told_apart(left: list[Row], right: list[Row]) -> None:
     one, two = set(left), set(right)
