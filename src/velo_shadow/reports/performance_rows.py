@@ -41,10 +41,10 @@ def performance_rows(performance: Performance) -> list[PerformanceRow]:
 
 def milliseconds_text(value: float) -> str:
     """A latency."""
-    for limit, divisor, unit in ((1e3, 1.0, "ms"), (120e3, 1e3, "s"), (7200e3, 60e3, "min")):
+    for limit, divisor, unit in ((1e3, 1.0, "ms"), (120e3, 1e3, "s"), (7200e3, 60e3, "min"), (172800e3, 3600e3, "h")):
         if value < limit:
             return f"{value / divisor:.3g} {unit}"
-    return f"{value / 3600e3:,.3g} h"
+    return f"{value / 86400e3:,.0f} days"
 
 
 def bytes_text(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from velo_harness.reports.shown_values import text_of
@@ -162,7 +163,7 @@ def seconds_text(seconds: float) -> str:
 
 def percent_text(rate: float) -> str:
     """A small rate as a percentage."""
-    return f"{rate * 100:.2g} %" if rate < 0.1 else f"{rate * 100:.0f} %"
+    return f"{Decimal(f'{rate * 100:.2g}'):f} %" if rate < 0.1 else f"{rate * 100:.0f} %"
 
 
 def duration_of(report: ShadowReport) -> timedelta | None:
