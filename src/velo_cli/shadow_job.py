@@ -61,7 +61,8 @@ class JobBeside:
 
         Raises VeloError: BAD_VALUE for a config that would have it write over what Flink has; no broker; no such topic.
         """
-        refuse_topics_of_others(config)
+        sinks = [statement.sink for statement in program.plan.statements.values() if statement.sink is not None]
+        refuse_topics_of_others(config, {sink.properties.get("topic", sink.name) for sink in sinks})
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None

@@ -6,6 +6,7 @@ for only where topics of one name have several addresses.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypeAlias
 
 from velo_engine.connectors.kafka.client import KafkaCluster
@@ -58,8 +59,10 @@ def refuse_one_topic_twice(config: ShadowConfig) -> None:
                 raise VeloError(ErrorCode.BAD_VALUE, message, location=sink.location)
 
 
-def refuse_topics_of_others(config: ShadowConfig) -> None:
+def refuse_topics_of_others(config: ShadowConfig, written: Collection[str]) -> None:
     """Our job may write what no one else writes or reads, and each of its topics once.
+
+    `written`: the topics that the program itself says it writes. They are Flink's, whatever their address here.
 
     Raises VeloError: BAD_VALUE; no broker answers.
     """
@@ -78,6 +81,14 @@ def refuse_topics_of_others(config: ShadowConfig) -> None:
         assert place is not None
         if place in taken:
             message = f'our job would write "{sink.name}" into {taken[place]}: the topic {sink.right.topic}'
-            hint = f"give it one of its own: right: {{ topic: {sink.right.topic}-velo }}"
-            raise VeloError(ErrorCode.BAD_VALUE, message, location=sink.location, hint=hint)
+            raise VeloError(ErrorCode.BAD_VALUE, message, location=sink.location, hint=_own_topic(sink.right))
+        if sink.right.topic in written:
+            message = f'our job would write "{sink.name}" into {sink.right.topic}, which the program writes for Flink'
+                f'our job would write "{sink.name}" into {sink.right.topic}, which the program writes at Flink, too'
+            )
+            raise VeloError(ErrorCode.BAD_VALUE, message, location=sink.location, hint=_own_topic(sink.right))
         taken[place] = f'what it writes for "{sink.name}"'
+
+
+def _own_topic(stream: TopicStream) -> str:
+    return f"give it one of its own: right: {{ topic: {stream.topic}-velo }}"

@@ -237,6 +237,21 @@ def test_our_job_knows_the_cluster_by_its_other_addresses_and_touches_nothing_of
     assert message in ran.err
 
 
+def test_the_topic_that_the_program_names_is_flinks(command: Callable[..., Any], topics: Topics, job: Path) -> None:
+    """Also when the left is a file, so that the config calls no topic Flink's."""
+    config = (job / "shadow_config.yaml").read_text()
+    config = config.replace("left: { topic: totals }", "left: { file: flink.jsonl }").replace("totals-velo", "totals")
+    (job / "shadow_config.yaml").write_text(config)
+    (job / "flink.jsonl").write_text('{"customer": "a"}\n')
+    topics.write("shop.orders", orders_of(range(65)))
+    topics.write("totals", flinks(range(1, 7)))
+
+    ran = command("velo", "shadow", ".", "--once")
+
+    assert (ran.code, topics.count("totals")) == (2, 12), ran.err
+    assert 'our job would write "totals" into totals, which the program writes for Flink' in ran.err
+
+
 def test_two_sinks_have_two_topics(command: Callable[..., Any], topics: Topics, job: Path) -> None:
     sink = "  - { name: large, left: { topic: large }, right: { topic: totals-velo } }\n"
     (job / "shadow_config.yaml").write_text((job / "shadow_config.yaml").read_text() + sink)
