@@ -84,8 +84,6 @@ def refuse_topics_of_others(config: ShadowConfig, written: Collection[str]) -> N
             raise VeloError(ErrorCode.BAD_VALUE, message, location=sink.location, hint=_own_topic(sink.right))
         if sink.right.topic in written:
             message = f'our job would write "{sink.name}" into {sink.right.topic}, which the program writes for Flink'
-                f'our job would write "{sink.name}" into {sink.right.topic}, which the program writes at Flink, too'
-            )
             raise VeloError(ErrorCode.BAD_VALUE, message, location=sink.location, hint=_own_topic(sink.right))
         taken[place] = f'what it writes for "{sink.name}"'
 
