@@ -125,7 +125,7 @@ def _text_side(
 ) -> SideFile:
     """A side whose rows are at hand as text."""
     kinds = None if changelog is Changelog.APPEND else _kinds(path, table)
-    if kinds is not None:
+    if kinds is not None and KIND_FIELD in table.column_names:
         table = table.drop_columns([KIND_FIELD])
     names = tuple(table.column_names)
     relation = Relation(f"velo_{side}", names)
@@ -134,6 +134,8 @@ def _text_side(
 
 def _kinds(path: Path, table: pa.Table) -> pa.Array:
     """What each row does, by the column `op`."""
+    if not table.column_names:  # a file without a single row
+        return pa.array([], pa.int8())
     if KIND_FIELD not in table.column_names:
         message = f'{path.name} has no column "{KIND_FIELD}", which says what a row of a changelog does'
         raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint=f"write {', '.join(KIND_SYMBOLS)} into it")

@@ -107,6 +107,7 @@ def plan_for(
             raise VeloError(ErrorCode.BAD_VALUE, f'"{name}" is of the key, which is compared exactly')
         if list(key).count(name) > 1:
             raise VeloError(ErrorCode.BAD_VALUE, f'"{name}" stands twice in the key')
+    _need_columns(sides)
     _need_key(key, sides)
     compared = [name for name in names if name not in left_out]
     _need_both(compared, rules, sides)
@@ -143,6 +144,13 @@ def _need_time(column: PlanColumn, sides: Mapping[Side, PlannedSide]) -> None:
         message = f'"{name}" is to be the event time and is {column.type}, no time'
         hint = "write times in UTC, such as 2026-01-01 10:00:00, or name another column"
         raise VeloError(ErrorCode.BAD_VALUE, message, hint=hint)
+
+
+def _need_columns(sides: Mapping[Side, PlannedSide]) -> None:
+    for side, file in sides.items():
+        if not file.types:
+            message = f"the {side} side, {file.label}, is empty: it has neither rows nor names of columns"
+            raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint="was anything written into it?")
 
 
 def _need_key(key: Sequence[str], sides: Mapping[Side, PlannedSide]) -> None:

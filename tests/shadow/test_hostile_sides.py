@@ -177,3 +177,25 @@ def test_a_side_that_takes_back_what_it_never_gave_is_not_safe(tmp_path: Path) -
     assert "the left side takes back 1 row that it never gave" in output
     assert "the right side takes back 1 row that it never gave" in output
     assert compare(tmp_path, rows, rows, *options)[0] == 0
+
+
+@pytest.mark.parametrize("changelog", ["append", "upsert"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, changelog: str) -> None:
+    options = "--left-changelog", changelog, "--right-changelog", changelog
+
+    code, output = compare(tmp_path, "", '{"op": "+I", "id": 1, "v": "a"}\n', *options, ending="jsonl")
+
+    assert code == 2, output
+    assert "the left side, left.jsonl, is empty: it has neither rows nor names of columns" in output.replace(
+        str(tmp_path) + "/", ""
+    )
+
+
+def test_the_report_says_that_causes_are_of_the_first_rows_that_differ(tmp_path: Path) -> None:
+    left, right = ("id,v\n" + "".join(f"{i},{v}\n" for i in range(10_001)) for v in ("a", "b"))
+
+    code, output = compare(tmp_path, left, right)
+
+    assert code == 1
+    assert "causes of the first 10,000 of 10,001 differing rows, in order of the key:" in output
+    assert "causes of the first" not in compare(tmp_path, ROWS, ROWS.replace("a,5", "x,5"))[1]

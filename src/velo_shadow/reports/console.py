@@ -15,6 +15,7 @@ from velo_shadow.reports.wording import (
     bound_text,
     coverage_text,
     difference_line,
+    examined_text,
     examples,
     key_text,
     left_alone,
@@ -68,6 +69,8 @@ def _print_sink(sink: SinkReport, console: Console) -> None:
         if name == PENDING and sink.pending_rows:
             _say(console, f"    {pending_text(sink)}", style="dim")
     shown = examples(sink)
+    if (of_which := examined_text(sink)) is not None:
+        _say(console, of_which)
     for cause, number in sink.causes.items():
         _say(console, f"{number:,} x {cause}")
         if cause in shown:

@@ -13,6 +13,7 @@ from velo_shadow.reports.wording import (
     bound_text,
     coverage_text,
     difference_line,
+    examined_text,
     examples,
     key_text,
     left_alone,
@@ -87,6 +88,8 @@ def _causes(sink: SinkReport) -> str:
 
 def _why(sink: SinkReport) -> Iterator[str]:
     shown = examples(sink)
+    if (of_which := examined_text(sink)) is not None:
+        yield of_which
     for cause, number in sink.causes.items():
         yield f"{number:,} x {cause}"
         if cause in shown:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from velo_harness.reports.shown_values import text_of
+from velo_shadow.diff import MAX_DIFFERENCES
 from velo_shadow.model import Decision, Kind, Performance
 from velo_shadow.reports.document import ShadowReport, ShownDifference, SinkReport
 from velo_shadow.reports.performance_rows import performance_rows
@@ -159,6 +160,14 @@ def seconds_text(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:,.0f} {unit}"
     return f"{max(seconds, 1):.0f} s"
+
+
+def examined_text(sink: SinkReport) -> str | None:
+    """What causes are about, where more rows differ than are examined."""
+    rows = sink.counts.differing + sink.counts.missing + sink.counts.extra
+    if rows <= MAX_DIFFERENCES:
+        return None
+    return f"causes of the first {MAX_DIFFERENCES:,} of {rows:,} differing rows, in order of the key:"
 
 
 def percent_text(rate: float) -> str:
