@@ -187,6 +187,8 @@ def plan_column(name: str, sides: Mapping[Side, PlannedSide], equality: ColumnEq
         kind = _type_with_text(name, stated[0], untyped[0])
     elif len(stated) == 1:
         kind = stated[0]
+    elif equality is not None and equality.text_equals_value and sum(one.name in STRINGS for one in stated) == 1:
+        kind = _written_type(name, stated)
     else:
         kind = _common_type(name, stated[0], stated[1])
     if any(side.is_sample for side in untyped):
@@ -242,6 +244,15 @@ def _type_with_text(name: str, kind: SqlType, file: PlannedSide) -> SqlType:
         hint = "times are compared in UTC: write them so" if kind.name in TIMESTAMPS else None
         raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint=hint)
     return _common_type(name, kind, _shown_type([values])) if pattern == _DECIMAL else kind
+
+
+def _written_type(name: str, kinds: Sequence[SqlType]) -> SqlType:
+    """STRING, where a text is to equal the value that it writes: a text that became a number might be rounded."""
+    (value,) = (kind for kind in kinds if kind.name not in STRINGS)
+    if value.name in INTEGERS | {TypeName.DECIMAL, TypeName.BOOLEAN}:
+        return STRING
+    message = f'column "{name}" is {value} on one side and text on the other: it has no one way to be written'
+    raise VeloError(ErrorCode.SCHEMA_MISMATCH, message, hint="convert one side")
 
 
 def _common_type(name: str, left: SqlType, right: SqlType) -> SqlType:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from tests.shadow.command import velo
 
 
@@ -68,3 +71,15 @@ def test_a_floating_point_number_does_not_blur_the_whole_ones_beside_it(tmp_path
 
     assert compare(tmp_path, "jsonl", left, left.replace("0123}", "0124}"))[0] == 1
     assert compare(tmp_path, "jsonl", left, left)[0] == 0
+
+
+@pytest.mark.parametrize(("value", "other"), [(12, "13"), (True, "false"), (Decimal("1.50"), "1.60")])
+def test_a_stated_type_may_equal_its_text(tmp_path: Path, value: object, other: str) -> None:
+    text = str(value).lower()
+    for side, column in (("left", [value]), ("right", [text]), ("wrong", [other])):
+        parquet.write_table(pa.table({"id": [1], "v": column}), tmp_path / f"{side}.parquet")
+    sides = ["shadow", "--key", "id", "--left", str(tmp_path / "left.parquet"), "--right"]
+
+    assert velo([*sides, str(tmp_path / "right.parquet")])[0] == 2
+    assert velo([*sides, str(tmp_path / "right.parquet"), "--equal", "v=text"])[0] == 0
+    assert velo([*sides, str(tmp_path / "wrong.parquet"), "--equal", "v=text"])[0] == 1
