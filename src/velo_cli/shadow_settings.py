@@ -126,10 +126,16 @@ def reads_topics(config: ShadowConfig) -> bool:
 
 
 def refuse_for_files(config: ShadowConfig, flags: Overrides, *, once: bool, fresh: bool) -> None:
-    """Errors: BAD_VALUE for flags that are about topics where all sides are files, which have ended."""
+    """Errors: BAD_VALUE for flags that are about topics where all sides are files, which have ended; for two that say
+    when to end.
+    """
+    if once and flags.duration_ms is not None:
+        hint = "--once ends where the topics end now: leave one of both out"
+        raise VeloError(ErrorCode.BAD_VALUE, "--once and --duration say two things about the end", hint=hint)
     values = {
         "--once": once, "--fresh": fresh, "--duration": flags.duration_ms, "--grace": flags.grace_ms,
         "--warm-up": flags.warm_up_ms, "--state": flags.state, "--flink-api": flags.flink_api,
+        "--brokers": flags.brokers, "--kafka-config": flags.kafka_config,
     }  # fmt: skip
     given = [flag for flag, value in values.items() if value not in (None, False)]
     if given and not reads_topics(config):

@@ -169,6 +169,8 @@ def test_order_says_which_row_of_all_inputs_came_first(command: Callable[..., An
         ([".", "--key", "customer"], "--key: with a config its sinks say what is compared"),
         ([".", "--sink", "totls"], 'did you mean "totals"?'),
         ([".", "--once", "--state", "x"], "--once, --state: about topics, and all sides are files"),
+        ([".", "--brokers", "kafka:9092"], "--brokers: about topics, and all sides are files"),
+        ([".", "--once", "--duration", "1h"], "--once and --duration say two things about the end"),
         ([".", "--duration", "1h"], "--duration: about topics"),
         ([".", "--memory-limit", "much"], '"much" is no size of memory'),
         ([".", "--no-run"], "--no-run: the output of the program"),
