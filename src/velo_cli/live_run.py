@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from velo_cli.shown_changes import ShownChanges
 from velo_cli.status_line import StatusLine
+from velo_cli.stop_signals import stopped_by_signals
 from velo_engine import Engine, JobOptions
 from velo_engine.observability.exposition import JobCollector, registry_of
 from velo_engine.observability.metric_annotations import metric_definitions
@@ -84,7 +82,7 @@ def run_live(engine: Engine, parsed: Program, program: PlannedProgram, run: Live
         _say_restored(job.start(), run)
         if folder is not None:
             open_things.enter_context(JobControl(job, folder.folder, stop))
-        open_things.enter_context(_signals(stop))
+        open_things.enter_context(stopped_by_signals(stop))
         open_things.enter_context(StatusLine(job.statistics, _outputs(program, shown), stop))
         if job.finished:
             print("the job has finished before: its input had ended; begin anew with --fresh", file=sys.stderr)
@@ -137,23 +135,6 @@ def _serve_metrics(
     print(
         f"metrics: http://{server.address}/metrics  health: http://{server.address}/health", file=sys.stderr, flush=True
     )
-
-
-@contextlib.contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM end the job after the batch it is in; the second SIGINT ends the process."""
-
-    def asked(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say_restored(restored: Restored | None, run: LiveRun) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -13,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -23,6 +21,7 @@ from velo_cli.shadow_job import JobBeside
 from velo_cli.shadow_places import refuse_one_topic_twice
 from velo_cli.shadow_program import ShadowProgram
 from velo_cli.shadow_settings import memory_size
+from velo_cli.stop_signals import stopped_by_signals
 from velo_engine.errors import ErrorCode, Location, VeloError
 from velo_engine.schema import RowSchema
 from velo_shadow.compared import Compared
@@ -105,7 +104,7 @@ class TopicsRun:
             folder = self._folder(open_things)
             try:
                 began_ms = self._began(folder)
-                open_things.enter_context(_signals(self.stop))
+                open_things.enter_context(stopped_by_signals(self.stop))
                 self._compare(folder, began_ms, open_things)
                 if self.once and self.stop.is_set():
                     raise KeyboardInterrupt
@@ -374,23 +373,6 @@ def _write(path: Path, what: object) -> None:
 def _unusable(folder: Path, problem: OSError) -> VeloError:
     message = f"the folder {folder} cannot be used: {problem.strerror}"
     return VeloError(ErrorCode.FILE_UNREADABLE, message, hint="name another with --state")
-
-
-@contextlib.contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM end the comparison with its result; the second SIGINT ends the process."""
-
-    def asked(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _now_ms() -> int:

@@ -49,3 +49,8 @@ VELOSTREAM_ONLY: Mapping[str, str] = {
 def aggregate_name(written: str) -> str | None:
     """The name in plans of the aggregate function that people write as `written` (any case), or None."""
     return _BY_SPELLING.get(written.lower())
+
+
+def aggregate_spellings() -> list[str]:
+    """All names of aggregate functions, in upper case, as people write them."""
+    return sorted(spelling.upper() for spelling in _BY_SPELLING)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from sqlglot import exp
 
 from velo_engine.errors import ErrorCode, Location, VeloError, did_you_mean
-from velo_engine.functions.aggregates import aggregate_name
+from velo_engine.functions.aggregates import aggregate_name, aggregate_spellings
 from velo_engine.functions.record_headers import HEADERS
 from velo_engine.functions.record_headers import NAMES as HEADER_FUNCTIONS
 from velo_engine.functions.signature import SignatureError, coerced
@@ -424,7 +424,7 @@ class _Binder:
             return self.error(ErrorCode.INVALID_GROUPING, f"{where} {name} cannot stand here", node, hint)
         if name in UNAVAILABLE:
             return self.error(ErrorCode.SQL_UNSUPPORTED, f"this engine does not run {name}: {UNAVAILABLE[name]}", node)
-        hint = did_you_mean(name, WRITTEN, noun="function")
+        hint = did_you_mean(name, [*WRITTEN, *aggregate_spellings()], noun="function")
         return self.error(ErrorCode.UNKNOWN_FUNCTION, f"there is no function {name}", node, hint)
 
     def row(self, node: exp.Tuple) -> Expression:

@@ -89,11 +89,12 @@ def test_what_cannot_be_is_refused_in_plain_words_and_with_its_place(
         assert (refusal.value.location.line, refusal.value.location.column) == (1, column)
 
 
-def test_the_nearest_function_is_named() -> None:
+@pytest.mark.parametrize(("text", "nearest"), [("SUBSTRNG(s, 1)", "SUBSTRING"), ("SUMM(i)", "SUM")])
+def test_the_nearest_function_is_named(text: str, nearest: str) -> None:
     with pytest.raises(VeloError) as refusal:
-        bind("SUBSTRNG(s, 1)", SCHEMA)
+        bind(text, SCHEMA)
 
-    assert refusal.value.hint == 'did you mean "SUBSTRING"?'
+    assert refusal.value.hint == f'did you mean "{nearest}"?'
 
 
 def test_a_condition_must_be_a_boolean() -> None:
