@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.fuzz.aggregation import aggregate, keys
@@ -74,7 +75,7 @@ def _deduplicated(c: Context, inner: Relation, direction: str) -> Relation:
     by = keys(c, inner, 1, 2)
     rank = c.name("rn")
     inside = (
-        f"SELECT *, ROW_NUMBER() OVER (PARTITION BY {', '.join(column.name for column in by)} "
+        f"SELECT *, ROW_NUMBER() OVER ({_partition_by(by)}"
         f"ORDER BY {inner.time} {direction}) AS {rank} FROM {inner.source(c.name('q'))}"
     )
     return Relation(
@@ -93,7 +94,6 @@ def _deduplicated(c: Context, inner: Relation, direction: str) -> Relation:
 def over(c: Context, inner: Relation) -> Relation:
     """Aggregates over what came before, in the order of row time."""
     by = keys(c, inner, 0, 1)
-    partition = f"PARTITION BY {by[0].name} " if by else ""
     frame = c.pick(
         "",
         "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
@@ -103,7 +103,7 @@ def over(c: Context, inner: Relation) -> Relation:
         "RANGE BETWEEN INTERVAL '3' SECOND PRECEDING AND CURRENT ROW",
         "RANGE BETWEEN INTERVAL '8' SECOND PRECEDING AND CURRENT ROW",
     )
-    window = f"({partition}ORDER BY {inner.time}{' ' + frame if frame else ''})"
+    window = f"({_partition_by(by)}ORDER BY {inner.time}{' ' + frame if frame else ''})"
     texts, columns = [], []
     for _ in range(c.random.randint(1, 3)):
         call, kind = aggregate(c, names_of(inner), in_order=True)
@@ -129,7 +129,7 @@ def over(c: Context, inner: Relation) -> Relation:
 def lag(c: Context, inner: Relation) -> Relation:
     """LAG, and the ranking functions that OVER allows."""
     by = keys(c, inner, 1, 1)
-    window = f"(PARTITION BY {by[0].name} ORDER BY {inner.time})"
+    window = f"({_partition_by(by)}ORDER BY {inner.time})"
     source = c.pick(*[column for column in inner.columns if column.kind is not Kind.ARRAY])
     name = c.name("w")
     call, kind = c.pick(
@@ -150,6 +150,11 @@ def lag(c: Context, inner: Relation) -> Relation:
         named=inner.named,
         ordered_by_key=tuple(column.name for column in by),
     )
+
+
+def _partition_by(by: Sequence[Column]) -> str:
+    """The clause for `by`, which is empty where a relation has no column to group by."""
+    return f"PARTITION BY {', '.join(column.name for column in by)} " if by else ""
 
 
 def limited(c: Context, inner: Relation) -> Relation:

@@ -36,6 +36,8 @@ class BoundAggregate:
     filter: Expression | None
     location: Location | None = field(compare=False)
     constants: tuple[LiteralValue | tuple[LiteralValue, ...], ...] = ()
+    may_be_null: bool = False
+    """Whether an argument may be NULL for the planner, although its type says NOT NULL."""
 
 
 def bind_aggregate(node: exp.Expr, scope: RelationScope) -> BoundAggregate:
@@ -167,15 +169,16 @@ def _result_type(bound: BoundAggregate, grouped: bool) -> SqlType:
     """NOT NULL over arguments that are, unless the group may be empty (Calcite's ARG0_NULLABLE_IF_EMPTY)."""
     if bound.function.startswith(PREFIX):
         return by_plan_name(bound.function).returns.as_nullable()
+    types = [arg.type.as_nullable(arg.type.nullable or bound.may_be_null) for arg in bound.args]
     try:
-        result = aggregate_type(bound.function, [arg.type for arg in bound.args], bound.distinct, bound.constants)
+        result = aggregate_type(bound.function, types, bound.distinct, bound.constants)
     except VeloError as e:
         raise VeloError(e.code, e.message, location=bound.location, hint=e.hint) from None
     if bound.function not in _NEVER_NULL_OVER_VALUES:
         # Flink says NOT NULL here although a FILTER may leave nothing, and then fails.
         return result.as_nullable() if bound.filter is not None and bound.function in _OF_NOTHING_NULL else result
     empty = not grouped or bound.filter is not None
-    return result.as_nullable(empty or any(arg.type.nullable for arg in bound.args))
+    return result.as_nullable(empty or any(kind.nullable for kind in types))
 
 
 def _is_constant(expression: Expression) -> bool:

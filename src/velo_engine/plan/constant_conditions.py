@@ -7,11 +7,10 @@ SimplifyFilterConditionRule, and Calcite's ReduceExpressionsRule, PruneEmptyRule
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from velo_engine.plan.contradictions import contradictory
-from velo_engine.plan.expressions import Call, Expression, Literal
+from velo_engine.plan.emptiness import conjuncts, gives_no_row, unmatched_sides
+from velo_engine.plan.expressions import Literal
 from velo_engine.plan.nodes import (
     Correlate,
     Expand,
@@ -31,7 +30,7 @@ from velo_engine.plan.nodes import (
 )
 from velo_engine.plan.null_rows import always_true
 from velo_engine.plan.relation import column_refs
-from velo_engine.plan.rewrite import conjunction, inlined, with_inputs
+from velo_engine.plan.rewrite import conjunction, with_inputs
 from velo_engine.plan.simplified import simplified
 from velo_engine.types import BIGINT
 
@@ -59,9 +58,9 @@ def without_constant_conditions(node: PlanNode) -> PlanNode:
             return _empty(node)
         case Union() if all(_is_empty(source) for source in node.sources):
             return _empty(node)
-        case RegularJoin():
-            return _regular_join(node)
-        case IntervalJoin() | TemporalJoin() if node.kind is JoinKind.INNER and any(map(_is_empty, inputs(node))):
+        case RegularJoin() | IntervalJoin():
+            return _join(node)
+        case TemporalJoin() if node.kind is JoinKind.INNER and any(map(_is_empty, inputs(node))):
             return _empty(node)
         case _:
             return node
@@ -76,32 +75,14 @@ def _empty(node: PlanNode) -> Values:
 
 
 def _filter(node: Filter) -> PlanNode:
-    condition = simplified(conjunction(_conditions(node)) or node.predicate)
-    if _is_empty(node.input) or contradictory(condition):
+    if _is_empty(node.input) or gives_no_row(node):
         return _empty(node)
-    parts = _conjuncts(node.predicate)
+    parts = conjuncts(node.predicate)
     kept = [part for part in parts if not always_true(simplified(part))]
     if len(kept) == len(parts):
         return node
     predicate = conjunction(kept)
     return node.input if predicate is None else replace(node, predicate=predicate)
-
-
-def _conditions(node: PlanNode, above: Sequence[Expression] = ()) -> list[Expression]:
-    """What filters that stand in a row ask for, over what they read; projections between them are no obstacle."""
-    match node:
-        case Filter():
-            return _conditions(node.input, [*above, node.predicate])
-        case Project():
-            return _conditions(node.input, [inlined(condition, node.expressions) for condition in above])
-        case _:
-            return list(above)
-
-
-def _conjuncts(predicate: Expression) -> list[Expression]:
-    if isinstance(predicate, Call) and predicate.function == "and":
-        return [part for arg in predicate.args for part in _conjuncts(arg)]
-    return [predicate]
 
 
 def _of_nothing(node: GroupAggregate) -> PlanNode:
@@ -113,8 +94,9 @@ def _of_nothing(node: GroupAggregate) -> PlanNode:
     return Values((row,), node.schema)
 
 
-def _regular_join(node: RegularJoin) -> PlanNode:
-    left, right = _is_empty(node.left), _is_empty(node.right)
+def _join(node: RegularJoin | IntervalJoin) -> PlanNode:
+    unmatched = unmatched_sides(node)
+    left, right = (_is_empty(side) or alone for side, alone in zip((node.left, node.right), unmatched, strict=True))
     match node.kind:
         case JoinKind.ANTI if right and not left:
             return node.left
@@ -124,9 +106,14 @@ def _regular_join(node: RegularJoin) -> PlanNode:
             return _empty(node)
         case JoinKind.RIGHT if right:
             return _empty(node)
-        case JoinKind.LEFT if right:
+        case JoinKind.FULL if left and right:
+            return _empty(node)
+        case JoinKind.LEFT | JoinKind.FULL if right:
             width = len(node.left.schema)
             padding = tuple(Literal(None, kind) for kind in node.schema.types[width:])
             return Project(node.left, (*column_refs(node.left.schema), *padding), node.schema)
+        case JoinKind.RIGHT | JoinKind.FULL if left:
+            padding = tuple(Literal(None, kind) for kind in node.schema.types[: len(node.left.schema)])
+            return Project(node.right, (*padding, *column_refs(node.right.schema)), node.schema)
         case _:
             return node

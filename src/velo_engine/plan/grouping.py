@@ -15,10 +15,15 @@ from velo_engine.plan.attached_windows import AttachedWindow, attached_window
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.expressions import ColumnRef, Expression
 from velo_engine.plan.group_keys import Grouping, GroupKey, group_keys
-from velo_engine.plan.grouping_sets import expanded, grouping_calls, grouping_value
-from velo_engine.plan.nodes import WindowKind
+from velo_engine.plan.grouping_sets import expanded, grouping_calls, grouping_value, missing_keys
+from velo_engine.plan.nodes import Values, WindowKind
 from velo_engine.plan.over_windows import over_parts, overs_in
-from velo_engine.plan.relation import Relation, WindowColumns, columns_through_projection
+from velo_engine.plan.relation import (
+    Relation,
+    WindowColumns,
+    columns_through_projection,
+    window_through_projection,
+)
 from velo_engine.plan.scope import RelationScope
 from velo_engine.plan.select_list import SelectItem
 from velo_engine.plan.windows import (
@@ -30,6 +35,7 @@ from velo_engine.plan.windows import (
     time_position,
     window_functions,
 )
+from velo_engine.schema import RowSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +69,9 @@ def aggregate(
     having = select.args.get("having")
     above = [*(item.node for item in items), *others, *([] if having is None else [having])]
     nodes = list(aggregates_in(above))
-    bound = [bind_aggregate(node, below) for node in nodes]
-    calls = tuple(dict.fromkeys(bound))
     grouping = group_keys(select, items, window, below)
+    bound = _bound_aggregates(nodes, grouping, below)
+    calls = tuple(dict.fromkeys(bound))
     relation, keys, number = _expanded(relation, grouping)
     group = select.args.get("group")
     attached = None if window is not None else attached_window(relation, keys, calls, group, text)
@@ -101,6 +107,33 @@ def aggregate(
         by_node[id(node)] = value
     compound = [key.node for key in grouping.keys if not isinstance(key.node, exp.Column)]
     return Aggregated(planned, AggregateScope(below, columns, compound, by_node, window_column, aliases))
+
+
+def _bound_aggregates(nodes: Sequence[exp.Expr], grouping: Grouping, below: RelationScope) -> list[BoundAggregate]:
+    """The calls that `nodes` write.
+
+    An argument that is an expression has its type from keys that are NULL where a grouping set leaves them out, though
+    the call reads them as they are (Calcite's AggregatingSelectScope.nullifyType).
+    """
+    bound = [bind_aggregate(node, below) for node in nodes]
+    left_out = missing_keys([key.expression for key in grouping.keys], grouping.sets)
+    if not left_out:
+        return bound
+    relation = below.relation
+    columns = [
+        replace(column, type=column.type.as_nullable(column.type.nullable or i in left_out))
+        for i, column in enumerate(relation.node.schema.columns)
+    ]
+    typed = RelationScope(relation.on(Values((), RowSchema(tuple(columns)))), below.text)
+    as_typed = [bind_aggregate(node, typed) for node in nodes]
+    return [
+        replace(call, may_be_null=any(_is_computed(arg) and arg.type.nullable for arg in other.args))
+        for call, other in zip(bound, as_typed, strict=True)
+    ]
+
+
+def _is_computed(expression: Expression) -> bool:
+    return not isinstance(expression, ColumnRef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +204,16 @@ def _planned(
     """The aggregate node, and what is time in its result."""
     if windowing is None:
         node = group_aggregate(relation, keys, calls)
-        times = columns_through_projection(relation.event_times, [key.expression for key in keys])
-        return Relation(node, (), reference=relation.reference, bounded=relation.bounded, grouped_times=times)
+        grouped_by = [key.expression for key in keys]
+        times = columns_through_projection(relation.event_times, grouped_by)
+        return Relation(
+            node,
+            (),
+            windows=_grouped_windows(relation.windows, grouped_by),
+            reference=relation.reference,
+            bounded=relation.bounded,
+            grouped_times=times,
+        )
     windowed = window_aggregate(relation, keys, calls, windowing, context)
     start = len(windowed.schema) - len(BOUNDS)
     time = start + 2
@@ -183,6 +224,15 @@ def _planned(
     if windowing.by_event_time:
         return Relation(windowed, (), (time,), windows=windows, bounded=relation.bounded)
     return Relation(windowed, (), (), frozenset({time}), windows=windows, bounded=relation.bounded)
+
+
+def _grouped_windows(windows: WindowColumns | None, keys: Sequence[Expression]) -> WindowColumns | None:
+    """Where groups that are not aggregated in their window still have its bounds (FlinkRelMdWindowProperties). Of the
+    columns that partition a session Flink then no longer knows the places."""
+    columns = {key.index for key in keys if isinstance(key, ColumnRef)}
+    if windows is None or windows.partition or not windows.bounded_by(columns):
+        return None
+    return window_through_projection(windows, keys)
 
 
 class _Outputs:

@@ -107,6 +107,12 @@ def expanded(
     return Expand(below, rows, schema), outputs, ColumnRef(first + len(copied), SET_TYPE)
 
 
+def missing_keys(keys: Sequence[Expression], sets: Sequence[frozenset[int]]) -> frozenset[int]:
+    """The input columns that are keys and left out by one of the sets."""
+    everywhere = frozenset.intersection(*sets) if sets else frozenset(range(len(keys)))
+    return frozenset(key.index for i, key in enumerate(keys) if isinstance(key, ColumnRef) and i not in everywhere)
+
+
 def _number(chosen: frozenset[int], count: int) -> int:
     """One bit per key, the first key's the highest: set where the key is left out."""
     return sum(1 << (count - 1 - i) for i in range(count) if i not in chosen)

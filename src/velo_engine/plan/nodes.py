@@ -137,6 +137,8 @@ class GroupAggregate:
     keys: tuple[int, ...]
     calls: tuple[AggregateCall, ...]
     schema: RowSchema
+    unused_args: tuple[int, ...] = ()
+    """Columns of calls that nobody reads: Flink leaves such calls out last, and the projection below stays as it is."""
 
 
 class WindowKind(Enum):
@@ -199,6 +201,8 @@ class WindowAggregate:
     """Otherwise `time_column` holds processing time, and windows close by the clock."""
     of_table_function: bool = True
     """Windows of `TABLE(TUMBLE(…))`; otherwise of GROUP BY, and nothing stands between them and the input."""
+    unused_args: tuple[int, ...] = ()
+    """As of GroupAggregate."""
 
 
 class JoinKind(Enum):

@@ -149,35 +149,27 @@ def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, K
     if not node.keys and not used:
         used = list(range(len(node.calls)))[:1]
     calls = [node.calls[i] for i in used]
-    read = frozenset(node.keys) | arguments_of(calls) | _over_arguments(node)
-    below, places = _pruned(node.input, read, _Above.PROJECTION)
+    arguments = arguments_of(node.calls) | frozenset(node.unused_args)
+    read = frozenset(node.keys) | arguments
+    below, places = _pruned(node.input, read, _Above.PROJECTION if read else _Above.OPERATOR)
     place = _places(places)
     kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used))
-    keys = tuple(place(key) for key in node.keys)
-    return GroupAggregate(below, keys, _moved_calls(calls, place), node.schema.select(kept)), kept
-
-
-def _over_arguments(node: GroupAggregate | WindowAggregate) -> Columns:
-    """The results of OVER that calls read, also those that nobody reads: in Flink such a call goes later."""
-    return arguments_of(node.calls) & _results_of_over(node.input)
-
-
-def _results_of_over(node: PlanNode) -> Columns:
-    match node:
-        case OverAggregate():
-            width = len(node.input.schema)
-            return frozenset(range(width, len(node.schema))) | _results_of_over(node.input)
-        case Project():
-            below = _results_of_over(node.input)
-            return frozenset(i for i, e in enumerate(node.expressions) if columns_of(e) & below)
-        case _:
-            return frozenset()
+    moved = replace(
+        node,
+        input=below,
+        keys=tuple(place(key) for key in node.keys),
+        calls=_moved_calls(calls, place),
+        schema=node.schema.select(kept),
+        unused_args=tuple(place(i) for i in sorted(arguments - arguments_of(calls))),
+    )
+    return moved, kept
 
 
 def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:
     used = _used_calls(len(node.keys), len(node.calls), wanted)
     calls = [node.calls[i] for i in used]
-    read = frozenset(node.keys) | arguments_of(calls) | {node.time_column} | _over_arguments(node)
+    arguments = arguments_of(node.calls) | frozenset(node.unused_args)
+    read = frozenset(node.keys) | arguments | {node.time_column}
     below, places = _pruned(node.input, read, _Above.WINDOW if node.of_table_function else _Above.PROJECTION)
     place = _places(places)
     width = len(node.schema)
@@ -189,6 +181,7 @@ def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode,
         keys=tuple(place(key) for key in node.keys),
         calls=_moved_calls(calls, place),
         schema=node.schema.select(kept),
+        unused_args=tuple(place(i) for i in sorted(arguments - arguments_of(calls))),
     )
     return moved, kept
 

@@ -1,7 +1,8 @@
 """Leaves out aggregations of single rows: GROUP BY over columns that hold a key of the input.
 
 Then every group has one row, and its changes go on as they are: an update stays an update, where an aggregation would
-delete the group and open it again. Source: Flink's FlinkAggregateRemoveRule, which knows SUM, MIN, MAX and DISTINCT.
+delete the group and open it again. Source: Flink's FlinkAggregateRemoveRule, which knows SUM, MIN, MAX and DISTINCT,
+and AggregateReduceFunctionsRule, which puts the key in place of its average, and then of other aggregates of it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from velo_engine.types import SqlType
 
 _OF_ONE_ROW = frozenset({"sum", "min", "max"})
 """Aggregates that give a single value back."""
+_OF_KEY = frozenset({"avg", "min", "max", "first_value", "last_value"})
+"""Aggregates of a key that are the key."""
 
 
 def without_single_row_aggregates(node: PlanNode, statements: Statements) -> PlanNode:
     """The plan without aggregations whose groups have one row each."""
     node = with_inputs(node, [without_single_row_aggregates(child, statements) for child in inputs(node)])
-    if not isinstance(node, GroupAggregate) or not node.keys or not all(_is_simple(call) for call in node.calls):
+    if not isinstance(node, GroupAggregate) or not node.keys or not _gives_values_back(node):
         return node
     if not any(key <= set(node.keys) for key in unranked_keys(node.input, statements)):
         return node
@@ -40,8 +43,16 @@ def _are_computed(node: GroupAggregate) -> bool:
     return isinstance(below, Project) and not any(isinstance(below.expressions[i], ColumnRef) for i in node.keys)
 
 
-def _is_simple(call: AggregateCall) -> bool:
-    return call.function in _OF_ONE_ROW and call.filter is None and len(call.args) == 1
+def _gives_values_back(node: GroupAggregate) -> bool:
+    """Whether of a group of one row every call is a column of the row, as far as Flink sees it."""
+    if not any(call.function == "avg" for call in node.calls):
+        return all(_is_plain(call) and call.function in _OF_ONE_ROW for call in node.calls)
+    others = [c for c in node.calls if not (_is_plain(c) and c.function in _OF_KEY and c.args[0] in node.keys)]
+    return all(_is_plain(call) and call.function in ("min", "max") for call in others)  # SUM is a count and a sum then
+
+
+def _is_plain(call: AggregateCall) -> bool:
+    return call.filter is None and len(call.args) == 1
 
 
 def _typed(schema: RowSchema, column: int, wanted: SqlType) -> Expression:

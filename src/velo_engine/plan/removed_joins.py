@@ -1,7 +1,8 @@
-"""Leaves out left joins of which nobody reads the right side, when each row has one match at most.
+"""Leaves out outer joins of which nobody reads the side that may be missing: the other rows then go on as they are.
 
-The rows of the left side then go on as they are, instead of being taken back and given out again with every change of
-the match. Source: Calcite's ProjectJoinRemoveRule.
+They are not taken back and given out again with every change of the match, and do not wait for the watermark. It needs
+rows with one match at most, or DISTINCT above, to which several matches are one. Source: Calcite's
+ProjectJoinRemoveRule and AggregateJoinRemoveRule.
 """
 
 from __future__ import annotations
@@ -10,7 +11,17 @@ from dataclasses import replace
 
 from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import ColumnRef, Literal, columns_of
-from velo_engine.plan.nodes import Filter, GroupAggregate, JoinKind, PlanNode, Project, RegularJoin, inputs
+from velo_engine.plan.nodes import (
+    Filter,
+    GroupAggregate,
+    IntervalJoin,
+    JoinKind,
+    PlanNode,
+    Project,
+    RegularJoin,
+    TemporalJoin,
+    inputs,
+)
 from velo_engine.plan.rewrite import with_inputs
 from velo_engine.plan.upsert_keys import unranked_keys
 from velo_engine.plan.used_columns import arguments_of
@@ -22,25 +33,43 @@ def without_unread_joins(node: PlanNode, statements: Statements) -> PlanNode:
         case Project():
             node = replace(node, input=_read(node.input, columns_of(*node.expressions), statements))
         case GroupAggregate():
-            read = frozenset(node.keys) | arguments_of(node.calls)
-            node = replace(node, input=_read(node.input, read, statements))
+            node = replace(node, input=_aggregated(node, statements))
     return with_inputs(node, [without_unread_joins(child, statements) for child in inputs(node)])
+
+
+def _aggregated(node: GroupAggregate, statements: Statements) -> PlanNode:
+    """What `node` aggregates."""
+    read = frozenset(node.keys) | arguments_of(node.calls)
+    if all(call.distinct for call in node.calls):
+        match node.input:
+            case RegularJoin() | IntervalJoin() | TemporalJoin() as join:
+                return _preserved(join, read)
+            case Project(input=RegularJoin() | IntervalJoin() | TemporalJoin() as join) as project:
+                plain = [e.index for e in (project.expressions[i] for i in read) if isinstance(e, ColumnRef)]
+                below = _preserved(join, frozenset(plain)) if len(plain) == len(read) else join
+                return replace(project, input=below)
+    return _read(node.input, read | frozenset(node.unused_args), statements)
 
 
 def _read(node: PlanNode, columns: frozenset[int], statements: Statements) -> PlanNode:
     """A relation of which only `columns` are read."""
     if isinstance(node, Filter):
         return replace(node, input=_read(node.input, columns | columns_of(node.predicate), statements))
-    if not isinstance(node, RegularJoin) or node.kind not in (JoinKind.LEFT, JoinKind.RIGHT):
+    if not isinstance(node, RegularJoin):
         return node
-    width, types = len(node.left.schema), node.schema.types
-    kept, other, keys, first = (
-        (node.left, node.right, node.right_keys, 0)
-        if node.kind is JoinKind.LEFT
-        else (node.right, node.left, node.left_keys, width)
-    )
-    own = range(first, first + len(kept.schema))
-    if not columns <= set(own) or not any(key <= set(keys) for key in unranked_keys(other, statements)):
+    other, keys = (node.left, node.left_keys) if node.kind is JoinKind.RIGHT else (node.right, node.right_keys)
+    if not any(key <= set(keys) for key in unranked_keys(other, statements)):
+        return node
+    return _preserved(node, columns)
+
+
+def _preserved(node: RegularJoin | IntervalJoin | TemporalJoin, columns: frozenset[int]) -> PlanNode:
+    """The side of an outer join of which every row is in the result, if `columns` are all of that side."""
+    if node.kind not in (JoinKind.LEFT, JoinKind.RIGHT):
+        return node
+    types = node.schema.types
+    kept, first = (node.left, 0) if node.kind is JoinKind.LEFT else (node.right, len(node.left.schema))
+    if not columns <= set(range(first, first + len(kept.schema))):
         return node
     values = [ColumnRef(i - first, kind) if i in columns else Literal(None, kind) for i, kind in enumerate(types)]
     return Project(kept, tuple(values), node.schema)
