@@ -20,13 +20,22 @@ from velo_engine.plan.expressions import Call, Expression
 from velo_engine.plan.join_condition import conjuncts
 from velo_engine.plan.joins import filtered_below, stream_join
 from velo_engine.plan.keyed_sides import keyed_sides
-from velo_engine.plan.nodes import Filter, JoinKind
+from velo_engine.plan.nodes import Correlate, Filter, JoinKind, PlanNode, TableJoin, TemporalJoin, inputs
 from velo_engine.plan.null_rows import never_true
 from velo_engine.plan.quantified import quantified
 from velo_engine.plan.relation import Relation
 from velo_engine.plan.rewrite import conjunction
 from velo_engine.plan.subquery_rows import any_row
-from velo_engine.plan.subquery_values import Beside, compared_pairs, is_quantified, is_subquery, query_of, value_beside
+from velo_engine.plan.subquery_values import (
+    Beside,
+    compared_pairs,
+    is_quantified,
+    is_subquery,
+    member,
+    membership,
+    query_of,
+    value_beside,
+)
 from velo_engine.sql.expression_binder import Scope
 from velo_engine.types import BOOLEAN
 
@@ -98,16 +107,41 @@ def _filtered(relation: Relation, parts: Sequence[Expression]) -> Relation:
 def _restricted_by(relation: Relation, scope: Scope, part: exp.Expr, clause: str, context: QueryContext) -> Relation:
     """`relation` where the conjunct `part`, which holds a subquery, is true."""
     node, negated = _without_not(part)
-    membership = quantified(node).membership if is_quantified(node) else None
+    among = quantified(node).membership if is_quantified(node) else None
     if isinstance(node, exp.In) and is_subquery(node):
         relation, scope = with_subqueries(relation, scope, [node.this], context)
+        if _beside_correlation(relation, query_of(node), scope, context):
+            return _with_members(relation, scope, node, negated, context)
         return _semi_join(relation, scope, node, negated, context)
-    if membership is not None:
+    if among is not None:
         relation, scope = with_subqueries(relation, scope, [node.this], context)
-        return _semi_join(relation, scope, node, membership is not negated, context)
-    if isinstance(node, exp.Exists):
+        return _semi_join(relation, scope, node, among is not negated, context)
+    if isinstance(node, exp.Exists) and not _beside_correlation(relation, _without_over(node.this), scope, context):
         return _existing(relation, scope, node, negated, context)
     return _where_value(relation, scope, part, clause, context)
+
+
+def _beside_correlation(relation: Relation, query: exp.Expr, scope: Scope, context: QueryContext) -> bool:
+    """Whether rows below, or those of an uncorrelated subquery, come from a join that reads one side row by row.
+
+    That is UNNEST, a table function, a temporal or a lookup join. Flink then makes no semi join (SubQueryDecorrelator)
+    but the joins of Calcite's SubQueryRemoveRule.
+    """
+    inner = plan_inner(query, scope, len(relation.node.schema), context)
+    return not inner.correlated and any(map(_is_correlated, (relation.node, inner.relation.node)))
+
+
+def _is_correlated(node: PlanNode) -> bool:
+    return isinstance(node, Correlate | TableJoin | TemporalJoin) or any(map(_is_correlated, inputs(node)))
+
+
+def _with_members(relation: Relation, scope: Scope, node: exp.In, negated: bool, context: QueryContext) -> Relation:
+    """The rows of `relation` for which IN, or NOT IN, is true, by joins with the distinct rows and their counts."""
+    if not negated:
+        return member(relation, scope, node, context).joined(relation)
+    beside = membership(relation, scope, node, context, always_counted=True)
+    denied = Call("not", (beside.value,), beside.value.type, beside.value.location)
+    return _filtered(beside.joined(relation), [denied])
 
 
 def _without_not(node: exp.Expr) -> tuple[exp.Expr, bool]:

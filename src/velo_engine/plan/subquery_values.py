@@ -113,7 +113,7 @@ def compared_pairs(
 def value_beside(relation: Relation, scope: Scope, node: exp.Expr, context: QueryContext) -> Beside:
     """The join that gives the value of the subquery `node` beside every row of `relation`."""
     if isinstance(node, exp.In):
-        return _membership(relation, scope, node, context)
+        return membership(relation, scope, node, context)
     if isinstance(node, exp.Exists):
         return _existence(relation, scope, node, context)
     if is_quantified(node):
@@ -211,16 +211,32 @@ def _existence(relation: Relation, scope: Scope, node: exp.Exists, context: Quer
     return Beside(before, right, _moved(inner, before, 0), JoinKind.LEFT, value)
 
 
-def _membership(relation: Relation, scope: Scope, node: exp.In, context: QueryContext) -> Beside:
-    """IN as a value: a join with the counts of rows where NULL is possible, then with the distinct rows."""
-    before, place = len(relation.node.schema), context.text.locate(node)
+def member(relation: Relation, scope: Scope, node: exp.In, context: QueryContext) -> Beside:
+    """The rows of which IN is true: by an inner join with the distinct rows."""
+    before = len(relation.node.schema)
+    inner = _members(node, scope, before, context)
+    right = distinct_rows(inner.relation, tuple(range(inner.width)))
+    pairs = compared_pairs(node, inner, scope, before, context)
+    return Beside(before, right, pairs, JoinKind.INNER, Literal(True, TRUTH))
+
+
+def _members(node: exp.In, scope: Scope, before: int, context: QueryContext) -> Inner:
     inner = plan_inner(node.args["query"], scope, before, context)
     if inner.correlated:
         raise context.text.unsupported("a correlated IN that is no condition of its own in WHERE or HAVING", node)
+    return inner
+
+
+def membership(
+    relation: Relation, scope: Scope, node: exp.In, context: QueryContext, *, always_counted: bool = False
+) -> Beside:
+    """IN as a value: a join with the counts of rows where NULL is possible, or always, then with the distinct rows."""
+    before, place = len(relation.node.schema), context.text.locate(node)
+    inner = _members(node, scope, before, context)
     pairs = compared_pairs(node, inner, scope, before, context)
     columns = tuple(range(inner.width))
     operands = [pair.args for pair in pairs if isinstance(pair, Call)]
-    certain = not any(arg.type.nullable for args in operands for arg in args)
+    certain = not always_counted and not any(arg.type.nullable for args in operands for arg in args)
     start = before if certain else before + 2
     parts = tuple(map_columns(pair, lambda i: i if i < before else i + start - before) for pair in pairs)
     found = Call("is_not_null", (ColumnRef(start + inner.width, BOOLEAN),), TRUTH, place)
