@@ -49,8 +49,8 @@ def bind_aggregate(node: exp.Expr, scope: RelationScope) -> BoundAggregate:
     if not written.function.startswith(PREFIX):
         _refuse_what_is_not_run(written, args, node, text)
     args, constants = call_arguments(written, args, node, text)
-    if written.function == "count" and len(args) == 1 and _is_constant(args[0]) and not written.distinct:
-        args = ()
+    if written.function == "count" and len(args) == 1 and not args[0].type.nullable and not written.distinct:
+        args = ()  # as of RelBuilder.aggregateCall
     condition = None if written.filter is None else text.condition(written.filter, inner, "FILTER")
     return BoundAggregate(written.function, args, written.distinct, condition, text.locate(node), constants)
 
@@ -179,11 +179,6 @@ def _result_type(bound: BoundAggregate, grouped: bool) -> SqlType:
         return result.as_nullable() if bound.filter is not None and bound.function in _OF_NOTHING_NULL else result
     empty = not grouped or bound.filter is not None
     return result.as_nullable(empty or any(kind.nullable for kind in types))
-
-
-def _is_constant(expression: Expression) -> bool:
-    """A literal that is never NULL: COUNT(1) counts rows."""
-    return isinstance(expression, Literal) and expression.value is not None
 
 
 class _ArgumentScope:

@@ -48,7 +48,7 @@ def without_constant_conditions(node: PlanNode) -> PlanNode:
             return _filter(node)
         case Project(input=Values(rows=())) | Correlate(input=Values(rows=())):
             return _empty(node)
-        case TopN(input=Values(rows=()), partition=()):  # LIMIT: in Flink a rank of nothing stays
+        case TopN(input=Values(rows=()), of_limit=True):  # in Flink a rank of nothing stays
             return _empty(node)
         case GroupAggregate(input=Values(rows=())):
             return _empty(node) if node.keys else _of_nothing(node)

@@ -286,6 +286,8 @@ class TopN:
     schema: RowSchema
     first: int = 1
     limit_column: int | None = None
+    of_limit: bool = False
+    """Of LIMIT: Flink's planner knows from the beginning how many rows that is; a ranking is a filter at first."""
 
 
 PlanNode: TypeAlias = (

@@ -71,14 +71,14 @@ def ordered(
     if keys:
         return _changing(relation, keys, first, last, width)
     if changelog_mode(relation.node, context.statements).insert_only:
-        return _cut(relation.on(top_n(relation, (), (), last, None, first=first)), width)
+        return _cut(relation.on(top_n(relation, (), (), last, None, first=first, of_limit=True)), width)
     marked = relation.on(append(relation.node, [("$arrival", _ARRIVAL)]))
     return _changing(marked, [SortKey(len(relation.node.schema))], first, last, width)
 
 
 def _changing(relation: Relation, keys: Sequence[SortKey], first: int, last: int, width: int) -> Relation:
     """A Top-N: its rows come and go, so that nothing is event time in it."""
-    node = top_n(relation, (), keys, last, None, first=first)
+    node = top_n(relation, (), keys, last, None, first=first, of_limit=True)
     refs = column_refs(node.schema)[:width]
     cut = project(node, refs, node.schema.names[:width])
     return Relation(cut, fields_of(cut.schema), bounded=relation.bounded)

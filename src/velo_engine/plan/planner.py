@@ -29,7 +29,7 @@ from velo_engine.plan.nodes import (
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.pruning import pruned
 from velo_engine.plan.relation import Relation
-from velo_engine.plan.removed_aggregates import without_single_row_aggregates
+from velo_engine.plan.removed_aggregates import without_distinct_of_one_row, without_single_row_aggregates
 from velo_engine.plan.removed_joins import without_unread_joins
 from velo_engine.plan.select import plan_query
 from velo_engine.plan.simplified_joins import with_simplified_joins
@@ -130,7 +130,8 @@ class _ProgramPlanner:
         first = self._queries[name]
         parts = [self._part(statement) for statement in (first, *self._further.get(name, ()))]
         relation = parts[0].relation if len(parts) == 1 else united_inserts(parts, self._text)
-        node = pushed_down(with_simplified_joins(without_constant_conditions(relation.node)))
+        node = without_constant_conditions(without_distinct_of_one_row(relation.node))
+        node = pushed_down(with_simplified_joins(node))
         node = pruned(without_single_row_aggregates(without_unread_joins(pruned(node), self._planned), self._planned))
         check_insert_only(node, self._planned, self._text, first.location)
         for part in parts:

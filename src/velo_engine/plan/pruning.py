@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
 
-from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, columns_of
+from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Expand,
@@ -33,6 +33,8 @@ from velo_engine.plan.nodes import (
 )
 from velo_engine.plan.rewrite import map_columns
 from velo_engine.plan.used_columns import arguments_of, given
+from velo_engine.schema import Column, RowSchema
+from velo_engine.types import INT
 
 Columns = frozenset[int]
 Kept = tuple[int, ...]
@@ -151,7 +153,7 @@ def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, K
     calls = [node.calls[i] for i in used]
     arguments = arguments_of(node.calls) | frozenset(node.unused_args)
     read = frozenset(node.keys) | arguments
-    below, places = _pruned(node.input, read, _Above.PROJECTION if read else _Above.OPERATOR)
+    below, places = _pruned(node.input, read, _Above.PROJECTION) if read else (_rows_only(node.input), ())
     place = _places(places)
     kept = (*range(len(node.keys)), *(len(node.keys) + i for i in used))
     moved = replace(
@@ -163,6 +165,16 @@ def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, K
         unused_args=tuple(place(i) for i in sorted(arguments - arguments_of(calls))),
     )
     return moved, kept
+
+
+def _rows_only(node: PlanNode) -> PlanNode:
+    """`node` where only the number of its rows matters: of what it computes OVER stays, which Flink has made an
+    operator when it puts a constant there (PruneCountStarInputRule)."""
+    while isinstance(node, Project) and not _of_over(node):
+        node = node.input
+    below = _pruned(node, frozenset(), _Above.OPERATOR)[0]
+    zero = INT.as_nullable(False)
+    return Project(below, (Literal(0, zero),), RowSchema((Column("$f0", zero),)))
 
 
 def _window_aggregate(node: WindowAggregate, wanted: Columns) -> tuple[PlanNode, Kept]:

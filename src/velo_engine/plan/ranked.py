@@ -56,7 +56,8 @@ def plan_ranked(ranked: RankedQuery) -> Relation:
         per_window = replace(below, node=_per_window(ranked, below, partition, keys, context))
         return _with_rank(ranked, per_window, len(items), rank_at)
     if deduplicates(below, keys, ranked.bounds, context.statements):
-        return _with_rank(ranked, replace(below, node=deduplicate(below, partition, keys[0])), len(items), rank_at)
+        first_or_last = replace(below, node=deduplicate(below, partition, keys[0]), windows=None)
+        return _with_rank(ranked, first_or_last, len(items), rank_at)
     numbered = ranked.with_rank and ranked.bounds.only is None
     node = top_n(
         below,
@@ -67,7 +68,7 @@ def plan_ranked(ranked: RankedQuery) -> Relation:
         first=ranked.bounds.first,
         limit_column=_limit_column(ranked, items, text),
     )
-    return _with_rank(ranked, replace(below, node=node), len(items), rank_at)
+    return _with_rank(ranked, replace(below, node=node, windows=None), len(items), rank_at)
 
 
 def _per_window(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import AggregateCall, Cast, ColumnRef, Expression
-from velo_engine.plan.nodes import GroupAggregate, PlanNode, Project, inputs
+from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project, TopN, inputs
 from velo_engine.plan.rewrite import with_inputs
 from velo_engine.plan.upsert_keys import unranked_keys
 from velo_engine.schema import RowSchema
@@ -34,6 +34,30 @@ def without_single_row_aggregates(node: PlanNode, statements: Statements) -> Pla
     values = [_typed(schema, i, node.schema.types[at]) for at, i in enumerate(node.keys)]
     values += [_typed(schema, call.args[0], call.type) for call in node.calls]
     return Project(node.input, tuple(values), node.schema)
+
+
+def without_distinct_of_one_row(node: PlanNode) -> PlanNode:
+    """The plan without GROUP BY or DISTINCT that has no aggregates, as it was written, and reads one row at most.
+
+    Source: RelBuilder.aggregate and RelMdMaxRowCount, which Flink asks before it plans anything.
+    """
+    node = with_inputs(node, [without_distinct_of_one_row(child) for child in inputs(node)])
+    if not isinstance(node, GroupAggregate) or node.calls or not _is_one_row(node.input):
+        return node
+    types = node.input.schema.types
+    return Project(node.input, tuple(ColumnRef(i, types[i]) for i in node.keys), node.schema)
+
+
+def _is_one_row(node: PlanNode) -> bool:
+    match node:
+        case Project() | Filter():
+            return _is_one_row(node.input)
+        case TopN():
+            return (node.of_limit and node.first == node.limit) or _is_one_row(node.input)
+        case GroupAggregate():
+            return not node.keys
+        case _:
+            return False
 
 
 def _are_computed(node: GroupAggregate) -> bool:

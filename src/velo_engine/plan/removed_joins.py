@@ -40,15 +40,25 @@ def without_unread_joins(node: PlanNode, statements: Statements) -> PlanNode:
 def _aggregated(node: GroupAggregate, statements: Statements) -> PlanNode:
     """What `node` aggregates."""
     read = frozenset(node.keys) | arguments_of(node.calls)
+    below = node.input
     if all(call.distinct for call in node.calls):
-        match node.input:
-            case RegularJoin() | IntervalJoin() | TemporalJoin() as join:
-                return _preserved(join, read)
-            case Project(input=RegularJoin() | IntervalJoin() | TemporalJoin() as join) as project:
-                plain = [e.index for e in (project.expressions[i] for i in read) if isinstance(e, ColumnRef)]
-                below = _preserved(join, frozenset(plain)) if len(plain) == len(read) else join
-                return replace(project, input=below)
-    return _read(node.input, read | frozenset(node.unused_args), statements)
+        below = _distinct(below, read)
+    return _read(below, read | frozenset(node.unused_args), statements)
+
+
+def _distinct(node: PlanNode, columns: frozenset[int]) -> PlanNode:
+    """A relation of which only the distinct values of `columns` matter."""
+    match node:
+        case Project():
+            values = [node.expressions[i] for i in columns]
+            plain = frozenset(value.index for value in values if isinstance(value, ColumnRef))
+            return node if len(plain) < len(columns) else replace(node, input=_distinct(node.input, plain))
+        case Filter(input=RegularJoin() | IntervalJoin()):  # it goes below the join
+            return replace(node, input=_distinct(node.input, columns | columns_of(node.predicate)))
+        case RegularJoin() | IntervalJoin() | TemporalJoin():
+            return _preserved(node, columns)
+        case _:
+            return node
 
 
 def _read(node: PlanNode, columns: frozenset[int], statements: Statements) -> PlanNode:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from velo_engine.plan.expressions import Call, Expression, columns_of
-from velo_engine.plan.nodes import Filter, JoinKind, PlanNode, Project, RegularJoin, Union, inputs
+from velo_engine.plan.nodes import Filter, IntervalJoin, JoinKind, PlanNode, Project, RegularJoin, Union, inputs
 from velo_engine.plan.null_rows import never_true
 from velo_engine.plan.rewrite import inlined, map_columns, with_inputs
 from velo_engine.plan.simplified import simplified
@@ -31,7 +31,7 @@ def with_simplified_joins(node: PlanNode, conditions: Sequence[Expression] = ())
             return with_inputs(node, [with_simplified_joins(node.input, moved)])
         case Union():
             return with_inputs(node, [with_simplified_joins(source, conditions) for source in node.sources])
-        case RegularJoin():
+        case RegularJoin() | IntervalJoin():
             return _join(node, [simplified(condition) for condition in conditions])
         case _:
             return with_inputs(node, [with_simplified_joins(child) for child in inputs(node)])
@@ -43,7 +43,7 @@ def _conjuncts(predicate: Expression) -> list[Expression]:
     return [predicate]
 
 
-def _join(node: RegularJoin, conditions: Sequence[Expression]) -> PlanNode:
+def _join(node: RegularJoin | IntervalJoin, conditions: Sequence[Expression]) -> PlanNode:
     width = len(node.left.schema)
     left, right = frozenset(range(width)), frozenset(range(width, len(node.schema)))
     kind = node.kind

@@ -172,14 +172,15 @@ def top_n(
     *,
     first: int = 1,
     limit_column: int | None = None,
+    of_limit: bool = False,
 ) -> TopN:
     """The node; with a rank column when it has a name."""
     schema = relation.node.schema
     if rank_name is not None:
         schema = RowSchema((*schema.columns, Column(rank_name, RANK_TYPE)))
-    return TopN(
-        relation.node, tuple(partition), tuple(order), limit, rank_name is not None, schema, first, limit_column
-    )
+    with_rank = rank_name is not None
+    order = tuple(order)
+    return TopN(relation.node, tuple(partition), order, limit, with_rank, schema, first, limit_column, of_limit)
 
 
 def _ranking(select: exp.Select) -> tuple[str, exp.Window] | None:
