@@ -13,7 +13,7 @@ from velo_engine.plan.aggregate_syntax import aggregates_in
 from velo_engine.plan.aggregates import BoundAggregate, bind_aggregate
 from velo_engine.plan.attached_windows import AttachedWindow, attached_window
 from velo_engine.plan.context import QueryContext
-from velo_engine.plan.expressions import ColumnRef, Expression
+from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression
 from velo_engine.plan.group_keys import Grouping, GroupKey, group_keys
 from velo_engine.plan.grouping_sets import expanded, grouping_calls, grouping_value, missing_keys
 from velo_engine.plan.nodes import Values, WindowKind
@@ -112,8 +112,8 @@ def aggregate(
 def _bound_aggregates(nodes: Sequence[exp.Expr], grouping: Grouping, below: RelationScope) -> list[BoundAggregate]:
     """The calls that `nodes` write.
 
-    An argument that is an expression has its type from keys that are NULL where a grouping set leaves them out, though
-    the call reads them as they are (Calcite's AggregatingSelectScope.nullifyType).
+    Calcite types an argument as if keys were NULL that a grouping set leaves out, though the call reads them as they
+    are (AggregatingSelectScope.nullifyType); of an operator it does so for the first operand only.
     """
     bound = [bind_aggregate(node, below) for node in nodes]
     left_out = missing_keys([key.expression for key in grouping.keys], grouping.sets)
@@ -127,13 +127,28 @@ def _bound_aggregates(nodes: Sequence[exp.Expr], grouping: Grouping, below: Rela
     typed = RelationScope(relation.on(Values((), RowSchema(tuple(columns)))), below.text)
     as_typed = [bind_aggregate(node, typed) for node in nodes]
     return [
-        replace(call, may_be_null=any(_is_computed(arg) and arg.type.nullable for arg in other.args))
+        replace(call, may_be_null=any(_is_typed_as_null(arg) for arg in other.args))
         for call, other in zip(bound, as_typed, strict=True)
     ]
 
 
-def _is_computed(expression: Expression) -> bool:
-    return not isinstance(expression, ColumnRef)
+_OPERATORS = frozenset({"plus", "minus", "times", "divide"})
+_OF_ALL_ARGUMENTS = frozenset({"greatest", "least"})
+
+
+def _is_typed_as_null(argument: Expression) -> bool:
+    """Whether an argument, over keys that may be NULL, has a type that may be; as recorded answers show."""
+    match argument:
+        case Cast() | Case(opaque=False):
+            return argument.type.nullable
+        case Call(function=function) if function in _OF_ALL_ARGUMENTS:
+            return argument.type.nullable
+        case Call(function=function, args=(first, second)) if function in _OPERATORS:
+            return first.type.nullable or _is_typed_as_null(second)
+        case Call(args=args):
+            return any(_is_typed_as_null(arg) for arg in args)
+        case _:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

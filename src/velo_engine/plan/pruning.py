@@ -12,6 +12,7 @@ from dataclasses import replace
 from enum import Enum
 
 from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
+from velo_engine.plan.kept_ranks import with_kept_rank
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Expand,
@@ -150,6 +151,7 @@ def _group_aggregate(node: GroupAggregate, wanted: Columns) -> tuple[PlanNode, K
     used = _used_calls(len(node.keys), len(node.calls), wanted)
     if not node.keys and not used:
         used = list(range(len(node.calls)))[:1]
+    node = with_kept_rank(node, used)
     calls = [node.calls[i] for i in used]
     arguments = arguments_of(node.calls) | frozenset(node.unused_args)
     read = frozenset(node.keys) | arguments

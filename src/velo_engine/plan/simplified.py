@@ -86,6 +86,8 @@ def _pushed(call: Call, place: int, case: Case) -> Expression:
 def _cast(cast: Cast) -> Expression:
     """Also truth as a number: 1, 0 or NULL."""
     arg = cast.arg
+    if arg.type.as_nullable() == cast.type.as_nullable():
+        return arg
     if isinstance(arg, ColumnRef) and arg.type.name is TypeName.BOOLEAN and cast.type.name in NUMERICS:
         one, zero = (constant_literal(Cast(_truth(value), cast.type.as_nullable(False))) for value in (True, False))
         if one is not None and zero is not None:

@@ -473,15 +473,16 @@ def _ticking(options: JobOptions, program: PlannedProgram, plans: Sequence[PlanN
 def _together(tables: Sequence[pa.Table]) -> pa.Table:
     """Late rows of several operators as one table, NULL where an operator's input has no such column.
 
-    A column of another type than one of its name before it gets a number behind its name.
+    A column of another type than one of its name before it gets a number behind its name that no column has.
     """
     types: dict[str, pa.DataType] = {}
     renamed = []
     for table in tables:
-        names = []
+        names: list[str] = []
         for column in table.schema:
+            others = {*table.schema.names, *names} - {column.name}
             name, number = column.name, 0
-            while types.setdefault(name, column.type) != column.type:
+            while name in others or types.setdefault(name, column.type) != column.type:
                 name, number = f"{column.name}{number}", number + 1
             names.append(name)
         renamed.append(table.rename_columns(names))
