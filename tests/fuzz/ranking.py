@@ -15,7 +15,8 @@ def _order(c: Context, inner: Relation) -> str:
     names = [column.name for column in inner.columns if column.kind not in (Kind.ARRAY, Kind.BOOLEAN)]
     names = [name for name in names if name != inner.time] or names
     first = c.some(names, 1, 2)
-    rest = [name for name in inner.key or names if name not in first]
+    every = [column.name for column in inner.columns if column.kind is not Kind.ARRAY]
+    rest = [name for name in inner.key or every if name not in first]
     return ", ".join([*(f"{name} {c.pick('ASC', 'DESC')}{_nulls(c)}" for name in first), *rest])
 
 

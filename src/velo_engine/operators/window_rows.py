@@ -52,12 +52,17 @@ class WindowRows:
         return self._count
 
     def take_in(self, batch: ChangeBatch, watermark: StepFunction, late: LateRows, counters: Counters) -> None:
-        """Keep the rows of a batch whose windows are open under `watermark`; hand over the others."""
+        """Keep the rows of a batch whose windows are open under `watermark`; hand over the others.
+
+        A row without a window, of the padded side of an outer join, is late: Flink reads its end as 1970.
+        """
         if not len(batch):
             return
         ends = self.ends(batch.rows)
         reached = watermark.before(batch.seq)
         behind = ends - 1 <= self._time.passed(reached)
+        if batch.rows.column(self._end).null_count:
+            behind |= batch.rows.column(self._end).is_null().to_numpy()
         rows = batch.rows
         if behind.any():
             self._hand_over(batch, ends, reached, behind, late, counters)
@@ -86,8 +91,8 @@ class WindowRows:
         return events
 
     def ends(self, rows: pa.Table) -> Int64s:
-        """The window end of each row, in local milliseconds."""
-        ends: Int64s = rows.column(self._end).cast(pa.int64()).to_numpy() // 1000
+        """The window end of each row, in local milliseconds; 1970 for none."""
+        ends: Int64s = rows.column(self._end).cast(pa.int64()).fill_null(0).to_numpy() // 1000
         return ends
 
     def snapshot(self) -> pa.Table:

@@ -57,6 +57,10 @@ def attached_window(
     if windows.spec.kind is WindowKind.SESSION and not _by_session_keys(keys, windows):
         return None
     refuse_gaps(windows.spec, WindowStyle.TABLE_FUNCTION, group, text)
+    bounds = [key.expression for key in keys if getattr(key.expression, "index", None) in windows.bounds]
+    if group is not None and any(bound.type.nullable for bound in bounds):
+        hint = "group by the bounds of the side of the join that always has a row"
+        raise text.unsupported("GROUP BY the bounds of a window that a row may be without", group, hint)
     below = _pulled_up(relation.node, windows)
     if below is not None and not _use(windows.bounds, [arg for call in calls for arg in _parts(call)]):
         return _cut_here(relation, windows, keys, calls, below)

@@ -45,6 +45,7 @@ from velo_engine.plan.nodes import (
 )
 from velo_engine.plan.over_node import OverOrder
 from velo_engine.plan.relation_nodes import Correlate, Expand, TemporalSort, Union, Values
+from velo_engine.plan.used_columns import arguments_of
 
 
 class Monotonicity(Enum):
@@ -172,7 +173,7 @@ def _grouped(node: GroupAggregate, columns: Columns | None) -> Columns | None:
     if columns is None or any(columns[key] is not Monotonicity.CONSTANT for key in node.keys):
         return None
     # Flink projects away what the aggregate does not read, and with it updates that move nothing else.
-    read = {*node.keys, *(i for call in node.calls for i in (*call.args, call.filter) if i is not None)}
+    read = {*node.keys, *arguments_of(node.calls), *node.unused_args}
     updated = not _constant(tuple(columns[i] for i in read))
     results = []
     for call in node.calls:

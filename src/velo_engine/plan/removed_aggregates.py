@@ -11,7 +11,7 @@ from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import AggregateCall, Cast, ColumnRef, Expression
 from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project, TopN, inputs
 from velo_engine.plan.rewrite import with_inputs
-from velo_engine.plan.upsert_keys import unranked_keys
+from velo_engine.plan.upsert_keys import is_unique
 from velo_engine.schema import RowSchema
 from velo_engine.types import SqlType
 
@@ -26,9 +26,7 @@ def without_single_row_aggregates(node: PlanNode, statements: Statements) -> Pla
     node = with_inputs(node, [without_single_row_aggregates(child, statements) for child in inputs(node)])
     if not isinstance(node, GroupAggregate) or not node.keys or not _gives_values_back(node):
         return node
-    if not any(key <= set(node.keys) for key in unranked_keys(node.input, statements)):
-        return node
-    if node.calls and _are_computed(node):
+    if not is_unique(node.input, node.keys, statements):
         return node
     schema = node.input.schema
     values = [_typed(schema, i, node.schema.types[at]) for at, i in enumerate(node.keys)]
@@ -58,13 +56,6 @@ def _is_one_row(node: PlanNode) -> bool:
             return not node.keys
         case _:
             return False
-
-
-def _are_computed(node: GroupAggregate) -> bool:
-    """Whether every key is computed right below: of a single row, whose key is empty, Flink then does not see it
-    (RelMdColumnUniqueness looks at plain columns of a projection)."""
-    below = node.input
-    return isinstance(below, Project) and not any(isinstance(below.expressions[i], ColumnRef) for i in node.keys)
 
 
 def _gives_values_back(node: GroupAggregate) -> bool:

@@ -26,7 +26,7 @@ from velo_engine.plan.relation import (
     project,
     window_through_projection,
 )
-from velo_engine.plan.upsert_keys import unranked_keys
+from velo_engine.plan.upsert_keys import is_unique
 from velo_engine.schema import Column, RowSchema
 from velo_engine.sql.expression_binder import coerce
 from velo_engine.type_rules import case_type
@@ -51,7 +51,7 @@ def plan_set_operation(query: exp.SetOperation, context: QueryContext) -> Relati
     if query.args.get("distinct"):
         kind = JoinKind.SEMI if intersects else JoinKind.ANTI
         matching = _matching(left, right, kind)
-        return matching if unranked_keys(left.node, context.statements) else distinct(matching, context)
+        return matching if _is_distinct(left, context) else distinct(matching, context)
     return _intersect_all(left, right) if intersects else _except_all(left, right)
 
 
@@ -82,10 +82,14 @@ def _same_type(first: Relation, other: Relation, column: int) -> bool:
 def distinct(relation: Relation, context: QueryContext) -> Relation:
     """Each row once. Nothing to do where the plan proves it (Flink's FlinkAggregateRemoveRule)."""
     schema = relation.node.schema
-    if unranked_keys(relation.node, context.statements):
+    if _is_distinct(relation, context):
         return Relation(relation.node, fields_of(schema), bounded=relation.bounded)
     node = GroupAggregate(relation.node, tuple(range(len(schema))), (), schema)
     return Relation(node, fields_of(schema), bounded=relation.bounded)
+
+
+def _is_distinct(relation: Relation, context: QueryContext) -> bool:
+    return is_unique(relation.node, range(len(relation.node.schema)), context.statements)
 
 
 def _operands(query: exp.SetOperation) -> list[exp.Query]:

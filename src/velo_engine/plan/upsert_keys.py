@@ -5,7 +5,7 @@ Source: Flink's FlinkRelMdUpsertKeys and FlinkRelMdUniqueKeys.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -98,6 +98,21 @@ def unranked_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Key
     the columns of GROUP BY for a key of grouping sets, although equal rows of two sets are two rows.
     """
     return upsert_keys(_unranked(node, statements), statements)
+
+
+def is_unique(node: PlanNode, columns: Collection[int], statements: Statements = NO_STATEMENTS) -> bool:
+    """Whether Flink's planner knows, from `unranked_keys`, that no two rows have the same values of `columns`.
+
+    Of columns that are all computed it knows nothing, though the rows be one (FlinkRelMdColumnUniqueness).
+    """
+    if not any(key <= frozenset(columns) for key in unranked_keys(node, statements)):
+        return False
+    while isinstance(node, Project) and columns:
+        columns = [value.index for value in (node.expressions[i] for i in columns) if isinstance(value, ColumnRef)]
+        if not columns:
+            return False
+        node = node.input
+    return True
 
 
 def _unranked(node: PlanNode, statements: Statements) -> PlanNode:

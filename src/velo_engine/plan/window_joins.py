@@ -61,27 +61,21 @@ def _same_windows(left: WindowColumns, right: WindowColumns) -> bool:
 
 
 def _with_times(keyed: KeyedSides, relation: Relation, kind: JoinKind) -> Relation:
-    """Time attributes stay what they are, the bounds of a side that is never padded stay bounds, and the starts of the
-    other one beside them: a padded row is of the window that the bounds say."""
+    """Time attributes and the bounds of windows stay what they are, also those of a side that may be padded
+    (FlinkRelMdWindowProperties.getJoinWindowProperties)."""
     left, right = keyed.left, keyed.right
     windows = left.windows
     assert windows is not None
     assert right.windows is not None
     if kind.one_sided:
         return replace(relation, event_times=left.event_times, processing_times=left.processing_times, windows=windows)
-    of_left = kind in (JoinKind.INNER, JoinKind.LEFT)
-    of_right = kind in (JoinKind.INNER, JoinKind.RIGHT)
-    both = (windows, _moved(right.windows, keyed))
-    sides = [side for side, never_padded in zip(both, (of_left, of_right), strict=True) if never_padded]
-    joined = None
-    if sides:
-        joined = replace(
-            windows,
-            starts=tuple(i for side in both for i in side.starts),
-            ends=tuple(i for side in sides for i in side.ends),
-            times=tuple(i for side in sides for i in side.times),
-            partition=sides[0].partition,
-        )
+    moved = _moved(right.windows, keyed)
+    joined = replace(
+        windows,
+        starts=(*windows.starts, *moved.starts),
+        ends=(*windows.ends, *moved.ends),
+        times=(*windows.times, *moved.times),
+    )
     return replace(
         relation,
         event_times=(*left.event_times, *map(keyed.moved, right.event_times)),
