@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from sqlglot import exp
 
+from velo_engine.plan.aggregates_below_joins import with_aggregates_below_joins
 from velo_engine.plan.changelog import changelog_mode
 from velo_engine.plan.constant_conditions import without_constant_conditions
 from velo_engine.plan.context import QueryContext
@@ -132,7 +133,8 @@ class _ProgramPlanner:
         relation = parts[0].relation if len(parts) == 1 else united_inserts(parts, self._text)
         node = without_constant_conditions(without_distinct_of_one_row(relation.node))
         node = pushed_down(with_simplified_joins(node))
-        node = pruned(without_single_row_aggregates(without_unread_joins(pruned(node), self._planned), self._planned))
+        node = with_aggregates_below_joins(without_unread_joins(pruned(node), self._planned), self._planned)
+        node = pruned(without_single_row_aggregates(node, self._planned))
         check_insert_only(node, self._planned, self._text, first.location)
         for part in parts:
             self._check_emit(part.statement, node)
