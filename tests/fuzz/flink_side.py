@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.fuzz.found import conditionally_explained, explained
+from tests.fuzz.found import explained
 from tests.fuzz.generate import Generated, without_unread_tables
 from tests.fuzz.judge import DEFECTS, Outcome, Verdict, judged
 from tests.oracle.case import Answer, Definition
@@ -122,23 +122,9 @@ def confirmed(flink: Flink, case: Generated) -> Outcome:
         outcome = _outcome(case, said)
         late = outcome.reason.endswith(EQUAL_IN_THE_END) and quiet_ms != CONFIRMING_QUIET_MS[-1]
         if outcome.verdict not in DEFECTS or (said == previous and not late):
-            return _under_other_settings(flink, outcome, quiet_ms)
+            return outcome
         previous = said
     return Outcome(case, definition, said.answer, Verdict.NO_ANSWER, "Flink answers differently each time")
-
-
-def _under_other_settings(flink: Flink, outcome: Outcome, quiet_ms: int) -> Outcome:
-    """The outcome of a difference, which may be explained by what Flink answers under other settings."""
-    if outcome.verdict is not Verdict.DIFFERENT:
-        return outcome
-    for explanation in conditionally_explained(outcome.definition, outcome.reason):
-        try:
-            said = ask(flink, replace(outcome.definition, config=explanation.config), quiet_ms)
-        except RuntimeError:
-            continue
-        if _outcome(outcome.case, said).verdict not in DEFECTS:
-            return replace(outcome, verdict=Verdict.EXPLAINED, reason=explanation.what)
-    return outcome
 
 
 def _inputs(definition: Definition) -> list[InputTable]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,8 +26,6 @@ class Explanation:
     difference: str
     rows: str = ""
     """A regular expression found in a value of the inputs."""
-    config: Mapping[str, str] = field(default_factory=dict)
-    """Settings of Flink under which there is no difference: it is asked again with them."""
 
     def covers(self, definition: Definition, reason: str) -> bool:
         """Whether it explains this difference."""
@@ -46,12 +43,7 @@ def explanations() -> tuple[Explanation, ...]:
 
 def explained(definition: Definition, reason: str) -> Explanation | None:
     """What explains a difference by its words."""
-    return next((e for e in explanations() if e.covers(definition, reason) and not e.config), None)
-
-
-def conditionally_explained(definition: Definition, reason: str) -> Sequence[Explanation]:
-    """What explains a difference if Flink answers otherwise under other settings."""
-    return [e for e in explanations() if e.covers(definition, reason) and e.config]
+    return next((e for e in explanations() if e.covers(definition, reason)), None)
 
 
 def store(definition: Definition, answer: Answer, flink: str, java: str) -> Path:

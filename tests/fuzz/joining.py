@@ -39,6 +39,11 @@ def _joined_ordering(left: Relation, right: Relation) -> Ordering:
     return Ordering.BY_EVENT
 
 
+def _is_correlated(left: Relation, right: Relation) -> bool:
+    """Whether Flink makes no semi join of a subquery, but joins that read its rows twice."""
+    return any(what in side.shape for what in ("unnest", "temporal") for side in (left, right))
+
+
 def _two_sides(c: Context, left: Relation, right: Relation, le: str, ri: str) -> tuple[list[str], list[Column]]:
     texts, columns = [], []
     for alias, side in ((le, left), (ri, right)):
@@ -141,7 +146,7 @@ def semi_join(c: Context, left: Relation, right: Relation) -> Relation:
         left,
         query=f"SELECT * FROM {left.source(le)} WHERE {predicate}{more}",
         shape=f"{what}({left.shape}, {right.shape})",
-        ordering=_joined_ordering(left, right),
+        ordering=Ordering.NET if _is_correlated(left, right) else _joined_ordering(left, right),
         append_only=what == "in" and left.append_only and right.append_only,
         time=None,
         table=None,

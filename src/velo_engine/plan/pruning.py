@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
 
+from velo_engine.plan.call_columns import call_columns, is_selection, merged
 from velo_engine.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
 from velo_engine.plan.kept_ranks import with_kept_rank
 from velo_engine.plan.nodes import (
@@ -204,7 +205,10 @@ def _top_n(node: TopN, wanted: Columns) -> tuple[PlanNode, Kept]:
     width = len(node.input.schema)
     sorted_by = frozenset(key.column for key in node.order)
     read = _below(wanted, width) | frozenset(node.partition) | sorted_by | given(node.limit_column)
-    below, places = _pruned(node.input, read, _Above.OPERATOR)
+    if node.of_limit:
+        below, places = _pruned(node.input, read | call_columns(node.input), _Above.OPERATOR)
+    else:
+        below, places = _ordered(node.input, read)
     place = _places(places)
     with_rank = node.with_rank and width in wanted
     kept = (*places, width) if with_rank else places
@@ -218,6 +222,20 @@ def _top_n(node: TopN, wanted: Columns) -> tuple[PlanNode, Kept]:
         schema=node.schema.select(kept),
     )
     return moved, kept
+
+
+def _ordered(node: PlanNode, read: Columns) -> tuple[PlanNode, Kept]:
+    """What a ranking or OVER reads, at least the columns `read`: where it only selects columns, no call below goes."""
+    if not isinstance(node, Project) or _of_over(node):
+        return _pruned(node, read | call_columns(node), _Above.OPERATOR)
+    project = merged(node)
+    if not is_selection(project):
+        return _pruned(node, read, _Above.OPERATOR)
+    kept = tuple(sorted(read))
+    values = [project.expressions[i] for i in kept]
+    below, places = _pruned(project.input, columns_of(*values) | call_columns(project.input), _Above.OPERATOR)
+    place = _places(places)
+    return Project(below, tuple(_moved(value, place) for value in values), node.schema.select(kept)), kept
 
 
 def _window_top_n(node: WindowTopN, wanted: Columns) -> tuple[PlanNode, Kept]:
@@ -277,8 +295,9 @@ def _over(node: OverAggregate, wanted: Columns, above: _Above) -> tuple[PlanNode
         return _pruned(node.input, wanted, above)
     kept = (*range(width), *(width + i for i in used))
     calls = tuple(node.calls[i] for i in used)
-    below = _pruned(node.input, _all(node.input), above)[0]
-    return replace(node, input=below, calls=calls, schema=node.schema.select(kept), is_read=True), kept
+    everything = _all(node.input)
+    below = _ordered(node.input, everything) if call_columns(node.input) else _pruned(node.input, everything, above)
+    return replace(node, input=below[0], calls=calls, schema=node.schema.select(kept), is_read=True), kept
 
 
 def _union(node: Union, wanted: Columns) -> tuple[PlanNode, Kept]:

@@ -53,12 +53,19 @@ def _distinct(node: PlanNode, columns: frozenset[int]) -> PlanNode:
             values = [node.expressions[i] for i in columns]
             plain = frozenset(value.index for value in values if isinstance(value, ColumnRef))
             return node if len(plain) < len(columns) else replace(node, input=_distinct(node.input, plain))
-        case Filter(input=RegularJoin() | IntervalJoin()):  # it goes below the join
-            return replace(node, input=_distinct(node.input, columns | columns_of(node.predicate)))
+        case Filter():  # it goes below a join, but not below a temporal one
+            below = _distinct(node.input, columns | columns_of(node.predicate))
+            return node if _is_temporal(node.input) else replace(node, input=below)
         case RegularJoin() | IntervalJoin() | TemporalJoin():
             return _preserved(node, columns)
         case _:
             return node
+
+
+def _is_temporal(node: PlanNode) -> bool:
+    while isinstance(node, Project | Filter):
+        node = node.input
+    return isinstance(node, TemporalJoin)
 
 
 def _read(node: PlanNode, columns: frozenset[int], statements: Statements) -> PlanNode:
