@@ -62,3 +62,26 @@ def test_emit_final_with_allowed_lateness_is_refused_with_the_reason() -> None:
 
     assert refused.value.code is ErrorCode.SQL_UNSUPPORTED
     assert "leave EMIT FINAL away" in str(refused.value.hint)
+
+
+def test_late_rows_of_two_operators_are_one_table_where_names_are_taken() -> None:
+    engine = Engine()
+    program = engine.plan(
+        "CREATE TABLE a (x INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);"
+        "CREATE TABLE b (x STRING, x0 STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);"
+        "SELECT COUNT(x) AS n, COUNT(*) AS m FROM TABLE(TUMBLE(TABLE a, DESCRIPTOR(ts), INTERVAL '10' SECOND))"
+        " GROUP BY window_start, window_end UNION ALL "
+        "SELECT COUNT(x) AS n, COUNT(x0) AS m FROM TABLE(TUMBLE(TABLE b, DESCRIPTOR(ts), INTERVAL '10' SECOND))"
+        " GROUP BY window_start, window_end"
+    )
+    inputs = {}
+    for name, row in {"a": {"x": 7}, "b": {"x": "seven", "x0": "nought"}}.items():
+        topic = engine.topics.create(name)
+        times = ["2025-01-01 00:00:25", "2025-01-01 00:00:03"]
+        topic.append_batch([json.dumps({**row, "ts": time}).encode() for time in times])
+        inputs[name] = TopicInput(topic)
+
+    (statement,) = engine.run(program, inputs=inputs, options=JobOptions(batch_size=1)).statements.values()
+
+    late = statement.late.select(["x", "x0", "x1"]).to_pylist()
+    assert late == [{"x": 7, "x0": None, "x1": None}, {"x": None, "x0": "nought", "x1": "seven"}]
