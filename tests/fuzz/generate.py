@@ -44,9 +44,14 @@ def _sequence(relation: Relation) -> bool:
     return _timed(relation) and relation.ordering is Ordering.EXACT
 
 
+def _orderable(relation: Relation) -> bool:
+    """Rows that differ can be told apart by an order, which an array cannot be part of."""
+    return relation.key is not None or not relation.of(Kind.ARRAY)
+
+
 def _unranked(relation: Relation) -> bool:
     """Not ranks of ranks: whether Flink's planner keeps the inner rank, and with it the changes, follows no rule."""
-    return "top_n" not in relation.shape and "limit" not in relation.shape
+    return _orderable(relation) and "top_n" not in relation.shape and "limit" not in relation.shape
 
 
 def _has_array(relation: Relation) -> bool:
@@ -73,7 +78,7 @@ UNARY: Mapping[str, Builder] = {
     "window_of_window": Builder(windows.window_aggregate, lambda x: bool(x.window) and x.append_only, 2),
     "window_function": Builder(lambda c, x: windows.window_function(c, x), _windowable, 1),
     "group_window": Builder(windows.group_window, _windowable, 1),
-    "window_top_n": Builder(windows.window_top_n, _timed, 1),
+    "window_top_n": Builder(windows.window_top_n, lambda x: _timed(x) and _orderable(x), 1),
     "window_deduplicate": Builder(windows.window_deduplicate, _windowable, 0.7),
     "top_n": Builder(ranking.top_n, _unranked, 2.5),
     "deduplicate": Builder(ranking.deduplicate, _sequence, 3),

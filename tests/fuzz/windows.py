@@ -126,7 +126,8 @@ def _total_order(c: Context, rows: Relation) -> str:
     """An order without ties between rows that differ."""
     names = [column.name for column in rows.columns if column.kind not in (Kind.ARRAY, Kind.BOOLEAN)]
     first = c.some([name for name in names if name != "id"], 1, 2)
-    rest = [name for name in rows.key or names if name not in first]
+    every = [column.name for column in rows.columns if column.kind is not Kind.ARRAY]
+    rest = [name for name in rows.key or every if name not in first]
     return ", ".join([*(f"{name} {c.pick('ASC', 'DESC')}" for name in first), *rest])
 
 

@@ -201,11 +201,12 @@ def _ranked(node: TopN, columns: Columns | None) -> Columns | None:
 
 
 def _deduplicated(node: Deduplicate) -> Columns:
-    """The input knows no updates: the partition stays, the time moves one way."""
+    """The input knows no updates: the partition stays. Of the time Flink says nothing, though it moves one way."""
+    if node.by_arrival and node.keep is KeepRow.FIRST:
+        return _same(Monotonicity.CONSTANT, node)
     out = list(_same(Monotonicity.NONE, node))
     for key in node.partition:
         out[key] = Monotonicity.CONSTANT
-    out[node.time_column] = Monotonicity.INCREASING if node.keep is KeepRow.LAST else Monotonicity.DECREASING
     return tuple(out)
 
 
