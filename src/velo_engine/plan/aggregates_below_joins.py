@@ -13,7 +13,7 @@ Source: FlinkAggregateJoinTransposeRule.EXTENDED, SqlSplittableAggFunction; Aggr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from velo_engine.functions.table import FUNCTIONS
@@ -47,9 +47,18 @@ _SPLIT = _OF_ONE_SIDE | {"count", "sum", "avg"}
 
 def with_aggregates_below_joins(node: PlanNode, statements: Statements) -> PlanNode:
     """The plan, which must be pruned, with aggregations below the cross joins that they read."""
-    if isinstance(node, GroupAggregate):
-        node = _split(node, statements) or node
-    return with_inputs(node, [with_aggregates_below_joins(child, statements) for child in inputs(node)])
+    node = with_inputs(node, [with_aggregates_below_joins(child, statements) for child in inputs(node)])
+    return _below(node, statements) if isinstance(node, GroupAggregate) else node
+
+
+def _below(node: GroupAggregate, statements: Statements) -> PlanNode:
+    """`node`, and what becomes of it below, as far down as there are cross joins."""
+    split = _split(node, statements)
+    if split is None:
+        return node
+    join = split.input
+    sides = [_below(side, statements) if isinstance(side, GroupAggregate) else side for side in inputs(join)]
+    return replace(split, input=with_inputs(join, sides))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,7 @@ class _Side:
     parts: Mapping[_Part, int]
 
 
-def _split(node: GroupAggregate, statements: Statements) -> PlanNode | None:
+def _split(node: GroupAggregate, statements: Statements) -> Project | None:
     """`node` with the join on top; None where it stays below."""
     join = cross_join(node.input)
     if join is None or not all(_can_be_split(call) for call in node.calls):

@@ -24,6 +24,7 @@ from velo_engine.plan.nodes import (
     Project,
     RegularJoin,
     Scan,
+    SortKey,
     TableJoin,
     TemporalJoin,
     TopN,
@@ -81,11 +82,9 @@ def upsert_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Keys:
             return frozenset({frozenset(node.partition)})
         case OverAggregate():
             return _containing(upsert_keys(node.input, statements), node.partition)
-        case Values():
-            return frozenset({frozenset()}) if len(node.rows) == 1 else NO_KEYS
         case TemporalSort() | TopN(order=()):
             return upsert_keys(node.input, statements)
-        case Union() | Correlate() | Expand():
+        case Union() | Correlate() | Expand() | Values():
             return NO_KEYS
         case TopN():
             return _top_n_keys(node, statements)
@@ -95,7 +94,8 @@ def unranked_keys(node: PlanNode, statements: Statements = NO_STATEMENTS) -> Key
     """The keys by which Flink's planner leaves aggregations out (FlinkAggregateRemoveRule).
 
     It knows no ranks then: ROW_NUMBER() <= n, deduplication and LIMIT are filters, and OVER is a projection. It takes
-    the columns of GROUP BY for a key of grouping sets, although equal rows of two sets are two rows.
+    the columns of GROUP BY for a key of grouping sets, although equal rows of two sets are two rows. Of constants it
+    knows whether they are one row, and forgets it later.
     """
     return upsert_keys(_unranked(node, statements), statements)
 
@@ -120,6 +120,8 @@ def _unranked(node: PlanNode, statements: Statements) -> PlanNode:
         return _unranked(statements[node.statement].plan, statements)
     if isinstance(node, GroupAggregate) and node.keys and _is_set_number(node.input, node.keys[-1]):
         return _without_set_number(node)
+    if isinstance(node, Values) and len(node.rows) == 1:
+        return TopN(node, (), (SortKey(0),), 1, with_rank=False, schema=node.schema)  # its key is that of one row
     node = with_inputs(node, [_unranked(child, statements) for child in inputs(node)])
     if not isinstance(node, TopN | Deduplicate | WindowTopN | WindowDeduplicate | OverAggregate):
         return node
