@@ -29,6 +29,7 @@ from velo_engine.plan.nodes import (
 )
 from velo_engine.plan.program_text import ProgramText
 from velo_engine.plan.pruning import pruned
+from velo_engine.plan.reduced_aggregates import with_reduced_aggregates
 from velo_engine.plan.relation import Relation
 from velo_engine.plan.removed_aggregates import without_distinct_of_one_row, without_single_row_aggregates
 from velo_engine.plan.removed_joins import without_unread_joins
@@ -134,7 +135,7 @@ class _ProgramPlanner:
         node = without_constant_conditions(without_distinct_of_one_row(relation.node))
         node = pushed_down(with_simplified_joins(node))
         node = with_aggregates_below_joins(without_unread_joins(pruned(node), self._planned), self._planned)
-        node = pruned(without_single_row_aggregates(node, self._planned))
+        node = with_reduced_aggregates(pruned(without_single_row_aggregates(node, self._planned)))
         check_insert_only(node, self._planned, self._text, first.location)
         for part in parts:
             self._check_emit(part.statement, node)

@@ -7,6 +7,8 @@ and AggregateReduceFunctionsRule, which puts the key in place of its average, an
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import AggregateCall, Cast, ColumnRef, Expression
 from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project, TopN, inputs
@@ -62,8 +64,13 @@ def _gives_values_back(node: GroupAggregate) -> bool:
     """Whether of a group of one row every call is a column of the row, as far as Flink sees it."""
     if not any(call.function == "avg" for call in node.calls):
         return all(_is_plain(call) and call.function in _OF_ONE_ROW for call in node.calls)
-    others = [c for c in node.calls if not (_is_plain(c) and c.function in _OF_KEY and c.args[0] in node.keys)]
+    others = [call for call in node.calls if not is_of_key(call, node.keys)]
     return all(_is_plain(call) and call.function in ("min", "max") for call in others)  # SUM is a count and a sum then
+
+
+def is_of_key(call: AggregateCall, keys: Collection[int]) -> bool:
+    """Whether a call gives the value of one of the group keys."""
+    return _is_plain(call) and call.function in _OF_KEY and call.args[0] in keys
 
 
 def _is_plain(call: AggregateCall) -> bool:

@@ -1,0 +1,72 @@
+"""Sums and counts that Flink computes in place of SUM and AVG, and whose changes it sends although nobody reads them.
+
+Its planner replaces MIN, MAX, AVG, FIRST_VALUE and LAST_VALUE of a group key by the key, and in the same step AVG by a
+sum and a count, and SUM of what may be NULL by a sum and a count. It does so where fewer calls are left. An update then
+leaves the aggregation whenever the sum or the count has changed: `AVG(x)` of 2 and of 2, 2 are two updates. Source:
+AggregateReduceFunctionsRule, the cost of FlinkLogicalAggregate, and recorded plans.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from velo_engine.plan.expressions import AggregateCall
+from velo_engine.plan.nodes import GroupAggregate, PlanNode, Project, inputs
+from velo_engine.plan.relation import column_refs
+from velo_engine.plan.removed_aggregates import is_of_key
+from velo_engine.plan.rewrite import with_inputs
+from velo_engine.schema import Column, RowSchema
+from velo_engine.type_rules import aggregate_type
+from velo_engine.types import BIGINT
+
+_COUNT = BIGINT.as_nullable(False)
+
+
+def with_reduced_aggregates(node: PlanNode) -> PlanNode:
+    """The plan with those sums and counts beside the calls of aggregations that are computed from them."""
+    node = with_inputs(node, [with_reduced_aggregates(child) for child in inputs(node)])
+    if not isinstance(node, GroupAggregate):
+        return node
+    hidden = _hidden(node)
+    if not hidden:
+        return node
+    columns = [Column(f"$part{i}", call.type) for i, call in enumerate(hidden)]
+    schema = RowSchema((*node.schema.columns, *columns))
+    wide = replace(node, calls=(*node.calls, *hidden), schema=schema)
+    return Project(wide, column_refs(node.schema), node.schema)
+
+
+def _hidden(node: GroupAggregate) -> list[AggregateCall]:
+    """The parts that are no calls of `node`, where Flink computes the parts."""
+    of_keys = [call for call in node.calls if is_of_key(call, node.keys)]
+    if not of_keys:
+        return []
+    others = [call for call in node.calls if not is_of_key(call, node.keys)]
+    parts = {_key(part): part for call in others for part in _parts(node, call)}
+    if len(parts) >= len({_key(call) for call in node.calls}):
+        return []
+    shown = {_key(_plain_count(node, call)) for call in others if call.function != "avg"}
+    return [part for key, part in parts.items() if key not in shown]
+
+
+def _parts(node: GroupAggregate, call: AggregateCall) -> list[AggregateCall]:
+    """What Flink computes for `call`."""
+    if call.function not in ("sum", "avg"):
+        return [_plain_count(node, call)]
+    kind = node.input.schema.types[call.args[0]]
+    total = replace(call, function="sum", type=aggregate_type("sum", [kind], call.distinct, ()))
+    count = _plain_count(node, replace(call, function="count", type=_COUNT))
+    needs_count = call.function == "avg" or kind.nullable or call.filter is not None
+    return [total, count] if needs_count else [total]
+
+
+def _plain_count(node: GroupAggregate, call: AggregateCall) -> AggregateCall:
+    """COUNT of what is never NULL as COUNT(*)."""
+    counts_rows = call.function == "count" and not call.distinct and len(call.args) == 1
+    if counts_rows and not node.input.schema.types[call.args[0]].nullable:
+        return replace(call, args=())
+    return call
+
+
+def _key(call: AggregateCall) -> tuple[object, ...]:
+    return call.function, call.args, call.distinct, call.filter, call.constants
