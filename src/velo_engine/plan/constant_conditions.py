@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from velo_engine.plan.emptiness import conjuncts, gives_no_row, unmatched_sides
+from velo_engine.plan.emptiness import conjuncts, gives_no_row, never_matches, unmatched_sides
 from velo_engine.plan.expressions import Literal
 from velo_engine.plan.nodes import (
     Correlate,
@@ -32,7 +32,7 @@ from velo_engine.plan.null_rows import always_true
 from velo_engine.plan.relation import column_refs
 from velo_engine.plan.rewrite import conjunction, with_inputs
 from velo_engine.plan.simplified import simplified
-from velo_engine.types import BIGINT
+from velo_engine.types import BIGINT, BOOLEAN
 
 _COUNTS = frozenset({"count", "approx_count_distinct"})
 """Aggregates that are 0 of no rows."""
@@ -115,5 +115,7 @@ def _join(node: RegularJoin | IntervalJoin) -> PlanNode:
         case JoinKind.RIGHT | JoinKind.FULL if left:
             padding = tuple(Literal(None, kind) for kind in node.schema.types[: len(node.left.schema)])
             return Project(node.right, (*padding, *column_refs(node.right.schema)), node.schema)
+        case JoinKind.FULL if isinstance(node, IntervalJoin) and never_matches(node):  # no interval is left in it
+            return RegularJoin(node.left, node.right, node.kind, (), (), Literal(False, BOOLEAN), node.schema)
         case _:
             return node

@@ -43,14 +43,19 @@ def gives_no_row(node: Filter) -> bool:
     return _contradict(node.input, conjuncts(node.predicate))
 
 
+def never_matches(node: RegularJoin | IntervalJoin) -> bool:
+    """Whether the condition of a join is true for no pair of rows."""
+    return node.condition is not None and _contradictory([*_implied(node), *conjuncts(node.condition)])
+
+
 def unmatched_sides(node: RegularJoin | IntervalJoin) -> tuple[bool, bool]:
     """Whether the join meets no row of its left side, and none of its right side."""
     if node.condition is None:
         return False, False
+    if never_matches(node):
+        return node.kind in _FILTERS_LEFT, node.kind in _FILTERS_RIGHT
     width = len(node.left.schema)
     parts = conjuncts(node.condition)
-    if _contradictory([*_implied(node), *parts]):
-        return node.kind in _FILTERS_LEFT, node.kind in _FILTERS_RIGHT
     of_left = [part for part in parts if _reads(part) and max(columns_of(part)) < width]
     of_right = [_moved(part, -width) for part in parts if _reads(part) and min(columns_of(part)) >= width]
     return (
