@@ -1,17 +1,19 @@
 """Sums and counts that Flink computes in place of SUM and AVG, and whose changes it sends although nobody reads them.
 
 Its planner replaces MIN, MAX, AVG, FIRST_VALUE and LAST_VALUE of a group key by the key, and in the same step AVG by a
-sum and a count, and SUM of what may be NULL by a sum and a count. It does so where fewer calls are left. An update then
-leaves the aggregation whenever the sum or the count has changed: `AVG(x)` of 2 and of 2, 2 are two updates. Source:
-AggregateReduceFunctionsRule, the cost of FlinkLogicalAggregate, and recorded plans.
+sum and a count, and SUM of what may be NULL by a sum and a count. It does so where fewer calls are left, or as many and
+a filter above then reads keys only and goes below. An update leaves the aggregation whenever the sum or the count has
+changed: `AVG(x)` of 2 and of 2, 2 are two updates. Source: AggregateReduceFunctionsRule, the cost of
+FlinkLogicalAggregate, and recorded plans.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from velo_engine.plan.expressions import AggregateCall
-from velo_engine.plan.nodes import GroupAggregate, PlanNode, Project, inputs
+from velo_engine.plan.emptiness import conjuncts
+from velo_engine.plan.expressions import AggregateCall, Expression, columns_of
+from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project, inputs
 from velo_engine.plan.relation import column_refs
 from velo_engine.plan.removed_aggregates import is_of_key
 from velo_engine.plan.rewrite import with_inputs
@@ -24,10 +26,24 @@ _COUNT = BIGINT.as_nullable(False)
 
 def with_reduced_aggregates(node: PlanNode) -> PlanNode:
     """The plan with those sums and counts beside the calls of aggregations that are computed from them."""
+    if isinstance(node, Filter) and isinstance(node.input, GroupAggregate):
+        below = with_inputs(node.input, [with_reduced_aggregates(node.input.input)])
+        assert isinstance(below, GroupAggregate)
+        return replace(node, input=_reduced(below, filtered=_reads_keys_only(node.predicate, below)))
     node = with_inputs(node, [with_reduced_aggregates(child) for child in inputs(node)])
-    if not isinstance(node, GroupAggregate):
-        return node
-    hidden = _hidden(node)
+    return _reduced(node, filtered=False) if isinstance(node, GroupAggregate) else node
+
+
+def _reads_keys_only(predicate: Expression, node: GroupAggregate) -> bool:
+    """Whether a part of a filter reads calls that give keys back, and no others."""
+    first = len(node.keys)
+    given = {first + i for i, call in enumerate(node.calls) if is_of_key(call, node.keys)}
+    parts = [columns_of(part) for part in conjuncts(predicate)]
+    return any(read & given and read <= given | set(range(first)) for read in parts)
+
+
+def _reduced(node: GroupAggregate, *, filtered: bool) -> PlanNode:
+    hidden = _hidden(node, filtered)
     if not hidden:
         return node
     columns = [Column(f"$part{i}", call.type) for i, call in enumerate(hidden)]
@@ -36,14 +52,14 @@ def with_reduced_aggregates(node: PlanNode) -> PlanNode:
     return Project(wide, column_refs(node.schema), node.schema)
 
 
-def _hidden(node: GroupAggregate) -> list[AggregateCall]:
-    """The parts that are no calls of `node`, where Flink computes the parts."""
+def _hidden(node: GroupAggregate, filtered: bool) -> list[AggregateCall]:
+    """The parts that are no calls of `node`, where Flink computes the parts. `filtered`: a filter above goes below."""
     of_keys = [call for call in node.calls if is_of_key(call, node.keys)]
     if not of_keys:
         return []
     others = [call for call in node.calls if not is_of_key(call, node.keys)]
     parts = {_key(part): part for call in others for part in _parts(node, call)}
-    if len(parts) >= len({_key(call) for call in node.calls}):
+    if len(parts) >= len({_key(call) for call in node.calls}) + filtered:
         return []
     shown = {_key(_plain_count(node, call)) for call in others if call.function != "avg"}
     return [part for key, part in parts.items() if key not in shown]
