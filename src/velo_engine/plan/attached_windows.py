@@ -54,7 +54,7 @@ def attached_window(
     columns = {key.expression.index for key in keys if isinstance(key.expression, ColumnRef)}
     if windows is None or not windows.bounded_by(columns):
         return None
-    if windows.spec.kind is WindowKind.SESSION and not _by_session_keys(keys, windows):
+    if windows.spec.kind is WindowKind.SESSION and not _by_session_keys(keys, calls, windows):
         return None
     refuse_gaps(windows.spec, WindowStyle.TABLE_FUNCTION, group, text)
     bounds = [key.expression for key in keys if getattr(key.expression, "index", None) in windows.bounds]
@@ -69,10 +69,14 @@ def attached_window(
     return _carried(relation, windows, keys, calls)
 
 
-def _by_session_keys(keys: Sequence[GroupKey], windows: WindowColumns) -> bool:
-    """Whether the keys beside the bounds are those of the session (WindowUtil.validGroupKeyPartitionKey)."""
+def _by_session_keys(keys: Sequence[GroupKey], calls: Sequence[BoundAggregate], windows: WindowColumns) -> bool:
+    """Whether the keys beside the bounds are those of the session (WindowUtil.validGroupKeyPartitionKey).
+
+    A window_time that a call reads, too, is a plain timestamp below the aggregation, and no bound any more.
+    """
     columns = {getattr(key.expression, "index", None) for key in keys}
-    return columns - windows.bounds == set(windows.partition)
+    read = {arg.index for call in calls for arg in call.args if isinstance(arg, ColumnRef)}
+    return columns - (windows.bounds - (read & set(windows.times))) == set(windows.partition)
 
 
 def _carried(
