@@ -11,9 +11,7 @@ from types import MappingProxyType
 
 from sqlglot import exp
 
-from velo_engine.plan.aggregates_below_joins import with_aggregates_below_joins
 from velo_engine.plan.changelog import changelog_mode
-from velo_engine.plan.constant_conditions import without_constant_conditions
 from velo_engine.plan.context import QueryContext
 from velo_engine.plan.insert_only import check_insert_only
 from velo_engine.plan.inserts import StatementPart, shared_sink, united_inserts
@@ -27,16 +25,11 @@ from velo_engine.plan.nodes import (
     WindowAggregate,
     inputs,
 )
+from velo_engine.plan.optimizer import optimized
 from velo_engine.plan.program_text import ProgramText
-from velo_engine.plan.pruning import pruned
-from velo_engine.plan.reduced_aggregates import with_reduced_aggregates
 from velo_engine.plan.relation import Relation
-from velo_engine.plan.removed_aggregates import without_distinct_of_one_row, without_single_row_aggregates
-from velo_engine.plan.removed_joins import without_unread_joins
 from velo_engine.plan.select import plan_query
-from velo_engine.plan.simplified_joins import with_simplified_joins
 from velo_engine.plan.sinks import fitted_to_target, planned_sink
-from velo_engine.plan.source_pushdown import pushed_down
 from velo_engine.plan.sources import Infer, SourceCatalog
 from velo_engine.plan.statement_properties import ProgramProperties
 from velo_engine.plan.statement_relations import StatementRelations, StatementResult
@@ -132,10 +125,7 @@ class _ProgramPlanner:
         first = self._queries[name]
         parts = [self._part(statement) for statement in (first, *self._further.get(name, ()))]
         relation = parts[0].relation if len(parts) == 1 else united_inserts(parts, self._text)
-        node = without_constant_conditions(without_distinct_of_one_row(relation.node))
-        node = pushed_down(with_simplified_joins(node))
-        node = with_aggregates_below_joins(without_unread_joins(pruned(node), self._planned), self._planned)
-        node = with_reduced_aggregates(pruned(without_single_row_aggregates(node, self._planned)))
+        node = optimized(relation.node, self._planned)
         check_insert_only(node, self._planned, self._text, first.location)
         for part in parts:
             self._check_emit(part.statement, node)
