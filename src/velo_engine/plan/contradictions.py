@@ -64,13 +64,13 @@ def _terms(condition: Expression) -> Iterator[Expression]:
         case Call(function="is_true", args=(arg,)):
             yield from _terms(arg)
         case Call(function="is_false", args=(arg,)):
-            yield from _terms(_not(arg))
+            yield from _terms(denied(arg))
         case Call(function="not", args=(arg,)):
-            denied = _not(arg)
-            if denied == condition:
+            opposite = denied(arg)
+            if opposite == condition:
                 yield condition
             else:
-                yield from _terms(denied)
+                yield from _terms(opposite)
         case Call(
             function="is_null", args=(Call(function=function, args=(ColumnRef() as arg, Literal(value=value))),)
         ) if function in _MIRRORED and value is not None:
@@ -79,11 +79,11 @@ def _terms(condition: Expression) -> Iterator[Expression]:
             yield condition
 
 
-def _not(condition: Expression) -> Expression:
+def denied(condition: Expression) -> Expression:
     """What is true where `condition` is false."""
     match condition:
         case Call(function="and" | "or" as function, args=args):
-            return replace(condition, function=OPPOSITES[function], args=tuple(map(_not, args)))
+            return replace(condition, function=OPPOSITES[function], args=tuple(map(denied, args)))
         case Call(function="not", args=(arg,)):
             return arg
         case Call(function="is_null" | "is_not_null" as function):
@@ -91,8 +91,8 @@ def _not(condition: Expression) -> Expression:
         case Call(function=function) if function in OPPOSITES:
             return replace(condition, function=OPPOSITES[function])
         case Case(branches=branches, default=default, opaque=False):
-            denied = tuple((when, _not(then)) for when, then in branches)
-            return replace(condition, branches=denied, default=_not(default))
+            opposite = tuple((when, denied(then)) for when, then in branches)
+            return replace(condition, branches=opposite, default=denied(default))
         case Literal(value=bool(value)):
             return replace(condition, value=not value)
         case Literal():
@@ -111,7 +111,7 @@ def _denied(terms: Sequence[Expression]) -> bool:
             return True
         if term.function == "is_not_true" and term.args[0] in known and not isinstance(term.args[0], ColumnRef):
             return True
-        if _not(term) in known:
+        if denied(term) in known:
             return True
     return False
 
@@ -165,9 +165,9 @@ def _not_true(condition: Expression) -> list[Expression]:
         case Call(function="equals", args=(left, right)) if left == right:
             return [Call("is_null", (left,), BOOLEAN.as_nullable(False))]
         case Call(function="is_null" | "is_not_null"):
-            return [_not(condition)]
+            return [denied(condition)]
         case _ if not condition.type.nullable:
-            return [_not(condition)]
+            return [denied(condition)]
         case _:
             return [Call("is_not_true", (condition,), BOOLEAN.as_nullable(False))]
 

@@ -12,18 +12,21 @@ from collections.abc import Iterator, Sequence
 from velo_engine.plan.contradictions import contradictory
 from velo_engine.plan.expressions import Call, ColumnRef, Expression, columns_of
 from velo_engine.plan.nodes import (
+    Expand,
     Filter,
     GroupAggregate,
     IntervalJoin,
     JoinKind,
+    OverAggregate,
     PlanNode,
     Project,
     RegularJoin,
+    TemporalJoin,
     TopN,
+    Union,
     WindowAggregate,
 )
 from velo_engine.plan.null_rows import never_true
-from velo_engine.plan.relation import column_refs
 from velo_engine.plan.rewrite import conjunction, inlined, map_columns
 from velo_engine.plan.simplified import simplified
 from velo_engine.types import BOOLEAN
@@ -44,16 +47,19 @@ def gives_no_row(node: Filter) -> bool:
 
 
 def never_matches(node: RegularJoin | IntervalJoin) -> bool:
-    """Whether the condition of a join is true for no pair of rows."""
-    return node.condition is not None and _contradictory([*_implied(node), *conjuncts(node.condition)])
+    """Whether a join meets no pair of rows: its condition contradicts itself, or a key is NULL."""
+    own = [] if node.condition is None else conjuncts(node.condition)
+    width = len(node.left.schema)
+    missing = [*_missing(node.left), *(_moved(condition, width) for condition in _missing(node.right))]
+    return bool(own or missing) and _contradictory([*_implied(node), *own, *missing])
 
 
 def unmatched_sides(node: RegularJoin | IntervalJoin) -> tuple[bool, bool]:
     """Whether the join meets no row of its left side, and none of its right side."""
-    if node.condition is None:
-        return False, False
     if never_matches(node):
         return node.kind in _FILTERS_LEFT, node.kind in _FILTERS_RIGHT
+    if node.condition is None:
+        return False, False
     width = len(node.left.schema)
     parts = conjuncts(node.condition)
     of_left = [part for part in parts if _reads(part) and max(columns_of(part)) < width]
@@ -71,9 +77,20 @@ def conjuncts(predicate: Expression) -> list[Expression]:
     return [predicate]
 
 
-def _contradict(node: PlanNode, conditions: Conditions) -> bool:
-    """Whether no row of `node` fulfils `conditions`."""
-    return any(_contradictory(found) for found in _together(node, conditions))
+def _missing(node: PlanNode) -> list[Expression]:
+    """Columns that a filter at the top of `node` says to be NULL, as conditions."""
+    match node:
+        case Filter():
+            found = [
+                part for part in conjuncts(node.predicate) if isinstance(part, Call) and part.function == "is_null"
+            ]
+            return [*found, *_missing(node.input)]
+        case Project():
+            places = {e.index: i for i, e in enumerate(node.expressions) if isinstance(e, ColumnRef)}
+            below = [condition for condition in _missing(node.input) if columns_of(condition) <= places.keys()]
+            return [map_columns(condition, places.__getitem__) for condition in below]
+        case _:
+            return []
 
 
 def _contradictory(conditions: Conditions) -> bool:
@@ -81,49 +98,60 @@ def _contradictory(conditions: Conditions) -> bool:
     return condition is not None and contradictory(simplified(condition))
 
 
-def _together(node: PlanNode, conditions: Conditions) -> Iterator[Conditions]:
-    """What the same rows fulfil, over the relations that it can be moved to."""
+def _contradict(node: PlanNode, conditions: Conditions) -> bool:
+    """Whether no row of `node` fulfils `conditions` and those that the same rows fulfil below."""
+    columns: Sequence[int | None]
     match node:
         case Filter():
-            yield from _together(node.input, [*conditions, *conjuncts(node.predicate)])
+            return _contradict(node.input, [*conditions, *conjuncts(node.predicate)])
         case Project():
-            yield from _together(node.input, [inlined(condition, node.expressions) for condition in conditions])
-        case TopN():
-            yield conditions
-            yield from _below(node.input, conditions, column_refs(node.input.schema))
-        case GroupAggregate() | WindowAggregate():
-            yield conditions
-            types = node.input.schema.types
-            yield from _below(node.input, conditions, [ColumnRef(i, types[i]) for i in node.keys])
+            return _contradict(node.input, [inlined(condition, node.expressions) for condition in conditions])
+        case Union():
+            return all(_contradict(source, conditions) for source in node.sources)
         case RegularJoin() | IntervalJoin():
-            yield conditions
-            yield from _of_sides(node, conditions)
+            return _contradictory(conditions) or _contradict_sides(node, conditions)
+        case TopN() | OverAggregate():
+            below, columns = node.input, range(len(node.input.schema))
+        case GroupAggregate() | WindowAggregate():
+            below, columns = node.input, node.keys
+        case Expand():
+            below, columns = node.input, _in_every_set(node)
+        case TemporalJoin():
+            below, columns = node.left, range(len(node.left.schema))
         case _:
-            yield conditions
+            return _contradictory(conditions)
+    return _contradictory(conditions) or _contradict_below(below, conditions, columns)
 
 
-def _below(node: PlanNode, conditions: Conditions, columns: Sequence[ColumnRef]) -> Iterator[Conditions]:
-    """Of `conditions` those that read only the first columns above `node`, which are these `columns` of it."""
-    moved = [inlined(c, columns) for c in conditions if _reads(c) and max(columns_of(c)) < len(columns)]
-    if moved:
-        yield from _together(node, moved)
+def _contradict_below(node: PlanNode, conditions: Conditions, columns: Sequence[int | None]) -> bool:
+    """Whether those of `conditions` contradict that read only what `columns` of `node` are above it."""
+    known = {i: column for i, column in enumerate(columns) if column is not None}
+    moved = [map_columns(c, known.__getitem__) for c in conditions if _reads(c) and columns_of(c) <= known.keys()]
+    return bool(moved) and _contradict(node, moved)
 
 
-def _of_sides(node: RegularJoin | IntervalJoin, conditions: Conditions) -> Iterator[Conditions]:
+def _in_every_set(node: Expand) -> list[int | None]:
+    """Which column of the input each column is that grouping sets leave as it is."""
+    first, *others = node.projections
+    same = [all(other[i] == expression for other in others) for i, expression in enumerate(first)]
+    return [e.index if alike and isinstance(e, ColumnRef) else None for e, alike in zip(first, same, strict=True)]
+
+
+def _contradict_sides(node: RegularJoin | IntervalJoin, conditions: Conditions) -> bool:
     width = len(node.left.schema)
     right = frozenset(range(width, width + len(node.right.schema)))
-    own = [] if node.condition is None else conjuncts(node.condition)
-    if node.kind is JoinKind.INNER:
-        conditions = [*conditions, *own]
-        yield conditions
+    if node.kind in (JoinKind.INNER, JoinKind.SEMI):
+        own = [] if node.condition is None else conjuncts(node.condition)
+        conditions = [*conditions, *own, *_implied(node)]
+        if _contradictory(conditions):
+            return True
     of_left = [c for c in conditions if _reads(c) and max(columns_of(c)) < width]
-    if of_left and node.kind in _KEEPS_LEFT:
-        yield from _together(node.left, of_left)
+    if of_left and node.kind in _KEEPS_LEFT and _contradict(node.left, of_left):
+        return True
     of_right = [c for c in conditions if _reads(c) and columns_of(c) <= right]
-    if not (node.kind is JoinKind.INNER or node.kind is JoinKind.RIGHT):
+    if node.kind not in (JoinKind.INNER, JoinKind.RIGHT):
         of_right = [c for c in of_right if never_true(c, right)]  # the join is no outer one then
-    if of_right:
-        yield from _together(node.right, [_moved(c, -width) for c in of_right])
+    return bool(of_right) and _contradict(node.right, [_moved(c, -width) for c in of_right])
 
 
 def _implied(node: RegularJoin | IntervalJoin) -> Iterator[Expression]:

@@ -19,6 +19,7 @@ from velo_engine.plan.changelog_nodes import (
     KeepRow,
     SinkUpsertMaterialize,
 )
+from velo_engine.plan.contradictions import denied
 from velo_engine.plan.expressions import Call, Cast, ColumnRef, Expression
 from velo_engine.plan.nodes import (
     AssignWatermark,
@@ -143,6 +144,8 @@ def _may_drop(predicate: Expression, columns: Columns) -> bool:
     match predicate:
         case ColumnRef(index=index):
             return columns[index] is not Monotonicity.CONSTANT
+        case Call(function="not", args=(arg,)) if (opposite := denied(arg)) != predicate:
+            return _may_drop(opposite, columns)
         case Call(function=function, args=args) if function in _TRANSPARENT:
             return any(_may_drop(_without_cast(arg), columns) for arg in args)
         case Call(function=function, args=args):

@@ -20,6 +20,7 @@ from velo_engine.plan.nodes import (
     Project,
     RegularJoin,
     TemporalJoin,
+    WindowJoin,
     inputs,
 )
 from velo_engine.plan.rewrite import with_inputs
@@ -56,8 +57,9 @@ def _distinct(node: PlanNode, columns: frozenset[int]) -> PlanNode:
         case Filter():  # it goes below a join, but not below a temporal one
             below = _distinct(node.input, columns | columns_of(node.predicate))
             return node if _is_temporal(node.input) else replace(node, input=below)
-        case RegularJoin() | IntervalJoin() | TemporalJoin():
-            return _preserved(node, columns)
+        case RegularJoin() | IntervalJoin() | TemporalJoin() | WindowJoin():
+            below = _preserved(node, columns)
+            return below if below is node else _distinct(below, columns)
         case _:
             return node
 
@@ -80,7 +82,7 @@ def _read(node: PlanNode, columns: frozenset[int], statements: Statements) -> Pl
     return _preserved(node, columns)
 
 
-def _preserved(node: RegularJoin | IntervalJoin | TemporalJoin, columns: frozenset[int]) -> PlanNode:
+def _preserved(node: RegularJoin | IntervalJoin | TemporalJoin | WindowJoin, columns: frozenset[int]) -> PlanNode:
     """The side of an outer join of which every row is in the result, if `columns` are all of that side."""
     if node.kind not in (JoinKind.LEFT, JoinKind.RIGHT):
         return node

@@ -46,6 +46,8 @@ def _call(call: Call) -> Expression:
             return inner
         case Call(function="is_null" | "is_not_null" as function, args=(arg,)) if not arg.type.nullable:
             return Literal(function == "is_not_null", BOOLEAN.as_nullable(False))
+        case Call(function="equals" | "not_equals" as function, args=(truth, Literal(value=bool(value)))):
+            return truth if value is (function == "equals") else simplified(Call("not", (truth,), truth.type))
         case Call(function="like", args=(text, Literal(value="%"))):
             return _case(Case((), _NULL, BOOLEAN), [(_known(text), _truth(True))], _NULL)
     unknown = [isinstance(arg, Literal) and arg.value is None for arg in call.args]
