@@ -132,6 +132,8 @@ def _call(function: str, args: list[Any]) -> Any:
             return _ANY if args[0] is _ANY else (args[0] is None) is (function == "is_null")
         case "is_true" | "is_not_true":
             return _ANY if args[0] is _ANY else (args[0] is True) is (function == "is_true")
+        case "is_false" | "is_not_false":
+            return _ANY if args[0] is _ANY else (args[0] is False) is (function == "is_false")
         case "not":
             return args[0] if args[0] is _ANY or args[0] is None else not args[0]
         case _ if function in STRICT:
