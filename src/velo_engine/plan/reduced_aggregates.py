@@ -9,6 +9,7 @@ FlinkLogicalAggregate, and recorded plans.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from velo_engine.plan.emptiness import conjuncts
@@ -16,7 +17,7 @@ from velo_engine.plan.expressions import AggregateCall, Expression, columns_of
 from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project, inputs
 from velo_engine.plan.relation import column_refs
 from velo_engine.plan.removed_aggregates import is_of_key
-from velo_engine.plan.rewrite import with_inputs
+from velo_engine.plan.rewrite import inlined, with_inputs
 from velo_engine.schema import Column, RowSchema
 from velo_engine.type_rules import aggregate_type
 from velo_engine.types import BIGINT
@@ -24,22 +25,29 @@ from velo_engine.types import BIGINT
 _COUNT = BIGINT.as_nullable(False)
 
 
-def with_reduced_aggregates(node: PlanNode) -> PlanNode:
-    """The plan with those sums and counts beside the calls of aggregations that are computed from them."""
-    if isinstance(node, Filter) and isinstance(node.input, GroupAggregate):
-        below = with_inputs(node.input, [with_reduced_aggregates(node.input.input)])
-        assert isinstance(below, GroupAggregate)
-        return replace(node, input=_reduced(below, filtered=_reads_keys_only(node.predicate, below)))
+def with_reduced_aggregates(node: PlanNode, conditions: Sequence[Expression] = ()) -> PlanNode:
+    """The plan with those sums and counts beside the calls that are computed from them.
+
+    `conditions` are those of filters right above.
+    """
+    match node:
+        case Filter():
+            return replace(node, input=with_reduced_aggregates(node.input, [*conditions, *conjuncts(node.predicate)]))
+        case Project():
+            moved = [inlined(condition, node.expressions) for condition in conditions]
+            return replace(node, input=with_reduced_aggregates(node.input, moved))
     node = with_inputs(node, [with_reduced_aggregates(child) for child in inputs(node)])
-    return _reduced(node, filtered=False) if isinstance(node, GroupAggregate) else node
+    if not isinstance(node, GroupAggregate):
+        return node
+    return _reduced(node, filtered=any(_reads_keys_only(condition, node) for condition in conditions))
 
 
-def _reads_keys_only(predicate: Expression, node: GroupAggregate) -> bool:
-    """Whether a part of a filter reads calls that give keys back, and no others."""
+def _reads_keys_only(condition: Expression, node: GroupAggregate) -> bool:
+    """Whether a condition reads calls that give keys back, and no others."""
     first = len(node.keys)
     given = {first + i for i, call in enumerate(node.calls) if is_of_key(call, node.keys)}
-    parts = [columns_of(part) for part in conjuncts(predicate)]
-    return any(read & given and read <= given | set(range(first)) for read in parts)
+    read = columns_of(condition)
+    return bool(read & given) and read <= given | set(range(first))
 
 
 def _reduced(node: GroupAggregate, *, filtered: bool) -> PlanNode:

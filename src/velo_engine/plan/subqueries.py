@@ -20,7 +20,7 @@ from velo_engine.plan.expressions import Call, Expression
 from velo_engine.plan.join_condition import conjuncts
 from velo_engine.plan.joins import filtered_below, stream_join
 from velo_engine.plan.keyed_sides import keyed_sides
-from velo_engine.plan.nodes import Correlate, Filter, JoinKind, PlanNode, TableJoin, TemporalJoin, inputs
+from velo_engine.plan.nodes import Correlate, Expand, Filter, JoinKind, PlanNode, TableJoin, TemporalJoin, inputs
 from velo_engine.plan.null_rows import never_true
 from velo_engine.plan.quantified import quantified
 from velo_engine.plan.relation import Relation
@@ -155,10 +155,36 @@ def _without_not(node: exp.Expr) -> tuple[exp.Expr, bool]:
 def _semi_join(relation: Relation, scope: Scope, node: exp.Expr, negated: bool, context: QueryContext) -> Relation:
     """The rows with a match, or without one; where it is not known, NOT IN takes it for a match."""
     width = len(relation.node.schema)
-    inner = plan_inner(query_of(node), scope, width, context)
+    inner = _inner(query_of(node), scope, width, context)
     pairs = compared_pairs(node, inner, scope, width, context)
     parts = [_null_aware(pair) if negated else pair for pair in pairs]
     return _matching(relation, inner, [*parts, *inner.parts], negated, context)
+
+
+def _inner(query: exp.Expr, scope: Scope, width: int, context: QueryContext) -> Inner:
+    """The subquery of a semi or anti join. Of a correlated one Flink loses the grouping sets: it groups by all keys
+    (a defect of SubQueryDecorrelator, which we share since results are to be Flink's)."""
+    inner = plan_inner(query, scope, width, context)
+    if not inner.correlated or not _has_grouping_sets(inner.relation.node):
+        return inner
+    plain = query.copy()
+    for group in plain.find_all(exp.Group):
+        keys = {column.sql(): column for item in group.expressions for column in _keys_of(item)}
+        group.set("expressions", list(keys.values()))
+    return plan_inner(plain, scope, width, context)
+
+
+def _has_grouping_sets(node: PlanNode) -> bool:
+    return isinstance(node, Expand) or any(map(_has_grouping_sets, inputs(node)))
+
+
+def _keys_of(item: exp.Expr) -> Iterator[exp.Expr]:
+    """The keys that an item of GROUP BY names."""
+    if isinstance(item, exp.GroupingSets | exp.Cube | exp.Rollup | exp.Tuple):
+        for part in item.expressions:
+            yield from _keys_of(part)
+    else:
+        yield item.this if isinstance(item, exp.Paren) else item
 
 
 def _null_aware(pair: Expression) -> Expression:
@@ -169,7 +195,7 @@ def _null_aware(pair: Expression) -> Expression:
 
 
 def _existing(relation: Relation, scope: Scope, node: exp.Exists, negated: bool, context: QueryContext) -> Relation:
-    inner = plan_inner(_without_over(node.this), scope, len(relation.node.schema), context)
+    inner = _inner(_without_over(node.this), scope, len(relation.node.schema), context)
     if inner.correlated:
         return _matching(relation, inner, inner.parts, negated, context)
     return _matching(relation, replace(inner, relation=any_row(inner.relation)), (), negated, context)
