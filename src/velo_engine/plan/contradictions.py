@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from velo_engine.plan.expressions import Call, Case, ColumnRef, Expression, Literal, walk
+from velo_engine.plan.expressions import Call, Case, ColumnRef, Expression, Literal, columns_of, walk
 from velo_engine.plan.null_rows import OPPOSITES, never_true
+from velo_engine.plan.rewrite import map_columns
 from velo_engine.types import BOOLEAN, FLOATS, INTEGERS, NUMERICS, STRINGS, SqlType, TypeName
 
 _MIRRORED = {
@@ -41,6 +42,7 @@ _DEEPEST = 3
 def contradictory(condition: Expression, depth: int = _DEEPEST) -> bool:
     """Whether `condition`, which is simplified, is true for no row."""
     terms = list(dict.fromkeys(_terms(condition)))
+    terms = list(dict.fromkeys([*terms, *_of_equal_columns(terms)]))
     if len(terms) > _MOST_TERMS:
         return False
     missing = frozenset(
@@ -53,6 +55,28 @@ def contradictory(condition: Expression, depth: int = _DEEPEST) -> bool:
     if _denied(terms) or _out_of_range(terms):
         return True
     return depth > 0 and any(_impossible(term, terms, depth - 1) for term in terms)
+
+
+def _of_equal_columns(terms: Sequence[Expression]) -> Iterator[Expression]:
+    """What a term that fixes a column says of the columns that another term compares with it by `=`."""
+    for term in terms:
+        match term:
+            case Call(function="equals", args=(ColumnRef() as one, ColumnRef() as other)):
+                for known in terms:
+                    for column, equal in ((one, other), (other, one)):
+                        if _fixes(known, column):
+                            yield map_columns(known, lambda _, index=equal.index: index)  # type: ignore[misc]
+
+
+def _fixes(term: Expression, column: ColumnRef) -> bool:
+    """Whether a term is true for one value of a column only."""
+    match term:
+        case ColumnRef() | Call(function="not", args=(ColumnRef(),)):
+            return columns_of(term) == {column.index}
+        case Call(function="equals", args=(ColumnRef(index=index), Literal()) | (Literal(), ColumnRef(index=index))):
+            return index == column.index
+        case _:
+            return False
 
 
 def _terms(condition: Expression) -> Iterator[Expression]:

@@ -49,8 +49,7 @@ def gives_no_row(node: Filter) -> bool:
 def never_matches(node: RegularJoin | IntervalJoin) -> bool:
     """Whether a join meets no pair of rows: its condition contradicts itself, or a key is NULL."""
     own = [] if node.condition is None else conjuncts(node.condition)
-    width = len(node.left.schema)
-    missing = [*_missing(node.left), *(_moved(condition, width) for condition in _missing(node.right))]
+    missing = [part for part in _of_sides(node) if isinstance(part, Call) and part.function == "is_null"]
     return bool(own or missing) and _contradictory([*_implied(node), *own, *missing])
 
 
@@ -77,20 +76,23 @@ def conjuncts(predicate: Expression) -> list[Expression]:
     return [predicate]
 
 
-def _missing(node: PlanNode) -> list[Expression]:
-    """Columns that a filter at the top of `node` says to be NULL, as conditions."""
+def _filtered(node: PlanNode) -> list[Expression]:
+    """What filters at the top of `node` ask for, over its columns."""
     match node:
         case Filter():
-            found = [
-                part for part in conjuncts(node.predicate) if isinstance(part, Call) and part.function == "is_null"
-            ]
-            return [*found, *_missing(node.input)]
+            return [*conjuncts(node.predicate), *_filtered(node.input)]
         case Project():
             places = {e.index: i for i, e in enumerate(node.expressions) if isinstance(e, ColumnRef)}
-            below = [condition for condition in _missing(node.input) if columns_of(condition) <= places.keys()]
+            below = [condition for condition in _filtered(node.input) if columns_of(condition) <= places.keys()]
             return [map_columns(condition, places.__getitem__) for condition in below]
         case _:
             return []
+
+
+def _of_sides(node: RegularJoin | IntervalJoin) -> list[Expression]:
+    """What filters on both sides of a join ask for."""
+    width = len(node.left.schema)
+    return [*_filtered(node.left), *(_moved(condition, width) for condition in _filtered(node.right))]
 
 
 def _contradictory(conditions: Conditions) -> bool:
@@ -141,10 +143,13 @@ def _contradict_sides(node: RegularJoin | IntervalJoin, conditions: Conditions) 
     width = len(node.left.schema)
     right = frozenset(range(width, width + len(node.right.schema)))
     if node.kind in (JoinKind.INNER, JoinKind.SEMI):
-        own = [] if node.condition is None else conjuncts(node.condition)
-        conditions = [*conditions, *own, *_implied(node)]
-        if _contradictory(conditions):
+        known = [*([] if node.condition is None else conjuncts(node.condition)), *_implied(node)]
+        if _contradictory([*conditions, *known]):
             return True
+        sides = _of_sides(node)  # which Flink does not hold against each other alone
+        if _contradictory([*conditions, *known, *sides]) and not _contradictory([*known, *sides]):
+            return True
+        conditions = [*conditions, *known]
     of_left = [c for c in conditions if _reads(c) and max(columns_of(c)) < width]
     if of_left and node.kind in _KEEPS_LEFT and _contradict(node.left, of_left):
         return True
