@@ -111,7 +111,7 @@ def _changes(node: exp.Expression) -> Iterator[Callable[[exp.Expression], object
             yield lambda n, i=i: n.expressions[i].pop()  # type: ignore[misc]
     if isinstance(
         node, exp.And | exp.Or | exp.Binary | exp.Case | exp.Coalesce | exp.Filter | exp.Paren | exp.Func
-    ) and not isinstance(node, exp.AggFunc | exp.Column):
+    ) and not (isinstance(node, exp.AggFunc | exp.Column) or isinstance(node.parent, exp.Case)):
         for child in node.iter_expressions():
             if isinstance(child, exp.Condition):
                 at = child.arg_key, child.index
