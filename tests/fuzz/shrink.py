@@ -111,11 +111,16 @@ def _changes(node: exp.Expression) -> Iterator[Callable[[exp.Expression], object
             yield lambda n, i=i: n.expressions[i].pop()  # type: ignore[misc]
     if isinstance(
         node, exp.And | exp.Or | exp.Binary | exp.Case | exp.Coalesce | exp.Filter | exp.Paren | exp.Func
-    ) and not (isinstance(node, exp.AggFunc | exp.Column) or isinstance(node.parent, exp.Case)):
+    ) and not (isinstance(node, exp.AggFunc | exp.Column) or _is_branch(node)):
         for child in node.iter_expressions():
             if isinstance(child, exp.Condition):
                 at = child.arg_key, child.index
                 yield lambda n, at=at: n.replace(_child(n, *at))  # type: ignore[misc]
+
+
+def _is_branch(node: exp.Expression) -> bool:
+    """Whether a node is WHEN … THEN … of CASE, which is no value."""
+    return isinstance(node, exp.If) and isinstance(node.parent, exp.Case)
 
 
 def _child(node: exp.Expression, key: str, index: int | None) -> exp.Expression:

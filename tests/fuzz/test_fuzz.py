@@ -118,6 +118,7 @@ def test_unread_tables_are_left_out() -> None:
 def test_queries_that_cannot_be_read_have_no_smaller_ones() -> None:
     assert list(smaller_queries("SELECT FROM WHERE")) == []
     assert "SELECT a FROM t" in list(smaller_queries("SELECT a FROM t WHERE b"))
+    assert "SELECT b FROM t" in list(smaller_queries("SELECT CASE WHEN TRUE THEN a ELSE b END FROM t"))
 
 
 def test_nothing_found_is_kept_in_the_repository() -> None:
