@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from velo_engine.plan.constant_values import constant_literal
 from velo_engine.plan.emptiness import conjuncts, gives_no_row, never_matches, unmatched_sides
-from velo_engine.plan.expressions import Literal
+from velo_engine.plan.expressions import Call, Case, Cast, Expression, Literal
 from velo_engine.plan.nodes import (
     Correlate,
     Expand,
@@ -48,6 +49,8 @@ def without_constant_conditions(node: PlanNode) -> PlanNode:
             return _filter(node)
         case Project(input=Values(rows=())) | Correlate(input=Values(rows=())):
             return _empty(node)
+        case Project():
+            return replace(node, expressions=tuple(map(_without_dead_branches, node.expressions)))
         case TopN(input=Values(rows=()), of_limit=True):  # in Flink a rank of nothing stays
             return _empty(node)
         case GroupAggregate(input=Values(rows=())):
@@ -83,6 +86,35 @@ def _filter(node: Filter) -> PlanNode:
         return node
     predicate = conjunction(kept)
     return node.input if predicate is None else replace(node, predicate=predicate)
+
+
+def _without_dead_branches(expression: Expression) -> Expression:
+    """`expression` without the branches of CASE that are never taken: what they read is read by nobody."""
+    match expression:
+        case Call(args=args):
+            return replace(expression, args=tuple(map(_without_dead_branches, args)))
+        case Cast(arg=arg):
+            return replace(expression, arg=_without_dead_branches(arg))
+        case Case(opaque=False):
+            return _live(expression)
+        case _:
+            return expression
+
+
+def _live(case: Case) -> Expression:
+    kept: list[tuple[Expression, Expression]] = []
+    default = case.default
+    for when, then in case.branches:
+        known = constant_literal(when)
+        if known is not None and known.value is True:
+            default = then
+            break
+        if known is None:
+            kept.append((_without_dead_branches(when), _without_dead_branches(then)))
+    value = _without_dead_branches(default)
+    if kept:
+        return replace(case, branches=tuple(kept), default=value)
+    return value if value.type == case.type else Cast(value, case.type, location=case.location)
 
 
 def _of_nothing(node: GroupAggregate) -> PlanNode:

@@ -13,7 +13,7 @@ from velo_engine.plan.aggregate_syntax import aggregates_in
 from velo_engine.plan.aggregates import BoundAggregate, bind_aggregate
 from velo_engine.plan.attached_windows import AttachedWindow, attached_window
 from velo_engine.plan.context import QueryContext
-from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression, walk
+from velo_engine.plan.expressions import Call, Case, Cast, ColumnRef, Expression
 from velo_engine.plan.group_keys import Grouping, GroupKey, group_keys
 from velo_engine.plan.grouping_sets import expanded, grouping_calls, grouping_value, missing_keys
 from velo_engine.plan.nodes import Values, WindowKind
@@ -116,24 +116,18 @@ def _bound_aggregates(nodes: Sequence[exp.Expr], grouping: Grouping, below: Rela
     are (AggregatingSelectScope.nullifyType); of an operator it does so for the first operand only.
     """
     bound = [bind_aggregate(node, below) for node in nodes]
-    missing = missing_keys([key.expression for key in grouping.keys], grouping.sets)
-    if not missing:
+    left_out = missing_keys([key.expression for key in grouping.keys], grouping.sets)
+    if not left_out:
         return bound
-    left_out = {key.index for key in missing if isinstance(key, ColumnRef)}
-    computed = {key for key in missing if not isinstance(key, ColumnRef)}
     relation = below.relation
     columns = [
         replace(column, type=column.type.as_nullable(column.type.nullable or i in left_out))
         for i, column in enumerate(relation.node.schema.columns)
     ]
     typed = RelationScope(relation.on(Values((), RowSchema(tuple(columns)))), below.text)
-
-    def reads_key(argument: Expression) -> bool:
-        return any(part in computed for part in walk(argument))
-
     as_typed = [bind_aggregate(node, typed) for node in nodes]
     return [
-        replace(call, may_be_null=any(map(_is_typed_as_null, other.args)) or any(map(reads_key, call.args)))
+        replace(call, may_be_null=any(map(_is_typed_as_null, other.args)))
         for call, other in zip(bound, as_typed, strict=True)
     ]
 

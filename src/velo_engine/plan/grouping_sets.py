@@ -107,10 +107,10 @@ def expanded(
     return Expand(below, rows, schema), outputs, ColumnRef(first + len(copied), SET_TYPE)
 
 
-def missing_keys(keys: Sequence[Expression], sets: Sequence[frozenset[int]]) -> frozenset[Expression]:
-    """The keys that one of the sets leaves out."""
+def missing_keys(keys: Sequence[Expression], sets: Sequence[frozenset[int]]) -> frozenset[int]:
+    """The input columns that are keys and left out by one of the sets."""
     everywhere = frozenset.intersection(*sets) if sets else frozenset(range(len(keys)))
-    return frozenset(key for i, key in enumerate(keys) if i not in everywhere)
+    return frozenset(key.index for i, key in enumerate(keys) if isinstance(key, ColumnRef) and i not in everywhere)
 
 
 def _number(chosen: frozenset[int], count: int) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from velo_engine.plan.expressions import ColumnRef
+from velo_engine.plan.expressions import ColumnRef, columns_of
 from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project, TopN
 from velo_engine.plan.simplified import simplified
 from velo_engine.plan.top_n import RANK_TYPE
@@ -20,16 +20,18 @@ from velo_engine.plan.used_columns import arguments_of
 from velo_engine.schema import Column, RowSchema
 from velo_engine.types import SqlType, TypeName
 
-_SMALL = {
+_SIZES = {
     TypeName.BOOLEAN: 1,
+    TypeName.CHAR: 1,
     TypeName.TINYINT: 1,
     TypeName.SMALLINT: 2,
     TypeName.INT: 4,
     TypeName.FLOAT: 4,
-    TypeName.DATE: 4,
-    TypeName.TIME: 4,
+    TypeName.BIGINT: 8,
+    TypeName.DOUBLE: 8,
 }
-"""Bytes of types that are smaller than a rank. Source: FlinkRelMdSize.averageTypeValueSize."""
+"""Bytes of a value on average; of other types more. Source: FlinkRelMdSize.averageTypeValueSize."""
+_LARGE = 12
 _OF_RANK = 8
 
 
@@ -58,12 +60,22 @@ def _is_dearer(node: GroupAggregate, project: Project, used: Collection[int]) ->
     given = sorted(read | arguments_of(node.calls) | frozenset(node.unused_args))
     if not all(isinstance(values[i], ColumnRef) for i in given):
         return True
-    again = [values[i].type for place, i in enumerate(given) if values[i] in [values[j] for j in given[:place]]]
-    return sum(map(_size, again)) >= _OF_RANK
+    columns = [values[i] for i in given]
+    again = [value.type for place, value in enumerate(columns) if value in columns[:place]]
+    alone = _read_by_filters(project.input) - columns_of(*columns)
+    types = project.input.schema.types
+    return sum(map(_size, again)) >= _OF_RANK + sum(_size(types[i]) for i in alone)
 
 
 def _size(kind: SqlType) -> int:
-    return _SMALL.get(kind.name, _OF_RANK)
+    return _SIZES.get(kind.name, _LARGE)
+
+
+def _read_by_filters(node: PlanNode) -> frozenset[int]:
+    """The columns that filters between the projection and the ranking read: they stand beside the rank."""
+    if isinstance(node, Filter):
+        return columns_of(node.predicate) | _read_by_filters(node.input)
+    return frozenset()
 
 
 def _ranked(node: PlanNode) -> PlanNode | None:
