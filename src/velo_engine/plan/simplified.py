@@ -44,6 +44,8 @@ def _call(call: Call) -> Expression:
             return _logical(call, tuple(dict.fromkeys(part for arg in args for part in _operands(function, arg))))
         case Call(function="not", args=(Call(function="not", args=(inner,)),)):
             return inner
+        case Call(function="coalesce") if (known := _known_first(call)) is not None:
+            return known
         case Call(function="is_null" | "is_not_null" as function, args=(arg,)) if not arg.type.nullable:
             return Literal(function == "is_not_null", BOOLEAN.as_nullable(False))
         case Call(function="equals" | "not_equals" as function, args=(truth, Literal(value=bool(value)))):
@@ -59,6 +61,12 @@ def _call(call: Call) -> Expression:
             if isinstance(arg, Case) and not arg.opaque and len(arg.branches) < MOST_BRANCHES:
                 return _pushed(call, place, arg)
     return constant_literal(call) or call
+
+
+def _known_first(call: Call) -> Expression | None:
+    """The argument that COALESCE always gives: the first that is not NULL itself, if it never is."""
+    first = next((arg for arg in call.args if not (isinstance(arg, Literal) and arg.value is None)), None)
+    return first if first is not None and not first.type.nullable and first.type == call.type else None
 
 
 def _operands(function: str, arg: Expression) -> Sequence[Expression]:
