@@ -54,11 +54,17 @@ def with_kept_rank(node: GroupAggregate, used: Collection[int]) -> GroupAggregat
 def _is_dearer(node: GroupAggregate, project: Project, used: Collection[int]) -> bool:
     """Whether the aggregation reads plain columns, and the projection costs more than the rank."""
     values = [simplified(expression) for expression in project.expressions]
+    filters = {call.filter for call in node.calls}
+
+    def is_plain(i: int) -> bool:
+        """A column as it is; of a condition that may be NULL the projection computes IS TRUE."""
+        return isinstance(values[i], ColumnRef) and not (i in filters and values[i].type.nullable)
+
     read = frozenset(node.keys) | arguments_of([node.calls[i] for i in used])
-    if not all(isinstance(values[i], ColumnRef) for i in read):
+    if not all(map(is_plain, read)):
         return False
     given = sorted(read | arguments_of(node.calls) | frozenset(node.unused_args))
-    if not all(isinstance(values[i], ColumnRef) for i in given):
+    if not all(map(is_plain, given)):
         return True
     columns = [values[i] for i in given]
     again = [value.type for place, value in enumerate(columns) if value in columns[:place]]
