@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from velo_engine.plan.expressions import ColumnRef, columns_of
+from velo_engine.plan.contradictions import contradictory
+from velo_engine.plan.expressions import ColumnRef, Literal, columns_of
 from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project, TopN
 from velo_engine.plan.simplified import simplified
 from velo_engine.plan.top_n import RANK_TYPE
@@ -57,7 +58,9 @@ def _is_dearer(node: GroupAggregate, project: Project, used: Collection[int]) ->
     filters = {call.filter for call in node.calls}
 
     def is_plain(i: int) -> bool:
-        """A column as it is; of a condition that may be NULL the projection computes IS TRUE."""
+        """A column as it is, or a constant; of a condition that may be NULL the projection computes IS TRUE."""
+        if isinstance(values[i], Literal) or (values[i].type.name is TypeName.BOOLEAN and contradictory(values[i])):
+            return True
         return isinstance(values[i], ColumnRef) and not (i in filters and values[i].type.nullable)
 
     read = frozenset(node.keys) | arguments_of([node.calls[i] for i in used])

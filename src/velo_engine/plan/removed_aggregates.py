@@ -7,20 +7,16 @@ and AggregateReduceFunctionsRule, which puts the key in place of its average, an
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from velo_engine.plan.changelog import Statements
 from velo_engine.plan.expressions import AggregateCall, Cast, ColumnRef, Expression
 from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project, TopN, inputs
 from velo_engine.plan.rewrite import with_inputs
-from velo_engine.plan.upsert_keys import is_unique
+from velo_engine.plan.upsert_keys import is_of_key, is_unique
 from velo_engine.schema import RowSchema
 from velo_engine.types import SqlType
 
 _OF_ONE_ROW = frozenset({"sum", "min", "max"})
 """Aggregates that give a single value back."""
-_OF_KEY = frozenset({"avg", "min", "max", "first_value", "last_value"})
-"""Aggregates of a key that are the key."""
 
 
 def without_single_row_aggregates(node: PlanNode, statements: Statements) -> PlanNode:
@@ -66,11 +62,6 @@ def _gives_values_back(node: GroupAggregate) -> bool:
         return all(_is_plain(call) and call.function in _OF_ONE_ROW for call in node.calls)
     others = [call for call in node.calls if not is_of_key(call, node.keys)]
     return all(_is_plain(call) and call.function in ("min", "max") for call in others)  # SUM is a count and a sum then
-
-
-def is_of_key(call: AggregateCall, keys: Collection[int]) -> bool:
-    """Whether a call gives the value of one of the group keys."""
-    return _is_plain(call) and call.function in _OF_KEY and call.args[0] in keys
 
 
 def _is_plain(call: AggregateCall) -> bool:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from itertools import islice, product
 from typing import TypeAlias
 
 from velo_engine.plan.changelog import NO_STATEMENTS, Statements
 from velo_engine.plan.changelog_nodes import ChangelogNormalize, Deduplicate, DropUpdateBefore, SinkUpsertMaterialize
-from velo_engine.plan.expressions import Cast, ColumnRef, Expression, Literal
+from velo_engine.plan.expressions import AggregateCall, Cast, ColumnRef, Expression, Literal
 from velo_engine.plan.nodes import (
     AssignWatermark,
     Filter,
@@ -123,12 +124,36 @@ def _unranked(node: PlanNode, statements: Statements) -> PlanNode:
     if isinstance(node, Values) and len(node.rows) == 1:
         return TopN(node, (), (SortKey(0),), 1, with_rank=False, schema=node.schema)  # its key is that of one row
     node = with_inputs(node, [_unranked(child, statements) for child in inputs(node)])
+    if isinstance(node, GroupAggregate):
+        return _with_keys_for_calls(node)
     if not isinstance(node, TopN | Deduplicate | WindowTopN | WindowDeduplicate | OverAggregate):
         return node
     types = node.schema.types
     width = len(node.input.schema)
     refs = [ColumnRef(i, kind) for i, kind in enumerate(types[:width])]
     return Project(node.input, (*refs, *(Literal(None, kind) for kind in types[width:])), node.schema)
+
+
+def is_of_key(call: AggregateCall, keys: Collection[int]) -> bool:
+    """Whether a call gives the value of one of the group keys."""
+    return call.filter is None and len(call.args) == 1 and call.function in _OF_KEY and call.args[0] in keys
+
+
+_OF_KEY = frozenset({"avg", "min", "max", "first_value", "last_value"})
+"""Aggregates of a key that are the key."""
+
+
+def _with_keys_for_calls(node: GroupAggregate) -> PlanNode:
+    """Calls of a key as the key: so Flink sees them where it takes a sum or an average apart
+    (AggregateReduceFunctionsRule)."""
+    if not any(call.function in ("avg", "sum") for call in node.calls):
+        return node
+    types, first = node.schema.types, len(node.keys)
+    columns = list(range(len(types)))
+    for i, call in enumerate(node.calls):
+        if is_of_key(call, node.keys):
+            columns[first + i] = node.keys.index(call.args[0])
+    return Project(node, tuple(ColumnRef(i, types[i]) for i in columns), node.schema)
 
 
 def _is_set_number(node: PlanNode, column: int) -> bool:
@@ -183,8 +208,15 @@ def _projected(expressions: tuple[Expression, ...], keys: Keys) -> Keys:
         if isinstance(expression, ColumnRef):
             outputs.setdefault(expression.index, []).append(position)
     return frozenset(
-        frozenset(outputs[column][0] for column in key) for key in keys if all(column in outputs for column in key)
+        frozenset(places)
+        for key in keys
+        if all(column in outputs for column in key)
+        for places in islice(product(*(outputs[column] for column in sorted(key))), _MOST_PLACES)
     )
+
+
+_MOST_PLACES = 16
+"""Ways in which one key is looked for at places of its columns."""
 
 
 def _injective(cast: Cast) -> bool:
