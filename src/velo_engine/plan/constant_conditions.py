@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from velo_engine.plan.constant_values import constant_literal
-from velo_engine.plan.emptiness import conjuncts, gives_no_row, never_matches, unmatched_sides
+from velo_engine.plan.emptiness import gives_no_row, never_matches, unmatched_sides
 from velo_engine.plan.expressions import Call, Case, Cast, Expression, Literal
 from velo_engine.plan.nodes import (
     Correlate,
@@ -31,7 +31,7 @@ from velo_engine.plan.nodes import (
 )
 from velo_engine.plan.null_rows import always_true
 from velo_engine.plan.relation import column_refs
-from velo_engine.plan.rewrite import conjunction, with_inputs
+from velo_engine.plan.rewrite import conjunction, conjuncts, with_inputs
 from velo_engine.plan.simplified import simplified
 from velo_engine.types import BIGINT, BOOLEAN
 

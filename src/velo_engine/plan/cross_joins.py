@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from velo_engine.plan.emptiness import conjuncts
 from velo_engine.plan.expressions import Call, Cast, ColumnRef, Expression, Literal, columns_of
 from velo_engine.plan.nodes import Filter, JoinKind, PlanNode, Project, RegularJoin
 from velo_engine.plan.relation import column_refs
-from velo_engine.plan.rewrite import conjunction, inlined, map_columns
+from velo_engine.plan.rewrite import conjunction, conjuncts, inlined, map_columns
 from velo_engine.plan.simplified import simplified
 
 

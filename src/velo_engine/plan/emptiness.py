@@ -27,7 +27,7 @@ from velo_engine.plan.nodes import (
     WindowAggregate,
 )
 from velo_engine.plan.null_rows import never_true
-from velo_engine.plan.rewrite import conjunction, inlined, map_columns
+from velo_engine.plan.rewrite import conjunction, conjuncts, inlined, map_columns
 from velo_engine.plan.simplified import simplified
 from velo_engine.types import BOOLEAN
 
@@ -67,13 +67,6 @@ def unmatched_sides(node: RegularJoin | IntervalJoin) -> tuple[bool, bool]:
         bool(of_left) and node.kind in _FILTERS_LEFT and _contradict(node.left, of_left),
         bool(of_right) and node.kind in _FILTERS_RIGHT and _contradict(node.right, of_right),
     )
-
-
-def conjuncts(predicate: Expression) -> list[Expression]:
-    """The operands of AND, or the predicate alone."""
-    if isinstance(predicate, Call) and predicate.function == "and":
-        return [part for arg in predicate.args for part in conjuncts(arg)]
-    return [predicate]
 
 
 def _filtered(node: PlanNode) -> list[Expression]:

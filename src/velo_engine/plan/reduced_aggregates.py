@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from velo_engine.plan.emptiness import conjuncts
 from velo_engine.plan.expressions import AggregateCall, Expression, columns_of
 from velo_engine.plan.nodes import Filter, GroupAggregate, PlanNode, Project, inputs
 from velo_engine.plan.relation import column_refs
-from velo_engine.plan.rewrite import inlined, with_inputs
+from velo_engine.plan.rewrite import conjuncts, inlined, with_inputs
 from velo_engine.plan.upsert_keys import is_of_key
 from velo_engine.schema import Column, RowSchema
 from velo_engine.type_rules import aggregate_type

@@ -58,3 +58,10 @@ def conjunction(parts: Sequence[Expression]) -> Expression | None:
         return parts[0] if parts else None
     nullable = any(part.type.nullable for part in parts)
     return Call("and", tuple(parts), BOOLEAN.as_nullable(nullable), parts[0].location)
+
+
+def conjuncts(predicate: Expression) -> list[Expression]:
+    """The operands of AND, or the predicate alone."""
+    if isinstance(predicate, Call) and predicate.function == "and":
+        return [part for arg in predicate.args for part in conjuncts(arg)]
+    return [predicate]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from velo_engine.plan.expressions import Call, Expression, columns_of
+from velo_engine.plan.expressions import Expression, columns_of
 from velo_engine.plan.nodes import Filter, IntervalJoin, JoinKind, PlanNode, Project, RegularJoin, Union, inputs
 from velo_engine.plan.null_rows import never_true
-from velo_engine.plan.rewrite import inlined, map_columns, with_inputs
+from velo_engine.plan.rewrite import conjuncts, inlined, map_columns, with_inputs
 from velo_engine.plan.simplified import simplified
 
 _WITHOUT_LEFT_PADDING = {JoinKind.RIGHT: JoinKind.INNER, JoinKind.FULL: JoinKind.LEFT}
@@ -24,7 +24,7 @@ def with_simplified_joins(node: PlanNode, conditions: Sequence[Expression] = ())
     """The plan, of whose rows only those matter for which all of `conditions` are true."""
     match node:
         case Filter():
-            below = with_simplified_joins(node.input, [*conditions, *_conjuncts(node.predicate)])
+            below = with_simplified_joins(node.input, [*conditions, *conjuncts(node.predicate)])
             return with_inputs(node, [below])
         case Project():
             moved = [inlined(condition, node.expressions) for condition in conditions]
@@ -35,12 +35,6 @@ def with_simplified_joins(node: PlanNode, conditions: Sequence[Expression] = ())
             return _join(node, [simplified(condition) for condition in conditions])
         case _:
             return with_inputs(node, [with_simplified_joins(child) for child in inputs(node)])
-
-
-def _conjuncts(predicate: Expression) -> list[Expression]:
-    if isinstance(predicate, Call) and predicate.function == "and":
-        return [part for arg in predicate.args for part in _conjuncts(arg)]
-    return [predicate]
 
 
 def _join(node: RegularJoin | IntervalJoin, conditions: Sequence[Expression]) -> PlanNode:

@@ -110,24 +110,27 @@ def _restricted_by(relation: Relation, scope: Scope, part: exp.Expr, clause: str
     among = quantified(node).membership if is_quantified(node) else None
     if isinstance(node, exp.In) and is_subquery(node):
         relation, scope = with_subqueries(relation, scope, [node.this], context)
-        if _beside_correlation(relation, query_of(node), scope, context):
+        inner = _inner(query_of(node), scope, len(relation.node.schema), context)
+        if _beside_correlation(relation, inner):
             return _with_members(relation, scope, node, negated, context)
-        return _semi_join(relation, scope, node, negated, context)
+        return _semi_join(relation, scope, node, inner, negated, context)
     if among is not None:
         relation, scope = with_subqueries(relation, scope, [node.this], context)
-        return _semi_join(relation, scope, node, among is not negated, context)
-    if isinstance(node, exp.Exists) and not _beside_correlation(relation, _without_over(node.this), scope, context):
-        return _existing(relation, scope, node, negated, context)
+        inner = _inner(query_of(node), scope, len(relation.node.schema), context)
+        return _semi_join(relation, scope, node, inner, among is not negated, context)
+    if isinstance(node, exp.Exists):
+        inner = _inner(_without_over(node.this), scope, len(relation.node.schema), context)
+        if not _beside_correlation(relation, inner):
+            return _existing(relation, inner, negated, context)
     return _where_value(relation, scope, part, clause, context)
 
 
-def _beside_correlation(relation: Relation, query: exp.Expr, scope: Scope, context: QueryContext) -> bool:
+def _beside_correlation(relation: Relation, inner: Inner) -> bool:
     """Whether rows below, or those of an uncorrelated subquery, come from a join that reads one side row by row.
 
     That is UNNEST, a table function, a temporal or a lookup join. Flink then makes no semi join (SubQueryDecorrelator)
     but the joins of Calcite's SubQueryRemoveRule.
     """
-    inner = plan_inner(query, scope, len(relation.node.schema), context)
     return not inner.correlated and any(map(_is_correlated, (relation.node, inner.relation.node)))
 
 
@@ -152,11 +155,11 @@ def _without_not(node: exp.Expr) -> tuple[exp.Expr, bool]:
     return node, negated
 
 
-def _semi_join(relation: Relation, scope: Scope, node: exp.Expr, negated: bool, context: QueryContext) -> Relation:
+def _semi_join(
+    relation: Relation, scope: Scope, node: exp.Expr, inner: Inner, negated: bool, context: QueryContext
+) -> Relation:
     """The rows with a match, or without one; where it is not known, NOT IN takes it for a match."""
-    width = len(relation.node.schema)
-    inner = _inner(query_of(node), scope, width, context)
-    pairs = compared_pairs(node, inner, scope, width, context)
+    pairs = compared_pairs(node, inner, scope, len(relation.node.schema), context)
     parts = [_null_aware(pair) if negated else pair for pair in pairs]
     return _matching(relation, inner, [*parts, *inner.parts], negated, context)
 
@@ -194,8 +197,7 @@ def _null_aware(pair: Expression) -> Expression:
     return Call("or", (*unknown, pair), BOOLEAN, pair.location) if unknown else pair
 
 
-def _existing(relation: Relation, scope: Scope, node: exp.Exists, negated: bool, context: QueryContext) -> Relation:
-    inner = _inner(_without_over(node.this), scope, len(relation.node.schema), context)
+def _existing(relation: Relation, inner: Inner, negated: bool, context: QueryContext) -> Relation:
     if inner.correlated:
         return _matching(relation, inner, inner.parts, negated, context)
     return _matching(relation, replace(inner, relation=any_row(inner.relation)), (), negated, context)
